@@ -1,0 +1,63 @@
+/** Reverse-mode differentiation as a walk from a scalar back to the tensors it is differentiated by. */
+
+import { isFloat, QuintetError, sameShape } from '../tensor/index.js';
+import { add, full, unbroadcast } from './functions.js';
+import { ops } from './ops/index.js';
+import { type Node, type Tensor, topological } from './tensor.js';
+
+/**
+ * The gradient of `loss` by each tensor of `by`, as graph tensors of the same shapes; null where the loss does not depend
+ * on it. Rules are blind to broadcasting: what they give is summed back to the operand's shape here.
+ */
+export function gradients(loss: Tensor, by: readonly Tensor[]): (Tensor | null)[] {
+  if (loss.rank !== 0 || !isFloat(loss.dtype)) {
+    throw new QuintetError('shape', 'only a scalar of a floating-point type can be differentiated');
+  }
+  const order = topological([loss]);
+  const targets = new Set(by);
+  // Whether a tensor depends on one of the targets: everything else needs no gradient.
+  const active = new Set<Tensor>(by);
+  for (const node of order) {
+    if (node.inputs.some((x) => x && active.has(x))) for (const output of node.outputs) active.add(output);
+  }
+  const sums = new Map<Tensor, Tensor>([[loss, full(loss.dtype, [], 1)]]);
+  for (const node of order.reverse()) {
+    const output = node.outputs[0] as Tensor;
+    const gradient = sums.get(output);
+    if (!gradient || node.inputs.length === 0) continue;
+    for (const [x, g] of backward(node, gradient, active)) {
+      const before = sums.get(x);
+      sums.set(x, before ? add(before, g) : g);
+    }
+    if (!targets.has(output)) sums.delete(output);
+  }
+  return by.map((x) => (active.has(x) ? (sums.get(x) ?? null) : null));
+}
+
+/** The contribution of one node to the gradients of its operands. */
+function backward(node: Node, gradient: Tensor, active: ReadonlySet<Tensor>): [Tensor, Tensor][] {
+  const wants = (i: number): boolean => {
+    const x = node.inputs[i];
+    return !!x && active.has(x) && isFloat(x.dtype);
+  };
+  if (!node.inputs.some((_, i) => wants(i))) return [];
+  const { gradient: rule } = ops[node.kind as keyof typeof ops];
+  if (rule === 'zero') return [];
+  if (rule === 'none') {
+    throw new QuintetError('unsupported', `${node.kind} has no gradient: it is for inference only`);
+  }
+  const inputs = node.inputs as readonly Tensor[];
+  const parts = rule({ inputs, outputs: node.outputs, attributes: node.attributes, gradient, wants });
+  return parts.flatMap((part, i): [Tensor, Tensor][] => {
+    if (!part || !wants(i)) return [];
+    const x = inputs[i] as Tensor;
+    const g = unbroadcast(part, x.shape);
+    if (!sameShape(g.shape, x.shape)) {
+      throw new QuintetError(
+        'shape',
+        `the gradient rule of ${node.kind} gave [${g.shape}] for operand ${i} of [${x.shape}]`,
+      );
+    }
+    return [[x, g]];
+  });
+}

@@ -1,0 +1,17 @@
+/** The op table: one record an op, under ONNX's own name. */
+
+import type { OpRule } from '../rule.js';
+import { elementwise } from './elementwise.js';
+import { indexing } from './indexing.js';
+import { inference } from './inference.js';
+import { layout } from './layout.js';
+import { norm } from './norm.js';
+import { pool } from './pool.js';
+import { product } from './product.js';
+import { reduce } from './reduce.js';
+
+const table = { ...elementwise, ...layout, ...indexing, ...reduce, ...product, ...norm, ...pool, ...inference };
+
+export type OpName = keyof typeof table;
+
+export const ops: Readonly<Record<OpName, OpRule>> = table;

@@ -1,0 +1,54 @@
+/** Ops that only inference graphs use: attention over a key-value cache, and weights stored as integers. */
+
+import { type Dim, formatShape, QuintetError } from '../../tensor/index.js';
+import { type OpRule, operand, rule } from '../rule.js';
+
+export const inference = {
+  /**
+   * Causal attention of T new tokens over a cache of keys and values, with grouped heads (Ainslie et al., 2023).
+   *
+   * Operands: query [B, T, H*K], key and value [B, T, G*K], past keys and values [B, G, S, K], i32 `last` [B] (the place
+   * of each row's last token), i32 total (the longest row). With `do_rotary`, also cosines and sines [M, K/2].
+   * Outputs: [B, T, H*K] and the present keys and values [B, G, `present`, K], which may share the past's memory.
+   */
+  GroupQueryAttention: rule<{
+    num_heads: number;
+    kv_num_heads: number;
+    scale: number;
+    do_rotary: 0 | 1;
+    /** Not an attribute of ONNX: the length of the present cache. */
+    present: readonly Dim[];
+  }>({
+    domain: 'com.microsoft',
+    floats: ['scale'],
+    typeOnly: ['present'],
+    gradient: 'none',
+    infer: (inputs, { num_heads, kv_num_heads, present }) => {
+      const [query, key, past] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 3)];
+      const head = past.size(-1);
+      if (query.dim(-1) !== num_heads * head || key.dim(-1) !== kv_num_heads * head || past.dim(1) !== kv_num_heads) {
+        throw new QuintetError(
+          'shape',
+          `${num_heads} heads over ${kv_num_heads} of width ${head} do not fit ${formatShape(query.shape)}`,
+        );
+      }
+      const cache = { dtype: past.dtype, shape: [past.dim(0), kv_num_heads, present[0] as Dim, head] };
+      return [query, cache, cache];
+    },
+  }),
+
+  /** Integer weights [N, ...] times one scale a row [N]. */
+  DequantizeLinear: rule<{ axis: number }>({
+    gradient: 'none',
+    infer: (inputs, { axis }) => {
+      const [x, scale] = [operand(inputs, 0), operand(inputs, 1)];
+      if (scale.rank !== 1 || scale.dim(0) !== x.dim(axis)) {
+        throw new QuintetError(
+          'shape',
+          `scales ${formatShape(scale.shape)} do not fit axis ${axis} of ${formatShape(x.shape)}`,
+        );
+      }
+      return [{ dtype: scale.dtype, shape: x.shape }];
+    },
+  }),
+} satisfies Record<string, OpRule>;

@@ -1,0 +1,170 @@
+/** Matrix products and convolutions. */
+
+import { broadcastShapes, type Dim, formatShape, mulDims, productOf, QuintetError } from '../../tensor/index.js';
+import { matmul, reshape, slice, swapLast, transpose } from '../functions.js';
+import { type Backward, type Fused, type Operands, type OpRule, operand, rule } from '../rule.js';
+import { apply, type Tensor } from '../tensor.js';
+
+export type ConvAttributes = {
+  strides: readonly number[];
+  /** Zeros before each spatial axis, then after. */
+  pads: readonly number[];
+  dilations: readonly number[];
+  group: number;
+};
+export type ConvTransposeAttributes = ConvAttributes & { output_padding: readonly number[] };
+
+function requireSameType(a: Tensor, b: Tensor): void {
+  if (a.dtype !== b.dtype) throw new QuintetError('dtype', `the operands are ${a.dtype} and ${b.dtype}`);
+}
+
+/** Leading axes as one: [..., M, K] -> [rows, K]. */
+function asRows(x: Tensor): Tensor {
+  return reshape(x, [productOf(x.shape.slice(0, -1)), x.dim(-1)]);
+}
+
+function inferMatMul(inputs: Operands) {
+  const [a, b] = [operand(inputs, 0), operand(inputs, 1)];
+  requireSameType(a, b);
+  if (a.rank < 2 || b.rank < 2 || a.dim(-1) !== b.dim(-2)) {
+    throw new QuintetError('shape', `${formatShape(a.shape)} times ${formatShape(b.shape)}: inner dimensions differ`);
+  }
+  const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  return [{ dtype: a.dtype, shape: [...batch, a.dim(-2), b.dim(-1)] }];
+}
+
+function matMulGradient({ gradient: g, inputs, wants }: Backward<object>): (Tensor | null)[] {
+  const [a, b] = inputs as [Tensor, Tensor];
+  const left = wants(0) ? matmul(g, swapLast(b)) : null;
+  if (!wants(1)) return [left, null];
+  // One product over all rows instead of one a batch, summed.
+  if (b.rank === 2 && a.rank > 2) return [left, matmul(swapLast(asRows(a)), asRows(g))];
+  return [left, matmul(swapLast(a), g)];
+}
+
+/** The operand under a transpose of the last two axes, or undefined. */
+function underTranspose({ node, rank }: Tensor): Tensor | undefined {
+  if (node.kind !== 'Transpose') return undefined;
+  const perm = node.attributes.perm as readonly number[];
+  const swapsLast = perm.every((axis, i) => axis === (i < rank - 2 ? i : 2 * rank - 3 - i));
+  return swapsLast ? (node.inputs[0] as Tensor) : undefined;
+}
+
+/** Transposed operands are read as they lie: weights stored [out, in] need no second copy. */
+function fuseTranspose(inputs: Operands): Fused | undefined {
+  const plain = inputs.map((x) => underTranspose(x as Tensor));
+  if (operand(inputs, 0).dtype !== 'f32' || plain.every((x) => x === undefined)) return undefined;
+  return {
+    op: 'FusedMatMul',
+    domain: 'com.microsoft',
+    inputs: plain.map((x, i) => x ?? operand(inputs, i)),
+    attributes: { transA: plain[0] ? 1 : 0, transB: plain[1] ? 1 : 0 },
+  };
+}
+
+function convSize(size: Dim, kernel: number, axis: number, { strides, pads, dilations }: ConvAttributes): Dim {
+  const stride = strides[axis] as number;
+  const padding = (pads[axis] as number) + (pads[axis + strides.length] as number);
+  const reach = (dilations[axis] as number) * (kernel - 1) + 1;
+  if (typeof size === 'number') return Math.floor((size + padding - reach) / stride) + 1;
+  if (stride === 1 && padding === reach - 1) return size;
+  throw new QuintetError('shape', `a convolution over ${size} places needs stride 1 and padding that keeps the length`);
+}
+
+function inferConv(inputs: Operands, attributes: ConvAttributes) {
+  const [x, w] = [operand(inputs, 0), operand(inputs, 1)];
+  requireSameType(x, w);
+  const { group, strides } = attributes;
+  if (x.rank !== strides.length + 2 || w.rank !== x.rank || x.dim(1) !== mulDims(w.dim(1), group)) {
+    throw new QuintetError(
+      'shape',
+      `weight ${formatShape(w.shape)} in ${group} groups does not fit input ${formatShape(x.shape)}`,
+    );
+  }
+  const spatial = strides.map((_, i) => convSize(x.dim(i + 2), w.size(i + 2), i, attributes));
+  if (spatial.some((size) => typeof size === 'number' && size < 1)) {
+    throw new QuintetError('shape', `the kernel ${formatShape(w.shape)} is larger than ${formatShape(x.shape)}`);
+  }
+  return [{ dtype: x.dtype, shape: [x.dim(0), w.dim(0), ...spatial] }];
+}
+
+/**
+ * The gradient of a convolution's weight [O, C/group, ...kernel] from its input [B, C, ...] and its output's gradient
+ * [B, O, ...]: a convolution in which the batch plays the channels, and strides and dilations change places.
+ */
+function weightGradient(x: Tensor, g: Tensor, kernel: readonly number[], attributes: ConvAttributes): Tensor {
+  const { group, strides, pads, dilations } = attributes;
+  const batch = x.dim(0);
+  const perGroup = x.size(1) / group;
+  const space = x.shape.slice(2);
+  const spaceOut = g.shape.slice(2);
+  const tail = (offset: number) => space.map((_, i) => i + offset);
+  const grouped = transpose(reshape(x, [batch, group, perGroup, ...space]), [2, 1, 0, ...tail(3)]);
+  const data = reshape(grouped, [perGroup, mulDims(group, batch), ...space]);
+  const weight = transpose(g, [1, 0, ...tail(2)]);
+  // Places at the far end that a stride stepped over would make the kernel too long: cut them off.
+  const used = spaceOut.map(
+    (size, i) =>
+      ((size as number) - 1) * (strides[i] as number) + (dilations[i] as number) * ((kernel[i] as number) - 1) + 1,
+  );
+  const ends = used.map((length, i) => length - (pads[i] as number) - (space[i] as number));
+  const cut = ends.reduce((t, end, i) => (end < 0 ? slice(t, i + 2, 0, (space[i] as number) + end) : t), data);
+  const result = apply('Conv', [cut, weight], {
+    strides: dilations,
+    dilations: strides,
+    pads: [...pads.slice(0, strides.length), ...ends.map((end) => Math.max(end, 0))],
+    group,
+  });
+  return transpose(result, [1, 0, ...tail(2)]);
+}
+
+function convGradient({ gradient: g, inputs, attributes, wants }: Backward<ConvAttributes>): (Tensor | null)[] {
+  const [x, w] = inputs as [Tensor, Tensor];
+  const { strides, pads, dilations } = attributes;
+  const kernel = w.shape.slice(2) as number[];
+  let dx: Tensor | null = null;
+  if (wants(0)) {
+    const output_padding = strides.map((stride, i) => {
+      const size = x.dim(i + 2);
+      if (typeof size !== 'number') return 0; // length kept: nothing was stepped over
+      const padding = (pads[i] as number) + (pads[i + strides.length] as number);
+      return (size + padding - (dilations[i] as number) * ((kernel[i] as number) - 1) - 1) % stride;
+    });
+    dx = apply('ConvTranspose', [g, w], { ...attributes, output_padding });
+  }
+  return [dx, wants(1) ? weightGradient(x, g, kernel, attributes) : null];
+}
+
+function inferConvTranspose(inputs: Operands, attributes: ConvTransposeAttributes) {
+  const [x, w] = [operand(inputs, 0), operand(inputs, 1)];
+  requireSameType(x, w);
+  const { group, strides, pads, dilations, output_padding } = attributes;
+  if (x.rank !== strides.length + 2 || w.rank !== x.rank || x.dim(1) !== w.dim(0)) {
+    throw new QuintetError('shape', `weight ${formatShape(w.shape)} does not fit input ${formatShape(x.shape)}`);
+  }
+  const spatial = strides.map((stride, i) => {
+    const size = x.dim(i + 2);
+    const reach = (dilations[i] as number) * (w.size(i + 2) - 1) + 1;
+    const padding = (pads[i] as number) + (pads[i + strides.length] as number);
+    if (typeof size === 'number') return (size - 1) * stride + reach - padding + (output_padding[i] as number);
+    if (stride === 1 && padding === reach - 1 && output_padding[i] === 0) return size;
+    throw new QuintetError('shape', `a transposed convolution over ${size} places must keep the length`);
+  });
+  return [{ dtype: x.dtype, shape: [x.dim(0), mulDims(w.dim(1), group), ...spatial] }];
+}
+
+export const product = {
+  MatMul: { infer: inferMatMul, gradient: matMulGradient, fuse: fuseTranspose },
+  /** x [B, C, ...], weight [O, C/group, ...kernel] -> [B, O, ...], one to three spatial axes. */
+  Conv: rule<ConvAttributes>({ infer: inferConv, gradient: convGradient }),
+  /** x [B, C, ...], weight [C, O/group, ...kernel] -> [B, O, ...]: the gradient of Conv by its input. */
+  ConvTranspose: rule<ConvTransposeAttributes>({
+    infer: inferConvTranspose,
+    gradient: ({ gradient: g, inputs, attributes, wants }): (Tensor | null)[] => {
+      const [x, w] = inputs as [Tensor, Tensor];
+      const { output_padding: _, ...convolution } = attributes;
+      const dx = wants(0) ? apply('Conv', [g, w], convolution) : null;
+      return [dx, wants(1) ? weightGradient(g, x, w.shape.slice(2) as number[], convolution) : null];
+    },
+  }),
+} satisfies Record<string, OpRule>;

@@ -1,0 +1,48 @@
+/** An ONNX model as plain records, before it becomes bytes: what lowering makes and what engines take. */
+
+import type { DType, Shape } from '../tensor/index.js';
+
+export type OnnxAttribute =
+  | { readonly int: number }
+  | { readonly float: number }
+  | { readonly string: string }
+  | { readonly ints: readonly number[] }
+  | { readonly floats: readonly number[] };
+
+export interface OnnxNode {
+  readonly name: string;
+  readonly op: string;
+  /** '' is ONNX's own domain, 'com.microsoft' ONNX Runtime's contributed operators. */
+  readonly domain: string;
+  /** '' stands for an optional input that is left out. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, OnnxAttribute>>;
+}
+
+/** The bytes of an initialiser: in memory, or a range of a file that the engine maps. */
+export type InitializerSource =
+  | { readonly bytes: Uint8Array }
+  | { readonly file: string; readonly offset: number; readonly length: number };
+
+export interface OnnxInitializer {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly source: InitializerSource;
+}
+
+export interface OnnxValue {
+  readonly name: string;
+  readonly dtype: DType;
+  /** Letters become `dim_param`. */
+  readonly shape: Shape;
+}
+
+export interface OnnxModel {
+  readonly name: string;
+  readonly nodes: readonly OnnxNode[];
+  readonly initializers: readonly OnnxInitializer[];
+  readonly inputs: readonly OnnxValue[];
+  readonly outputs: readonly OnnxValue[];
+}

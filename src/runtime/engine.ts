@@ -1,0 +1,39 @@
+/** What runs a graph. Two engines implement this: `native` (ONNX Runtime's C API) and `web` (onnxruntime-web). */
+
+import type { OnnxModel } from '../onnx/model.js';
+import type { HostArray } from '../tensor/index.js';
+
+export interface SessionOptions {
+  /** Threads inside one operator; default: the engine's own setting. */
+  readonly threads?: number;
+  /** `train` keeps memory low (no arena, no memory pattern) and keeps recomputation; default `infer`. */
+  readonly purpose?: 'infer' | 'train';
+  /** Where to write a trace of every operator's time (Chrome's trace format) when the session closes. */
+  readonly profile?: string;
+}
+
+export interface RunOptions {
+  /** Arrays that outputs are written into; only where `engine.inPlace`. An input's own array may be given: it is updated in place. */
+  readonly into?: Readonly<Record<string, HostArray>>;
+  /** The outputs wanted; default all. */
+  readonly fetch?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+export interface Session {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Runs the graph off the event loop. Rejects with code 'aborted' when the signal fires. */
+  run(feeds: Readonly<Record<string, HostArray>>, options?: RunOptions): Promise<Record<string, HostArray>>;
+  /** Frees the session; waits for a run in flight. */
+  close(): Promise<void>;
+}
+
+export interface Engine {
+  readonly name: 'native' | 'web';
+  /** Version of ONNX Runtime and where it was loaded from. */
+  readonly description: string;
+  /** Whether outputs can be written into given arrays, which a key-value cache in place needs. */
+  readonly inPlace: boolean;
+  createSession(model: OnnxModel, options?: SessionOptions): Promise<Session>;
+}
