@@ -9,8 +9,10 @@ import {
   type Dim,
   type DType,
   hostArray,
+  isFloat,
   mulDims,
   productOf,
+  QuintetError,
   type Shape,
   scalar,
 } from '../tensor/index.js';
@@ -20,6 +22,9 @@ export type Operand = Tensor | number;
 
 /** A scalar constant of the type of another tensor. */
 export function scalarLike(value: number, like: Tensor): Tensor {
+  if (!isFloat(like.dtype) && !Number.isInteger(value)) {
+    throw new QuintetError('dtype', `${value} is no ${like.dtype}; cast the tensor first`);
+  }
   return constant(scalar(like.dtype, value));
 }
 
@@ -74,7 +79,8 @@ export const greaterOrEqual = (a: Operand, b: Operand): Tensor => apply('Greater
 export const and = (a: Tensor, b: Tensor): Tensor => apply('And', [a, b]);
 export const or = (a: Tensor, b: Tensor): Tensor => apply('Or', [a, b]);
 export const where = (condition: Tensor, a: Operand, b: Operand): Tensor => apply('Where', [condition, ...pair(a, b)]);
-export const clip = (x: Tensor, low: number, high: number): Tensor => minimum(maximum(x, low), high);
+/** x held between two numbers; at either the gradient still passes, as in PyTorch. */
+export const clip = (x: Tensor, low: number, high: number): Tensor => minimum(high, maximum(low, x));
 
 /** The same elements in another shape. */
 export function reshape(x: Tensor, shape: Shape): Tensor {

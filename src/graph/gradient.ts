@@ -1,6 +1,6 @@
 /** Reverse-mode differentiation as a walk from a scalar back to the tensors it is differentiated by. */
 
-import { isFloat, QuintetError, sameShape } from '../tensor/index.js';
+import { formatShape, isFloat, QuintetError, sameShape } from '../tensor/index.js';
 import { add, full, unbroadcast } from './functions.js';
 import { ops } from './ops/index.js';
 import { type Node, type Tensor, topological } from './tensor.js';
@@ -22,7 +22,10 @@ export function gradients(loss: Tensor, by: readonly Tensor[]): (Tensor | null)[
   }
   const sums = new Map<Tensor, Tensor>([[loss, full(loss.dtype, [], 1)]]);
   for (const node of order.reverse()) {
-    const output = node.outputs[0] as Tensor;
+    const [output, ...others] = node.outputs as [Tensor, ...Tensor[]];
+    if (others.some((other) => sums.has(other))) {
+      throw new QuintetError('unsupported', `only the first output of ${node.kind} can be differentiated`);
+    }
     const gradient = sums.get(output);
     if (!gradient || node.inputs.length === 0) continue;
     for (const [x, g] of backward(node, gradient, active)) {
@@ -55,7 +58,7 @@ function backward(node: Node, gradient: Tensor, active: ReadonlySet<Tensor>): [T
     if (!sameShape(g.shape, x.shape)) {
       throw new QuintetError(
         'shape',
-        `the gradient rule of ${node.kind} gave [${g.shape}] for operand ${i} of [${x.shape}]`,
+        `the gradient rule of ${node.kind} gave ${formatShape(g.shape)} for operand ${i} of ${formatShape(x.shape)}`,
       );
     }
     return [[x, g]];

@@ -17,14 +17,14 @@ export function nameOf(tensor: Tensor): string {
   return tensor.node.name as string;
 }
 
-/** The simplified graph of named outputs. Two inputs or parameters of one name are an error. */
+/** The simplified graph of named outputs. Two inputs, parameters or outputs of one name are an error. */
 export function graph(name: string, outputs: Readonly<Record<string, Tensor>>): Graph {
   const names = Object.keys(outputs);
   const simpler = simplify(Object.values(outputs));
   const nodes = topological(simpler);
+  const seen = new Set(names);
   const sources = (kind: Node['kind']): Tensor[] => {
     const found = nodes.filter((node) => node.kind === kind).map((node) => node.outputs[0] as Tensor);
-    const seen = new Set<string>();
     for (const tensor of found) {
       if (seen.has(nameOf(tensor)))
         throw new QuintetError('name', `two tensors are called "${nameOf(tensor)}"`, { at: name });

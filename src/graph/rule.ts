@@ -25,7 +25,8 @@ export interface Backward<A> {
   wants(input: number): boolean;
 }
 
-export interface Fused {
+/** A node as it is written in ONNX. */
+export interface Written {
   readonly op: string;
   readonly domain: string;
   readonly inputs: Operands;
@@ -55,10 +56,12 @@ export interface OpRule<A = Attributes> {
   readonly typeOnly?: readonly string[];
   /** Whether the op only picks values up, so that a cast of its first operand may as well follow it (Gather). */
   readonly picks?: boolean;
-  /** The op that the engine runs in its place where the operands allow it. */
-  readonly fuse?: (inputs: Operands) => Fused | undefined;
-  /** Attributes that ONNX takes as scalar integer inputs in place of tensors (Range). */
+  /** Attributes that ONNX takes as scalar integer inputs, after those. */
   readonly scalarInputs?: readonly string[];
+  /** Whether outputs after the first need not be computed where nothing uses them. */
+  readonly optionalOutputs?: boolean;
+  /** What is written otherwise than as the node has it: an op that does more at once, a shape that needs less arithmetic. */
+  readonly write?: (inputs: Operands, attributes: A) => Partial<Written>;
 }
 
 /** Types a record by its own attributes; the table holds them all under one type. */

@@ -18,6 +18,7 @@ export function simplify(outputs: readonly Tensor[]): Tensor[] {
     numbers.set(x, number);
     return number;
   };
+  const isSettled = (node: Node): boolean => replaced.has(node.outputs[0] as Tensor);
   const unique = (node: Node): Node => {
     const key = keyOf(node, numberOf);
     if (key === undefined) return node;
@@ -27,11 +28,7 @@ export function simplify(outputs: readonly Tensor[]): Tensor[] {
   };
   /** Simplifies what a record's rule made anew, down to tensors already seen. */
   const settle = (x: Tensor): Tensor => {
-    const before = replaced.get(x);
-    if (before) return before;
-    for (const node of topological([x])) {
-      if (node.outputs.some((output) => !replaced.has(output))) visit(node);
-    }
+    for (const node of topological([x], isSettled)) visit(node);
     return replaced.get(x) as Tensor;
   };
   const visit = (node: Node): void => {
@@ -48,7 +45,7 @@ export function simplify(outputs: readonly Tensor[]): Tensor[] {
     for (const output of final.outputs) replaced.set(output, output);
   };
 
-  for (const node of topological(outputs)) if (!replaced.has(node.outputs[0] as Tensor)) visit(node);
+  for (const node of topological(outputs)) if (!isSettled(node)) visit(node);
   return outputs.map((x) => replaced.get(x) as Tensor);
 }
 

@@ -119,13 +119,13 @@ export function apply(op: OpName, inputs: readonly (Tensor | null)[], attributes
   return applyAll(op, inputs, attributes)[0] as Tensor;
 }
 
-/** The nodes that the given tensors need, each after those it needs itself. */
-export function topological(outputs: Iterable<Tensor>): Node[] {
+/** The nodes that the given tensors need, each after those it needs itself; not those at which `stop` ends the search. */
+export function topological(outputs: Iterable<Tensor>, stop: (node: Node) => boolean = () => false): Node[] {
   const order: Node[] = [];
   const seen = new Set<Node>();
   const stack: { node: Node; next: number }[] = [];
   const visit = (node: Node) => {
-    if (seen.has(node)) return;
+    if (seen.has(node) || stop(node)) return;
     seen.add(node);
     stack.push({ node, next: 0 });
   };

@@ -2,20 +2,32 @@
  * A graph as an ONNX model. The op table uses ONNX's names, so that this is writing more than translating; what it adds
  * is the arithmetic of symbolic dimensions, which ONNX wants as integer tensors.
  */
-import { type Graph, type Node, nameOf, type OpName, ops, type Tensor } from '../graph/index.js';
+import {
+  type Attributes,
+  type Graph,
+  type Node,
+  nameOf,
+  type OpName,
+  type OpRule,
+  ops,
+  type Tensor,
+  type Written,
+} from '../graph/index.js';
 import {
   bytesOf,
   type Dim,
   type DType,
   formatShape,
+  type HostArray,
   hostArray,
   lettersOf,
   QuintetError,
   type Shape,
+  scalar,
   subDims,
   termsOf,
 } from '../tensor/index.js';
-import type { InitializerSource, OnnxAttribute, OnnxInitializer, OnnxModel, OnnxNode } from './model.js';
+import type { InitializerSource, OnnxAttribute, OnnxInitializer, OnnxModel, OnnxNode, OnnxValue } from './model.js';
 import { onnxTypes } from './types.js';
 
 /** Where a parameter's value comes from. One that has no binding is fed as an input when the graph runs. */
@@ -30,13 +42,18 @@ export function lower(graph: Graph, bindings: ReadonlyMap<string, Binding> = new
   return new Lowering(graph, bindings).model();
 }
 
+/** A node and how it is written. */
+type Planned = Written & { readonly node: Node; readonly rule: OpRule };
+
 class Lowering {
   readonly #nodes: OnnxNode[] = [];
   readonly #initializers: OnnxInitializer[] = [];
   readonly #names = new Map<Tensor, string>();
-  /** Constants of shapes, and computed dimensions, each made once. */
-  readonly #integers = new Map<string, string>();
+  /** Bound parameters as stored, constants of shapes, and computed dimensions: each is made once. */
+  readonly #made = new Map<string, string>();
   readonly #letters: ReadonlyMap<string, { tensor: Tensor; axis: number; less: Dim }>;
+  /** What the outputs need, once nodes are written in their own way. */
+  readonly #needed: Set<Tensor>;
   #count = 0;
 
   constructor(
@@ -44,27 +61,50 @@ class Lowering {
     readonly bindings: ReadonlyMap<string, Binding>,
   ) {
     this.#letters = solveLetters(graph);
+    this.#needed = new Set(Object.values(graph.outputs));
   }
 
   model(): OnnxModel {
     const { graph } = this;
-    const fed = graph.parameters.filter((tensor) => !this.bindings.has(nameOf(tensor)));
-    for (const tensor of [...graph.inputs, ...fed]) this.#names.set(tensor, nameOf(tensor));
-    for (const node of graph.nodes) this.#lowerNode(node);
-    const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
-      this.#emit('Identity', [this.#nameOf(tensor)], [name]);
-      return { name, dtype: tensor.dtype, shape: tensor.shape };
-    });
-    const values = [...graph.inputs, ...fed].map((tensor) => ({
-      name: nameOf(tensor),
-      dtype: tensor.dtype,
-      shape: tensor.shape,
-    }));
-    return { name: graph.name, nodes: this.#nodes, initializers: this.#initializers, inputs: values, outputs };
+    const fed = [...graph.inputs, ...graph.parameters.filter((tensor) => !this.bindings.has(nameOf(tensor)))];
+    for (const tensor of fed) this.#names.set(tensor, nameOf(tensor));
+    const named = Object.entries(graph.outputs);
+    for (const [name, tensor] of named) {
+      if (isComputed(tensor.node) && !this.#names.has(tensor)) this.#names.set(tensor, name);
+    }
+    for (const planned of this.#plan()) this.#lowerNode(planned);
+    for (const [name, tensor] of named) {
+      const known = this.#nameOf(tensor);
+      if (known !== name) this.#emit('Identity', [known], [name]);
+    }
+    const describe = (name: string, { dtype, shape }: Tensor): OnnxValue => ({ name, dtype, shape });
+    return {
+      name: graph.name,
+      nodes: this.#nodes,
+      initializers: this.#initializers,
+      inputs: fed.map((tensor) => describe(nameOf(tensor), tensor)),
+      outputs: named.map(([name, tensor]) => describe(name, tensor)),
+    };
   }
 
+  /** The nodes that the outputs need. A transpose that a product reads through is not among them. */
+  #plan(): Planned[] {
+    const plan: Planned[] = [];
+    for (const node of this.graph.nodes.toReversed()) {
+      if (!isComputed(node) || !node.outputs.some((output) => this.#needed.has(output))) continue;
+      const rule = ops[node.kind as OpName];
+      const { inputs, attributes } = node;
+      const plain = { op: node.kind, domain: rule.domain ?? '', inputs, attributes };
+      const written = { ...plain, ...rule.write?.(inputs, attributes) };
+      for (const x of written.inputs) if (x) this.#needed.add(x);
+      plan.push({ ...written, node, rule });
+    }
+    return plan.reverse();
+  }
+
+  // Generated names begin with a sign that no checkpoint's do.
   #fresh(hint: string): string {
-    return `${hint}_${this.#count++}`;
+    return `%${hint}${this.#count++}`;
   }
 
   #emit(
@@ -74,7 +114,7 @@ class Lowering {
     attributes: Readonly<Record<string, OnnxAttribute>> = {},
     domain = '',
   ): string {
-    this.#nodes.push({ name: this.#fresh(op), op, domain, inputs, outputs, attributes });
+    this.#nodes.push({ name: `${op}_${this.#nodes.length}`, op, domain, inputs, outputs, attributes });
     return outputs[0] as string;
   }
 
@@ -83,173 +123,138 @@ class Lowering {
     return name;
   }
 
-  #nameOf(tensor: Tensor): string {
-    const name = this.#names.get(tensor);
-    if (name !== undefined) return name;
-    const { node } = tensor;
-    if (node.value) {
-      return this.#name(
-        tensor,
-        this.#initializer(this.#fresh('c'), node.value.dtype, node.value.shape, { bytes: bytesOf(node.value) }),
-      );
-    }
-    // A bound parameter, in the element type that the graph computes in.
-    const stored = this.#stored(tensor);
-    const binding = this.bindings.get(nameOf(tensor)) as Binding;
-    return this.#name(tensor, binding.dtype === tensor.dtype ? stored : this.#cast(stored, tensor.dtype));
+  /** The name of what `make` makes when it is first asked for. */
+  #once(key: string, make: () => string): string {
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
+    const name = make();
+    this.#made.set(key, name);
+    return name;
   }
 
-  #name(tensor: Tensor, name: string): string {
+  #constant(hint: string, value: HostArray): string {
+    return this.#initializer(this.#fresh(hint), value.dtype, value.shape, { bytes: bytesOf(value) });
+  }
+
+  #nameOf(tensor: Tensor): string {
+    const known = this.#names.get(tensor);
+    if (known !== undefined) return known;
+    const { value } = tensor.node;
+    const name = value ? this.#constant('constant', value) : this.#bound(tensor);
     this.#names.set(tensor, name);
     return name;
+  }
+
+  /** A bound parameter in the element type that the graph computes in. */
+  #bound(tensor: Tensor): string {
+    const stored = this.#stored(tensor);
+    return this.bindings.get(stored)?.dtype === tensor.dtype ? stored : this.#cast(stored, tensor.dtype);
   }
 
   /** A bound parameter as it is stored. */
   #stored(tensor: Tensor): string {
     const name = nameOf(tensor);
-    const binding = this.bindings.get(name) as Binding;
-    if (!this.#integers.has(name)) {
-      this.#integers.set(name, this.#initializer(name, binding.dtype, tensor.shape as number[], binding.source));
-    }
-    return name;
+    const { dtype, source } = this.bindings.get(name) as Binding;
+    return this.#once(`stored ${name}`, () =>
+      this.#initializer(name, dtype, tensor.shape as readonly number[], source),
+    );
   }
 
-  #cast(value: string, to: DType): string {
-    return this.#emit('Cast', [value], [this.#fresh('cast')], { to: { int: onnxTypes[to] } });
+  #cast(value: string, to: DType, output = this.#fresh('cast')): string {
+    return this.#emit('Cast', [value], [output], { to: { int: onnxTypes[to] } });
   }
 
-  #lowerNode(node: Node): void {
-    if (node.inputs.length === 0 && !ops[node.kind as OpName]) return;
-    const rule = ops[node.kind as OpName];
-    const outputs = node.outputs.map((output, i) => this.#name(output, this.#fresh(`t${i || ''}`)));
-    const picked = rule.picks ? this.#pickStored(node, outputs) : false;
-    if (picked) return;
-    const fused = rule.fuse?.(node.inputs);
-    if (fused) {
-      const inputs = fused.inputs.map((x) => (x ? this.#nameOf(x) : ''));
-      const attributes = Object.entries(fused.attributes).map(
-        ([key, value]) => [key, { int: value as number }] as const,
-      );
-      this.#emit(fused.op, inputs, outputs, Object.fromEntries(attributes), fused.domain);
-      return;
-    }
-    const operands = node.inputs.map((x) => (x ? this.#nameOf(x) : ''));
-    for (const key of rule.shapeInputs ?? []) operands.push(this.#shapeInput(node, key));
-    for (const key of rule.scalarInputs ?? []) operands.push(this.#scalarOf(node.attributes[key] as Dim));
-    this.#emit(node.kind, operands, outputs, this.#attributes(node), rule.domain ?? '');
+  #lowerNode({ node, rule, op, domain, inputs, attributes }: Planned): void {
+    const outputs = node.outputs.map((output, i) => {
+      if (i > 0 && rule.optionalOutputs && !this.#needed.has(output)) return '';
+      const name = this.#names.get(output) ?? this.#fresh('');
+      this.#names.set(output, name);
+      return name;
+    });
+    // Picked from a table as stored, then cast: the table itself is never expanded.
+    const table = rule.picks ? this.#storedOtherwise(inputs[0] as Tensor) : undefined;
+    const operands = inputs.map((x, i) => (i === 0 && table) || (x ? this.#nameOf(x) : ''));
+    for (const key of rule.shapeInputs ?? []) operands.push(this.#shapeVector(attributes[key] as Shape));
+    for (const key of rule.scalarInputs ?? []) operands.push(this.#scalarOf(attributes[key] as Dim));
+    const results = table ? [this.#fresh('stored')] : outputs;
+    this.#emit(op, operands, results, onnxAttributes(rule, attributes), domain);
+    if (table) this.#cast(results[0] as string, (node.outputs[0] as Tensor).dtype, outputs[0] as string);
   }
 
-  /** Gathers rows of a table as stored and casts what was gathered: the table itself is never expanded. */
-  #pickStored(node: Node, outputs: readonly string[]): boolean {
-    const table = node.inputs[0] as Tensor;
-    const binding = table.node.kind === 'Parameter' ? this.bindings.get(nameOf(table)) : undefined;
-    if (!binding || binding.dtype === table.dtype) return false;
-    const others = node.inputs.slice(1).map((x) => this.#nameOf(x as Tensor));
-    const rows = this.#emit(node.kind, [this.#stored(table), ...others], [this.#fresh('rows')], this.#attributes(node));
-    this.#emit('Cast', [rows], outputs, { to: { int: onnxTypes[table.dtype] } });
-    return true;
-  }
-
-  #attributes(node: Node): Record<string, OnnxAttribute> {
-    const { shapeInputs = [], scalarInputs = [], typeOnly = [], floats = [], dtypes = [] } = ops[node.kind as OpName];
-    const asInput = new Set([...shapeInputs, ...scalarInputs, ...typeOnly]);
-    const result: Record<string, OnnxAttribute> = {};
-    for (const [key, value] of Object.entries(node.attributes)) {
-      if (asInput.has(key)) continue;
-      if (dtypes.includes(key)) result[key] = { int: onnxTypes[value as DType] };
-      else if (typeof value === 'string') result[key] = { string: value };
-      else if (typeof value === 'number') result[key] = floats.includes(key) ? { float: value } : { int: value };
-      else result[key] = { ints: value as readonly number[] };
-    }
-    return result;
-  }
-
-  /** An attribute that ONNX wants as a one-dimensional integer input. */
-  #shapeInput(node: Node, key: string): string {
-    const shape = node.attributes[key] as Shape;
-    if (shape.every((dim) => typeof dim === 'number')) return this.#vector(shape as number[]);
-    const x = node.inputs[0];
-    // ONNX's own shorthand spares most arithmetic: 0 keeps a dimension of the operand, -1 is what remains.
-    if (node.kind === 'Reshape' && x) {
-      const short = shape.map((dim, i) => (typeof dim === 'number' ? dim : dim === x.shape[i] ? 0 : -1));
-      if (short.filter((dim) => dim === -1).length <= 1 && !shape.includes(0)) return this.#vector(short);
-    }
-    if (node.kind === 'Expand' && x) {
-      const offset = shape.length - x.rank;
-      return this.#shapeVector(shape.map((dim, i) => (i >= offset && dim === x.shape[i - offset] ? 1 : dim)));
-    }
-    return this.#shapeVector(shape);
+  /** The stored form of a bound parameter that is not stored as it is computed with. */
+  #storedOtherwise(tensor: Tensor): string | undefined {
+    const binding = tensor.node.kind === 'Parameter' ? this.bindings.get(nameOf(tensor)) : undefined;
+    return binding && binding.dtype !== tensor.dtype ? this.#stored(tensor) : undefined;
   }
 
   #vector(numbers: readonly number[]): string {
-    const key = `[${numbers.join()}]`;
-    const known = this.#integers.get(key);
-    if (known !== undefined) return known;
-    const value = hostArray('i64', [numbers.length], numbers);
-    const name = this.#initializer(this.#fresh('shape'), 'i64', value.shape, { bytes: bytesOf(value) });
-    this.#integers.set(key, name);
-    return name;
+    return this.#once(`[${numbers}]`, () => this.#constant('shape', hostArray('i64', [numbers.length], numbers)));
   }
 
   #shapeVector(shape: Shape): string {
-    if (shape.every((dim) => typeof dim === 'number')) return this.#vector(shape as number[]);
-    const key = formatShape(shape);
-    const known = this.#integers.get(key);
-    if (known !== undefined) return known;
-    const parts = shape.map((dim) => this.#vectorOf(dim));
-    const name =
-      parts.length === 1
+    if (shape.every((dim) => typeof dim === 'number')) return this.#vector(shape);
+    return this.#once(formatShape(shape), () => {
+      const parts = shape.map((dim) => this.#vectorOf(dim));
+      return parts.length === 1
         ? (parts[0] as string)
         : this.#emit('Concat', parts, [this.#fresh('shape')], { axis: { int: 0 } });
-    this.#integers.set(key, name);
-    return name;
+    });
   }
 
   /** A dimension as a vector of one element. */
   #vectorOf(dim: Dim): string {
     if (typeof dim === 'number') return this.#vector([dim]);
-    const key = `dim ${dim}`;
-    const known = this.#integers.get(key);
-    if (known !== undefined) return known;
-    const terms = termsOf(dim).map(([coefficient, letters]) => {
-      const factors = letters.map((letter) => this.#letter(letter));
-      if (coefficient !== 1 || factors.length === 0) factors.push(this.#vector([coefficient]));
-      return factors.reduce((a, b) => this.#emit('Mul', [a, b], [this.#fresh('dim')]));
+    return this.#once(`dim ${dim}`, () => {
+      const terms = termsOf(dim).map(([coefficient, letters]) => {
+        const factors = letters.map((letter) => this.#letter(letter));
+        if (coefficient !== 1 || factors.length === 0) factors.push(this.#vector([coefficient]));
+        return factors.reduce((a, b) => this.#emit('Mul', [a, b], [this.#fresh('dim')]));
+      });
+      return terms.reduce((a, b) => this.#emit('Add', [a, b], [this.#fresh('dim')]));
     });
-    const name = terms.reduce((a, b) => this.#emit('Add', [a, b], [this.#fresh('dim')]));
-    this.#integers.set(key, name);
-    return name;
   }
 
   #letter(letter: string): string {
-    const key = `letter ${letter}`;
-    const known = this.#integers.get(key);
-    if (known !== undefined) return known;
-    const source = this.#letters.get(letter);
-    if (!source) {
-      throw new QuintetError('shape', `no input has the dimension ${letter}`, { at: this.graph.name });
-    }
-    const bounds = { start: { int: source.axis }, end: { int: source.axis + 1 } };
-    let name = this.#emit('Shape', [this.#nameOf(source.tensor)], [this.#fresh(letter)], bounds);
-    if (source.less !== 0) name = this.#emit('Sub', [name, this.#vectorOf(source.less)], [this.#fresh(letter)]);
-    this.#integers.set(key, name);
-    return name;
+    return this.#once(`letter ${letter}`, () => {
+      const source = this.#letters.get(letter);
+      if (!source) {
+        throw new QuintetError('shape', `no input has the dimension ${letter}`, {
+          at: this.graph.name,
+          hint: `inputs: ${this.graph.inputs.map((x) => `${nameOf(x)} ${formatShape(x.shape)}`).join(', ') || 'none'}`,
+        });
+      }
+      const bounds = { start: { int: source.axis }, end: { int: source.axis + 1 } };
+      const size = this.#emit('Shape', [this.#nameOf(source.tensor)], [this.#fresh(letter)], bounds);
+      return source.less === 0 ? size : this.#emit('Sub', [size, this.#vectorOf(source.less)], [this.#fresh(letter)]);
+    });
   }
 
   #scalarOf(dim: Dim): string {
-    const key = `scalar ${dim}`;
-    const known = this.#integers.get(key);
-    if (known !== undefined) return known;
-    let name: string;
-    if (typeof dim === 'number') {
-      const value = hostArray('i64', [], [dim]);
-      name = this.#initializer(this.#fresh('scalar'), 'i64', [], { bytes: bytesOf(value) });
-    } else {
-      name = this.#emit('Reshape', [this.#vectorOf(dim), this.#vector([])], [this.#fresh('scalar')]);
-    }
-    this.#integers.set(key, name);
-    return name;
+    return this.#once(`scalar ${dim}`, () =>
+      typeof dim === 'number'
+        ? this.#constant('scalar', scalar('i64', dim))
+        : this.#emit('Reshape', [this.#vectorOf(dim), this.#vector([])], [this.#fresh('scalar')]),
+    );
   }
+}
+
+/** Whether an op computes it: all but inputs, parameters and constants. */
+function isComputed(node: Node): boolean {
+  return node.name === undefined && node.value === undefined;
+}
+
+function onnxAttributes(rule: OpRule, attributes: Attributes): Record<string, OnnxAttribute> {
+  const { shapeInputs = [], scalarInputs = [], typeOnly = [], floats = [], dtypes = [] } = rule;
+  const elsewhere = new Set([...shapeInputs, ...scalarInputs, ...typeOnly]);
+  const result: Record<string, OnnxAttribute> = {};
+  for (const [key, value] of Object.entries(attributes)) {
+    if (elsewhere.has(key)) continue;
+    if (dtypes.includes(key)) result[key] = { int: onnxTypes[value as DType] };
+    else if (typeof value === 'string') result[key] = { string: value };
+    else if (typeof value === 'number') result[key] = floats.includes(key) ? { float: value } : { int: value };
+    else result[key] = { ints: value as readonly number[] };
+  }
+  return result;
 }
 
 /** For each letter, an input's dimension that gives it: the letter itself, or a sum with letters that others give. */

@@ -1,6 +1,6 @@
 /** Elementwise ops: arithmetic, comparisons, activations, choice and casts. Gradients are blind to broadcasting. */
 
-import { broadcastShapes, type DType, isFloat, QuintetError, sameShape } from '../../tensor/index.js';
+import { broadcastShapes, type DType, isFloat, QuintetError, type Shape, sameShape } from '../../tensor/index.js';
 import {
   add,
   cast,
@@ -27,29 +27,32 @@ import { constantValue, type Tensor } from '../tensor.js';
 
 type UnaryGradient = (g: Tensor, y: Tensor, x: Tensor) => Tensor;
 
-function requireFloat(dtype: DType): void {
-  if (!isFloat(dtype)) throw new QuintetError('dtype', `${dtype} is not a floating-point type; cast it first`);
+type Accepts = (dtype: DType) => boolean;
+const isNumber: Accepts = (dtype) => dtype !== 'bool';
+const isBool: Accepts = (dtype) => dtype === 'bool';
+const isWhole: Accepts = (dtype) => isNumber(dtype) && !isFloat(dtype);
+
+function requireType({ dtype }: Tensor, accepts: Accepts): void {
+  if (!accepts(dtype)) throw new QuintetError('dtype', `${dtype} is not accepted here; cast it first`);
 }
 
 /** A smooth function of one floating-point tensor. */
 function unary(gradient: UnaryGradient): OpRule {
   return {
     infer: (inputs) => {
-      const x = operand(inputs, 0);
-      requireFloat(x.dtype);
-      return [x];
+      requireType(operand(inputs, 0), isFloat);
+      return [operand(inputs, 0)];
     },
     gradient: ({ gradient: g, outputs, inputs }) => [gradient(g, outputs[0] as Tensor, inputs[0] as Tensor)],
   };
 }
 
 /** A function of one tensor that has no useful gradient. */
-function step(accepts: (dtype: DType) => boolean): OpRule {
+function step(accepts: Accepts): OpRule {
   return {
     infer: (inputs) => {
-      const x = operand(inputs, 0);
-      if (!accepts(x.dtype)) throw new QuintetError('dtype', `${x.dtype} is not accepted here`);
-      return [x];
+      requireType(operand(inputs, 0), accepts);
+      return [operand(inputs, 0)];
     },
     gradient: 'zero',
   };
@@ -69,15 +72,20 @@ type BinaryGradient = (
   wants: (input: number) => boolean,
 ) => (Tensor | null)[];
 
+function broadcast(inputs: Operands): Shape {
+  return broadcastShapes(operand(inputs, 0).shape, operand(inputs, 1).shape);
+}
+
 /** An arithmetic function of two tensors of one type that broadcast. `neutral` is the operand that changes nothing. */
 function binary(
   gradient: BinaryGradient,
   { neutral, commutes = false }: { neutral?: number; commutes?: boolean } = {},
 ): OpRule {
   return {
-    infer: (inputs) => [
-      { dtype: sameType(inputs), shape: broadcastShapes(operand(inputs, 0).shape, operand(inputs, 1).shape) },
-    ],
+    infer: (inputs) => {
+      requireType(operand(inputs, 0), isNumber);
+      return [{ dtype: sameType(inputs), shape: broadcast(inputs) }];
+    },
     gradient: ({ gradient: g, inputs, outputs, wants }) =>
       gradient(g, inputs[0] as Tensor, inputs[1] as Tensor, outputs[0] as Tensor, wants),
     simplify: (inputs) => {
@@ -91,13 +99,16 @@ function binary(
 }
 
 /** A comparison or logical function of two tensors of one type: booleans. */
-const compare: OpRule = {
-  infer: (inputs) => {
-    sameType(inputs);
-    return [{ dtype: 'bool', shape: broadcastShapes(operand(inputs, 0).shape, operand(inputs, 1).shape) }];
-  },
-  gradient: 'zero',
-};
+function compare(accepts: Accepts): OpRule {
+  return {
+    infer: (inputs) => {
+      requireType(operand(inputs, 0), accepts);
+      sameType(inputs);
+      return [{ dtype: 'bool', shape: broadcast(inputs) }];
+    },
+    gradient: 'zero',
+  };
+}
 
 /** The density of the standard normal distribution. */
 function normalDensity(x: Tensor): Tensor {
@@ -115,7 +126,7 @@ function tanhGeluSlope(x: Tensor): Tensor {
 }
 
 export const elementwise = {
-  Neg: { ...unary((g) => neg(g)), infer: (inputs) => [operand(inputs, 0)] },
+  Neg: { ...step(isNumber), gradient: ({ gradient: g }) => [neg(g)] },
   Abs: unary((g, _, x) => mul(g, sign(x))),
   Exp: unary((g, y) => mul(g, y)),
   Log: unary((g, _, x) => div(g, x)),
@@ -130,7 +141,7 @@ export const elementwise = {
   Relu: unary((g, y) => where(greater(y, 0), g, zerosLike(g))),
   Gelu: rule<{ approximate: 'none' | 'tanh' }>({
     infer: (inputs) => {
-      requireFloat(operand(inputs, 0).dtype);
+      requireType(operand(inputs, 0), isFloat);
       return [operand(inputs, 0)];
     },
     gradient: ({ gradient: g, inputs, attributes }) => {
@@ -145,7 +156,7 @@ export const elementwise = {
     domain: 'com.microsoft',
     floats: ['alpha'],
     infer: (inputs) => {
-      requireFloat(operand(inputs, 0).dtype);
+      requireType(operand(inputs, 0), isFloat);
       return [operand(inputs, 0)];
     },
     gradient: ({ gradient: g, inputs, attributes: { alpha } }) => {
@@ -154,10 +165,10 @@ export const elementwise = {
       return [mul(g, mul(s, add(mul(mul(x, alpha), sub(1, s)), 1)))];
     },
   }),
-  Sign: step((dtype) => dtype !== 'bool'),
+  Sign: step(isNumber),
   Floor: step(isFloat),
   Round: step(isFloat),
-  Not: step((dtype) => dtype === 'bool'),
+  Not: step(isBool),
 
   Add: binary((g) => [g, g], { neutral: 0, commutes: true }),
   Sub: binary((g, _a, _b, _y, wants) => [g, wants(1) ? neg(g) : null], { neutral: 0 }),
@@ -179,20 +190,26 @@ export const elementwise = {
   Min: binary((g, a, b) => [where(less(a, b), g, zerosLike(g)), where(less(a, b), zerosLike(g), g)]),
   Max: binary((g, a, b) => [where(greater(a, b), g, zerosLike(g)), where(greater(a, b), zerosLike(g), g)]),
   /** The remainder of whole numbers, with the divisor's sign. */
-  Mod: { ...binary(() => [null, null]), gradient: 'zero' },
+  Mod: {
+    infer: (inputs) => {
+      requireType(operand(inputs, 0), isWhole);
+      return [{ dtype: sameType(inputs), shape: broadcast(inputs) }];
+    },
+    gradient: 'zero',
+  },
 
-  Equal: compare,
-  Less: compare,
-  LessOrEqual: compare,
-  Greater: compare,
-  GreaterOrEqual: compare,
-  And: compare,
-  Or: compare,
+  Equal: compare(() => true),
+  Less: compare(isNumber),
+  LessOrEqual: compare(isNumber),
+  Greater: compare(isNumber),
+  GreaterOrEqual: compare(isNumber),
+  And: compare(isBool),
+  Or: compare(isBool),
 
   Where: {
     infer: (inputs) => {
       const condition = operand(inputs, 0);
-      if (condition.dtype !== 'bool') throw new QuintetError('dtype', `the condition is ${condition.dtype}, not bool`);
+      requireType(condition, isBool);
       const shape = broadcastShapes(condition.shape, operand(inputs, 1).shape, operand(inputs, 2).shape);
       return [{ dtype: sameType(inputs), shape }];
     },

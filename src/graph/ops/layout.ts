@@ -28,6 +28,7 @@ export function axisOf(axis: number, rank: number): number {
 export const layout = {
   Reshape: rule<{ shape: Shape }>({
     shapeInputs: ['shape'],
+    write: (inputs, { shape }) => ({ attributes: abbreviate(operand(inputs, 0), shape) }),
     infer: (inputs, { shape }) => {
       const x = operand(inputs, 0);
       const [before, after] = [productOf(x.shape), productOf(shape)];
@@ -84,6 +85,12 @@ export const layout = {
 
   Expand: rule<{ shape: Shape }>({
     shapeInputs: ['shape'],
+    // A dimension that the operand has already may be left to it.
+    write: (inputs, { shape }) => {
+      const x = operand(inputs, 0);
+      const offset = shape.length - x.rank;
+      return { attributes: { shape: shape.map((dim, i) => (dim === x.shape[i - offset] ? 1 : dim)) } };
+    },
     infer: (inputs, { shape }) => {
       const x = operand(inputs, 0);
       const offset = shape.length - x.rank;
@@ -199,6 +206,17 @@ export const layout = {
     gradient: 'zero',
   }),
 } satisfies Record<string, OpRule>;
+
+/**
+ * ONNX's shorthand for a shape with letters spares their arithmetic: 0 keeps a dimension of the operand, -1 is what remains.
+ * The two together, or a 0 that means zero elements, could not be told apart from a dimension that is 0 at run time.
+ */
+function abbreviate(x: Tensor, shape: Shape): { shape: Shape; allowzero: 0 | 1 } {
+  const short = shape.map((dim, i) => (typeof dim === 'number' ? dim : dim === x.shape[i] ? 0 : -1));
+  const rest = short.filter((dim) => dim === -1).length;
+  const clear = !shape.includes(0) && (rest === 0 || (rest === 1 && !short.includes(0)));
+  return clear ? { shape: short, allowzero: 0 } : { shape, allowzero: 1 };
+}
 
 /** The elements of an axis at every step-th place of `length` places, zeros between. */
 function spread(x: Tensor, axis: number, step: number, length: number): Tensor {

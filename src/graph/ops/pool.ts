@@ -91,6 +91,7 @@ export const pool = {
 
   /** Largest elements of windows, and their flat places in x. */
   MaxPool: rule<PoolAttributes>({
+    optionalOutputs: true,
     infer: (inputs, attributes) => {
       const [type] = inferPool(inputs, attributes);
       return [

@@ -1,8 +1,17 @@
 /** Matrix products and convolutions. */
 
-import { broadcastShapes, type Dim, formatShape, mulDims, productOf, QuintetError } from '../../tensor/index.js';
+import {
+  addDims,
+  broadcastShapes,
+  type Dim,
+  formatShape,
+  mulDims,
+  productOf,
+  QuintetError,
+  subDims,
+} from '../../tensor/index.js';
 import { matmul, reshape, slice, swapLast, transpose } from '../functions.js';
-import { type Backward, type Fused, type Operands, type OpRule, operand, rule } from '../rule.js';
+import { type Backward, type Operands, type OpRule, operand, rule, type Written } from '../rule.js';
 import { apply, type Tensor } from '../tensor.js';
 
 export type ConvAttributes = {
@@ -51,9 +60,9 @@ function underTranspose({ node, rank }: Tensor): Tensor | undefined {
 }
 
 /** Transposed operands are read as they lie: weights stored [out, in] need no second copy. */
-function fuseTranspose(inputs: Operands): Fused | undefined {
+function fuseTranspose(inputs: Operands): Partial<Written> {
   const plain = inputs.map((x) => underTranspose(x as Tensor));
-  if (operand(inputs, 0).dtype !== 'f32' || plain.every((x) => x === undefined)) return undefined;
+  if (operand(inputs, 0).dtype !== 'f32' || plain.every((x) => x === undefined)) return {};
   return {
     op: 'FusedMatMul',
     domain: 'com.microsoft',
@@ -103,12 +112,12 @@ function weightGradient(x: Tensor, g: Tensor, kernel: readonly number[], attribu
   const data = reshape(grouped, [perGroup, mulDims(group, batch), ...space]);
   const weight = transpose(g, [1, 0, ...tail(2)]);
   // Places at the far end that a stride stepped over would make the kernel too long: cut them off.
-  const used = spaceOut.map(
-    (size, i) =>
-      ((size as number) - 1) * (strides[i] as number) + (dilations[i] as number) * ((kernel[i] as number) - 1) + 1,
-  );
-  const ends = used.map((length, i) => length - (pads[i] as number) - (space[i] as number));
-  const cut = ends.reduce((t, end, i) => (end < 0 ? slice(t, i + 2, 0, (space[i] as number) + end) : t), data);
+  const ends = spaceOut.map((size, i) => {
+    const reach = (dilations[i] as number) * ((kernel[i] as number) - 1) + 1;
+    const used = addDims(mulDims(subDims(size, 1), strides[i] as number), reach);
+    return subDims(used, addDims(space[i] as Dim, pads[i] as number)) as number; // a length in letters is kept: they cancel
+  });
+  const cut = ends.reduce((t, end, i) => (end < 0 ? slice(t, i + 2, 0, addDims(space[i] as Dim, end)) : t), data);
   const result = apply('Conv', [cut, weight], {
     strides: dilations,
     dilations: strides,
@@ -154,7 +163,7 @@ function inferConvTranspose(inputs: Operands, attributes: ConvTransposeAttribute
 }
 
 export const product = {
-  MatMul: { infer: inferMatMul, gradient: matMulGradient, fuse: fuseTranspose },
+  MatMul: { infer: inferMatMul, gradient: matMulGradient, write: fuseTranspose },
   /** x [B, C, ...], weight [O, C/group, ...kernel] -> [B, O, ...], one to three spatial axes. */
   Conv: rule<ConvAttributes>({ infer: inferConv, gradient: convGradient }),
   /** x [B, C, ...], weight [C, O/group, ...kernel] -> [B, O, ...]: the gradient of Conv by its input. */

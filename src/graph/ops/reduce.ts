@@ -104,6 +104,7 @@ export const reduce = {
    * whose label is `ignore_index` have loss 0 and no gradient.
    */
   SoftmaxCrossEntropyLoss: rule<{ reduction: 'none'; ignore_index: number }>({
+    optionalOutputs: true,
     infer: (inputs) => {
       const [scores, labels] = [operand(inputs, 0), operand(inputs, 1)];
       if (scores.rank !== 2 || labels.rank !== 1 || scores.dim(0) !== labels.dim(0) || labels.dtype !== 'i64') {
