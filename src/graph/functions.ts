@@ -186,7 +186,7 @@ export const gather = (x: Tensor, indices: Tensor, axis = 0): Tensor =>
   apply('Gather', [x, indices], { axis: positive(axis, x) });
 export const gatherElements = (x: Tensor, indices: Tensor, axis: number): Tensor =>
   apply('GatherElements', [x, indices], { axis: positive(axis, x) });
-export const gatherND = (x: Tensor, indices: Tensor): Tensor => apply('GatherND', [x, indices]);
+export const gatherND = (x: Tensor, indices: Tensor): Tensor => apply('GatherND', [x, cast(indices, 'i64')]);
 
 interface ScatterOptions {
   readonly axis: number;
@@ -195,7 +195,7 @@ interface ScatterOptions {
 export const scatterElements = (x: Tensor, indices: Tensor, updates: Tensor, options: ScatterOptions): Tensor =>
   apply('ScatterElements', [x, indices, updates], { ...options, axis: positive(options.axis, x) });
 export const scatterND = (x: Tensor, indices: Tensor, updates: Tensor, reduction: 'none' | 'add' = 'none'): Tensor =>
-  apply('ScatterND', [x, indices, updates], { reduction });
+  apply('ScatterND', [x, cast(indices, 'i64'), updates], { reduction });
 
 export function topK(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
   const [largest, indices] = applyAll('TopK', [x], { k: [k], axis: positive(axis, x) });

@@ -42,6 +42,16 @@ export function lower(graph: Graph, bindings: ReadonlyMap<string, Binding> = new
   return new Lowering(graph, bindings).model();
 }
 
+/** A dimension of an input. */
+interface Place {
+  readonly tensor: Tensor;
+  readonly axis: number;
+  readonly dim: Dim;
+}
+
+/** A letter as a dimension of an input less what other letters make of it. */
+type Solution = Place & { readonly less: Dim };
+
 /** A node and how it is written. */
 type Planned = Written & { readonly node: Node; readonly rule: OpRule };
 
@@ -51,7 +61,9 @@ class Lowering {
   readonly #names = new Map<Tensor, string>();
   /** Bound parameters as stored, constants of shapes, and computed dimensions: each is made once. */
   readonly #made = new Map<string, string>();
-  readonly #letters: ReadonlyMap<string, { tensor: Tensor; axis: number; less: Dim }>;
+  /** Inputs' dimensions as they are declared, and the letters that follow from them. */
+  readonly #given: ReadonlyMap<Dim, Place>;
+  readonly #letters: ReadonlyMap<string, Solution>;
   /** What the outputs need, once nodes are written in their own way. */
   readonly #needed: Set<Tensor>;
   #count = 0;
@@ -60,7 +72,8 @@ class Lowering {
     readonly graph: Graph,
     readonly bindings: ReadonlyMap<string, Binding>,
   ) {
-    this.#letters = solveLetters(graph);
+    this.#given = new Map(placesOf(graph).map((place) => [place.dim, place]));
+    this.#letters = solveLetters(placesOf(graph));
     this.#needed = new Set(Object.values(graph.outputs));
   }
 
@@ -205,6 +218,8 @@ class Lowering {
   #vectorOf(dim: Dim): string {
     if (typeof dim === 'number') return this.#vector([dim]);
     return this.#once(`dim ${dim}`, () => {
+      const given = this.#given.get(dim);
+      if (given) return this.#sizeOf(given, dim);
       const terms = termsOf(dim).map(([coefficient, letters]) => {
         const factors = letters.map((letter) => this.#letter(letter));
         if (coefficient !== 1 || factors.length === 0) factors.push(this.#vector([coefficient]));
@@ -223,10 +238,15 @@ class Lowering {
           hint: `inputs: ${this.graph.inputs.map((x) => `${nameOf(x)} ${formatShape(x.shape)}`).join(', ') || 'none'}`,
         });
       }
-      const bounds = { start: { int: source.axis }, end: { int: source.axis + 1 } };
-      const size = this.#emit('Shape', [this.#nameOf(source.tensor)], [this.#fresh(letter)], bounds);
+      const size = this.#sizeOf(source, letter);
       return source.less === 0 ? size : this.#emit('Sub', [size, this.#vectorOf(source.less)], [this.#fresh(letter)]);
     });
+  }
+
+  /** One dimension of an input, as a vector of one element. */
+  #sizeOf({ tensor, axis }: Place, hint: string): string {
+    const bounds = { start: { int: axis }, end: { int: axis + 1 } };
+    return this.#emit('Shape', [this.#nameOf(tensor)], [this.#fresh(hint)], bounds);
   }
 
   #scalarOf(dim: Dim): string {
@@ -257,23 +277,22 @@ function onnxAttributes(rule: OpRule, attributes: Attributes): Record<string, On
   return result;
 }
 
+function placesOf(graph: Graph): Place[] {
+  return graph.inputs.flatMap((tensor) => tensor.shape.map((dim, axis) => ({ tensor, axis, dim })));
+}
+
 /** For each letter, an input's dimension that gives it: the letter itself, or a sum with letters that others give. */
-function solveLetters(graph: Graph): Map<string, { tensor: Tensor; axis: number; less: Dim }> {
-  const solved = new Map<string, { tensor: Tensor; axis: number; less: Dim }>();
-  const dims = graph.inputs.flatMap((tensor) => tensor.shape.map((dim, axis) => ({ tensor, axis, dim })));
-  for (const { tensor, axis, dim } of dims) {
-    if (typeof dim === 'string' && lettersOf(dim)[0] === dim && !solved.has(dim))
-      solved.set(dim, { tensor, axis, less: 0 });
-  }
+function solveLetters(places: readonly Place[]): Map<string, Solution> {
+  const solved = new Map<string, Solution>();
   for (let progress = true; progress; ) {
     progress = false;
-    for (const { tensor, axis, dim } of dims) {
-      const unknown = lettersOf(dim).filter((letter) => !solved.has(letter));
+    for (const place of places) {
+      const unknown = lettersOf(place.dim).filter((letter) => !solved.has(letter));
       const letter = unknown[0];
       if (unknown.length !== 1 || letter === undefined) continue;
-      const less = subDims(dim, letter);
+      const less = subDims(place.dim, letter);
       if (lettersOf(less).includes(letter)) continue;
-      solved.set(letter, { tensor, axis, less });
+      solved.set(letter, { ...place, less });
       progress = true;
     }
   }

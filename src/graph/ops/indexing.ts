@@ -1,20 +1,26 @@
 /** Ops that read or write at given indices, and those that find them. Indices are i64 or i32; out of range is an error. */
 
-import { type Dim, type DType, formatShape, QuintetError, type Shape } from '../../tensor/index.js';
-import { cumSum, gatherElements, reshape, scatterElements, transpose, zeros, zerosLike } from '../functions.js';
-import { type Operands, type OpRule, operand, rule } from '../rule.js';
-import { apply, type Tensor } from '../tensor.js';
+import { type Dim, type DType, formatShape, QuintetError, type Shape, sameShape } from '../../tensor/index.js';
+import {
+  cumSum,
+  gatherElements,
+  gatherND,
+  reshape,
+  scatterElements,
+  scatterND,
+  transpose,
+  zeros,
+  zerosLike,
+} from '../functions.js';
+import { type OpRule, operand, rule } from '../rule.js';
+import type { Tensor } from '../tensor.js';
 import { axisOf } from './layout.js';
 
 type Reduction = 'none' | 'add';
 
-function requireIndex({ dtype }: Tensor): void {
-  if (dtype !== 'i64' && dtype !== 'i32')
-    throw new QuintetError('dtype', `indices are ${dtype}; they must be i64 or i32`);
-}
-
-function requireSameType(a: DType, b: DType): void {
-  if (a !== b) throw new QuintetError('dtype', `cannot write ${b} into ${a}`);
+function requireIndex({ dtype }: Tensor, accepted: readonly DType[] = ['i64', 'i32']): void {
+  if (!accepted.includes(dtype))
+    throw new QuintetError('dtype', `indices are ${dtype}; they must be ${accepted.join(' or ')}`);
 }
 
 /** The axis brought to the front, the others kept in order. */
@@ -38,18 +44,33 @@ function gatherGradient(g: Tensor, indices: Tensor, shape: Shape, axis: number):
     front.map((i) => shape[i] as Dim),
   );
   const at = reshape(indices, [...indices.shape, 1]);
-  const added = apply('ScatterND', [target, at, rows], { reduction: 'add' });
+  const added = scatterND(target, at, rows, 'add');
   return transpose(
     added,
     front.map((_, i) => front.indexOf(i)),
   );
 }
 
-function scatterType(inputs: Operands): { dtype: DType; shape: Shape }[] {
-  const [data, indices, updates] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
-  requireIndex(indices);
-  requireSameType(data.dtype, updates.dtype);
-  return [data];
+function requireUpdates(updates: Tensor, data: Tensor, shape: Shape): void {
+  if (updates.dtype !== data.dtype) throw new QuintetError('dtype', `cannot write ${updates.dtype} into ${data.dtype}`);
+  if (!sameShape(updates.shape, shape)) {
+    throw new QuintetError(
+      'shape',
+      `the updates are ${formatShape(updates.shape)}; the indices need ${formatShape(shape)}`,
+    );
+  }
+}
+
+/** What index tuples [..., K] pick from x: their leading axes, then those of x after the first K. */
+function pickedShape(x: Tensor, indices: Tensor): Dim[] {
+  requireIndex(indices, ['i64']);
+  if (indices.size(-1) > x.rank) {
+    throw new QuintetError(
+      'shape',
+      `indices ${formatShape(indices.shape)} are longer than the shape ${formatShape(x.shape)}`,
+    );
+  }
+  return [...indices.shape.slice(0, -1), ...x.shape.slice(indices.size(-1))];
 }
 
 export const indexing = {
@@ -89,18 +110,22 @@ export const indexing = {
   /** Rows of x at index tuples: the last axis of indices addresses the first axes of x. */
   GatherND: {
     infer: (inputs) => {
-      const [x, indices] = [operand(inputs, 0), operand(inputs, 1)];
-      requireIndex(indices);
-      return [{ dtype: x.dtype, shape: [...indices.shape.slice(0, -1), ...x.shape.slice(indices.size(-1))] }];
+      const x = operand(inputs, 0);
+      return [{ dtype: x.dtype, shape: pickedShape(x, operand(inputs, 1)) }];
     },
     gradient: ({ gradient: g, inputs }): (Tensor | null)[] => {
       const [x, indices] = inputs as [Tensor, Tensor];
-      return [apply('ScatterND', [zeros(g.dtype, x.shape), indices, g], { reduction: 'add' }), null];
+      return [scatterND(zeros(g.dtype, x.shape), indices, g, 'add'), null];
     },
   },
 
   ScatterElements: rule<{ axis: number; reduction: Reduction }>({
-    infer: (inputs) => scatterType(inputs),
+    infer: (inputs) => {
+      const [x, indices] = [operand(inputs, 0), operand(inputs, 1)];
+      requireIndex(indices);
+      requireUpdates(operand(inputs, 2), x, indices.shape);
+      return [x];
+    },
     gradient: ({ gradient: g, inputs, attributes: { axis, reduction }, wants }): (Tensor | null)[] => {
       const [, indices, updates] = inputs as [Tensor, Tensor, Tensor];
       const kept =
@@ -110,12 +135,15 @@ export const indexing = {
   }),
 
   ScatterND: rule<{ reduction: Reduction }>({
-    infer: (inputs) => scatterType(inputs),
+    infer: (inputs) => {
+      const x = operand(inputs, 0);
+      requireUpdates(operand(inputs, 2), x, pickedShape(x, operand(inputs, 1)));
+      return [x];
+    },
     gradient: ({ gradient: g, inputs, attributes: { reduction }, wants }): (Tensor | null)[] => {
       const [, indices, updates] = inputs as [Tensor, Tensor, Tensor];
-      const kept =
-        reduction === 'add' ? g : apply('ScatterND', [g, indices, zerosLike(updates)], { reduction: 'none' });
-      return [kept, null, wants(2) ? apply('GatherND', [g, indices]) : null];
+      const kept = reduction === 'add' ? g : scatterND(g, indices, zerosLike(updates));
+      return [kept, null, wants(2) ? gatherND(g, indices) : null];
     },
   }),
 

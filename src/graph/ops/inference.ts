@@ -23,7 +23,7 @@ export const inference = {
     floats: ['scale'],
     typeOnly: ['present'],
     gradient: 'none',
-    infer: (inputs, { num_heads, kv_num_heads, present }) => {
+    infer: (inputs, { num_heads, kv_num_heads, present, do_rotary }) => {
       const [query, key, past] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 3)];
       const head = past.size(-1);
       if (query.dim(-1) !== num_heads * head || key.dim(-1) !== kv_num_heads * head || past.dim(1) !== kv_num_heads) {
@@ -31,6 +31,11 @@ export const inference = {
           'shape',
           `${num_heads} heads over ${kv_num_heads} of width ${head} do not fit ${formatShape(query.shape)}`,
         );
+      }
+      // ONNX Runtime's kernel takes no others.
+      const multiple = do_rotary ? 16 : 8;
+      if (head % multiple !== 0) {
+        throw new QuintetError('unsupported', `heads of width ${head}; the width must be a multiple of ${multiple}`);
       }
       const cache = { dtype: past.dtype, shape: [past.dim(0), kv_num_heads, present[0] as Dim, head] };
       return [query, cache, cache];

@@ -4,6 +4,7 @@ import {
   addDims,
   broadcastShapes,
   type Dim,
+  divDims,
   formatShape,
   mulDims,
   productOf,
@@ -71,26 +72,32 @@ function fuseTranspose(inputs: Operands): Partial<Written> {
   };
 }
 
-function convSize(size: Dim, kernel: number, axis: number, { strides, pads, dilations }: ConvAttributes): Dim {
-  const stride = strides[axis] as number;
+/** How far the places of a kernel reach beyond the padding of an axis. */
+function overhang(kernel: Dim, axis: number, { pads, dilations, strides }: ConvAttributes): Dim {
   const padding = (pads[axis] as number) + (pads[axis + strides.length] as number);
-  const reach = (dilations[axis] as number) * (kernel - 1) + 1;
-  if (typeof size === 'number') return Math.floor((size + padding - reach) / stride) + 1;
-  if (stride === 1 && padding === reach - 1) return size;
-  throw new QuintetError('shape', `a convolution over ${size} places needs stride 1 and padding that keeps the length`);
+  return subDims(mulDims(subDims(kernel, 1), dilations[axis] as number), padding);
+}
+
+function convSize(size: Dim, kernel: Dim, axis: number, attributes: ConvAttributes): Dim {
+  const stride = attributes.strides[axis] as number;
+  const last = subDims(subDims(size, 1), overhang(kernel, axis, attributes));
+  if (typeof last === 'number') return Math.floor(last / stride) + 1;
+  if (stride === 1) return addDims(last, 1);
+  throw new QuintetError('shape', `a convolution over ${size} places needs a stride of 1`);
 }
 
 function inferConv(inputs: Operands, attributes: ConvAttributes) {
   const [x, w] = [operand(inputs, 0), operand(inputs, 1)];
   requireSameType(x, w);
   const { group, strides } = attributes;
-  if (x.rank !== strides.length + 2 || w.rank !== x.rank || x.dim(1) !== mulDims(w.dim(1), group)) {
+  const fits = x.rank === strides.length + 2 && w.rank === x.rank && x.dim(1) === mulDims(w.dim(1), group);
+  if (!fits || divDims(w.dim(0), group) === undefined) {
     throw new QuintetError(
       'shape',
       `weight ${formatShape(w.shape)} in ${group} groups does not fit input ${formatShape(x.shape)}`,
     );
   }
-  const spatial = strides.map((_, i) => convSize(x.dim(i + 2), w.size(i + 2), i, attributes));
+  const spatial = strides.map((_, i) => convSize(x.dim(i + 2), w.dim(i + 2), i, attributes));
   if (spatial.some((size) => typeof size === 'number' && size < 1)) {
     throw new QuintetError('shape', `the kernel ${formatShape(w.shape)} is larger than ${formatShape(x.shape)}`);
   }
@@ -129,15 +136,13 @@ function weightGradient(x: Tensor, g: Tensor, kernel: readonly number[], attribu
 
 function convGradient({ gradient: g, inputs, attributes, wants }: Backward<ConvAttributes>): (Tensor | null)[] {
   const [x, w] = inputs as [Tensor, Tensor];
-  const { strides, pads, dilations } = attributes;
   const kernel = w.shape.slice(2) as number[];
   let dx: Tensor | null = null;
   if (wants(0)) {
-    const output_padding = strides.map((stride, i) => {
-      const size = x.dim(i + 2);
-      if (typeof size !== 'number') return 0; // length kept: nothing was stepped over
-      const padding = (pads[i] as number) + (pads[i + strides.length] as number);
-      return (size + padding - (dilations[i] as number) * ((kernel[i] as number) - 1) - 1) % stride;
+    // Places at the far end that the stride stepped over.
+    const output_padding = attributes.strides.map((stride, i) => {
+      const last = subDims(subDims(x.dim(i + 2), 1), overhang(kernel[i] as number, i, attributes));
+      return typeof last === 'number' ? last % stride : 0;
     });
     dx = apply('ConvTranspose', [g, w], { ...attributes, output_padding });
   }
@@ -147,17 +152,17 @@ function convGradient({ gradient: g, inputs, attributes, wants }: Backward<ConvA
 function inferConvTranspose(inputs: Operands, attributes: ConvTransposeAttributes) {
   const [x, w] = [operand(inputs, 0), operand(inputs, 1)];
   requireSameType(x, w);
-  const { group, strides, pads, dilations, output_padding } = attributes;
-  if (x.rank !== strides.length + 2 || w.rank !== x.rank || x.dim(1) !== w.dim(0)) {
-    throw new QuintetError('shape', `weight ${formatShape(w.shape)} does not fit input ${formatShape(x.shape)}`);
+  const { group, strides, output_padding } = attributes;
+  const fits = x.rank === strides.length + 2 && w.rank === x.rank && x.dim(1) === w.dim(0);
+  if (!fits || divDims(x.dim(1), group) === undefined) {
+    throw new QuintetError(
+      'shape',
+      `weight ${formatShape(w.shape)} in ${group} groups does not fit input ${formatShape(x.shape)}`,
+    );
   }
   const spatial = strides.map((stride, i) => {
-    const size = x.dim(i + 2);
-    const reach = (dilations[i] as number) * (w.size(i + 2) - 1) + 1;
-    const padding = (pads[i] as number) + (pads[i + strides.length] as number);
-    if (typeof size === 'number') return (size - 1) * stride + reach - padding + (output_padding[i] as number);
-    if (stride === 1 && padding === reach - 1 && output_padding[i] === 0) return size;
-    throw new QuintetError('shape', `a transposed convolution over ${size} places must keep the length`);
+    const last = addDims(mulDims(subDims(x.dim(i + 2), 1), stride), overhang(w.dim(i + 2), i, attributes));
+    return addDims(last, 1 + (output_padding[i] as number));
   });
   return [{ dtype: x.dtype, shape: [x.dim(0), mulDims(w.dim(1), group), ...spatial] }];
 }

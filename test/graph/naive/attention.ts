@@ -1,0 +1,54 @@
+/** Causal attention over a key-value cache. */
+
+import { fill, get, logOfSum, naive, total, type Values } from './arrays.js';
+
+type Attention = { num_heads: number; kv_num_heads: number; scale: number; do_rotary: number; present: number[] };
+
+/** Turns the two halves of a head's vector by the angles of its position. */
+function rotated(vector: number[], position: number, cos: Values, sin: Values): number[] {
+  const half = vector.length / 2;
+  return vector.map((v, i) => {
+    const angle = [position, i % half];
+    const other = i < half ? -(vector[i + half] as number) : (vector[i - half] as number);
+    return v * get(cos, angle) + other * get(sin, angle);
+  });
+}
+
+export const groupQueryAttention = naive<Attention>(
+  (attributes, query, key, value, pastKey, pastValue, last, all, cos, sin) => {
+    const { num_heads: heads, kv_num_heads: groups, present, do_rotary } = attributes;
+    const [batch, tokens] = query.shape as [number, number];
+    const width = pastKey?.shape[3] as number;
+    const scale = attributes.scale || 1 / Math.sqrt(width);
+    const head = (x: Values, n: number, t: number, h: number, position?: number): number[] => {
+      const vector = Array.from({ length: width }, (_, i) => get(x, [n, t, h * width + i]));
+      return do_rotary && position !== undefined && cos && sin ? rotated(vector, position, cos, sin) : vector;
+    };
+    // A call with as many tokens as the longest row is the first: rows then start at 0 and are padded at the end.
+    const past = (n: number): number => (tokens === all?.data[0] ? 0 : (last?.data[n] as number) + 1 - tokens);
+    const cache = (old: Values, fresh: Values, turn: boolean): Values =>
+      fill([batch, groups, present[0] as number, width], ([n, g, s, i]) => {
+        const [row, at] = [n as number, s as number];
+        const t = at - past(row);
+        if (t >= tokens || at > (last?.data[row] as number)) return Number.NaN;
+        if (t < 0) return get(old, [row, g as number, at, i as number]);
+        return head(fresh, row, t, g as number, turn ? at : undefined)[i as number] as number;
+      });
+    const keys = cache(pastKey as Values, key as Values, true);
+    const values = cache(pastValue as Values, value as Values, false);
+    const y = fill(query.shape, ([n, t, place]) => {
+      const [row, at] = [n as number, t as number];
+      const position = past(row) + at;
+      if (position > (last?.data[row] as number)) return Number.NaN;
+      const [h, i] = [Math.floor((place as number) / width), (place as number) % width];
+      const g = Math.floor(h / (heads / groups));
+      const q = head(query, row, at, h, position);
+      const scores = Array.from({ length: position + 1 }, (_, s) =>
+        total(q.map((v, j) => v * scale * get(keys, [row, g, s, j]))),
+      );
+      const norm = logOfSum(scores);
+      return total(scores.map((score, s) => Math.exp(score - norm) * get(values, [row, g, s, i])));
+    });
+    return [y, keys, values];
+  },
+);
