@@ -1,0 +1,83 @@
+/** Checked reading of foreign JSON objects: every mistake names the file, the field, what was expected and what is there. */
+
+import { QuintetError } from './errors.js';
+
+/** One object of a foreign file. Readers throw where a field is missing (without a default) or of another kind. */
+export interface Fields {
+  /** The file and the path within it, as in `config.json: text_config`. */
+  readonly at: string;
+  /** The object itself. */
+  readonly raw: Readonly<Record<string, unknown>>;
+  has(name: string): boolean;
+  whole(name: string, otherwise?: number): number;
+  number(name: string, otherwise?: number): number;
+  flag(name: string, otherwise?: boolean): boolean;
+  text(name: string, otherwise?: string): string;
+  /** One of the given words; an unknown one lists them. */
+  choice<T extends string>(name: string, words: readonly T[], otherwise?: T): T;
+  numbers(name: string, otherwise?: readonly number[]): readonly number[];
+  texts(name: string, otherwise?: readonly string[]): readonly string[];
+  /** An object within; a missing one is empty where `optional`. */
+  object(name: string, options?: { optional?: boolean }): Fields;
+  objects(name: string): readonly Fields[];
+}
+
+/** A reader of a JSON value that must be an object. */
+export function fields(value: unknown, at: string): Fields {
+  if (!isObject(value)) throw new QuintetError('config', `expected an object, got ${show(value)}`, { at });
+  const raw = value;
+  const wrong = (name: string, expected: string): QuintetError => {
+    const place = at.includes(': ') ? `${at}.${name}` : `${at}: ${name}`;
+    return new QuintetError('config', `expected ${expected}, got ${show(raw[name])}`, { at: place });
+  };
+  /** null counts as missing: published files write it for "the family's default". */
+  const read = <T>(name: string, expected: string, accepts: (x: unknown) => x is T, otherwise: T | undefined): T => {
+    const found = Object.hasOwn(raw, name) ? raw[name] : undefined;
+    if (found === undefined || found === null) {
+      if (otherwise !== undefined) return otherwise;
+      throw wrong(name, expected);
+    }
+    if (!accepts(found)) throw wrong(name, expected);
+    return found;
+  };
+  return {
+    at,
+    raw,
+    has: (name) => Object.hasOwn(raw, name) && raw[name] !== undefined && raw[name] !== null,
+    whole: (name, otherwise) => read(name, 'a whole number', isWhole, otherwise),
+    number: (name, otherwise) => read(name, 'a number', isNumber, otherwise),
+    flag: (name, otherwise) => read(name, 'true or false', isFlag, otherwise),
+    text: (name, otherwise) => read(name, 'a text', isText, otherwise),
+    choice: (name, words, otherwise) => {
+      const isWord = (x: unknown): x is (typeof words)[number] => words.some((word) => word === x);
+      return read(name, `one of ${words.join(', ')}`, isWord, otherwise);
+    },
+    numbers: (name, otherwise) => read(name, 'a list of numbers', isListOf(isNumber), otherwise),
+    texts: (name, otherwise) => read(name, 'a list of texts', isListOf(isText), otherwise),
+    object: (name, { optional = false } = {}) => {
+      const found = read(name, 'an object', isObject, optional ? {} : undefined);
+      return fields(found, at.includes(': ') ? `${at}.${name}` : `${at}: ${name}`);
+    },
+    objects: (name) =>
+      read(name, 'a list of objects', isListOf(isObject), undefined).map((item, i) =>
+        fields(item, `${at}: ${name}[${i}]`),
+      ),
+  };
+}
+
+function isObject(x: unknown): x is Record<string, unknown> {
+  return typeof x === 'object' && x !== null && !Array.isArray(x);
+}
+const isNumber = (x: unknown): x is number => typeof x === 'number' && Number.isFinite(x);
+const isWhole = (x: unknown): x is number => Number.isSafeInteger(x);
+const isFlag = (x: unknown): x is boolean => typeof x === 'boolean';
+const isText = (x: unknown): x is string => typeof x === 'string';
+function isListOf<T>(accepts: (x: unknown) => x is T): (x: unknown) => x is readonly T[] {
+  return (x): x is readonly T[] => Array.isArray(x) && x.every(accepts);
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
