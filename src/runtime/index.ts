@@ -1,0 +1,1 @@
+export type { Engine, RunOptions, Session, SessionOptions } from './engine.js';

@@ -1,0 +1,167 @@
+/**
+ * ONNX Runtime's C API through koffi. The functions live in one table whose order is frozen (onnxruntime_c_api.h); the
+ * numbers below are places in it, all of them there since version 12 of the API.
+ */
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import koffi from 'koffi';
+import { QuintetError } from '../tensor/index.js';
+
+/** A pointer of the C API. */
+export type Pointer = bigint;
+
+/** The version of the table that is asked for: the functions used here need 12, the package ships 1.30. */
+const API_VERSION = 17;
+
+/** Session creation recurses along the graph: koffi's own stacks overflow on graphs of some thousand nodes. */
+const STACK_BYTES = 16 << 20;
+
+const LOG_FATAL = 4; // failures come back as statuses; a library does not print
+const ARENA_ALLOCATOR = 1;
+const MEMORY_DEFAULT = 0;
+
+// Paths are UTF-16 on Windows.
+const PATH = process.platform === 'win32' ? 'str16' : 'str';
+
+/** Place in the table, result and arguments of each function. */
+const signatures = {
+  GetErrorMessage: [2, 'str', ['void *']],
+  CreateEnv: [3, 'void *', ['int', 'str', 'void *']],
+  CreateSessionFromArray: [8, 'void *', ['void *', 'void *', 'size_t', 'void *', 'void *']],
+  Run: [9, 'void *', ['void *', 'void *', 'void *', 'void *', 'size_t', 'void *', 'size_t', 'void *']],
+  CreateSessionOptions: [10, 'void *', ['void *']],
+  EnableProfiling: [14, 'void *', ['void *', PATH]],
+  DisableMemPattern: [17, 'void *', ['void *']],
+  DisableCpuMemArena: [19, 'void *', ['void *']],
+  SetIntraOpNumThreads: [24, 'void *', ['void *', 'int']],
+  CreateRunOptions: [39, 'void *', ['void *']],
+  RunOptionsSetTerminate: [46, 'void *', ['void *']],
+  CreateTensorWithDataAsOrtValue: [49, 'void *', ['void *', 'void *', 'size_t', 'void *', 'size_t', 'int', 'void *']],
+  GetTensorMutableData: [51, 'void *', ['void *', 'void *']],
+  GetTensorElementType: [60, 'void *', ['void *', 'void *']],
+  GetDimensionsCount: [61, 'void *', ['void *', 'void *']],
+  GetDimensions: [62, 'void *', ['void *', 'void *', 'size_t']],
+  GetTensorTypeAndShape: [65, 'void *', ['void *', 'void *']],
+  CreateCpuMemoryInfo: [69, 'void *', ['int', 'int', 'void *']],
+  AllocatorFree: [76, 'void *', ['void *', 'void *']],
+  GetAllocatorWithDefaultOptions: [78, 'void *', ['void *']],
+  ReleaseStatus: [93, 'void', ['void *']],
+  ReleaseSession: [95, 'void', ['void *']],
+  ReleaseValue: [96, 'void', ['void *']],
+  ReleaseRunOptions: [97, 'void', ['void *']],
+  ReleaseTensorTypeAndShapeInfo: [99, 'void', ['void *']],
+  ReleaseSessionOptions: [100, 'void', ['void *']],
+  SessionEndProfiling: [110, 'void *', ['void *', 'void *', 'void *']],
+  AddSessionConfigEntry: [130, 'void *', ['void *', 'str', 'str']],
+  AddExternalInitializers: [210, 'void *', ['void *', 'void *', 'void *', 'size_t']],
+} as const satisfies Record<string, readonly [number, string, readonly string[]]>;
+
+const TABLE_LENGTH = 211;
+
+type FunctionName = keyof typeof signatures;
+type Argument = Pointer | number | string | ArrayBufferView | null;
+type NativeFunction = ((...args: Argument[]) => unknown) & {
+  async(...args: [...Argument[], (error: unknown, result: unknown) => void]): void;
+};
+
+/** The loaded library. */
+export interface OrtApi {
+  readonly version: string;
+  readonly path: string;
+  readonly environment: Pointer;
+  /** Describes memory that belongs to the host. */
+  readonly hostMemory: Pointer;
+  /** Calls a function that returns nothing. */
+  release(name: FunctionName, pointer: Pointer): void;
+  /** Calls a function that returns a status; throws its message as a QuintetError of code 'engine'. */
+  call(name: FunctionName, ...args: Argument[]): void;
+  /** The same on another thread. */
+  callAsync(name: FunctionName, ...args: Argument[]): Promise<void>;
+  /** Calls a function whose last argument is where it writes what it makes: a pointer, or a number as wide as one. */
+  make(name: FunctionName, ...args: Argument[]): Pointer;
+}
+
+// Held for the life of the process: koffi unloads a library whose handle is collected, functions in use or not.
+const loaded = new Map<string, { readonly handle: unknown; readonly api: OrtApi }>();
+
+/** Loads ONNX Runtime's shared library; once a path. Throws a QuintetError of code 'engine' where that fails. */
+export function loadOrt(path: string = shippedLibrary()): OrtApi {
+  const known = loaded.get(path);
+  if (known) return known.api;
+  let handle: ReturnType<typeof koffi.load>;
+  try {
+    koffi.config({ ...koffi.config(), sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+    handle = koffi.load(path);
+  } catch (cause) {
+    throw new QuintetError('engine', `ONNX Runtime could not be loaded: ${(cause as Error).message}`, {
+      at: path,
+      cause,
+    });
+  }
+  const api = bind(handle, path);
+  loaded.set(path, { handle, api });
+  return api;
+}
+
+/** The library inside the onnxruntime-node package. */
+function shippedLibrary(): string {
+  const root = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+  const names: Partial<Record<NodeJS.Platform, string>> = {
+    linux: 'libonnxruntime.so.1',
+    darwin: 'libonnxruntime.1.dylib',
+    win32: 'onnxruntime.dll',
+  };
+  const { platform, arch } = process;
+  return join(root, 'bin', 'napi-v6', platform, arch, names[platform] ?? '');
+}
+
+function bind(handle: ReturnType<typeof koffi.load>, path: string): OrtApi {
+  const [getApi, getVersion] = koffi.decode(handle.func('OrtGetApiBase', 'void *', [])(), koffi.array('void *', 2));
+  const version: string = koffi.decode(getVersion, koffi.proto('str', []))();
+  const table: Pointer | null = koffi.decode(getApi, koffi.proto('void *', ['uint32']))(API_VERSION);
+  if (!table)
+    throw new QuintetError('engine', `ONNX Runtime ${version} is too old: 1.${API_VERSION} is needed`, { at: path });
+  const places: Pointer[] = koffi.decode(table, koffi.array('void *', TABLE_LENGTH));
+  const functions = Object.fromEntries(
+    Object.entries(signatures).map(([name, [place, result, parameters]]) => [
+      name,
+      koffi.decode(places[place], koffi.proto(result, [...parameters])),
+    ]),
+  ) as Record<FunctionName, NativeFunction>;
+
+  const check = (status: unknown): void => {
+    if (!status) return;
+    const message = functions.GetErrorMessage(status as Pointer) as string;
+    functions.ReleaseStatus(status as Pointer);
+    throw ortError(message);
+  };
+  const call: OrtApi['call'] = (name, ...args) => check(functions[name](...args));
+  const slot = new BigUint64Array(new ArrayBuffer(8));
+  const make: OrtApi['make'] = (name, ...args) => {
+    call(name, ...args, slot);
+    return slot[0] as Pointer;
+  };
+  return {
+    version,
+    path,
+    environment: make('CreateEnv', LOG_FATAL, 'quintet'),
+    hostMemory: make('CreateCpuMemoryInfo', ARENA_ALLOCATOR, MEMORY_DEFAULT),
+    release: (name, pointer) => void functions[name](pointer),
+    call,
+    callAsync: async (name, ...args) =>
+      check(
+        await new Promise((resolve, reject) => {
+          functions[name].async(...args, (error, status) => (error ? reject(error) : resolve(status)));
+        }),
+      ),
+    make,
+  };
+}
+
+/** ONNX Runtime's message as an error that says at which node. */
+function ortError(message: string): QuintetError {
+  const node = /Name:'([^']*)' Status Message: (.*)/s.exec(message);
+  return node
+    ? new QuintetError('engine', node[2] as string, { at: node[1] as string })
+    : new QuintetError('engine', message);
+}
