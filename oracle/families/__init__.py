@@ -1,0 +1,1 @@
+"""One module for each family; `families.FIXTURES` is the table of all fixtures."""

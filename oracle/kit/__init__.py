@@ -1,0 +1,1 @@
+"""Tools shared by every fixture: folders, weights, tokenizers, pictures, the course of a language model."""
