@@ -271,6 +271,10 @@ export const rmsNormalization = (x: Tensor, scale: Tensor, epsilon: number): Ten
 export const instanceNormalization = (x: Tensor, scale: Tensor, bias: Tensor, epsilon: number): Tensor =>
   apply('InstanceNormalization', [x, scale, bias], { epsilon });
 
+/** x [B, T, H*K] turned by cosines and sines [B, T, K/2], head by head. */
+export const rotaryEmbedding = (x: Tensor, cosines: Tensor, sines: Tensor, heads: number): Tensor =>
+  apply('RotaryEmbedding', [x, cosines, sines], { num_heads: heads });
+
 interface PoolOptions {
   readonly kernel: readonly number[];
   readonly stride?: readonly number[];

@@ -100,7 +100,9 @@ export function trial(op: OpName, sample: Sample, index: number): Trial {
     expected[`y${i}`] = values[i] as Values;
   }
 
-  const wanted = fed.flatMap((x, i) => (x && isFloat(x.tensor.dtype) ? [{ ...x, place: i }] : []));
+  const wanted = fed.flatMap((x, i) =>
+    x && isFloat(x.tensor.dtype) && !sample.frozen?.includes(i) ? [{ ...x, place: i }] : [],
+  );
   const y = results[0] as Tensor;
   if (typeof ops[op].gradient !== 'function' || !isFloat(y.dtype) || sample.smooth === false || wanted.length === 0)
     return { graph: graph(op, outputs), feeds, expected };

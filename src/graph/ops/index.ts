@@ -9,8 +9,19 @@ import { norm } from './norm.js';
 import { pool } from './pool.js';
 import { product } from './product.js';
 import { reduce } from './reduce.js';
+import { rotary } from './rotary.js';
 
-const table = { ...elementwise, ...layout, ...indexing, ...reduce, ...product, ...norm, ...pool, ...inference };
+const table = {
+  ...elementwise,
+  ...layout,
+  ...indexing,
+  ...reduce,
+  ...product,
+  ...norm,
+  ...pool,
+  ...rotary,
+  ...inference,
+};
 
 export type OpName = keyof typeof table;
 

@@ -52,3 +52,15 @@ export const groupQueryAttention = naive<Attention>(
     return [y, keys, values];
   },
 );
+
+export const rotaryEmbedding = naive<{ num_heads: number }>(({ num_heads: heads }, x, cos, sin) => {
+  const width = (x.shape[2] as number) / heads;
+  const y = fill(x.shape, ([n, t, place]) => {
+    const [h, i] = [Math.floor((place as number) / width), (place as number) % width];
+    const at = (j: number): number => get(x, [n as number, t as number, h * width + j]);
+    const angle = [n as number, t as number, i % (width / 2)];
+    const other = i < width / 2 ? -at(i + width / 2) : at(i - width / 2);
+    return at(i) * get(cos as Values, angle) + other * get(sin as Values, angle);
+  });
+  return [y];
+});

@@ -24,7 +24,7 @@ import {
   variance,
   without,
 } from './arrays.js';
-import { groupQueryAttention } from './attention.js';
+import { groupQueryAttention, rotaryEmbedding } from './attention.js';
 import { conv, convTranspose, type Pool, pooled, resize } from './windows.js';
 
 const unary = (f: (x: number) => number): Naive => naive((_, x) => [fill(x.shape, (at) => f(get(x, at)))]);
@@ -339,6 +339,7 @@ export const naives = {
   ]),
   Resize: resize,
 
+  RotaryEmbedding: rotaryEmbedding,
   GroupQueryAttention: groupQueryAttention,
   DequantizeLinear: naive<{ axis: number }>(({ axis }, x, scale) => [
     fill(x.shape, (at) => get(x, at) * get(scale, [at[axis] as number])),

@@ -372,6 +372,15 @@ export const samples = {
     resize('cubic', 'align_corners', [1, 1, 4, 4], [1, 1, 6, 7]),
   ],
 
+  RotaryEmbedding: [
+    { ...using({ num_heads: 2 }, f32([2, 3, 8]), f32([2, 3, 2]), f32([2, 3, 2])), frozen: [1, 2] },
+    {
+      ...using({ num_heads: 3 }, f32(['B', 'T', 18]), f32(['B', 'T', 3]), f32(['B', 'T', 3])),
+      letters: { B: 1, T: 4 },
+      frozen: [1, 2],
+    },
+  ],
+
   GroupQueryAttention: [
     {
       operands: [

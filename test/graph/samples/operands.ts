@@ -22,6 +22,8 @@ export interface Sample {
   readonly letters?: Readonly<Record<string, number>>;
   /** False where values lie on a kink or jump, at which differences say nothing about the gradient rule. */
   readonly smooth?: false;
+  /** Operands that the op passes no gradient to, though they are real numbers. */
+  readonly frozen?: readonly number[];
 }
 
 export const draw =

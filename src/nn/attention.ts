@@ -1,0 +1,90 @@
+/**
+ * Scaled dot-product attention (Vaswani et al., 2017), with grouped heads (Ainslie et al., 2023), and its masks.
+ *
+ * B batch, T queries, S keys, H heads, G key-value heads, K head width
+ */
+import {
+  add,
+  and,
+  constant,
+  cumSum,
+  equal,
+  expand,
+  flatten,
+  greaterOrEqual,
+  matmul,
+  maximum,
+  mul,
+  range,
+  reshape,
+  softmax,
+  sub,
+  type Tensor,
+  transpose,
+  unsqueeze,
+  where,
+} from '../graph/index.js';
+import { QuintetError, scalar } from '../tensor/index.js';
+
+export interface AttentionOptions {
+  readonly heads: number;
+  /** Default: as many as heads. */
+  readonly kvHeads?: number;
+  /** Added to the scores: broadcasts to [B, H, T, S]. */
+  readonly mask?: Tensor | null;
+  /** Default: 1 / sqrt(K). */
+  readonly scale?: number;
+}
+
+/** What is added to the score of a pair that may not attend. Finite, so that a row without any pair stays a number. */
+const blocked = -1e9;
+
+/** q [B, T, H*K], k and v [B, S, G*K] -> [B, T, H*K] */
+export function attend(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { heads, kvHeads = heads, mask = null, scale }: AttentionOptions,
+): Tensor {
+  const query = mul(splitHeads(q, heads), scale ?? (q.size(-1) / heads) ** -0.5); // [B, H, T, K]
+  const key = repeatHeads(splitHeads(k, kvHeads), heads);
+  const value = repeatHeads(splitHeads(v, kvHeads), heads);
+  const scores = matmul(query, transpose(key));
+  const weights = softmax(mask ? add(scores, mask) : scores);
+  return flatten(transpose(matmul(weights, value), [0, 2, 1, 3]), 2, 3);
+}
+
+/** [B, T, H*K] -> [B, H, T, K] */
+export function splitHeads(x: Tensor, heads: number): Tensor {
+  const width = x.size(-1);
+  if (width % heads !== 0) throw new QuintetError('shape', `a width of ${width} does not divide into ${heads} heads`);
+  return transpose(reshape(x, [x.dim(0), x.dim(1), heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/** Each key-value head for all the query heads of its group: [B, G, S, K] -> [B, H, S, K] */
+function repeatHeads(x: Tensor, heads: number): Tensor {
+  const groups = x.size(1);
+  if (groups === heads) return x;
+  const shape = [x.dim(0), groups, heads / groups, x.dim(2), x.dim(3)];
+  return flatten(expand(unsqueeze(x, 2), shape), 1, 2);
+}
+
+const open = constant(scalar('f32', 0));
+
+/** Nothing for the keys of real tokens and a large negative number for those of padding: present [B, S] -> [B, 1, 1, S] */
+export function paddingMask(present: Tensor): Tensor {
+  return where(equal(unsqueeze(unsqueeze(present, 1), 1), 0), blocked, open);
+}
+
+/** The padding mask of present [B, T], and nothing later than the query is seen: [B, 1, T, T] */
+export function causalMask(present: Tensor): Tensor {
+  const places = range(0, present.dim(1));
+  const seen = greaterOrEqual(unsqueeze(places, 1), unsqueeze(places, 0)); // [T, T]
+  const real = equal(unsqueeze(unsqueeze(present, 1), 1), 1);
+  return where(and(seen, real), open, blocked);
+}
+
+/** The place of each token among the real ones of its row, from 0: present [B, T] of i64 -> [B, T]. Padding before is 0. */
+export function positionsOf(present: Tensor): Tensor {
+  return maximum(sub(cumSum(present, 1), 1), 0);
+}

@@ -1,0 +1,42 @@
+/**
+ * Blocks that several families share under the same checkpoint names.
+ *
+ * B batch, T tokens, D width
+ */
+import { add, type Tensor } from '../graph/index.js';
+import { type ActivationName, activations } from './activations.js';
+import { attend } from './attention.js';
+import { layerNorm, linear } from './layers.js';
+import type { Params } from './params.js';
+
+export interface EncoderBlockConfig {
+  readonly heads: number;
+  /** Width between the two layers of the perceptron. */
+  readonly hidden: number;
+  readonly activation: ActivationName;
+  readonly epsilon: number;
+  /** What the projection after attention is called; default `out_proj`. */
+  readonly outName?: string;
+  /** Whether queries, keys and values have biases; default true. */
+  readonly bias?: boolean;
+}
+
+/** The pre-norm transformer block of CLIP and SigLIP. x [B, T, D] -> [B, T, D] */
+export function encoderBlock(p: Params, x: Tensor, config: EncoderBlockConfig, mask: Tensor | null = null): Tensor {
+  const { heads, hidden, activation, epsilon, outName = 'out_proj', bias = true } = config;
+  const width = x.size(-1);
+  const attention = p.at('self_attn');
+  const seen = layerNorm(p.at('layer_norm1'), x, epsilon);
+  const [q, k, v] = ['q_proj', 'k_proj', 'v_proj'].map((name) => linear(attention.at(name), seen, width, { bias })) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  const mixed = add(x, linear(attention.at(outName), attend(q, k, v, { heads, mask }), width));
+  return add(mixed, mlp(p.at('mlp'), layerNorm(p.at('layer_norm2'), mixed, epsilon), hidden, activation));
+}
+
+/** Two linear layers around an activation: `fc1`, `fc2`. x [..., D] -> [..., D] */
+export function mlp(p: Params, x: Tensor, hidden: number, activation: ActivationName): Tensor {
+  return linear(p.at('fc2'), activations[activation](linear(p.at('fc1'), x, hidden)), x.size(-1));
+}

@@ -1,0 +1,59 @@
+/** Layers with parameters: functions of a scope and tensors. B batch, C channels; `...` any leading axes. */
+
+import { add, conv, layerNormalization, reshape, rmsNormalization, type Tensor } from '../graph/index.js';
+import { QuintetError } from '../tensor/index.js';
+import { fanIn, type Init, normal, ones, zeroed } from './init.js';
+import type { Params } from './params.js';
+
+interface LinearOptions {
+  readonly bias?: boolean;
+  readonly init?: Init;
+}
+
+/** x [..., in] -> [..., out]; weight [out, in], bias [out]. */
+export function linear(p: Params, x: Tensor, out: number, { bias = true, init }: LinearOptions = {}): Tensor {
+  const y = p.product('weight', x, out, init);
+  return bias ? add(y, p.get('bias', [out], zeroed)) : y;
+}
+
+/** Ids [...] -> [..., width] by a table [count, width]. */
+export function embedding(p: Params, ids: Tensor, table: readonly [count: number, width: number]): Tensor {
+  return p.rows('weight', ids, table, normal(0.02));
+}
+
+/** Normalises the last axis; weight and bias of its width. */
+export function layerNorm(p: Params, x: Tensor, epsilon: number): Tensor {
+  const width = x.size(-1);
+  return layerNormalization(x, p.get('weight', [width], ones), p.get('bias', [width], zeroed), epsilon);
+}
+
+/** Divides the last axis by its root mean square; weight of its width. */
+export function rmsNorm(p: Params, x: Tensor, epsilon: number): Tensor {
+  return rmsNormalization(x, p.get('weight', [x.size(-1)], ones), epsilon);
+}
+
+interface ConvolutionOptions {
+  readonly kernel: number;
+  readonly stride?: number;
+  readonly padding?: number | readonly number[];
+  readonly groups?: number;
+  readonly bias?: boolean;
+  readonly init?: Init;
+}
+
+/** x [B, C, height, width] -> [B, out, ...]; weight [out, C/groups, kernel, kernel], bias [out]. */
+export function convolution(
+  p: Params,
+  x: Tensor,
+  out: number,
+  { kernel, stride = 1, padding = 0, groups = 1, bias = true, init = fanIn }: ConvolutionOptions,
+): Tensor {
+  const channels = x.size(1);
+  if (channels % groups !== 0) {
+    throw new QuintetError('shape', `${channels} channels do not divide into ${groups} groups`, { at: p.path });
+  }
+  const spatial = x.shape.slice(2);
+  const weight = p.get('weight', [out, channels / groups, ...spatial.map(() => kernel)], init);
+  const y = conv(x, weight, { stride, padding, groups });
+  return bias ? add(y, reshape(p.get('bias', [out], zeroed), [1, out, ...spatial.map(() => 1)])) : y;
+}

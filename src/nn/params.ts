@@ -1,0 +1,103 @@
+/**
+ * Parameter scopes: a model is a pure function over one.
+ *
+ * `p.get('weight', [out, in])` declares a parameter, initialises, uses and binds it in one expression; the scope's path and
+ * the name are the checkpoint's tensor name. A weight is used in three ways - whole, in a product, or row by row - and a
+ * scope has one verb for each, so that a transformation (LoRA, quantisation) can put another computation in its place.
+ */
+import { gather, matmul, parameter, type Tensor, transpose } from '../graph/index.js';
+import { formatShape, QuintetError, sameShape } from '../tensor/index.js';
+import { type Init, normal } from './init.js';
+
+export interface Params {
+  /** The path so far, without a dot at its end. */
+  readonly path: string;
+  /** The scope within. */
+  at(...names: readonly (string | number)[]): Params;
+  /** A parameter, whole. */
+  get(name: string, shape: readonly number[], init?: Init): Tensor;
+  /** x [..., in] times the transpose of the parameter [out, in] -> [..., out]. */
+  product(name: string, x: Tensor, out: number, init?: Init): Tensor;
+  /** The rows of the parameter [count, width] at ids [...] -> [..., width]. */
+  rows(name: string, ids: Tensor, table: readonly [count: number, width: number], init?: Init): Tensor;
+  /** The same scope for parameters that were declared before: a second use is said aloud. */
+  readonly shared: Params;
+}
+
+/** A parameter that a model asked for. */
+export interface Declaration {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly init: Init;
+  readonly tensor: Tensor;
+}
+
+export interface RootScope {
+  readonly p: Params;
+  /** What was asked for so far, by name, in order. */
+  readonly declarations: ReadonlyMap<string, Declaration>;
+}
+
+/** An empty root scope; whatever is built in it declares its parameters. */
+export function rootScope(): RootScope {
+  const declarations = new Map<string, Declaration>();
+  return { p: scope(declarations, '', false), declarations };
+}
+
+function scope(declarations: Map<string, Declaration>, path: string, again: boolean): Params {
+  const nameOf = (name: string | number): string => (path === '' ? `${name}` : `${path}.${name}`);
+  const get = (name: string, shape: readonly number[], init: Init = normal(0.02)): Tensor => {
+    const full = nameOf(name);
+    const known = declarations.get(full);
+    if (again || known) return reuse(full, known, shape, again);
+    const tensor = parameter(full, 'f32', shape);
+    declarations.set(full, { name: full, shape, init, tensor });
+    return tensor;
+  };
+  return {
+    path,
+    at: (...names) => scope(declarations, names.filter((name) => name !== '').reduce<string>(join, path), again),
+    get,
+    product: (name, x, out, init) => matmul(x, transpose(get(name, [out, x.size(-1)], init))),
+    rows: (name, ids, table, init) => gather(get(name, table, init), ids),
+    get shared() {
+      return scope(declarations, path, true);
+    },
+  };
+}
+
+function join(path: string, name: string | number): string {
+  return path === '' ? `${name}` : `${path}.${name}`;
+}
+
+function reuse(name: string, known: Declaration | undefined, shape: readonly number[], again: boolean): Tensor {
+  if (!known) throw new QuintetError('name', `"${name}" is shared before it is declared`);
+  if (!again) {
+    throw new QuintetError('name', `"${name}" is declared twice`, { hint: 'use p.shared where it is meant to be one' });
+  }
+  if (!sameShape(known.shape, shape)) {
+    throw new QuintetError(
+      'shape',
+      `"${name}" is ${formatShape(known.shape)} and cannot be shared as ${formatShape(shape)}`,
+    );
+  }
+  return known.tensor;
+}
+
+/** The verbs that a transformation may put its own computation in place of. */
+export type ScopeVerbs = Pick<Params, 'get' | 'product' | 'rows'>;
+
+/** A scope in which `verbs` replaces some of the inner scope's, at every depth. */
+export function wrapScope(inner: Params, verbs: (inner: Params) => Partial<ScopeVerbs>): Params {
+  return {
+    path: inner.path,
+    at: (...names) => wrapScope(inner.at(...names), verbs),
+    get: inner.get,
+    product: inner.product,
+    rows: inner.rows,
+    get shared() {
+      return wrapScope(inner.shared, verbs);
+    },
+    ...verbs(inner),
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * CLIP: a vision transformer and a text transformer that meet in one space.
+ *
+ * Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021,
+ * https://arxiv.org/abs/2103.00020
+ *
+ * B batch, P patches, T tokens, D width
+ */
+import { add, concat, expand, flatten, reshape, slice, type Tensor, transpose } from '../../graph/index.js';
+import {
+  type ActivationName,
+  activationOf,
+  convolution,
+  encoderBlock,
+  layerNorm,
+  normal,
+  type Params,
+} from '../../nn/index.js';
+import { type Fields, QuintetError } from '../../tensor/index.js';
+import type { Encoder } from '../types.js';
+
+export interface ClipVisionConfig {
+  readonly image: number;
+  readonly patch: number;
+  readonly width: number;
+  readonly depth: number;
+  readonly heads: number;
+  readonly hidden: number;
+  /** Default quick_gelu. */
+  readonly activation?: ActivationName;
+  /** Default 1e-5. */
+  readonly epsilon?: number;
+}
+
+export interface ClipFeatures {
+  /** Which hidden states are the features: 0 is the embeddings, -1 the last block's output, -2 the one before. */
+  readonly layer: number;
+  /** Whether the class token is among them. */
+  readonly keepClass: boolean;
+}
+
+/** The vision transformer as an encoder: hidden states of one layer, as LLaVA takes them. */
+export function clipVision(config: ClipVisionConfig, { layer, keepClass }: ClipFeatures): Encoder {
+  const last = layer < 0 ? config.depth + 1 + layer : layer;
+  if (last < 0 || last > config.depth) {
+    throw new QuintetError('config', `layer ${layer} of a vision transformer with ${config.depth} blocks`);
+  }
+  return {
+    kind: 'encoder',
+    image: config.image,
+    buffers: ['vision_model.embeddings.position_ids'],
+    forward(p, pixels) {
+      const states = clipVisionStates(p.at('vision_model'), pixels, config);
+      const features = states[last] as Tensor;
+      return keepClass ? features : slice(features, 1, 1);
+    },
+  };
+}
+
+/** All hidden states, from the embeddings to the last block's output. pixels [B, 3, I, I] -> [B, 1+P, D] each */
+export function clipVisionStates(p: Params, pixels: Tensor, config: ClipVisionConfig): Tensor[] {
+  const { epsilon = 1e-5 } = config;
+  const states = [layerNorm(p.at('pre_layrnorm'), patches(p.at('embeddings'), pixels, config), epsilon)];
+  for (let i = 0; i < config.depth; i++)
+    states.push(clipBlock(p.at('encoder', 'layers', i), states[i] as Tensor, config));
+  // Published files hold it whether or not the chosen features pass through it.
+  clipPooled(p, states[config.depth] as Tensor, config);
+  return states;
+}
+
+/** The class token after the last norm: [B, 1+P, D] -> [B, D] */
+export function clipPooled(p: Params, states: Tensor, { width, epsilon = 1e-5 }: ClipVisionConfig): Tensor {
+  return reshape(layerNorm(p.at('post_layernorm'), slice(states, 1, 0, 1), epsilon), [states.dim(0), width]);
+}
+
+function patches(p: Params, pixels: Tensor, { image, patch, width }: ClipVisionConfig): Tensor {
+  const count = Math.floor(image / patch) ** 2;
+  const grid = convolution(p.at('patch_embedding'), pixels, width, { kernel: patch, stride: patch, bias: false });
+  const tokens = transpose(flatten(grid, 2, 3), [0, 2, 1]);
+  const first = expand(p.get('class_embedding', [width], normal(0.02)), [pixels.dim(0), 1, width]);
+  return add(concat([first, tokens], 1), p.at('position_embedding').get('weight', [count + 1, width], normal(0.02)));
+}
+
+type BlockConfig = Pick<ClipVisionConfig, 'heads' | 'hidden' | 'activation' | 'epsilon'>;
+
+export function clipBlock(p: Params, x: Tensor, config: BlockConfig, mask: Tensor | null = null): Tensor {
+  return encoderBlock(p, x, { activation: 'quick_gelu', epsilon: 1e-5, ...config }, mask);
+}
+
+/** The configuration in a `config.json` of model_type clip_vision_model. */
+export function readClipVision(config: Fields): ClipVisionConfig {
+  return {
+    image: config.whole('image_size', 224),
+    patch: config.whole('patch_size', 32),
+    width: config.whole('hidden_size', 768),
+    depth: config.whole('num_hidden_layers', 12),
+    heads: config.whole('num_attention_heads', 12),
+    hidden: config.whole('intermediate_size', 3072),
+    activation: activationOf(config, 'hidden_act', 'quick_gelu'),
+    epsilon: config.number('layer_norm_eps', 1e-5),
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * The kinds of parts that a system is composed of. Each is a record of pure functions over a scope.
+ *
+ * B batch, T tokens, N features a picture, E encoder width, D backbone width
+ */
+import type { Tensor } from '../graph/index.js';
+import type { Params } from '../nn/index.js';
+
+/** Pictures, sounds or frames to features. */
+export interface Encoder {
+  readonly kind: 'encoder';
+  /** Pictures [B, 3, height, width] -> features [B, N, E]. */
+  forward(p: Params, pixels: Tensor): Tensor;
+  /** The size of picture that it takes, in pixels. */
+  readonly image: number;
+  /** Tensors of published files that are no parameters, as patterns below the part's prefix. */
+  readonly buffers?: readonly string[];
+}
+
+/** Features to what the backbone reads. */
+export interface InputProjector {
+  readonly kind: 'input-projector';
+  /** Features [B, N, E] -> [B, N', width]. */
+  forward(p: Params, features: Tensor, width: number): Tensor;
+}
+
+/** What a backbone is given besides embeddings: where its tokens stand, and how they attend. */
+export interface Context {
+  /** Each token's place in its row, i64 [B, T]. */
+  readonly positions: Tensor;
+  /** Causal attention in layer `layer`. q [B, T, H*K], k and v [B, T, G*K] -> [B, T, H*K] */
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor, options: ContextAttention): Tensor;
+}
+
+export interface ContextAttention {
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** Default: 1 / sqrt(K). */
+  readonly scale?: number;
+}
+
+/** The language model. */
+export interface Backbone {
+  readonly kind: 'backbone';
+  readonly width: number;
+  readonly vocab: number;
+  readonly depth: number;
+  /** Ids [B, T] -> embeddings [B, T, D]. */
+  embed(p: Params, ids: Tensor): Tensor;
+  /** Embeddings [B, T, D] -> hidden states after the last norm [B, T, D]. */
+  forward(p: Params, embeddings: Tensor, context: Context): Tensor;
+  /** Hidden states [..., D] -> scores of the next token [..., vocab]. */
+  logits(p: Params, hidden: Tensor): Tensor;
+  /** The longest context that positions are known for, in tokens. */
+  readonly context: number;
+  readonly buffers?: readonly string[];
+}
+
+/** Hidden states of the backbone to what a generator is conditioned on. */
+export interface OutputProjector {
+  readonly kind: 'output-projector';
+  /** Hidden states [B, T, D] -> conditions [B, T', width]. */
+  forward(p: Params, hidden: Tensor, width: number): Tensor;
+}
