@@ -1,0 +1,3 @@
+export * from './decode.js';
+export * from './picture.js';
+export * from './resize.js';

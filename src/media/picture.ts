@@ -1,0 +1,53 @@
+/** Pictures in memory: eight bits a channel, red, green and blue interleaved, rows from the top. */
+
+import { QuintetError } from '../tensor/index.js';
+
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** [height, width, 3] */
+  readonly data: Uint8Array;
+}
+
+export interface PictureLimits {
+  /** Largest file in bytes. */
+  readonly bytes: number;
+  /** Largest width and largest height. */
+  readonly side: number;
+  /** Largest width times height. */
+  readonly pixels: number;
+}
+
+/** 64 MiB, 32768 a side, 67 million pixels (a 50-megapixel photograph passes). */
+export const pictureLimits: PictureLimits = { bytes: 2 ** 26, side: 2 ** 15, pixels: 2 ** 26 };
+
+/** A picture of one colour. */
+export function plainPicture(width: number, height: number, colour: readonly number[] = [0, 0, 0]): Picture {
+  const data = new Uint8Array(width * height * 3);
+  if (colour.some((level) => level !== 0)) for (let i = 0; i < data.length; i++) data[i] = colour[i % 3] as number;
+  return { width, height, data };
+}
+
+/** Refuses sizes that are nothing or beyond the limits. `what` completes "the picture is", as in "1 x 90000 pixels". */
+export function checkSize(width: number, height: number, at: string, limits: PictureLimits = pictureLimits): void {
+  if (width < 1 || height < 1) {
+    throw new QuintetError('media', `a picture of ${width} x ${height} pixels has none`, { at });
+  }
+  if (width > limits.side || height > limits.side || width * height > limits.pixels) {
+    const most = `at most ${limits.side} a side and ${limits.pixels} in all`;
+    throw new QuintetError('limit', `a picture of ${width} x ${height} pixels; ${most} are taken`, {
+      at,
+      hint: 'Scale the picture down first, or pass higher limits.',
+    });
+  }
+}
+
+/** Copies the part of `source` that starts at (left, top) and is as large as fits to (x, y) of `target`. */
+export function paste(target: Picture, source: Picture, { left = 0, top = 0, x = 0, y = 0 }): void {
+  const width = Math.min(source.width - left, target.width - x);
+  const height = Math.min(source.height - top, target.height - y);
+  for (let row = 0; row < height; row++) {
+    const from = ((top + row) * source.width + left) * 3;
+    target.data.set(source.data.subarray(from, from + width * 3), ((y + row) * target.width + x) * 3);
+  }
+}
