@@ -1,0 +1,35 @@
+/** What a checkpoint is once opened: names, shapes and places of tensors; values are read only when asked for. */
+
+import { type DType, type HostArray, nearest, QuintetError } from '../tensor/index.js';
+import type { QuantisedType } from './gguf-types.js';
+import { quoted } from './json-scanner.js';
+import type { InitializerSource } from './source.js';
+
+export interface StoredTensor {
+  readonly name: string;
+  readonly dtype: DType | QuantisedType;
+  /** Row-major, outermost first, whatever order the file writes. */
+  readonly shape: readonly number[];
+  /** The little-endian values, or the blocks of a quantised type, row by row. */
+  readonly source: InitializerSource;
+}
+
+export interface Checkpoint {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** A tensor's values; quantised ones as f32. Fails with 'name' where there is no such tensor. */
+  read(name: string): Promise<HostArray>;
+  /** What the file says about itself: `__metadata__` of safetensors, the key-value pairs of GGUF. */
+  readonly metadata: ReadonlyMap<string, unknown>;
+  close(): Promise<void>;
+}
+
+/** The tensor of that name, or an error that names the nearest one. */
+export function tensorNamed<T>(tensors: ReadonlyMap<string, T>, name: string, at: string): T {
+  const found = tensors.get(name);
+  if (found !== undefined) return found;
+  const near = nearest(name, tensors.keys());
+  throw new QuintetError('name', `no tensor ${quoted(name)} among ${tensors.size}`, {
+    at,
+    ...(near === undefined ? {} : { hint: `The nearest name is ${quoted(near)}.` }),
+  });
+}

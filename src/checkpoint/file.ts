@@ -1,0 +1,154 @@
+/** Files of a model folder on disk: positional reads, bounded JSON, and writing that a crash cannot leave half done. */
+
+import { closeSync, openSync, readSync } from 'node:fs';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { parseJson, QuintetError } from '../tensor/index.js';
+import { allocate, type ByteSource, checkRange } from './source.js';
+
+/** One system call reads at most this much: Linux and macOS stop short of 2 GiB. */
+const readAtMost = 2 ** 30;
+
+/** A file opened for reading at any place. Fails with 'not-found' or 'io'; what is not a regular file is refused unopened. */
+export async function fileSource(path: string): Promise<ByteSource> {
+  const file = resolve(path);
+  const size = await regularFileSize(file);
+  const handle = await open(file, 'r').catch((cause: Error) => {
+    throw fileError(file, cause);
+  });
+  return {
+    at: file,
+    size,
+    read: async (offset, length) => {
+      checkRange(offset, length, size, file);
+      const bytes = allocate(length, file);
+      for (let done = 0; done < length; ) {
+        const { bytesRead } = await handle.read(bytes, done, Math.min(length - done, readAtMost), offset + done);
+        if (bytesRead === 0)
+          throw new QuintetError('io', 'the file has become shorter while it was read', { at: file });
+        done += bytesRead;
+      }
+      return bytes;
+    },
+    readNow: (offset, length) => {
+      checkRange(offset, length, size, file);
+      return readRangeNow(file, offset, allocate(length, file));
+    },
+    range: (offset, length) => ({ file, offset, length }),
+    close: () => handle.close(),
+  };
+}
+
+function readRangeNow(file: string, offset: number, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const descriptor = openSync(file, 'r');
+  try {
+    for (let done = 0; done < bytes.byteLength; ) {
+      const count = readSync(descriptor, bytes, done, Math.min(bytes.byteLength - done, readAtMost), offset + done);
+      if (count === 0) throw new QuintetError('io', 'the file has become shorter while it was read', { at: file });
+      done += count;
+    }
+    return bytes;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The size of a file; folders, pipes and devices are refused. */
+async function regularFileSize(file: string): Promise<number> {
+  const found = await stat(file).catch((cause: Error) => {
+    throw fileError(file, cause);
+  });
+  if (!found.isFile()) throw new QuintetError('io', 'not a regular file', { at: file });
+  return found.size;
+}
+
+/** Whether a path exists, as a folder or as something else. */
+export async function kindOfPath(path: string): Promise<'file' | 'folder' | undefined> {
+  try {
+    return (await stat(path)).isDirectory() ? 'folder' : 'file';
+  } catch {
+    return undefined;
+  }
+}
+
+/** The text of a file of at most `limit` bytes. */
+export async function readText(path: string, limit: number): Promise<string> {
+  const source = await fileSource(path);
+  try {
+    if (source.size > limit) {
+      throw new QuintetError('limit', `${source.size} bytes; at most ${limit} are read`, { at: source.at });
+    }
+    const bytes = await source.read(0, source.size);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    if (cause instanceof QuintetError) throw cause;
+    throw new QuintetError('format', 'the file is not UTF-8', { at: source.at, cause });
+  } finally {
+    await source.close();
+  }
+}
+
+/** The value of a JSON file of at most `limit` bytes, by default 16 MiB. */
+export async function readJson(path: string, limit = 2 ** 24): Promise<unknown> {
+  return parseJson(await readText(path, limit), path);
+}
+
+/** An error of the file system, saying in words what its code means. */
+export function fileError(path: string, cause: Error): QuintetError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return new QuintetError('not-found', 'no such file', { at: path, cause });
+  const reasons: Record<string, string> = {
+    ENOSPC: 'the disk is full',
+    EDQUOT: 'the disk quota is used up',
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    EROFS: 'the file system is read-only',
+    EISDIR: 'it is a folder',
+    EMFILE: 'too many open files',
+    ELOOP: 'the symbolic links turn in a circle',
+  };
+  return new QuintetError('io', reasons[code ?? ''] ?? cause.message, { at: path, cause });
+}
+
+/**
+ * Writes a file so that after a crash its old or its new content is there, never a part: into a temporary file beside it,
+ * forced to disk, then renamed over it. On failure the temporary file is removed and the old file stays.
+ */
+export async function writeAtomically(path: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
+  const file = resolve(path);
+  const temporary = join(dirname(file), `.${basename(file)}.part`);
+  try {
+    const handle = await open(temporary, 'w');
+    try {
+      await write(handle);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+    await syncFolder(dirname(file));
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw cause instanceof QuintetError ? cause : fileError(file, cause as Error);
+  }
+}
+
+/** Makes renames within a folder durable. Windows cannot open folders and needs no such call. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes all of the bytes: a single call may write fewer. */
+export async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.byteLength; ) {
+    const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.byteLength - done, readAtMost));
+    done += bytesWritten;
+  }
+}

@@ -1,0 +1,10 @@
+export * from './checkpoint.js';
+export * from './gguf-types.js';
+export * from './model-folder.js';
+export { openCheckpoint } from './open.js';
+export * from './pipeline-folder.js';
+export { largestHeader, parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from './safetensors.js';
+export { openSafetensors, openShards } from './safetensors-checkpoint.js';
+export * from './safetensors-write.js';
+export { parseShardIndex, type ShardIndex } from './shard-index.js';
+export { type ByteSource, bytesSource, type InitializerSource } from './source.js';

@@ -1,0 +1,74 @@
+/** A diffusers folder: `model_index.json` and one subfolder a component. */
+
+import { join } from 'node:path';
+import { fields, QuintetError } from '../tensor/index.js';
+import type { Checkpoint } from './checkpoint.js';
+import { kindOfPath, readJson } from './file.js';
+import { type FolderFiles, type JsonObject, readFolderFiles } from './model-folder.js';
+import { hasWeights, openCheckpoint } from './open.js';
+
+export interface PipelineComponent extends FolderFiles {
+  readonly name: string;
+  /** `diffusers` or `transformers`. */
+  readonly library: string;
+  /** The Python class, which names the architecture. */
+  readonly className: string;
+  /** Undefined where the component has no weights: a scheduler, a tokenizer. */
+  readonly checkpoint: Checkpoint | undefined;
+}
+
+export interface PipelineFolder {
+  readonly className: string;
+  readonly components: ReadonlyMap<string, PipelineComponent>;
+  /** What `model_index.json` says besides components, such as `force_zeros_for_empty_prompt`. */
+  readonly options: JsonObject;
+  /** Closes the checkpoints of all components. */
+  close(): Promise<void>;
+}
+
+/** Opens every component that `model_index.json` names; those that are left out on purpose (`[null, null]`) are not there. */
+export async function openPipelineFolder(folder: string): Promise<PipelineFolder> {
+  const file = join(folder, 'model_index.json');
+  const index = fields(await readJson(file), 'model_index.json');
+  const className = index.text('_class_name');
+  const components = new Map<string, PipelineComponent>();
+  const options: Record<string, unknown> = {};
+  const close = async (): Promise<void> => {
+    for (const { checkpoint } of components.values()) await checkpoint?.close();
+  };
+  try {
+    for (const [name, value] of Object.entries(index.raw)) {
+      if (name.startsWith('_')) continue;
+      if (!isComponent(value)) options[name] = value;
+      else if (value[0] !== null) components.set(name, await openComponent(folder, name, value as [string, string]));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { className, components, options, close };
+}
+
+function isComponent(value: unknown): value is [string, string] | [null, null] {
+  if (!Array.isArray(value) || value.length !== 2) return false;
+  return value.every((item) => typeof item === 'string') || value.every((item) => item === null);
+}
+
+async function openComponent(
+  pipeline: string,
+  name: string,
+  [library, className]: [string, string],
+): Promise<PipelineComponent> {
+  const folder = join(pipeline, name);
+  if (!/^[A-Za-z]\w*$/.test(name)) {
+    throw new QuintetError('format', `"${name.slice(0, 80)}" is no component`, { at: `${pipeline}: model_index.json` });
+  }
+  if ((await kindOfPath(folder)) !== 'folder') {
+    throw new QuintetError('not-found', `the folder of the component "${name}" (${className}) is missing`, {
+      at: folder,
+    });
+  }
+  const files = await readFolderFiles(folder);
+  const checkpoint = (await hasWeights(folder)) ? await openCheckpoint(folder) : undefined;
+  return { ...files, name, library, className, checkpoint };
+}

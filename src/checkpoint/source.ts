@@ -1,0 +1,52 @@
+/** Random access to the bytes of a checkpoint file, whether they lie on disk or in memory. No file system here. */
+
+import { QuintetError } from '../tensor/index.js';
+
+/** Where the bytes of a tensor are: in memory, or a range of a file that an engine may map. */
+export type InitializerSource =
+  | { readonly bytes: Uint8Array }
+  | { readonly file: string; readonly offset: number; readonly length: number };
+
+export interface ByteSource {
+  /** Names the file in error messages. */
+  readonly at: string;
+  readonly size: number;
+  /** Exactly `length` bytes from `offset`, in memory that the caller owns. */
+  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** The same without waiting; for small ranges. */
+  readNow(offset: number, length: number): Uint8Array<ArrayBuffer>;
+  /** The place of a range, without reading it. */
+  range(offset: number, length: number): InitializerSource;
+  close(): Promise<void>;
+}
+
+/** The bytes of a file that is already in memory, as in a browser. */
+export function bytesSource(bytes: Uint8Array, at: string): ByteSource {
+  const readNow = (offset: number, length: number): Uint8Array<ArrayBuffer> => {
+    checkRange(offset, length, bytes.byteLength, at);
+    return new Uint8Array(bytes.subarray(offset, offset + length));
+  };
+  return {
+    at,
+    size: bytes.byteLength,
+    read: async (offset, length) => readNow(offset, length),
+    readNow,
+    range: (offset, length) => ({ bytes: bytes.subarray(offset, offset + length) }),
+    close: async () => {},
+  };
+}
+
+export function checkRange(offset: number, length: number, size: number, at: string): void {
+  if (offset < 0 || length < 0 || offset + length > size) {
+    throw new QuintetError('format', `bytes ${offset} to ${offset + length} lie outside a file of ${size}`, { at });
+  }
+}
+
+/** Zeroed memory for `length` bytes; what one buffer cannot hold is refused by name. */
+export function allocate(length: number, at: string): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(new ArrayBuffer(length));
+  } catch (cause) {
+    throw new QuintetError('limit', `${length} bytes do not fit into one buffer`, { at, cause });
+  }
+}
