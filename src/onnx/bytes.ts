@@ -5,11 +5,11 @@ import type { OnnxAttribute, OnnxInitializer, OnnxModel, OnnxNode, OnnxValue } f
 import { ProtobufWriter } from './protobuf.js';
 import { onnxTypes } from './types.js';
 
-/** The version of the format that came with operator set 21. */
-const IR_VERSION = 10;
+/** The version of the format that came with operator set 23. */
+const IR_VERSION = 11;
 
-/** Operator sets: 21 is the first in which DequantizeLinear takes blocks; Gelu came with 20, axes as inputs with 18. */
-const OPERATOR_SETS = { '': 21, 'com.microsoft': 1 } as const;
+/** Operator sets: 23 is the first with RotaryEmbedding; Gelu came with 20, axes as inputs with 18. */
+const OPERATOR_SETS = { '': 23, 'com.microsoft': 1 } as const;
 
 /** Bytes outside of the model: of a file, or of memory that the engine is given under a name. */
 export interface ExternalRange {

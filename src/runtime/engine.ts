@@ -6,6 +6,8 @@ import type { HostArray } from '../tensor/index.js';
 export interface SessionOptions {
   /** Threads inside one operator; default: the engine's own setting. */
   readonly threads?: number;
+  /** Whether idle threads wait actively for work, which is faster for one busy session and wasteful among many; default true. */
+  readonly spin?: boolean;
   /** `train` keeps memory low (no arena, no memory pattern) and keeps recomputation; default `infer`. */
   readonly purpose?: 'infer' | 'train';
   /** Where to write a trace of every operator's time (Chrome's trace format) when the session closes. */

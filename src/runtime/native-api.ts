@@ -133,7 +133,7 @@ function bind(handle: ReturnType<typeof koffi.load>, path: string): OrtApi {
     if (!status) return;
     const message = functions.GetErrorMessage(status as Pointer) as string;
     functions.ReleaseStatus(status as Pointer);
-    throw ortError(message);
+    throw new QuintetError('engine', message);
   };
   const call: OrtApi['call'] = (name, ...args) => check(functions[name](...args));
   const slot = new BigUint64Array(new ArrayBuffer(8));
@@ -156,12 +156,4 @@ function bind(handle: ReturnType<typeof koffi.load>, path: string): OrtApi {
       ),
     make,
   };
-}
-
-/** ONNX Runtime's message as an error that says at which node. */
-function ortError(message: string): QuintetError {
-  const node = /Name:'([^']*)' Status Message: (.*)/s.exec(message);
-  return node
-    ? new QuintetError('engine', node[2] as string, { at: node[1] as string })
-    : new QuintetError('engine', message);
 }

@@ -30,6 +30,11 @@ export function cNames(names: readonly string[]): Names {
   return { bytes, pointers };
 }
 
+/** The C string at an address. */
+export function cString(pointer: Pointer): string {
+  return koffi.decode.string(pointer);
+}
+
 /** The address of a typed array's bytes. */
 function addressOf(data: ArrayBufferView): Pointer {
   // Small arrays live on V8's heap, which moves them, until their buffer is asked for.
@@ -39,11 +44,11 @@ function addressOf(data: ArrayBufferView): Pointer {
 
 /** A value over an array's own memory. Whoever releases it also holds the array until then. */
 export function valueOver(api: OrtApi, { dtype, shape, data }: HostArray): Pointer {
-  return makeValue(api, dtype, shape, data);
+  return valueOfBytes(api, dtype, shape, data);
 }
 
 /** A value over the bytes of an array of the given type. */
-export function makeValue(api: OrtApi, dtype: DType, shape: readonly number[], data: ArrayBufferView): Pointer {
+export function valueOfBytes(api: OrtApi, dtype: DType, shape: readonly number[], data: ArrayBufferView): Pointer {
   const dims = new BigInt64Array(new ArrayBuffer(8 * shape.length));
   for (const [i, dim] of shape.entries()) dims[i] = BigInt(dim);
   const { hostMemory } = api;

@@ -1,9 +1,11 @@
 /** Engine `native`: ONNX Runtime's C API in this process. Runs off the event loop, on the host's own arrays. */
-import { type OnnxModel, onnxBytes } from '../onnx/index.js';
-import type { HostArray } from '../tensor/index.js';
+import { rename } from 'node:fs/promises';
+import { type OnnxModel, type OnnxValue, onnxBytes } from '../onnx/index.js';
+import { type HostArray, QuintetError, zerosArray } from '../tensor/index.js';
 import type { Engine, RunOptions, Session, SessionOptions } from './engine.js';
+import { type Arrays, checkFeeds, checkOpen, checkOutputs, outputOf, type Sizes, shapeFrom, stopped } from './feeds.js';
 import { loadOrt, type OrtApi, type Pointer } from './native-api.js';
-import { cNames, copyOf, makeValue, type Names, pointerArray, valueOver } from './native-values.js';
+import { cNames, copyOf, cString, type Names, pointerArray, valueOfBytes, valueOver } from './native-values.js';
 import { placeWeights } from './native-weights.js';
 
 export interface NativeOptions {
@@ -26,23 +28,30 @@ async function createSession(api: OrtApi, model: OnnxModel, options: SessionOpti
   const weights = placeWeights(model);
   const bytes = onnxBytes(model, weights.place);
   const names = cNames(weights.handed.map(({ name }) => name));
+  const result = pointerArray([0n]);
   const made = api.make('CreateSessionOptions');
   const values: Pointer[] = [];
   try {
     configure(api, made, options, weights.folder);
-    for (const { dtype, shape, bytes } of weights.handed) values.push(makeValue(api, dtype, shape, bytes));
+    for (const { dtype, shape, bytes } of weights.handed) values.push(valueOfBytes(api, dtype, shape, bytes));
     if (values.length > 0) {
       const pointers = pointerArray([...names.pointers.values()]);
       api.call('AddExternalInitializers', made, pointers, pointerArray(values), values.length);
     }
-    const session = pointerArray([0n]);
-    await api.callAsync('CreateSessionFromArray', api.environment, bytes, bytes.byteLength, made, session);
-    return new NativeSession(api, model, session[0] as Pointer, weights.handed);
+    const creating = api.callAsync('CreateSessionFromArray', api.environment, bytes, bytes.byteLength, made, result);
+    creations.set(creating, [bytes, weights, result]);
+    await creating.finally(() => creations.delete(creating));
+    return new NativeSession(api, model, result[0] as Pointer, weights.handed, options.profile);
+  } catch (cause) {
+    throw failure(model, cause);
   } finally {
     for (const value of values) api.release('ReleaseValue', value);
     api.release('ReleaseSessionOptions', made);
   }
 }
+
+/** Sessions being made, and the memory that the engine reads meanwhile: only this keeps it from being collected. */
+const creations = new Map<Promise<void>, unknown>();
 
 function configure(api: OrtApi, made: Pointer, options: SessionOptions, folder: string | undefined): void {
   const entry = (key: string, value: string) => api.call('AddSessionConfigEntry', made, key, value);
@@ -50,6 +59,7 @@ function configure(api: OrtApi, made: Pointer, options: SessionOptions, folder: 
   api.call('DisableCpuMemArena', made);
   api.call('DisableMemPattern', made);
   if (options.threads !== undefined) api.call('SetIntraOpNumThreads', made, options.threads);
+  if (options.spin === false) entry('session.intra_op.allow_spinning', '0');
   if (options.profile !== undefined) api.call('EnableProfiling', made, options.profile);
   // Recomputation writes a subgraph twice on purpose: merging equal nodes would undo it.
   if (options.purpose === 'train') {
@@ -62,6 +72,9 @@ class NativeSession implements Session {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly #names: Names;
+  /** Runs in flight, and the memory that the engine uses meanwhile: only this keeps it from being collected. */
+  readonly #running = new Map<Promise<unknown>, unknown>();
+  #closing: Promise<void> | undefined;
 
   constructor(
     readonly api: OrtApi,
@@ -69,31 +82,97 @@ class NativeSession implements Session {
     readonly pointer: Pointer,
     /** The memory that the session reads its weights from. */
     readonly weights: unknown,
+    readonly profile: string | undefined,
   ) {
     this.inputs = model.inputs.map(({ name }) => name);
     this.outputs = model.outputs.map(({ name }) => name);
     this.#names = cNames([...this.inputs, ...this.outputs]);
   }
 
-  async run(feeds: Readonly<Record<string, HostArray>>, options: RunOptions = {}): Promise<Record<string, HostArray>> {
-    const { api } = this;
-    const { into = {}, fetch = this.outputs } = options;
-    const inputs = pointerArray(this.inputs.map((name) => valueOver(api, feeds[name] as HostArray)));
-    const outputs = pointerArray(fetch.map((name) => (into[name] ? valueOver(api, into[name]) : 0n)));
+  async run(feeds: Arrays, options: RunOptions = {}): Promise<Record<string, HostArray>> {
+    const { api, model } = this;
+    checkOpen(model, this.#closing === undefined, options.signal);
+    const sizes = checkFeeds(model, feeds);
+    checkOutputs(model, options, sizes);
+    const fetch = options.fetch ?? this.outputs;
+    const arrays = fetch.map((name) => options.into?.[name] ?? freshArray(outputOf(model, name), sizes));
+    const values: Pointer[] = [];
     try {
-      const [ins, outs] = [this.#pointers(this.inputs), this.#pointers(fetch)];
-      await api.callAsync('Run', this.pointer, 0n, ins, inputs, ins.length, outs, outs.length, outputs);
-      return Object.fromEntries(fetch.map((name, i) => [name, into[name] ?? copyOf(api, outputs[i] as Pointer)]));
+      for (const name of this.inputs) values.push(valueOver(api, feeds[name] as HostArray));
+      for (const array of arrays) values.push(array ? valueOver(api, array) : 0n);
+      const inputs = pointerArray(values.slice(0, this.inputs.length));
+      const outputs = pointerArray(values.slice(this.inputs.length));
+      const running = this.#call(fetch, inputs, outputs, options.signal);
+      this.#running.set(running, [feeds, arrays, inputs, outputs]);
+      await running.finally(() => this.#running.delete(running));
+      values.push(...outputs.filter((_, i) => !arrays[i]));
+      return Object.fromEntries(fetch.map((name, i) => [name, arrays[i] ?? copyOf(api, outputs[i] as Pointer)]));
     } finally {
-      for (const value of [...inputs, ...outputs]) if (value) api.release('ReleaseValue', value);
+      for (const value of values) if (value) api.release('ReleaseValue', value);
     }
   }
 
-  async close(): Promise<void> {
-    this.api.release('ReleaseSession', this.pointer);
+  async #call(
+    fetch: readonly string[],
+    inputs: BigUint64Array,
+    outputs: BigUint64Array,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { api } = this;
+    const [ins, outs] = [this.#pointers(this.inputs), this.#pointers(fetch)];
+    const options = signal ? api.make('CreateRunOptions') : 0n;
+    const stop = () => api.call('RunOptionsSetTerminate', options);
+    signal?.addEventListener('abort', stop);
+    try {
+      await api.callAsync('Run', this.pointer, options, ins, inputs, ins.length, outs, outs.length, outputs);
+    } catch (cause) {
+      throw signal?.aborted ? stopped(this.model, cause) : failure(this.model, cause);
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      if (options) api.release('ReleaseRunOptions', options);
+    }
+    if (signal?.aborted) throw stopped(this.model);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#running.keys());
+    if (this.profile !== undefined) await moveProfile(this.api, this.pointer, this.profile);
+    await this.api.callAsync('ReleaseSession', this.pointer);
   }
 
   #pointers(names: readonly string[]): BigUint64Array {
     return pointerArray(names.map((name) => this.#names.pointers.get(name) as Pointer));
   }
+}
+
+/**
+ * The array that an output is written into, where its shape follows from the inputs: then nothing is copied. A shape
+ * that does not is left to the engine.
+ */
+function freshArray({ dtype, shape }: OnnxValue, sizes: Sizes): HostArray | undefined {
+  const known = shapeFrom(shape, sizes);
+  return known && zerosArray(dtype, known);
+}
+
+/** Ends profiling; ONNX Runtime adds the time and a number to the path it was given. */
+async function moveProfile(api: OrtApi, session: Pointer, to: string): Promise<void> {
+  const allocator = api.make('GetAllocatorWithDefaultOptions');
+  const name = api.make('SessionEndProfiling', session, allocator);
+  const from = cString(name);
+  api.call('AllocatorFree', allocator, name);
+  await rename(from, to);
+}
+
+/** ONNX Runtime's message as an error that says at which node. */
+function failure(model: OnnxModel, cause: unknown): QuintetError {
+  const { message } = cause as Error;
+  const node = /Name:'([^']*)' Status Message: (.*)/s.exec(message);
+  return node
+    ? new QuintetError('engine', node[2] as string, { at: `${model.name}, node ${node[1]}`, cause })
+    : new QuintetError('engine', message, { at: model.name, cause });
 }

@@ -1,0 +1,120 @@
+/** What a run is given, checked against what the model declares before any engine sees it. */
+import type { OnnxModel, OnnxValue } from '../onnx/index.js';
+import {
+  type Dim,
+  evaluateDim,
+  formatShape,
+  type HostArray,
+  lettersOf,
+  nearest,
+  QuintetError,
+  type Shape,
+  sizeOf,
+} from '../tensor/index.js';
+import type { RunOptions } from './engine.js';
+
+export type Arrays = Readonly<Record<string, HostArray>>;
+
+/** What each symbolic dimension of a model's inputs is in a run, by the dimension as it is written. */
+export type Sizes = ReadonlyMap<Dim, number>;
+
+/** Throws where a session was closed (code 'engine') or a run is not wanted any more (code 'aborted'). */
+export function checkOpen(model: OnnxModel, open: boolean, signal: AbortSignal | undefined): void {
+  if (!open) throw new QuintetError('engine', 'the session is closed', { at: model.name });
+  if (signal?.aborted) throw stopped(model);
+}
+
+export function stopped(model: OnnxModel, cause?: unknown): QuintetError {
+  return new QuintetError('aborted', 'the run was stopped', { at: model.name, cause });
+}
+
+/**
+ * Checks that exactly the inputs are fed, in their types and shapes, with one size for each letter. Throws a QuintetError
+ * of code 'name', 'dtype' or 'shape'.
+ */
+export function checkFeeds(model: OnnxModel, feeds: Arrays): Sizes {
+  const sizes = new Map<Dim, number>();
+  for (const input of model.inputs) {
+    const array = feeds[input.name];
+    if (!array) throw new QuintetError('name', `input "${input.name}" is not fed`, { at: model.name });
+    checkArray(model, `input "${input.name}"`, input, array);
+    for (const [axis, dim] of input.shape.entries()) {
+      const size = array.shape[axis] as number;
+      const expected = typeof dim === 'number' ? dim : (sizes.get(dim) ?? size);
+      if (size !== expected) throw mismatch(model, `input "${input.name}"`, input, array, `${dim} is ${expected}`);
+      if (typeof dim === 'string') sizes.set(dim, size);
+    }
+  }
+  for (const name of Object.keys(feeds)) {
+    if (!model.inputs.some((input) => input.name === name)) throw unknownName(model, 'input', name, model.inputs);
+  }
+  for (const [dim, size] of sizes) {
+    const computed = sizeFrom(dim, sizes);
+    if (computed !== undefined && computed !== size) {
+      throw new QuintetError('shape', `${dim} is fed as ${size}, but its letters make it ${computed}`, {
+        at: model.name,
+      });
+    }
+  }
+  return sizes;
+}
+
+/** Checks which outputs are wanted and what they are written into. */
+export function checkOutputs(model: OnnxModel, { fetch = [], into = {} }: RunOptions, sizes: Sizes): void {
+  for (const name of fetch) outputOf(model, name);
+  for (const [name, array] of Object.entries(into)) {
+    const output = outputOf(model, name);
+    checkArray(model, `output "${name}"`, output, array);
+    const shape = shapeFrom(output.shape, sizes);
+    if (shape?.some((size, axis) => size !== array.shape[axis])) {
+      throw mismatch(model, `output "${name}"`, output, array, `it will be ${formatShape(shape)}`);
+    }
+  }
+}
+
+export function outputOf(model: OnnxModel, name: string): OnnxValue {
+  const output = model.outputs.find((value) => value.name === name);
+  if (!output) throw unknownName(model, 'output', name, model.outputs);
+  return output;
+}
+
+/** A shape in numbers, or undefined where it has letters that the inputs do not tell. */
+export function shapeFrom(shape: Shape, sizes: Sizes): number[] | undefined {
+  const result = shape.map((dim) => (typeof dim === 'number' ? dim : (sizes.get(dim) ?? sizeFrom(dim, sizes))));
+  return result.some((size) => size === undefined) ? undefined : (result as number[]);
+}
+
+/** A dimension computed from its letters, or undefined where they are not all known. */
+function sizeFrom(dim: Dim, sizes: Sizes): number | undefined {
+  const letters = lettersOf(dim);
+  return letters.every((letter) => sizes.has(letter)) ? evaluateDim(dim, sizes as Map<string, number>) : undefined;
+}
+
+function checkArray(model: OnnxModel, what: string, { dtype, shape }: OnnxValue, array: HostArray): void {
+  if (array.dtype !== dtype) {
+    throw new QuintetError('dtype', `${what} is ${dtype}, not ${array.dtype}`, { at: model.name });
+  }
+  if (array.shape.length !== shape.length) {
+    throw new QuintetError('shape', `${what} is ${formatShape(shape)}, not ${formatShape(array.shape)}`, {
+      at: model.name,
+    });
+  }
+  // Also where the memory was given away: a detached array has no elements.
+  if (array.data.length !== sizeOf(array.shape)) {
+    throw new QuintetError('shape', `${what}: ${array.data.length} elements are not ${formatShape(array.shape)}`, {
+      at: model.name,
+    });
+  }
+}
+
+function mismatch(model: OnnxModel, what: string, value: OnnxValue, array: HostArray, why: string): QuintetError {
+  const message = `${what} is ${formatShape(value.shape)}, not ${formatShape(array.shape)}: ${why}`;
+  return new QuintetError('shape', message, { at: model.name });
+}
+
+function unknownName(model: OnnxModel, kind: string, name: string, known: readonly OnnxValue[]): QuintetError {
+  const names = known.map((value) => value.name);
+  const near = nearest(name, names);
+  const hint = near ? `did you mean "${near}"?` : `${kind}s: ${names.join(', ') || 'none'}`;
+  return new QuintetError('name', `there is no ${kind} "${name}"`, { at: model.name, hint });
+}
