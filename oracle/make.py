@@ -21,6 +21,7 @@ def main() -> None:
 
     import torch
     import transformers
+
     from families.table import FIXTURES
     from kit.folder import FixtureFolder
 

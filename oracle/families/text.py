@@ -4,7 +4,7 @@ import torch
 from transformers import LlamaForCausalLM, OPTForCausalLM
 
 from kit.folder import FixtureFolder
-from kit.language import Course, prompt, run
+from kit.language import PADDED, Course, prompt, run
 from kit.vocabulary import byte_fallback, byte_level, write_tokenizer
 
 CHATML = (
@@ -23,9 +23,6 @@ INSTRUCTION = (
     "{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'].strip() + ' [/INST]' }}"
     "{% elif message['role'] == 'assistant' %}{{ ' ' + message['content'].strip() + eos_token }}"
     "{% else %}{{ '<<' + message['role'] | upper + '>> ' + message['content'] + ' ' }}{% endif %}{% endfor %}"
-)
-PADDED = (
-    "inputs2 is a batch of two prompts padded on the left; logits and last_hidden at padded positions carry no meaning"
 )
 
 
@@ -79,7 +76,7 @@ def llama(
             template=INSTRUCTION,
             settings={"legacy": True, "add_bos_token": True},
         )
-        chats = [[user("What do you see in the picture?")], [[user("How many birds?")], [user("a café, 25 kites")]]]
+        chats = [[user("What is it?")], [[user("a photo of it")], [user("a café 2")]]]
     first = prompt(fixture, tokenizer, [chats[0]])
     second = prompt(fixture, tokenizer, chats[1], "2")
     ids = {

@@ -11,6 +11,9 @@ from .folder import FixtureFolder, relative_error, stored, write_json
 from .weights import Renaming, build, draw, gradients, reload, save_checkpoint
 
 SMALLEST_MARGIN = 1e-3  # between the best and the second logit at every greedy step
+PADDED = (
+    "inputs2 is a batch of two prompts padded on the left; logits and last_hidden at padded positions carry no meaning"
+)
 PROCESSED = ("input_ids", "pixel_values", "pixel_attention_mask")
 
 

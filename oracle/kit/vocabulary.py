@@ -1,5 +1,6 @@
 """Tiny tokenizers in the style of each family, learnt from the text below; two runs learn the same."""
 
+import itertools
 import json
 import math
 from collections import Counter
@@ -13,7 +14,7 @@ TEXT = """
 What do you see? I see a green boat on the lake, and a small dog in front of it.
 Where is the cup? The cup is on the table, left of the bottle. What colour is the kite? It is red, isn't it?
 Question: how many birds are in this picture? Answer: there are 25 birds in this picture.
-User: describe the picture. Assistant: a woman reads a book under a tall tree while it rains.
+User: describe the picture. USER: what is it? ASSISTANT: a bird. Assistant: a woman reads a book under a tall tree while it rains.
 a photo of a mountain, a drawing of the sun, a painting of two horses by the river
 You answer briefly. system user assistant Draw a picture of the moon. It's night; they're asleep and I've 134 stars.
 """
@@ -33,7 +34,7 @@ def learn(words: Counter, count: int) -> tuple[list[tuple[str, str]], Counter]:
     for _ in range(count):
         pairs = Counter()
         for word, times in words.items():
-            for pair in zip(word, word[1:]):
+            for pair in itertools.pairwise(word):
                 pairs[pair] += times
         if not pairs:
             break
@@ -106,15 +107,23 @@ def byte_level(merges=64, first=(), last=(), split="gpt2", begin: str | None = N
     return tokenizer
 
 
-def byte_fallback(merges=40, last=()) -> Tokenizer:
-    """Llama 2 style: BPE over words that begin with ▁; characters out of the vocabulary become <0x..> bytes."""
+def byte_fallback(merges=40, last=(), every_byte=True) -> Tokenizer:
+    """Llama 2 style: BPE over words that begin with ▁; characters out of the vocabulary become <0x..> bytes.
+
+    Without `every_byte` the line feed is the only byte, and other unknown characters become <unk>.
+    """
     first = ("<unk>", "<s>", "</s>")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
     words = counted(tokenizer)
     learnt, _ = learn(words, merges)
     letters = sorted({letter for word in words for letter in word})
-    pieces = [*first, *(f"<0x{byte:02X}>" for byte in range(256)), *(left + right for left, right in learnt), *letters]
+    pieces = [
+        *first,
+        *(f"<0x{byte:02X}>" for byte in (range(256) if every_byte else [10])),
+        *(left + right for left, right in learnt),
+        *letters,
+    ]
     vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
     tokenizer = Tokenizer(
         models.BPE(vocab=vocabulary, merges=learnt, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
@@ -128,7 +137,10 @@ def byte_fallback(merges=40, last=()) -> Tokenizer:
 
 
 def clip_style(merges=48) -> Tokenizer:
-    """CLIP's lower-case BPE with </w> at the end of words; both marks close the vocabulary."""
+    """CLIP's lower-case BPE with </w> at the end of words; both marks close the vocabulary.
+
+    It holds the letters of the text only, alone and at the end of a word, where published ones hold every byte.
+    """
     begin, end = "<|startoftext|>", "<|endoftext|>"
     tokenizer = Tokenizer(models.BPE())
     spaces = normalizers.Replace(Regex(r"\s+"), " ")
@@ -139,7 +151,7 @@ def clip_style(merges=48) -> Tokenizer:
     for word, times in counted(tokenizer).items():
         words[(*word[:-1], word[-1] + "</w>")] += times
     learnt, _ = learn(words, merges)
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    letters = sorted({symbol.removesuffix("</w>") for word in words for symbol in word})
     pieces = [*letters, *(letter + "</w>" for letter in letters), *(left + right for left, right in learnt), begin, end]
     vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
     tokenizer.model = models.BPE(vocab=vocabulary, merges=learnt, unk_token=end, end_of_word_suffix="</w>")

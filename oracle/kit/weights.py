@@ -102,12 +102,13 @@ def gradients(fixture: FixtureFolder, model, renaming: Renaming = ()) -> dict:
     return reached
 
 
-def reload(model_class, folder: Path):
-    """Loads a written checkpoint, refusing missing, unexpected and mismatched keys."""
+def reload(model_class, folder: Path, allowed: frozenset | set = frozenset()):
+    """Loads a written checkpoint, refusing missing, unexpected (but for `allowed`) and mismatched keys."""
     model, report = model_class.from_pretrained(
         folder, output_loading_info=True, attn_implementation="eager", dtype=torch.float32
     )
-    faults = {kind: sorted(map(str, names)) for kind, names in report.items() if names and kind.endswith("keys")}
+    faults = {kind: sorted(set(map(str, names)) - allowed) for kind, names in report.items() if kind.endswith("keys")}
+    faults = {kind: names for kind, names in faults.items() if names}
     if faults:
         raise RuntimeError(f"{folder}: {faults}")
     return model.eval()
