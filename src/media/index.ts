@@ -1,3 +1,4 @@
 export * from './decode.js';
 export * from './picture.js';
+export * from './processors/index.js';
 export * from './resize.js';

@@ -1,0 +1,92 @@
+/**
+ * The processors of CLIP, SigLIP, BLIP, ViT and LLaVA: resize, crop, rescale and normalise, each where its flag says so.
+ *
+ * Source: transformers 5.23, PilBackend in image_processing_backends.py, center_crop in image_transforms.py, models/llava.
+ */
+
+import { type Fields, QuintetError } from '../../tensor/index.js';
+import { type Picture, paste, plainPicture } from '../picture.js';
+import { resize } from '../resize.js';
+import { commonSize, type ImageProcessor, readChannels, readLevels, readResampling, stack } from './pixels.js';
+import { readFixedSize, readSizeRule, type Size } from './sizes.js';
+
+type Step = (picture: Picture) => Picture;
+
+/** pixel_values f32 [N, 3, H, W]. With `do_pad`, pictures are filled up with zeros to the largest or to `pad_size`. */
+export function plainProcessor(f: Fields): ImageProcessor {
+  const pads = f.flag('do_pad', false);
+  const canvas = pads && f.has('pad_size') ? readFixedSize(f, 'pad_size') : undefined;
+  return steppedProcessor(f, resizeAndCrop(f), pads ? (pictures) => canvas ?? largest(pictures) : undefined);
+}
+
+/** As the plain one, but `do_pad` puts the picture in a square of the mean colour before anything else. */
+export function llavaProcessor(f: Fields): ImageProcessor {
+  if (!f.flag('do_pad', false)) return steppedProcessor(f, resizeAndCrop(f));
+  const colour = meanColour(f);
+  return steppedProcessor(f, [(picture) => padToSquare(picture, colour), ...resizeAndCrop(f)]);
+}
+
+/** Takes every picture through the steps and stacks the results, which must agree in size unless `canvas` gives one. */
+export function steppedProcessor(
+  f: Fields,
+  steps: readonly Step[],
+  canvas: (pictures: readonly Picture[]) => Size = (pictures) => commonSize(pictures, f.at),
+): ImageProcessor {
+  const levels = readLevels(f);
+  return (conversations) => {
+    const pictures = conversations.flat().map((picture) => steps.reduce((done, step) => step(done), picture));
+    if (pictures.length === 0) throw new QuintetError('data', 'no picture to process', { at: f.at });
+    return {
+      tensors: { pixel_values: stack(pictures, levels, canvas(pictures)) },
+      pictures: conversations.map((list) => list.map(({ width, height }) => ({ width, height }))),
+    };
+  };
+}
+
+function resizeAndCrop(f: Fields): Step[] {
+  const steps: Step[] = [];
+  if (f.flag('do_resize', false)) {
+    const filter = readResampling(f);
+    const sizeOf = readSizeRule(f);
+    steps.push((picture) => resize(picture, sizeOf(picture), { filter }));
+  }
+  if (f.flag('do_center_crop', false)) {
+    const size = readFixedSize(f, 'crop_size');
+    steps.push((picture) => centerCrop(picture, size));
+  }
+  return steps;
+}
+
+function largest(pictures: readonly Picture[]): Size {
+  return {
+    width: Math.max(...pictures.map((picture) => picture.width)),
+    height: Math.max(...pictures.map((picture) => picture.height)),
+  };
+}
+
+/** The middle of a picture; black where the picture is too small. Odd rests go where transformers puts them. */
+export function centerCrop(picture: Picture, { width, height }: Size): Picture {
+  const crop = plainPicture(width, height);
+  paste(crop, picture, {
+    left: Math.max(0, Math.floor((picture.width - width) / 2)),
+    top: Math.max(0, Math.floor((picture.height - height) / 2)),
+    x: Math.max(0, Math.ceil((width - picture.width) / 2)),
+    y: Math.max(0, Math.ceil((height - picture.height) / 2)),
+  });
+  return crop;
+}
+
+/** `image_mean` as a colour, cut to whole levels. */
+export function meanColour(f: Fields): readonly number[] {
+  return readChannels(f, 'image_mean').map((mean) => Math.trunc(mean * 255));
+}
+
+/** The picture in the middle of a square as long as its longer edge. */
+export function padToSquare(picture: Picture, colour: readonly number[]): Picture {
+  const { width, height } = picture;
+  if (width === height) return picture;
+  const edge = Math.max(width, height);
+  const square = plainPicture(edge, edge, colour);
+  paste(square, picture, { x: Math.floor((edge - width) / 2), y: Math.floor((edge - height) / 2) });
+  return square;
+}
