@@ -1,0 +1,137 @@
+/**
+ * The folder of a training run: a lock, a log, and checkpoints.
+ *
+ *     lock
+ *     log.jsonl                   one line a step
+ *     checkpoints/step-000200/    see snapshot.ts
+ *
+ * A checkpoint is written under another name and renamed when it has reached the disk, so that at every moment, a power cut
+ * included, each `step-` folder is whole. Reading checks it all the same, and falls back to the one before.
+ */
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { QuintetError } from '../tensor/index.js';
+import { type FolderLock, lockFolder } from './folder-lock.js';
+import { type LogRecord, openRunLog, type RunLog } from './run-log.js';
+import { flushFolder, looksWhole, readSnapshot, type SavedSnapshot, type Snapshot, writeSnapshot } from './snapshot.js';
+
+export interface RunFolderOptions {
+  /** How many checkpoints stay; default 2. */
+  readonly keep?: number;
+}
+
+export class RunFolder {
+  /** Checkpoints whose bytes are not what their manifest says. */
+  readonly #damaged = new Set<string>();
+
+  private constructor(
+    readonly path: string,
+    readonly keep: number,
+    private readonly lock: FolderLock,
+    private readonly runLog: RunLog,
+  ) {}
+
+  /** Opens or makes the folder and takes its lock. */
+  static async open(path: string, { keep = 2 }: RunFolderOptions = {}): Promise<RunFolder> {
+    if (!(Number.isInteger(keep) && keep >= 1)) {
+      throw new QuintetError('config', `expected to keep 1 checkpoint or more, got ${keep}`, { at: path });
+    }
+    await mkdir(join(path, 'checkpoints'), { recursive: true });
+    const lock = await lockFolder(path);
+    try {
+      return new RunFolder(path, keep, lock, await openRunLog(join(path, 'log.jsonl')));
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** Appends a line to the log. */
+  log(record: LogRecord): Promise<void> {
+    return this.runLog.append(record);
+  }
+
+  /** Takes what was logged after a step back, before the run goes on from there. */
+  rewindLog(step: number): Promise<void> {
+    return this.runLog.rewind(step);
+  }
+
+  /** Saves a checkpoint, then removes older ones. When this resolves, neither a crash nor a power cut loses it. */
+  async save(snapshot: Snapshot): Promise<void> {
+    await this.runLog.flush();
+    const all = join(this.path, 'checkpoints');
+    const temporary = join(all, 'saving');
+    await rm(temporary, { recursive: true, force: true });
+    try {
+      await writeSnapshot(temporary, snapshot);
+    } catch (cause) {
+      await rm(temporary, { recursive: true, force: true });
+      if (cause instanceof QuintetError) throw cause;
+      const why = (cause as Error).message;
+      throw new QuintetError('io', `the checkpoint of step ${snapshot.step} cannot be saved: ${why}`, {
+        at: all,
+        cause,
+      });
+    }
+    const name = freeName(snapshot.step, await readdir(all));
+    await rename(temporary, join(all, name));
+    await flushFolder(all);
+    await this.#prune(name);
+  }
+
+  /** The newest checkpoint that is whole, or undefined. `onDamaged` hears of each newer one that is not. */
+  async latest(onDamaged: (error: QuintetError) => void = () => {}): Promise<SavedSnapshot | undefined> {
+    const all = join(this.path, 'checkpoints');
+    for (const name of newestFirst(await readdir(all))) {
+      try {
+        return await readSnapshot(join(all, name));
+      } catch (error) {
+        if (!(error instanceof QuintetError)) throw error;
+        this.#damaged.add(name);
+        onDamaged(error);
+      }
+    }
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.runLog.close();
+    await this.lock.release();
+  }
+
+  /** Keeps the checkpoint just saved and the newest others that look whole. */
+  async #prune(saved: string): Promise<void> {
+    const all = join(this.path, 'checkpoints');
+    const names = await readdir(all);
+    const kept = new Set([saved]);
+    for (const name of newestFirst(names)) {
+      if (kept.size < this.keep && !this.#damaged.has(name) && (await looksWhole(join(all, name)))) kept.add(name);
+    }
+    for (const name of names) {
+      if (parseName(name) && !kept.has(name)) await rm(join(all, name), { recursive: true, force: true });
+    }
+  }
+}
+
+/** `step-000200`, and `step-000200.1` when the step is saved again: no checkpoint is ever replaced. */
+function freeName(step: number, taken: readonly string[]): string {
+  const name = `step-${String(step).padStart(6, '0')}`;
+  const attempts = taken.map(parseName).filter((parsed) => parsed?.step === step);
+  const last = Math.max(-1, ...attempts.map((parsed) => parsed?.attempt ?? 0));
+  return last < 0 ? name : `${name}.${last + 1}`;
+}
+
+function parseName(name: string): { step: number; attempt: number } | undefined {
+  const match = /^step-(\d+)(?:\.(\d+))?$/.exec(name);
+  return match ? { step: Number(match[1]), attempt: Number(match[2] ?? 0) } : undefined;
+}
+
+function newestFirst(names: readonly string[]): string[] {
+  return names
+    .flatMap((name) => {
+      const parsed = parseName(name);
+      return parsed ? [{ name, ...parsed }] : [];
+    })
+    .sort((a, b) => b.step - a.step || b.attempt - a.attempt)
+    .map(({ name }) => name);
+}
