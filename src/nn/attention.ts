@@ -40,18 +40,22 @@ export interface AttentionOptions {
 const blocked = -1e9;
 
 /** q [B, T, H*K], k and v [B, S, G*K] -> [B, T, H*K] */
-export function attend(
+export function attend(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
+  const { heads, kvHeads = heads } = options;
+  return attendHeads(splitHeads(q, heads), splitHeads(k, kvHeads), splitHeads(v, kvHeads), options);
+}
+
+/** The same of split heads: q [B, H, T, K], k and v [B, G, S, K] -> [B, T, H*K] */
+export function attendHeads(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  { heads, kvHeads = heads, mask = null, scale }: AttentionOptions,
+  { mask = null, scale = q.size(-1) ** -0.5 }: Pick<AttentionOptions, 'mask' | 'scale'> = {},
 ): Tensor {
-  const query = mul(splitHeads(q, heads), scale ?? (q.size(-1) / heads) ** -0.5); // [B, H, T, K]
-  const key = repeatHeads(splitHeads(k, kvHeads), heads);
-  const value = repeatHeads(splitHeads(v, kvHeads), heads);
-  const scores = matmul(query, transpose(key));
+  const heads = q.size(1);
+  const scores = matmul(mul(q, scale), transpose(repeatHeads(k, heads))); // [B, H, T, S]
   const weights = softmax(mask ? add(scores, mask) : scores);
-  return flatten(transpose(matmul(weights, value), [0, 2, 1, 3]), 2, 3);
+  return flatten(transpose(matmul(weights, repeatHeads(v, heads)), [0, 2, 1, 3]), 2, 3);
 }
 
 /** [B, T, H*K] -> [B, H, T, K] */

@@ -9,8 +9,8 @@ import type { Params } from '../nn/index.js';
 /** Pictures, sounds or frames to features. */
 export interface Encoder {
   readonly kind: 'encoder';
-  /** Pictures [B, 3, height, width] -> features [B, N, E]. */
-  forward(p: Params, pixels: Tensor): Tensor;
+  /** Pictures [B, 3, height, width] -> features [B, N, E]. Some encoders look at further inputs, by their names. */
+  forward(p: Params, pixels: Tensor, inputs: Readonly<Record<string, Tensor>>): Tensor;
   /** The size of picture that it takes, in pixels. */
   readonly image: number;
   /** Tensors of published files that are no parameters, as patterns below the part's prefix. */

@@ -40,7 +40,7 @@ export interface ClipFeatures {
 }
 
 /** The vision transformer as an encoder: hidden states of one layer, as LLaVA takes them. */
-export function clipVision(config: ClipVisionConfig, { layer, keepClass }: ClipFeatures): Encoder {
+export function clipVision({ layer, keepClass, ...config }: ClipVisionConfig & ClipFeatures): Encoder {
   const last = layer < 0 ? config.depth + 1 + layer : layer;
   if (last < 0 || last > config.depth) {
     throw new QuintetError('config', `layer ${layer} of a vision transformer with ${config.depth} blocks`);
@@ -98,5 +98,13 @@ export function readClipVision(config: Fields): ClipVisionConfig {
     hidden: config.whole('intermediate_size', 3072),
     activation: activationOf(config, 'hidden_act', 'quick_gelu'),
     epsilon: config.number('layer_norm_eps', 1e-5),
+  };
+}
+
+/** Which features LLaVA's `config.json` asks for. */
+export function readFeatures(config: Fields): ClipFeatures {
+  return {
+    layer: config.whole('vision_feature_layer', -2),
+    keepClass: config.choice('vision_feature_select_strategy', ['default', 'full'], 'default') === 'full',
   };
 }

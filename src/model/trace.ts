@@ -1,0 +1,98 @@
+/** One forward pass on exactly the given tensors, and the gradients of its loss: for comparison with a reference. */
+
+import { add, gradients, graph, mul, sum, type Tensor } from '../graph/index.js';
+import { type Declaration, type Glob, rootScope, select } from '../nn/index.js';
+import { type HostArrays, type InputType, inputTensors, type Tensors } from '../system/index.js';
+import { nearest, QuintetError } from '../tensor/index.js';
+import { openSession } from './compile.js';
+import type { Model } from './load.js';
+
+export interface TraceOptions {
+  /** Names of outputs; default all. */
+  readonly want?: readonly string[];
+  /** Patterns over the checkpoint's parameter names, whose gradients are given as `grad/<name>`. */
+  readonly gradients?: readonly Glob[];
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The named outputs of a network for arguments under Hugging Face's names. `upstream_<output>` weighs an output in the loss
+ * of a network that has none of its own, `upstream` the first one: the loss is the sum of the products.
+ */
+export async function traceNetwork(model: Model, given: HostArrays, options: TraceOptions = {}): Promise<HostArrays> {
+  const { network, adapt, weights } = model;
+  const feeds = network.prepare ? network.prepare(given) : given;
+  const { p, declarations } = rootScope();
+  const inputs = inputTensors(typesOf(feeds, network.inputs));
+  const outputs = network.forward(adapt(p), inputs);
+  const wanted = options.want ? chosen(outputs, options.want) : outputs;
+  const globs = options.gradients ?? [];
+  const loss = globs.length > 0 ? lossOf(outputs, inputs) : undefined;
+  const slopes = loss ? lossGradients(loss, declarations, globs, weights.fileName) : {};
+  const all = { ...wanted, ...(loss ? { loss } : {}), ...slopes };
+  const session = await openSession(model, graph('trace', all), declarations);
+  try {
+    const used = Object.fromEntries(session.inputs.map((name) => [name, feeds[name]])) as HostArrays;
+    return await session.run(used, options.signal ? { signal: options.signal } : {});
+  } finally {
+    await session.close();
+  }
+}
+
+/** The types of the inputs that are fed: the network's, with letters where sizes vary. */
+function typesOf(feeds: HostArrays, known: Readonly<Record<string, InputType>>): Record<string, InputType> {
+  const types: Record<string, InputType> = {};
+  for (const [name, { dtype, shape }] of Object.entries(feeds)) {
+    const type = known[name];
+    if (type) types[name] = type;
+    else if (name.startsWith('upstream')) types[name] = { dtype, shape };
+    else {
+      const guess = nearest(name, Object.keys(known));
+      throw new QuintetError('name', `there is no input "${name}"${guess ? `; did you mean "${guess}"?` : ''}`, {
+        hint: `inputs: ${Object.keys(known).join(', ')}`,
+      });
+    }
+  }
+  return types;
+}
+
+function chosen(outputs: Tensors, want: readonly string[]): Tensors {
+  return Object.fromEntries(want.map((name) => [name, outputNamed(outputs, name)]));
+}
+
+function outputNamed(outputs: Tensors, name: string): Tensor {
+  const found = outputs[name];
+  if (found) return found;
+  const hint = `outputs: ${Object.keys(outputs).join(', ')}`;
+  throw new QuintetError('name', `there is no output "${name}" for these inputs`, { hint });
+}
+
+function lossOf(outputs: Tensors, inputs: Tensors): Tensor {
+  const weighed = Object.entries(inputs)
+    .filter(([name]) => name.startsWith('upstream'))
+    .map(([name, weight]) => {
+      const output = name === 'upstream' ? Object.keys(outputs)[0] : name.slice('upstream_'.length);
+      return sum(mul(outputNamed(outputs, output ?? ''), weight));
+    });
+  const loss = outputs.loss ?? (weighed.length > 0 ? weighed.reduce((a, b) => add(a, b)) : undefined);
+  if (loss) return loss;
+  throw new QuintetError('name', 'gradients need a loss', {
+    hint: 'give labels, or upstream tensors that weigh outputs',
+  });
+}
+
+function lossGradients(
+  loss: Tensor,
+  declarations: ReadonlyMap<string, Declaration>,
+  globs: readonly Glob[],
+  fileName: (name: string) => string,
+): Tensors {
+  const byFileName = new Map([...declarations.values()].map((declared) => [fileName(declared.name), declared.tensor]));
+  const names = select([...byFileName.keys()], globs, 'gradients');
+  const slopes = gradients(
+    loss,
+    names.map((name) => byFileName.get(name) as Tensor),
+  );
+  // Parameters that the loss does not reach have no gradient, as in PyTorch.
+  return Object.fromEntries(names.flatMap((name, i) => (slopes[i] ? [[`grad/${name}`, slopes[i]]] : [])));
+}

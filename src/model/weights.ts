@@ -1,0 +1,141 @@
+/** Where a network's parameters come from: a checkpoint under the network's names or others, or a seeded start. */
+
+import type { Checkpoint, StoredTensor } from '../checkpoint/index.js';
+import { type Declaration, matches } from '../nn/index.js';
+import type { Binding } from '../onnx/index.js';
+import { type Network, type Renames, rename } from '../system/index.js';
+import {
+  byteSizeOf,
+  bytesOf,
+  castArray,
+  type DType,
+  dtypes,
+  formatShape,
+  type HostArray,
+  QuintetError,
+  Random,
+  sameShape,
+  seedFor,
+} from '../tensor/index.js';
+
+export interface Weights {
+  /** What to call the weights in messages. */
+  readonly at: string;
+  /** A parameter's name in the file. */
+  fileName(name: string): string;
+  /** How a parameter is bound to an engine's session: mapped from its file where that is possible. */
+  bind(declaration: Declaration): Promise<Binding>;
+  /** A parameter's value, in f32. */
+  read(declaration: Declaration): Promise<HostArray>;
+  close(): Promise<void>;
+}
+
+type Declarations = ReadonlyMap<string, Declaration>;
+
+/**
+ * The weights of a network in a checkpoint. Strict: one error lists every missing, unexpected and misshapen tensor. Tensors
+ * that the network knows to be no parameters are passed over.
+ */
+export function checkpointWeights(
+  network: Network,
+  declarations: Declarations,
+  checkpoint: Checkpoint,
+  at: string,
+): Weights {
+  const renames = fittingRenames(network, declarations, checkpoint);
+  const fileName = (name: string): string => rename(name, renames);
+  checkNames(network, declarations, checkpoint, { at, fileName });
+  const dequantised = new Map<string, Promise<HostArray>>();
+  const stored = (name: string): StoredTensor => checkpoint.tensors.get(fileName(name)) as StoredTensor;
+  const read = (name: string): Promise<HostArray> => {
+    const known = dequantised.get(name) ?? checkpoint.read(fileName(name)).then((value) => castArray(value, 'f32'));
+    return known;
+  };
+  return {
+    at,
+    fileName,
+    read: ({ name }) => read(name),
+    async bind({ name }) {
+      const { dtype, source } = stored(name);
+      if (Object.hasOwn(dtypes, dtype)) return { dtype: dtype as DType, source };
+      // Blocks of integers that the engine cannot read as they are; expanded once for all sessions.
+      dequantised.set(name, read(name));
+      return { dtype: 'f32', source: { bytes: bytesOf(await read(name)) } };
+    },
+    close: () => checkpoint.close(),
+  };
+}
+
+/** Of our own names and the network's renames, those under which most parameters are found. */
+function fittingRenames(network: Network, declarations: Declarations, { tensors }: Checkpoint): Renames {
+  let best: Renames = [];
+  let bestFound = -1;
+  for (const renames of [[], ...(network.renames ?? [])]) {
+    const found = [...declarations.keys()].filter((name) => tensors.has(rename(name, renames))).length;
+    if (found > bestFound) [best, bestFound] = [renames, found];
+  }
+  return best;
+}
+
+interface Names {
+  readonly at: string;
+  readonly fileName: (name: string) => string;
+}
+
+function checkNames(
+  network: Network,
+  declarations: Declarations,
+  { tensors }: Checkpoint,
+  { at, fileName }: Names,
+): void {
+  const expected = new Map([...declarations.values()].map((declaration) => [fileName(declaration.name), declaration]));
+  const problems: string[] = [];
+  for (const [name, { shape }] of expected) {
+    const found = tensors.get(name);
+    if (!found) problems.push(`missing: ${name} ${formatShape(shape)}`);
+    else if (!sameShape(found.shape, shape)) {
+      problems.push(
+        `misshapen: ${name} is ${formatShape(found.shape)} in the file, ${formatShape(shape)} in the model`,
+      );
+    }
+  }
+  const buffers = network.buffers ?? [];
+  for (const [name, { shape, dtype }] of tensors) {
+    if (!expected.has(name) && !matches(name, buffers)) {
+      problems.push(`unexpected: ${name} ${dtype} ${formatShape(shape)}`);
+    }
+  }
+  if (problems.length === 0) return;
+  throw new QuintetError('weights', `the file does not fit ${network.name}:\n  ${problems.join('\n  ')}`, {
+    at,
+    hint: 'check that config.json belongs to these weights',
+  });
+}
+
+/** Freshly initialised parameters: the same for the same seed, whatever order they are asked for in. */
+export function initialWeights(seed: number): Weights {
+  const values = new Map<string, HostArray>();
+  const value = ({ name, shape, init }: Declaration): HostArray => {
+    const known = values.get(name) ?? {
+      dtype: 'f32' as const,
+      shape,
+      data: init(shape, new Random(seedFor(seed, 'init', name))),
+    };
+    values.set(name, known);
+    return known;
+  };
+  return {
+    at: `seed ${seed}`,
+    fileName: (name) => name,
+    read: async (declaration) => value(declaration),
+    bind: async (declaration) => ({ dtype: 'f32', source: { bytes: bytesOf(value(declaration)) } }),
+    close: async () => values.clear(),
+  };
+}
+
+/** Bytes that parameters take where the engine holds them in f32. */
+export function f32Bytes(declarations: Iterable<Declaration>): number {
+  let bytes = 0;
+  for (const { shape } of declarations) bytes += byteSizeOf('f32', shape);
+  return bytes;
+}

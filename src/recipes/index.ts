@@ -1,0 +1,40 @@
+/** The systems of the literature, a line each. */
+
+import type { AnyRecipe, Network } from '../system/index.js';
+import { type Fields, nearest, QuintetError } from '../tensor/index.js';
+import { llama } from './llama.js';
+import { llava15 } from './llava-1.5.js';
+
+export { llama, llava15 };
+
+export const recipes: readonly AnyRecipe[] = [llama, llava15];
+
+/** The recipe of that name. */
+export function recipeNamed(name: string): AnyRecipe {
+  const found = recipes.find((recipe) => recipe.name === name);
+  if (found) return found;
+  const guess = nearest(
+    name,
+    recipes.map((recipe) => recipe.name),
+  );
+  throw new QuintetError('name', `no recipe is called "${name}"${guess ? `; did you mean "${guess}"?` : ''}`, {
+    hint: `recipes: ${recipes.map((recipe) => recipe.name).join(', ')}`,
+  });
+}
+
+/** The network that a published `config.json` describes, by its `model_type`. */
+export function networkOf(config: Fields): Network {
+  const type = config.text('model_type');
+  const found = recipes.find((recipe) => recipe.modelTypes.includes(type));
+  if (found) return found.fromConfig(config);
+  const known = recipes.flatMap((recipe) => recipe.modelTypes);
+  const guess = nearest(type, known);
+  throw new QuintetError(
+    'unsupported',
+    `no recipe reads model_type "${type}"${guess ? `; the nearest is "${guess}"` : ''}`,
+    {
+      at: config.at,
+      hint: `known: ${known.join(', ')}`,
+    },
+  );
+}

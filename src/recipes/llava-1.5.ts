@@ -1,0 +1,67 @@
+/**
+ * LLaVA-1.5: a CLIP vision tower, a perceptron of two layers and Vicuna.
+ *
+ * Liu et al., "Improved Baselines with Visual Instruction Tuning", 2023, https://arxiv.org/abs/2310.03744
+ * (schedules: appendix, table of hyperparameters)
+ */
+import { llama, readLlama } from '../parts/backbones/llama.js';
+import { clipVision, readClipVision, readFeatures } from '../parts/encoders/clip.js';
+import { mlpProjector, readMlpProjector } from '../parts/input-projectors/mlp.js';
+import { adamw, epochs, nextToken, recipe, repeated, slot, system } from '../system/index.js';
+
+// Penultimate layer, class token dropped: (336 / 14)^2 = 576 tokens a picture.
+const clip = { image: 336, patch: 14, width: 1024, depth: 24, heads: 16, hidden: 4096, layer: -2, keepClass: false };
+const vicuna = { width: 4096, depth: 32, heads: 32, hidden: 11008, vocab: 32064, context: 4096, epsilon: 1e-5 };
+const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
+
+const stage = { objective: nextToken(), length: epochs(1) };
+const rate = (lr: number) => ({ optimizer: adamw({ lr, warmup: 0.03, schedule: 'cosine' }) });
+const [connector, body] = ['multi_modal_projector.**', 'language_model.**'];
+
+/** The names that transformers 5 writes. */
+const transformers5 = [
+  ['language_model.model', 'model.language_model'],
+  ['language_model.lm_head', 'lm_head'],
+  ['vision_tower.vision_model', 'model.vision_tower'],
+  ['multi_modal_projector', 'model.multi_modal_projector'],
+] as const;
+
+export const llava15 = recipe({
+  name: 'llava-1.5',
+  modelTypes: ['llava'],
+  sizes: {
+    '7b': { vision: clip, language: vicuna, projector: {}, token: 32000 },
+    tiny: { vision: { ...clip, ...tiny, image: 28 }, language: { ...vicuna, ...tiny }, projector: {}, token: 32000 },
+  },
+  read: (config) => ({
+    vision: { ...readClipVision(config.object('vision_config', { optional: true })), ...readFeatures(config) },
+    language: readLlama(config.object('text_config', { optional: true })),
+    projector: readMlpProjector(config),
+    token: config.whole('image_token_id', config.whole('image_token_index', 32000)),
+  }),
+  build: ({ vision, language, projector, token }, name) =>
+    system({
+      name,
+      paper: 'arXiv:2310.03744',
+      inputs: {
+        image: {
+          encoder: slot(clipVision(vision), { prefix: 'vision_tower', from: 'openai/clip-vit-large-patch14-336' }),
+          projector: slot(mlpProjector(projector), { prefix: 'multi_modal_projector' }),
+          ...{ token, prompt: repeated('<image>'), rows: true },
+        },
+      },
+      backbone: slot(llama(language), { prefix: 'language_model', from: 'lmsys/vicuna-7b-v1.5' }),
+      renames: [transformers5],
+      stages: [
+        { ...stage, name: 'align', train: [connector], data: 'llava-pretrain-558k', ...rate(1e-3), batch: 256 },
+        {
+          ...stage,
+          name: 'instruct',
+          train: [connector, body],
+          data: 'llava-instruct-665k',
+          ...rate(2e-5),
+          batch: 128,
+        },
+      ],
+    }),
+});

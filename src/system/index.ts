@@ -1,0 +1,6 @@
+export * from './cache.js';
+export * from './network.js';
+export * from './objective.js';
+export * from './recipe.js';
+export * from './stage.js';
+export * from './system.js';

@@ -1,0 +1,67 @@
+/** What anything with weights is: a pure function from named tensors to named tensors over a parameter scope. */
+
+import { input, type Tensor } from '../graph/index.js';
+import { type Declaration, type Glob, type Params, rootScope } from '../nn/index.js';
+import { type DType, type HostArray, type Shape, sizeOf } from '../tensor/index.js';
+
+export type Tensors = Readonly<Record<string, Tensor>>;
+export type HostArrays = Readonly<Record<string, HostArray>>;
+
+export interface InputType {
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** Other names under which checkpoints hold the parameters: prefixes, ours and theirs; the first that fits is replaced. */
+export type Renames = readonly (readonly [ours: string, theirs: string])[];
+
+export interface Network {
+  readonly name: string;
+  /** Where it was published, such as `arXiv:2304.08485`. */
+  readonly paper?: string;
+  /** What `forward` may be given, under Hugging Face's argument names. */
+  readonly inputs: Readonly<Record<string, InputType>>;
+  /** Named outputs of some of the inputs; what needs an input that is not there is left out. */
+  forward(p: Params, inputs: Tensors): Tensors;
+  /** What the graph is fed for given arguments, where that is not the arguments themselves. */
+  prepare?(feeds: HostArrays): HostArrays;
+  /** Ways in which files name the parameters, besides our own names. */
+  readonly renames?: readonly Renames[];
+  /** Tensors of published files that are no parameters. */
+  readonly buffers?: readonly Glob[];
+}
+
+/** The parameters that a network declares when it is given all of its inputs. */
+export function declarationsOf(
+  network: Network,
+  adapt: (p: Params) => Params = (p) => p,
+): ReadonlyMap<string, Declaration> {
+  const { p, declarations } = rootScope();
+  network.forward(adapt(p), inputTensors(network.inputs));
+  return declarations;
+}
+
+/** Graph inputs of the given types. */
+export function inputTensors(types: Readonly<Record<string, InputType>>): Record<string, Tensor> {
+  return Object.fromEntries(Object.entries(types).map(([name, { dtype, shape }]) => [name, input(name, dtype, shape)]));
+}
+
+/** How many numbers parameters hold. */
+export function parameterCount(declarations: Iterable<Declaration>): number {
+  let count = 0;
+  for (const { shape } of declarations) count += sizeOf(shape);
+  return count;
+}
+
+/** A parameter's name in a file that names them otherwise. */
+export function rename(name: string, renames: Renames): string {
+  for (const [ours, theirs] of renames) {
+    if (name === ours) return theirs;
+    if (name.startsWith(`${ours}.`)) {
+      const rest = name.slice(ours.length + 1);
+      return theirs === '' ? rest : `${theirs}.${rest}`;
+    }
+    if (ours === '') return theirs === '' ? name : `${theirs}.${name}`;
+  }
+  return name;
+}

@@ -1,0 +1,181 @@
+/**
+ * A multimodal language model as data: slots for the parts, what lies between them, and the stages it is trained in.
+ *
+ * B rows, T tokens, M pictures, N features a picture, D backbone width, V vocabulary
+ */
+import {
+  cast,
+  cumSum,
+  equal,
+  flatten,
+  gather,
+  maximum,
+  reshape,
+  sub,
+  type Tensor,
+  unsqueeze,
+  where,
+} from '../graph/index.js';
+import { attend, causalMask, type Glob, type Params, positionsOf } from '../nn/index.js';
+import type { Backbone, Context, Encoder, InputProjector } from '../parts/types.js';
+import { type Dim, formatShape, productOf, QuintetError } from '../tensor/index.js';
+import type { HostArrays, InputType, Network, Renames, Tensors } from './network.js';
+import { nextTokenLoss } from './objective.js';
+import type { Stage } from './stage.js';
+
+/** A part in its place: under which prefix the checkpoint holds it, and which published weights it starts from. */
+export interface Slot<Part> {
+  readonly part: Part;
+  readonly prefix: string;
+  readonly from?: string;
+}
+
+export function slot<Part>(part: Part, { prefix, from }: { prefix: string; from?: string }): Slot<Part> {
+  return from === undefined ? { part, prefix } : { part, prefix, from };
+}
+
+export interface ImageInput {
+  readonly encoder: Slot<Encoder>;
+  readonly projector: Slot<InputProjector>;
+  /** The id that stands where a feature goes. */
+  readonly token: number;
+  /** The text by which a rendered chat stands for a picture, and what stands there for the backbone instead. */
+  readonly prompt: ImagePrompt;
+  /** Further tensors that the encoder takes, besides `pixel_values`. */
+  readonly inputs?: Readonly<Record<string, InputType>>;
+  /** What the encoder is fed for the arguments as Hugging Face has them. */
+  prepare?(feeds: HostArrays): HostArrays;
+  /** Whether `image_features` are reported as rows [M·N, D], not a picture each [M, N, D]. */
+  readonly rows?: boolean;
+}
+
+/** What of a processed picture a prompt depends on. */
+export interface PromptPicture {
+  /** Rows and columns of tiles, where the picture was split. */
+  readonly grid?: readonly [rows: number, columns: number];
+  /** Features a tile (or the picture). */
+  readonly tokens: number;
+}
+
+export interface ImagePrompt {
+  readonly placeholder: string;
+  expand(picture: PromptPicture): string;
+  /** Whether pictures stand before all text, wherever the chat has them. */
+  readonly first?: boolean;
+}
+
+/** A placeholder that is repeated for every feature. */
+export function repeated(placeholder: string): ImagePrompt {
+  return { placeholder, expand: ({ tokens }) => placeholder.repeat(tokens) };
+}
+
+export interface SystemParts {
+  readonly name: string;
+  readonly paper?: string;
+  readonly inputs?: { readonly image?: ImageInput };
+  readonly backbone: Slot<Backbone>;
+  readonly stages?: readonly Stage[];
+  readonly renames?: readonly Renames[];
+  readonly buffers?: readonly Glob[];
+}
+
+/** A system of up to five parts around a language model. */
+export interface System extends Network {
+  readonly kind: 'system';
+  readonly image?: ImageInput;
+  readonly backbone: Slot<Backbone>;
+  readonly stages: readonly Stage[];
+}
+
+const tokens: Readonly<Record<string, InputType>> = {
+  input_ids: { dtype: 'i64', shape: ['B', 'T'] },
+  attention_mask: { dtype: 'i64', shape: ['B', 'T'] },
+  labels: { dtype: 'i64', shape: ['B', 'T'] },
+};
+
+export function system({
+  name,
+  paper,
+  inputs = {},
+  backbone,
+  stages = [],
+  renames = [],
+  buffers = [],
+}: SystemParts): System {
+  const { image } = inputs;
+  const size = image?.encoder.part.image ?? 0;
+  const pixels: Record<string, InputType> = image
+    ? { pixel_values: { dtype: 'f32', shape: ['M', 3, size, size] }, ...image.inputs }
+    : {};
+  const slots: Slot<{ readonly buffers?: readonly Glob[] }>[] = image ? [image.encoder, backbone] : [backbone];
+  const result: System = {
+    kind: 'system',
+    name,
+    ...(paper === undefined ? {} : { paper }),
+    ...(image ? { image } : {}),
+    ...(image?.prepare ? { prepare: image.prepare } : {}),
+    backbone,
+    stages,
+    renames,
+    buffers: [
+      ...buffers,
+      ...slots.flatMap(({ part, prefix }) => (part.buffers ?? []).map((glob) => (prefix ? `${prefix}.${glob}` : glob))),
+    ],
+    inputs: { ...tokens, ...pixels },
+    forward: (p, given) => forward(result, p, given),
+  };
+  return result;
+}
+
+function forward(model: System, p: Params, given: Tensors): Tensors {
+  const { image, backbone } = model;
+  const { input_ids: ids, attention_mask: present, labels, pixel_values: pixels } = given;
+  const outputs: Record<string, Tensor> = {};
+  const features = image && pixels ? imageFeatures(model, p, given) : undefined;
+  if (features && image) outputs.image_features = image.rows ? flatten(features, 0, 1) : features;
+  if (!ids) return outputs;
+  if (!present) throw new QuintetError('name', 'input_ids need an attention_mask', { at: model.name });
+  const embeddings = embed(model, p, ids, features && flatten(features, 0, 1));
+  const at = p.at(backbone.prefix);
+  outputs.last_hidden = backbone.part.forward(at, embeddings, fullContext(present));
+  outputs.logits = backbone.part.logits(at, outputs.last_hidden);
+  if (labels) outputs.loss = nextTokenLoss(outputs.logits, labels).mean;
+  return outputs;
+}
+
+/** Pictures through the encoder and the projector: [M, 3, height, width] -> [M, N, D] */
+export function imageFeatures({ image, backbone, name }: System, p: Params, given: Tensors): Tensor {
+  if (!image) throw new QuintetError('unsupported', 'this system takes no pictures', { at: name });
+  const features = image.encoder.part.forward(p.at(image.encoder.prefix), given.pixel_values as Tensor, given);
+  return image.projector.part.forward(p.at(image.projector.prefix), features, backbone.part.width);
+}
+
+/** Ids [B, T] -> embeddings [B, T, D], with features [F, D] in order where the image token stands. */
+export function embed({ image, backbone }: System, p: Params, ids: Tensor, features?: Tensor): Tensor {
+  const embeddings = backbone.part.embed(p.at(backbone.prefix), ids);
+  return features && image ? splice(embeddings, equal(ids, image.token), features) : embeddings;
+}
+
+/** Features [F, D] in order in place of the embeddings [B, T, D] that `marked` [B, T] points at. */
+export function splice(embeddings: Tensor, marked: Tensor, features: Tensor): Tensor {
+  const [rows, length, width] = embeddings.shape as [Dim, Dim, Dim];
+  if (features.rank !== 2 || features.dim(1) !== width) {
+    throw new QuintetError(
+      'shape',
+      `features ${formatShape(features.shape)} cannot replace embeddings ${formatShape(embeddings.shape)}: ` +
+        `widths ${features.dim(-1)} and ${width} differ`,
+    );
+  }
+  const order = sub(cumSum(cast(reshape(marked, [productOf([rows, length])]), 'i64'), 0), 1);
+  const placed = reshape(gather(features, maximum(order, 0)), [rows, length, width]);
+  return where(unsqueeze(marked, 2), placed, embeddings);
+}
+
+/** All tokens at once: causal, and blind to the tokens that `present` [B, T] marks 0. */
+export function fullContext(present: Tensor): Context {
+  const mask = causalMask(present);
+  return {
+    positions: positionsOf(present),
+    attend: (_layer, q, k, v, options) => attend(q, k, v, { ...options, mask }),
+  };
+}
