@@ -4,7 +4,8 @@
  * Source: Pillow, src/libImaging/Resample.c (filters) and Geometry.c (nearest), version 13.
  */
 
-import { checkSize, type Picture, type PictureLimits } from './picture.js';
+import { QuintetError } from '../tensor/index.js';
+import { type Picture, pictureLimits } from './picture.js';
 
 interface Filter {
   /** The filter is zero from this distance on, in pixels of the coarser grid. */
@@ -50,16 +51,26 @@ interface Weights {
 const fraction = 22;
 const half = 1 << (fraction - 1);
 
+export interface ResizeOptions {
+  readonly filter?: Resampling;
+  /** Largest result in pixels: a narrow strip whose shorter edge is enlarged becomes very long. */
+  readonly pixels?: number;
+}
+
 /**
  * The picture at another size, equal to Pillow's `Image.resize((width, height), filter)`.
- * Throws QuintetError 'limit' where the result exceeds the limits.
+ * Throws QuintetError 'limit' where the result would have too many pixels.
  */
 export function resize(
   picture: Picture,
   { width, height }: { readonly width: number; readonly height: number },
-  { filter = 'bicubic', limits }: { readonly filter?: Resampling; readonly limits?: PictureLimits } = {},
+  { filter = 'bicubic', pixels = pictureLimits.pixels }: ResizeOptions = {},
 ): Picture {
-  checkSize(width, height, `resizing ${picture.width} x ${picture.height}`, limits);
+  if (width < 1 || height < 1 || width * height > pixels) {
+    const sizes = `${picture.width} x ${picture.height} pixels to ${width} x ${height}`;
+    const hint = 'Crop the picture to a less extreme aspect ratio first.';
+    throw new QuintetError('limit', `resizing ${sizes}; a result has from 1 to ${pixels} pixels`, { hint });
+  }
   if (width === picture.width && height === picture.height) return picture;
   if (filter === 'nearest') return nearestNeighbours(picture, width, height);
   const kernel = filters[filter];

@@ -40,8 +40,13 @@ const clip: ProcessorFamily = {
     do_center_crop: true,
     crop_size: { height: 224, width: 224 },
   },
-  // Kosmos-2 sets use_square_size, for which transformers takes the default edge, not the file's.
-  read: (f) => plainProcessor(f.flag('use_square_size', false) ? fields({ ...f.raw, size: [224, 224] }, f.at) : f),
+  // Kosmos-2's way to say that the edge is both height and width. transformers 5.23 takes its default edge of 224 there,
+  // whatever the file gives; the published file gives 224.
+  read: (f) => {
+    if (!f.flag('use_square_size', false)) return plainProcessor(f);
+    const size = f.object('size').raw.shortest_edge;
+    return plainProcessor(fields({ ...f.raw, size, default_to_square: true }, f.at));
+  },
 };
 const idefics3: ProcessorFamily = {
   defaults: {
