@@ -94,12 +94,15 @@ def llava(
         dtype=dtype,
         shards=shards,
         gains={"lm_head": 3, "q_proj|k_proj": 1.5, "o_proj|down_proj": 1.6} | (gains or {}),
-        features=lambda model, inputs: torch.cat(
-            list(model.get_image_features(pixel_values=inputs["pixel_values"]).pooler_output)
-        ),
+        features=lambda model, inputs: joined(model.get_image_features(pixel_values=inputs["pixel_values"])),
         generation={"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": pad_id},
     )
     run(fixture, course, {suffix: {name: batch[name] for name in names} for suffix, batch in sets.items()})
+
+
+def joined(features) -> torch.Tensor:
+    """The features of all pictures one after another: [tokens, width]."""
+    return torch.cat([picture.flatten(end_dim=-2) for picture in features.pooler_output])
 
 
 def left_out_of_parts(fixture: FixtureFolder, text: dict, vision: dict) -> None:

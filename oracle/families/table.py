@@ -8,7 +8,7 @@ import torch
 
 from kit.folder import FixtureFolder
 
-from . import encoders, llava, text
+from . import blip2, encoders, janus, llava, smolvlm, text
 
 
 @dataclass(frozen=True)
@@ -277,6 +277,136 @@ FIXTURES: dict[str, Entry] = {
                 "patch_size": 5,
             },
             renaming=((r"(?!vision_model\.)", "vision_model."),),
+        ),
+    ),
+    "blip2-opt": Entry(
+        "blip2",
+        "BLIP-2 on OPT: cross-attention in every second Q-Former layer, no bias on the fused qkv, head widths 5, 6 and 7",
+        1041,
+        partial(
+            blip2.blip2,
+            text={
+                "hidden_size": 28,
+                "ffn_dim": 36,
+                "num_attention_heads": 4,
+                "num_hidden_layers": 2,
+                "word_embed_proj_dim": 28,
+            },
+            vision={
+                "hidden_size": 18,
+                "intermediate_size": 26,
+                "num_attention_heads": 3,
+                "num_hidden_layers": 2,
+                "image_size": 21,
+                "patch_size": 7,
+                "qkv_bias": False,
+            },
+            qformer={
+                "hidden_size": 20,
+                "intermediate_size": 24,
+                "num_attention_heads": 4,
+                "num_hidden_layers": 2,
+                "cross_attention_frequency": 2,
+            },
+            queries=3,
+        ),
+    ),
+    "smolvlm": Entry(
+        "smolvlm",
+        "SmolVLM: tied head, tiles of 12 pixels with row and column tokens, pixel shuffle by 3, float16 file",
+        1051,
+        partial(
+            smolvlm.smolvlm,
+            kind="smolvlm",
+            text={
+                "hidden_size": 20,
+                "intermediate_size": 32,
+                "num_attention_heads": 2,
+                "num_key_value_heads": 1,
+                "num_hidden_layers": 2,
+                "rms_norm_eps": 1e-5,
+                "rope_theta": 100000.0,
+            },
+            vision={
+                "hidden_size": 12,
+                "intermediate_size": 20,
+                "num_attention_heads": 2,
+                "num_hidden_layers": 2,
+                "image_size": 12,
+                "patch_size": 2,
+            },
+            factor=3,
+            longest=24,
+            splitting=True,
+            grid=2,
+            tied=True,
+            dtype=torch.float16,
+        ),
+    ),
+    "idefics3": Entry(
+        "idefics3",
+        "Idefics3: up to three tiles a side, own head, head widths 6 and 9, pixel shuffle by 2, bfloat16 file",
+        1052,
+        partial(
+            smolvlm.smolvlm,
+            kind="idefics3",
+            text={
+                "hidden_size": 24,
+                "intermediate_size": 30,
+                "num_attention_heads": 4,
+                "num_key_value_heads": 2,
+                "num_hidden_layers": 2,
+            },
+            vision={
+                "hidden_size": 18,
+                "intermediate_size": 22,
+                "num_attention_heads": 2,
+                "num_hidden_layers": 2,
+                "image_size": 12,
+                "patch_size": 3,
+            },
+            factor=2,
+            longest=36,
+            splitting=True,
+            grid=3,
+            sizes=((44, 12), (20, 41), (30, 10)),
+            dtype=torch.bfloat16,
+        ),
+    ),
+    "janus": Entry(
+        "janus",
+        "Janus: understanding with a three-layer aligner; drawing with guidance, VQ decoding and encoding; bfloat16 file",
+        1061,
+        partial(
+            janus.janus,
+            text={
+                "hidden_size": 20,
+                "intermediate_size": 28,
+                "num_attention_heads": 2,
+                "num_key_value_heads": 1,
+                "num_hidden_layers": 2,
+                "rms_norm_eps": 1e-5,
+            },
+            vision={
+                "hidden_size": 18,
+                "num_attention_heads": 3,
+                "num_hidden_layers": 2,
+                "image_size": 18,
+                "patch_size": 6,
+                "mlp_ratio": 1.5,
+                "depth": 3,
+            },
+            vq={
+                "embed_dim": 5,
+                "num_embeddings": 40,
+                "latent_channels": 12,
+                "base_channels": 32,
+                "channel_multiplier": [1, 1],
+                "num_res_blocks": 1,
+                "num_hidden_layers": 3,
+            },
+            guidance=2.5,
+            dtype=torch.bfloat16,
         ),
     ),
 }

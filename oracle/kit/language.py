@@ -14,12 +14,12 @@ SMALLEST_MARGIN = 1e-3  # between the best and the second logit at every greedy 
 PADDED = (
     "inputs2 is a batch of two prompts padded on the left; logits and last_hidden at padded positions carry no meaning"
 )
-PROCESSED = ("input_ids", "pixel_values", "pixel_attention_mask")
+PROCESSED = ("input_ids", "pixel_values")
 
 
 @dataclass
 class Course:
-    """What one fixture does with a model; `features(model, inputs)` gives image_features, `more` further tensors."""
+    """What one fixture does with a model; `features(model, inputs)` gives image_features."""
 
     model_class: type
     config: dict
@@ -31,7 +31,6 @@ class Course:
     shards: int = 1
     new_tokens: int = 16
     features: Callable | None = None
-    more: Callable | None = None
     accept: Callable | None = None  # (model) -> margin of greedy choices beyond the answers
     with_hidden: bool = True
     generation: dict = field(default_factory=dict)
@@ -95,8 +94,6 @@ def evaluate(fixture: FixtureFolder, course: Course, model, inputs: dict) -> dic
     with torch.no_grad():
         if course.features:
             found["image_features"] = course.features(model, inputs)
-        if course.more:
-            found |= course.more(model, inputs)
     found["sequences"], _ = answer(course, model, inputs)
     return stored(found)
 
