@@ -1,7 +1,7 @@
 /** What runs a graph. Two engines implement this: `native` (ONNX Runtime's C API) and `web` (onnxruntime-web). */
 
 import type { OnnxModel } from '../onnx/model.js';
-import type { HostArray } from '../tensor/index.js';
+import type { DType, HostArray } from '../tensor/index.js';
 
 export interface SessionOptions {
   /** Threads inside one operator; default: the engine's own setting. */
@@ -25,9 +25,12 @@ export interface RunOptions {
 export interface Session {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Runs the graph off the event loop. Rejects with code 'aborted' when the signal fires. */
+  /**
+   * Runs the graph, `native` off the event loop. Rejects with code 'aborted' when the signal fires (which stops `native`
+   * at the end of the operator it is in); 'name', 'dtype' or 'shape' where an array does not fit; 'engine' at a failure.
+   */
   run(feeds: Readonly<Record<string, HostArray>>, options?: RunOptions): Promise<Record<string, HostArray>>;
-  /** Frees the session; waits for a run in flight. */
+  /** Frees the session once the runs in flight have ended; later ones are refused. */
   close(): Promise<void>;
 }
 
@@ -37,5 +40,7 @@ export interface Engine {
   readonly description: string;
   /** Whether outputs can be written into given arrays, which a key-value cache in place needs. */
   readonly inPlace: boolean;
+  /** Element types that weights and graphs may have on this engine, but no array that is fed or fetched. */
+  readonly insideOnly: readonly DType[];
   createSession(model: OnnxModel, options?: SessionOptions): Promise<Session>;
 }

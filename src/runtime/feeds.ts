@@ -18,16 +18,6 @@ export type Arrays = Readonly<Record<string, HostArray>>;
 /** What each symbolic dimension of a model's inputs is in a run, by the dimension as it is written. */
 export type Sizes = ReadonlyMap<Dim, number>;
 
-/** Throws where a session was closed (code 'engine') or a run is not wanted any more (code 'aborted'). */
-export function checkOpen(model: OnnxModel, open: boolean, signal: AbortSignal | undefined): void {
-  if (!open) throw new QuintetError('engine', 'the session is closed', { at: model.name });
-  if (signal?.aborted) throw stopped(model);
-}
-
-export function stopped(model: OnnxModel, cause?: unknown): QuintetError {
-  return new QuintetError('aborted', 'the run was stopped', { at: model.name, cause });
-}
-
 /**
  * Checks that exactly the inputs are fed, in their types and shapes, with one size for each letter. Throws a QuintetError
  * of code 'name', 'dtype' or 'shape'.
@@ -45,11 +35,10 @@ export function checkFeeds(model: OnnxModel, feeds: Arrays): Sizes {
       if (typeof dim === 'string') sizes.set(dim, size);
     }
   }
-  for (const name of Object.keys(feeds)) {
-    if (!model.inputs.some((input) => input.name === name)) throw unknownName(model, 'input', name, model.inputs);
-  }
+  const names = Object.keys(feeds);
+  if (names.length > model.inputs.length) throw unknownName(model, 'input', names, model.inputs);
   for (const [dim, size] of sizes) {
-    const computed = sizeFrom(dim, sizes);
+    const computed = isLetter(dim) ? size : sizeFrom(dim, sizes);
     if (computed !== undefined && computed !== size) {
       throw new QuintetError('shape', `${dim} is fed as ${size}, but its letters make it ${computed}`, {
         at: model.name,
@@ -59,23 +48,31 @@ export function checkFeeds(model: OnnxModel, feeds: Arrays): Sizes {
   return sizes;
 }
 
-/** Checks which outputs are wanted and what they are written into. */
-export function checkOutputs(model: OnnxModel, { fetch = [], into = {} }: RunOptions, sizes: Sizes): void {
-  for (const name of fetch) outputOf(model, name);
-  for (const [name, array] of Object.entries(into)) {
-    const output = outputOf(model, name);
-    checkArray(model, `output "${name}"`, output, array);
+/** The outputs that a run gives, each with the array that it is to be written into. Throws as `checkFeeds` does. */
+export function wantedOutputs(
+  model: OnnxModel,
+  { fetch, into = {} }: RunOptions,
+  sizes: Sizes,
+): { readonly output: OnnxValue; readonly into: HostArray | undefined }[] {
+  const outputs = fetch
+    ? fetch.map((name) => {
+        const output = model.outputs.find((value) => value.name === name);
+        if (!output) throw unknownName(model, 'output', [name], model.outputs);
+        return output;
+      })
+    : model.outputs;
+  const wanted = outputs.map((output) => ({ output, into: into[output.name] }));
+  const names = Object.keys(into);
+  if (names.length > wanted.filter((x) => x.into).length) throw unknownName(model, 'wanted output', names, outputs);
+  for (const { output, into: array } of wanted) {
+    if (!array) continue;
+    checkArray(model, `output "${output.name}"`, output, array);
     const shape = shapeFrom(output.shape, sizes);
     if (shape?.some((size, axis) => size !== array.shape[axis])) {
-      throw mismatch(model, `output "${name}"`, output, array, `it will be ${formatShape(shape)}`);
+      throw mismatch(model, `output "${output.name}"`, output, array, `it will be ${formatShape(shape)}`);
     }
   }
-}
-
-export function outputOf(model: OnnxModel, name: string): OnnxValue {
-  const output = model.outputs.find((value) => value.name === name);
-  if (!output) throw unknownName(model, 'output', name, model.outputs);
-  return output;
+  return wanted;
 }
 
 /** A shape in numbers, or undefined where it has letters that the inputs do not tell. */
@@ -112,9 +109,20 @@ function mismatch(model: OnnxModel, what: string, value: OnnxValue, array: HostA
   return new QuintetError('shape', message, { at: model.name });
 }
 
-function unknownName(model: OnnxModel, kind: string, name: string, known: readonly OnnxValue[]): QuintetError {
-  const names = known.map((value) => value.name);
-  const near = nearest(name, names);
-  const hint = near ? `did you mean "${near}"?` : `${kind}s: ${names.join(', ') || 'none'}`;
-  return new QuintetError('name', `there is no ${kind} "${name}"`, { at: model.name, hint });
+function unknownName(
+  model: OnnxModel,
+  kind: string,
+  names: readonly string[],
+  known: readonly OnnxValue[],
+): QuintetError {
+  const right = known.map((value) => value.name);
+  const wrong = names.find((name) => !right.includes(name)) ?? (names[0] as string);
+  const near = nearest(wrong, right);
+  const hint = near ? `did you mean "${near}"?` : `${kind}s: ${right.join(', ') || 'none'}`;
+  return new QuintetError('name', `there is no ${kind} "${wrong}"`, { at: model.name, hint });
+}
+
+/** Whether a dimension is one letter, not computed from others. */
+function isLetter(dim: Dim): boolean {
+  return typeof dim === 'string' && /^\w+$/.test(dim);
 }

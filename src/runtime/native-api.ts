@@ -53,13 +53,14 @@ const signatures = {
   ReleaseSessionOptions: [100, 'void', ['void *']],
   SessionEndProfiling: [110, 'void *', ['void *', 'void *', 'void *']],
   AddSessionConfigEntry: [130, 'void *', ['void *', 'str', 'str']],
-  AddExternalInitializers: [210, 'void *', ['void *', 'void *', 'void *', 'size_t']],
+  AddInitializer: [150, 'void *', ['void *', 'str', 'void *']],
+  AddExternalInitializers: [210, 'void *', ['void *', 'str *', 'void *', 'size_t']],
 } as const satisfies Record<string, readonly [number, string, readonly string[]]>;
 
 const TABLE_LENGTH = 211;
 
 type FunctionName = keyof typeof signatures;
-type Argument = Pointer | number | string | ArrayBufferView | null;
+type Argument = Pointer | number | string | readonly string[] | ArrayBufferView;
 type NativeFunction = ((...args: Argument[]) => unknown) & {
   async(...args: [...Argument[], (error: unknown, result: unknown) => void]): void;
 };

@@ -42,6 +42,9 @@ function addressOf(data: ArrayBufferView): Pointer {
   return koffi.address(data);
 }
 
+/** The dimensions of the value being made, which copies them. No tensor has more than 64. */
+const dims = new BigInt64Array(new ArrayBuffer(8 * 64));
+
 /** A value over an array's own memory. Whoever releases it also holds the array until then. */
 export function valueOver(api: OrtApi, { dtype, shape, data }: HostArray): Pointer {
   return valueOfBytes(api, dtype, shape, data);
@@ -49,8 +52,7 @@ export function valueOver(api: OrtApi, { dtype, shape, data }: HostArray): Point
 
 /** A value over the bytes of an array of the given type. */
 export function valueOfBytes(api: OrtApi, dtype: DType, shape: readonly number[], data: ArrayBufferView): Pointer {
-  const dims = new BigInt64Array(new ArrayBuffer(8 * shape.length));
-  for (const [i, dim] of shape.entries()) dims[i] = BigInt(dim);
+  for (let i = 0; i < shape.length; i++) dims[i] = BigInt(shape[i] as number);
   const { hostMemory } = api;
   const type = onnxTypes[dtype];
   return api.make(

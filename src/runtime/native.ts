@@ -1,9 +1,10 @@
 /** Engine `native`: ONNX Runtime's C API in this process. Runs off the event loop, on the host's own arrays. */
 import { rename } from 'node:fs/promises';
 import { type OnnxModel, type OnnxValue, onnxBytes } from '../onnx/index.js';
-import { type HostArray, QuintetError, zerosArray } from '../tensor/index.js';
+import { type HostArray, zerosArray } from '../tensor/index.js';
 import type { Engine, RunOptions, Session, SessionOptions } from './engine.js';
-import { type Arrays, checkFeeds, checkOpen, checkOutputs, outputOf, type Sizes, shapeFrom, stopped } from './feeds.js';
+import { checkOpen, failure, stopped } from './failures.js';
+import { type Arrays, checkFeeds, type Sizes, shapeFrom, wantedOutputs } from './feeds.js';
 import { loadOrt, type OrtApi, type Pointer } from './native-api.js';
 import { cNames, copyOf, cString, type Names, pointerArray, valueOfBytes, valueOver } from './native-values.js';
 import { placeWeights } from './native-weights.js';
@@ -20,6 +21,7 @@ export function nativeEngine({ library }: NativeOptions = {}): Engine {
     name: 'native',
     description: `ONNX Runtime ${api.version}, ${api.path}`,
     inPlace: true,
+    insideOnly: [],
     createSession: (model, options = {}) => createSession(api, model, options),
   };
 }
@@ -27,17 +29,18 @@ export function nativeEngine({ library }: NativeOptions = {}): Engine {
 async function createSession(api: OrtApi, model: OnnxModel, options: SessionOptions): Promise<Session> {
   const weights = placeWeights(model);
   const bytes = onnxBytes(model, weights.place);
-  const names = cNames(weights.handed.map(({ name }) => name));
   const result = pointerArray([0n]);
   const made = api.make('CreateSessionOptions');
   const values: Pointer[] = [];
   try {
     configure(api, made, options, weights.folder);
     for (const { dtype, shape, bytes } of weights.handed) values.push(valueOfBytes(api, dtype, shape, bytes));
-    if (values.length > 0) {
-      const pointers = pointerArray([...names.pointers.values()]);
-      api.call('AddExternalInitializers', made, pointers, pointerArray(values), values.length);
-    }
+    handOver(
+      api,
+      made,
+      weights.handed.map(({ name }) => name),
+      values,
+    );
     const creating = api.callAsync('CreateSessionFromArray', api.environment, bytes, bytes.byteLength, made, result);
     creations.set(creating, [bytes, weights, result]);
     await creating.finally(() => creations.delete(creating));
@@ -52,6 +55,15 @@ async function createSession(api: OrtApi, model: OnnxModel, options: SessionOpti
 
 /** Sessions being made, and the memory that the engine reads meanwhile: only this keeps it from being collected. */
 const creations = new Map<Promise<void>, unknown>();
+
+/**
+ * Gives initialisers in memory to a session to be made. The first call puts them in the place of the model's own, for
+ * optimisations that compute with them; the second makes the session read this very memory instead of copying it.
+ */
+function handOver(api: OrtApi, made: Pointer, names: readonly string[], values: readonly Pointer[]): void {
+  api.call('AddExternalInitializers', made, names, pointerArray(values), values.length);
+  for (const [i, name] of names.entries()) api.call('AddInitializer', made, name, values[i] as Pointer);
+}
 
 function configure(api: OrtApi, made: Pointer, options: SessionOptions, folder: string | undefined): void {
   const entry = (key: string, value: string) => api.call('AddSessionConfigEntry', made, key, value);
@@ -93,9 +105,9 @@ class NativeSession implements Session {
     const { api, model } = this;
     checkOpen(model, this.#closing === undefined, options.signal);
     const sizes = checkFeeds(model, feeds);
-    checkOutputs(model, options, sizes);
-    const fetch = options.fetch ?? this.outputs;
-    const arrays = fetch.map((name) => options.into?.[name] ?? freshArray(outputOf(model, name), sizes));
+    const wanted = wantedOutputs(model, options, sizes);
+    const fetch = wanted.map(({ output }) => output.name);
+    const arrays = wanted.map(({ output, into }) => into ?? freshArray(output, sizes));
     const values: Pointer[] = [];
     try {
       for (const name of this.inputs) values.push(valueOver(api, feeds[name] as HostArray));
@@ -166,13 +178,4 @@ async function moveProfile(api: OrtApi, session: Pointer, to: string): Promise<v
   const from = cString(name);
   api.call('AllocatorFree', allocator, name);
   await rename(from, to);
-}
-
-/** ONNX Runtime's message as an error that says at which node. */
-function failure(model: OnnxModel, cause: unknown): QuintetError {
-  const { message } = cause as Error;
-  const node = /Name:'([^']*)' Status Message: (.*)/s.exec(message);
-  return node
-    ? new QuintetError('engine', node[2] as string, { at: `${model.name}, node ${node[1]}`, cause })
-    : new QuintetError('engine', message, { at: model.name, cause });
 }

@@ -30,6 +30,8 @@ forEachEngine((engine) => {
   test.for(names)('%s has the value and the gradient of naive arithmetic', async (op) => {
     for (const [i, sample] of of(op).entries()) {
       const { graph, feeds, expected } = trial(op, sample, i);
+      const outside = [...graph.inputs, ...Object.values(graph.outputs)];
+      if (outside.some(({ dtype }) => engine.insideOnly.includes(dtype))) continue;
       const session = await engine.createSession(lower(graph));
       const results = await session.run(feeds);
       await session.close();
