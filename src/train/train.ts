@@ -1,0 +1,174 @@
+/**
+ * The one training loop: micro-batches through a compiled step, clipping, AdamW, checkpoints, a log.
+ *
+ * A step's loss is the sum over all its targets divided by their number, whatever the micro-batches. Everything that a step
+ * depends on follows from its number, so that a resumed run goes on bit for bit as if it had not stopped.
+ */
+import type { Model } from '../model/index.js';
+import type { AdamW, HostArrays, Objective } from '../system/index.js';
+import { type HostArray, QuintetError } from '../tensor/index.js';
+import { adamwStep } from './adamw.js';
+import { type Arena, createArena, type Region } from './arena.js';
+import { accumulateGradients, clipScale, gradientNorm } from './gradients.js';
+import { RunFolder } from './run-folder.js';
+import { checkSchedule, learningRate } from './schedule.js';
+import { compileStep, type StageStep } from './step.js';
+
+/** The batches of a run, addressed by step. */
+export interface BatchSource {
+  /** The names of the tensors in every micro-batch. */
+  readonly fields: readonly string[];
+  /** Whether a step has several micro-batches. */
+  readonly accumulates: boolean;
+  /** The micro-batches of a step, counted from 0. */
+  batches(step: number): AsyncIterable<HostArrays>;
+}
+
+export interface TrainOptions {
+  readonly objective: Objective;
+  /** Patterns over the parameters that learn. */
+  readonly train: readonly string[];
+  readonly optimizer: AdamW;
+  readonly steps: number;
+  readonly data: BatchSource;
+  /** Where checkpoints and the log go, and from where a run is resumed; default nowhere. */
+  readonly folder?: string;
+  /** Steps between checkpoints; default 100. */
+  readonly saveEvery?: number;
+  readonly onStep?: (report: StepReport) => void;
+  /** Ends the run after the step in flight, with a checkpoint. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StepReport {
+  /** Steps done, this one included. */
+  readonly step: number;
+  readonly steps: number;
+  /** Mean over the step's targets, before the update. */
+  readonly loss: number;
+  readonly targets: number;
+  /** The learning rate that was used. */
+  readonly rate: number;
+  /** Of the gradients, before clipping. */
+  readonly norm: number;
+}
+
+export interface TrainResult {
+  readonly steps: number;
+  /** The trained parameters after the last step, by name. */
+  readonly values: HostArrays;
+  /** Trained parameters that the loss does not depend on: they are as they were. */
+  readonly unreached: readonly string[];
+  /** Whether the signal ended the run before its last step. */
+  readonly stopped: boolean;
+}
+
+/** Runs a stage to its end, or on from the newest checkpoint in `folder`. */
+export async function train(model: Model, options: TrainOptions): Promise<TrainResult> {
+  const { steps, data, objective, optimizer, folder } = options;
+  checkSchedule(optimizer, steps, 'optimizer');
+  const step = await compileStep(model, { objective, train: options.train, fields: data.fields });
+  const run = folder === undefined ? undefined : await RunFolder.open(folder).catch((error) => closing(step, error));
+  try {
+    const arena = createArena(
+      step.trained.map(({ name, shape }) => ({ name, shape, decay: optimizer.decayOn === 'all' || shape.length >= 2 })),
+      { accumulation: data.accumulates },
+    );
+    for (const declaration of step.trained) {
+      const { data: values } = await model.weights.read(declaration);
+      (arena.values.tensors[declaration.name] as HostArray).data.set(values as Float32Array & BigInt64Array);
+    }
+    const first = run ? await resume(run, arena, options) : 0;
+    const done = await loop({ step, arena, run, options }, first);
+    return { steps: done, values: arena.values.tensors, unreached: step.unreached, stopped: done < steps };
+  } finally {
+    await step.close();
+    await run?.close();
+  }
+}
+
+async function closing(step: StageStep, error: unknown): Promise<never> {
+  await step.close();
+  throw error;
+}
+
+interface Run {
+  readonly step: StageStep;
+  readonly arena: Arena;
+  readonly run: RunFolder | undefined;
+  readonly options: TrainOptions;
+}
+
+async function loop({ step, arena, run, options }: Run, first: number): Promise<number> {
+  const { steps, saveEvery = 100, signal, onStep } = options;
+  let done = first;
+  let saved = first;
+  const save = async (): Promise<void> => {
+    if (!run || saved === done) return;
+    await run.save({ step: done, state: { steps }, arrays: regionsOf(arena) });
+    saved = done;
+  };
+  while (done < steps && !signal?.aborted) {
+    const report = await oneStep({ step, arena, options }, done);
+    done++;
+    await run?.log({ ...report });
+    onStep?.(report);
+    if (done % saveEvery === 0) await save();
+  }
+  await save();
+  return done;
+}
+
+async function oneStep({ step, arena, options }: Omit<Run, 'run'>, index: number): Promise<StepReport> {
+  const { optimizer, steps, data } = options;
+  let total = 0;
+  let targets = 0;
+  let micro = 0;
+  for await (const batch of data.batches(index)) {
+    const into = micro === 0 ? arena.gradients : (arena.incoming as Region);
+    const loss = await step.run(batch, arena.values.tensors, into.tensors);
+    if (micro++ > 0) accumulateGradients(arena);
+    total += loss.total;
+    targets += loss.targets;
+  }
+  if (targets === 0) throw new QuintetError('data', 'no token of this step has a label', { at: `step ${index + 1}` });
+  const norm = gradientNorm(arena) / targets;
+  const loss = total / targets;
+  if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+    throw new QuintetError('numeric', `the loss is ${loss}, the gradient's norm ${norm}`, {
+      at: `step ${index + 1}`,
+      hint: 'lower the learning rate, or look at the data of this step; the last checkpoint is from before it',
+    });
+  }
+  const { lr: _, betas = [0.9, 0.999], eps = 1e-8, decay = 0, clip = 1 } = optimizer;
+  const rate = learningRate(optimizer, index, steps);
+  const gradientScale = (clip > 0 ? clipScale(norm, clip) : 1) / targets;
+  adamwStep(arena, { betas, eps, decay }, { step: index + 1, rate, gradientScale });
+  return { step: index + 1, steps, loss, targets, rate, norm };
+}
+
+/** What a run needs in order to go on. */
+function regionsOf({ values, first, second }: Arena): Record<string, Uint8Array> {
+  const bytes = ({ data }: Region): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { values: bytes(values), first: bytes(first), second: bytes(second) };
+}
+
+/** Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. */
+async function resume(run: RunFolder, arena: Arena, { steps }: TrainOptions): Promise<number> {
+  const snapshot = await run.latest();
+  if (!snapshot) {
+    await run.rewindLog(0);
+    return 0;
+  }
+  const regions = regionsOf(arena);
+  const fits = Object.entries(regions).every(([name, bytes]) => snapshot.arrays[name] === bytes.byteLength);
+  if (!fits || snapshot.step > steps) {
+    throw new QuintetError('config', 'the checkpoint is of another run: its parameters or steps differ', {
+      at: snapshot.folder,
+      hint: 'give another folder, or remove this one',
+    });
+  }
+  for (const [name, bytes] of Object.entries(regions)) await snapshot.read(name, bytes);
+  await run.rewindLog(snapshot.step);
+  return snapshot.step;
+}
