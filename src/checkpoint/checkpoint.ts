@@ -5,6 +5,9 @@ import type { QuantisedType } from './gguf-types.js';
 import { quoted } from './json-scanner.js';
 import type { InitializerSource } from './source.js';
 
+/** A parsed JSON object whose fields nobody has checked yet. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
 export interface StoredTensor {
   readonly name: string;
   readonly dtype: DType | QuantisedType;

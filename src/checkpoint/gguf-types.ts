@@ -45,3 +45,20 @@ export const ggufTypes: ReadonlyMap<number, DType | QuantisedType> = new Map<num
   [28, 'f64'],
   [30, 'bf16'],
 ]);
+
+/** Types that are not read, so that a message can name them. */
+export const otherGgufTypes: Readonly<Record<number, string>> = {
+  9: 'Q8_1',
+  16: 'IQ2_XXS',
+  17: 'IQ2_XS',
+  18: 'IQ3_XXS',
+  19: 'IQ1_S',
+  20: 'IQ4_NL',
+  21: 'IQ3_S',
+  22: 'IQ2_S',
+  23: 'IQ4_XS',
+  29: 'IQ1_M',
+  34: 'TQ1_0',
+  35: 'TQ2_0',
+  39: 'MXFP4',
+};

@@ -1,5 +1,8 @@
 export * from './checkpoint.js';
-export * from './gguf-types.js';
+export { type GgufEntry, type GgufHeader, largestGgufHeader, parseGgufHeader } from './gguf.js';
+export { dequantise } from './gguf-blocks.js';
+export { type GgufCheckpoint, openGguf } from './gguf-checkpoint.js';
+export { isQuantised, type QuantisedType, quantisedTypes } from './gguf-types.js';
 export * from './model-folder.js';
 export { openCheckpoint } from './open.js';
 export * from './pipeline-folder.js';

@@ -3,11 +3,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fields, QuintetError } from '../tensor/index.js';
-import type { Checkpoint } from './checkpoint.js';
-import { fileError, kindOfPath, readJson, readText } from './file.js';
+import type { Checkpoint, JsonObject } from './checkpoint.js';
+import { fileError, fileSource, kindOfPath, readJson, readText } from './file.js';
+import { openGguf } from './gguf-checkpoint.js';
+import { ggufArchitectures, ggufTokenIds } from './gguf-llama.js';
 import { openCheckpoint } from './open.js';
-
-export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** The parsed files beside the weights; a file that is not there is undefined. */
 export interface FolderFiles {
@@ -26,6 +26,7 @@ export interface FolderFiles {
   readonly chatTemplates: ReadonlyMap<string, string>;
 }
 
+/** Of a .gguf file, `config` and `generationConfig` are made from its header; its tokenizer is in `checkpoint.metadata`. */
 export interface ModelFiles extends FolderFiles {
   /** The folder or file that was opened. */
   readonly path: string;
@@ -46,21 +47,48 @@ const jsonFiles = {
   adapterConfig: ['adapter_config.json'],
 } as const satisfies Record<string, readonly string[]>;
 
+const noFiles = {
+  tokenizer: undefined,
+  tokenizerConfig: undefined,
+  specialTokensMap: undefined,
+  addedTokens: undefined,
+  preprocessorConfig: undefined,
+  videoPreprocessorConfig: undefined,
+  processorConfig: undefined,
+  adapterConfig: undefined,
+} as const;
+
 /** Vocabularies of a quarter of a million tokens take 35 MB; everything else is small. */
 const largestTokenizer = 2 ** 28;
 const largestTemplate = 2 ** 20;
 
 /**
- * Opens a folder with `config.json` and weights. The caller closes `checkpoint`.
+ * Opens a folder with `config.json` and weights, or a .gguf file. The caller closes `checkpoint`.
  * Fails as `openCheckpoint` does, and with 'config' where a JSON file holds no object.
  */
 export async function openModelFolder(path: string): Promise<ModelFiles> {
-  if ((await kindOfPath(path)) === 'file') {
-    throw new QuintetError('not-found', 'a model is a folder with a config.json, or a .gguf file', { at: path });
-  }
+  if ((await kindOfPath(path)) === 'file') return openGgufModel(path);
   const files = await readFolderFiles(path);
   if (files.config === undefined) throw new QuintetError('not-found', 'no config.json in this folder', { at: path });
   return { ...files, config: files.config, path, checkpoint: await openCheckpoint(path) };
+}
+
+/** A .gguf file carries all of it: configuration, vocabulary and template are key-value pairs of its header. */
+async function openGgufModel(path: string): Promise<ModelFiles> {
+  if (!path.endsWith('.gguf')) {
+    throw new QuintetError('not-found', 'a model is a folder with a config.json, or a .gguf file', { at: path });
+  }
+  const checkpoint = await openGguf(await fileSource(path));
+  const { config, metadata } = checkpoint;
+  if (config === undefined) {
+    await checkpoint.close();
+    const architecture = JSON.stringify(metadata.get('general.architecture'));
+    const hint = `Known are ${ggufArchitectures.join(', ')}.`;
+    throw new QuintetError('unsupported', `a GGUF model of the architecture ${architecture}`, { at: path, hint });
+  }
+  const template = metadata.get('tokenizer.chat_template');
+  const chatTemplates = new Map(typeof template === 'string' ? [['default', template]] : []);
+  return { ...noFiles, config, generationConfig: ggufTokenIds(metadata), chatTemplates, path, checkpoint };
 }
 
 /** The JSON files and chat templates of a folder. */

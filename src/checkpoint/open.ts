@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { QuintetError } from '../tensor/index.js';
 import type { Checkpoint } from './checkpoint.js';
 import { fileError, fileSource, kindOfPath, readText } from './file.js';
+import { openGguf } from './gguf-checkpoint.js';
 import { openSafetensors, openShards } from './safetensors-checkpoint.js';
 import { parseShardIndex } from './shard-index.js';
 
@@ -25,7 +26,8 @@ export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> 
     const index = parseShardIndex(await readText(file, largestIndex), file);
     return openShards(index, (shard) => fileSource(join(dirname(file), shard)));
   }
-  return openSafetensors(await fileSource(file));
+  const source = await fileSource(file);
+  return file.endsWith('.gguf') ? openGguf(source) : openSafetensors(source);
 }
 
 /** The file that holds or lists the weights of a folder; a file is its own. */

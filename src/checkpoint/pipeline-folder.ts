@@ -2,9 +2,9 @@
 
 import { join } from 'node:path';
 import { fields, QuintetError } from '../tensor/index.js';
-import type { Checkpoint } from './checkpoint.js';
+import type { Checkpoint, JsonObject } from './checkpoint.js';
 import { kindOfPath, readJson } from './file.js';
-import { type FolderFiles, type JsonObject, readFolderFiles } from './model-folder.js';
+import { type FolderFiles, readFolderFiles } from './model-folder.js';
 import { hasWeights, openCheckpoint } from './open.js';
 
 export interface PipelineComponent extends FolderFiles {

@@ -4,7 +4,7 @@ import { arrayOfBytes, QuintetError } from '../tensor/index.js';
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { parseSafetensorsHeader, type SafetensorsEntry, safetensorsHeaderLength } from './safetensors.js';
 import { checkShards, type ShardIndex } from './shard-index.js';
-import type { ByteSource } from './source.js';
+import { type ByteSource, closeOnFailure } from './source.js';
 
 interface Place {
   readonly source: ByteSource;
@@ -75,14 +75,4 @@ function checkpointOf(
       for (const source of sources) await source.close();
     },
   };
-}
-
-/** Runs an opening; when it fails, whatever it has opened so far is closed. */
-export async function closeOnFailure<T>(sources: readonly ByteSource[], action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    for (const source of sources) await source.close();
-    throw error;
-  }
 }

@@ -50,3 +50,13 @@ export function allocate(length: number, at: string): Uint8Array<ArrayBuffer> {
     throw new QuintetError('limit', `${length} bytes do not fit into one buffer`, { at, cause });
   }
 }
+
+/** Runs an opening; when it fails, whatever it has opened so far is closed. */
+export async function closeOnFailure<T>(sources: readonly ByteSource[], action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    for (const source of sources) await source.close();
+    throw error;
+  }
+}

@@ -1,0 +1,94 @@
+/** A GGUF file as a checkpoint: Hugging Face's tensor names where its architecture is known, its own otherwise. */
+
+import { arrayOfBytes, type HostArray, QuintetError } from '../tensor/index.js';
+import { type Checkpoint, type JsonObject, type StoredTensor, tensorNamed } from './checkpoint.js';
+import { type GgufEntry, type GgufHeader, parseGgufHeader } from './gguf.js';
+import { dequantise } from './gguf-blocks.js';
+import { ggufConfig, interleavedHeads, llamaTensorName, ropeFactors, separateHalves } from './gguf-llama.js';
+import { isQuantised } from './gguf-types.js';
+import { quoted } from './json-scanner.js';
+import { type ByteSource, closeOnFailure } from './source.js';
+
+export interface GgufCheckpoint extends Checkpoint {
+  /** What config.json would say; undefined where the architecture is not known here. */
+  readonly config: JsonObject | undefined;
+}
+
+interface Place {
+  readonly entry: GgufEntry;
+  /** More than 0 where rows must be put in Hugging Face's order, head by head. */
+  readonly heads: number;
+}
+
+/** Opens a GGUF file: its header is read and checked, its tensors are not. Closing it closes the source. */
+export async function openGguf(source: ByteSource): Promise<GgufCheckpoint> {
+  return closeOnFailure([source], async () => {
+    const header = await readHeader(source);
+    refuseParts(header, source.at);
+    const factors = header.entries.find(({ name }) => name === ropeFactors);
+    const stretched = factors === undefined ? undefined : await readEntry(source, { entry: factors, heads: 0 });
+    const floats = stretched?.data instanceof Float32Array ? stretched.data : undefined;
+    return checkpointOf(source, header, ggufConfig(header, floats, source.at));
+  });
+}
+
+/** The header's length is not written anywhere: a window at the file's start grows until it holds it. */
+async function readHeader(source: ByteSource): Promise<GgufHeader> {
+  for (let window = 2 ** 20; ; window *= 4) {
+    const length = Math.min(window, source.size);
+    const header = parseGgufHeader(await source.read(0, length), source.size, source.at);
+    if (header !== undefined) return header;
+  }
+}
+
+function refuseParts({ metadata }: GgufHeader, at: string): void {
+  const parts = metadata.get('split.count');
+  if (typeof parts === 'number' && parts > 1) {
+    throw new QuintetError('unsupported', `one of ${parts} parts of a GGUF model`, {
+      at,
+      hint: 'Join them with llama-gguf-split --merge.',
+    });
+  }
+}
+
+function checkpointOf(source: ByteSource, header: GgufHeader, config: JsonObject | undefined): GgufCheckpoint {
+  const places = new Map<string, Place>();
+  const tensors = new Map<string, StoredTensor>();
+  for (const entry of header.entries) {
+    if (config !== undefined && entry.name === ropeFactors) continue;
+    const name = config === undefined ? entry.name : llamaTensorName(entry.name);
+    if (places.has(name)) throw new QuintetError('format', `two tensors are ${quoted(name)}`, { at: source.at });
+    const place = { entry, heads: config === undefined ? 0 : interleavedHeads(entry.name, config) };
+    places.set(name, place);
+    tensors.set(name, storedTensor(source, name, place));
+  }
+  return {
+    tensors,
+    metadata: header.metadata,
+    config,
+    read: (name) => readEntry(source, tensorNamed(places, name, source.at)),
+    close: () => source.close(),
+  };
+}
+
+function storedTensor(source: ByteSource, name: string, { entry, heads }: Place): StoredTensor {
+  const { type: dtype, shape, offset, length } = entry;
+  if (heads === 0) return { name, dtype, shape, source: source.range(offset, length) };
+  return {
+    name,
+    dtype,
+    shape,
+    // No range of the file holds these rows in order, so they are put in order for whoever asks.
+    get source() {
+      return { bytes: separateHalves(source.readNow(offset, length), shape[0] ?? 1, heads, source.at) };
+    },
+  };
+}
+
+async function readEntry(source: ByteSource, { entry, heads }: Place): Promise<HostArray> {
+  const { type, shape, offset, length } = entry;
+  const stored = await source.read(offset, length);
+  const bytes = heads === 0 ? stored : separateHalves(stored, shape[0] ?? 1, heads, source.at);
+  if (isQuantised(type)) return { dtype: 'f32', shape, data: dequantise(type, bytes) };
+  return arrayOfBytes(type, shape, bytes);
+}
