@@ -1,6 +1,6 @@
 /** One forward pass on exactly the given tensors, and the gradients of its loss: for comparison with a reference. */
 
-import { add, gradients, graph, mul, sum, type Tensor } from '../graph/index.js';
+import { add, gradients, graph, input, mul, sum, type Tensor } from '../graph/index.js';
 import { type Declaration, type Glob, rootScope, select } from '../nn/index.js';
 import { type HostArrays, type InputType, inputTensors, type Tensors } from '../system/index.js';
 import { nearest, QuintetError } from '../tensor/index.js';
@@ -27,7 +27,7 @@ export async function traceNetwork(model: Model, given: HostArrays, options: Tra
   const outputs = network.forward(adapt(p), inputs);
   const wanted = options.want ? chosen(outputs, options.want) : outputs;
   const globs = options.gradients ?? [];
-  const loss = globs.length > 0 ? lossOf(outputs, inputs) : undefined;
+  const loss = globs.length > 0 ? lossOf(outputs, Object.keys(feeds)) : undefined;
   const slopes = loss ? lossGradients(loss, declarations, globs, weights.fileName) : {};
   const all = { ...wanted, ...(loss ? { loss } : {}), ...slopes };
   const session = await openSession(model, graph('trace', all), declarations);
@@ -42,11 +42,10 @@ export async function traceNetwork(model: Model, given: HostArrays, options: Tra
 /** The types of the inputs that are fed: the network's, with letters where sizes vary. */
 function typesOf(feeds: HostArrays, known: Readonly<Record<string, InputType>>): Record<string, InputType> {
   const types: Record<string, InputType> = {};
-  for (const [name, { dtype, shape }] of Object.entries(feeds)) {
+  for (const name of Object.keys(feeds)) {
     const type = known[name];
     if (type) types[name] = type;
-    else if (name.startsWith('upstream')) types[name] = { dtype, shape };
-    else {
+    else if (!name.startsWith('upstream')) {
       const guess = nearest(name, Object.keys(known));
       throw new QuintetError('name', `there is no input "${name}"${guess ? `; did you mean "${guess}"?` : ''}`, {
         hint: `inputs: ${Object.keys(known).join(', ')}`,
@@ -67,12 +66,13 @@ function outputNamed(outputs: Tensors, name: string): Tensor {
   throw new QuintetError('name', `there is no output "${name}" for these inputs`, { hint });
 }
 
-function lossOf(outputs: Tensors, inputs: Tensors): Tensor {
-  const weighed = Object.entries(inputs)
-    .filter(([name]) => name.startsWith('upstream'))
-    .map(([name, weight]) => {
-      const output = name === 'upstream' ? Object.keys(outputs)[0] : name.slice('upstream_'.length);
-      return sum(mul(outputNamed(outputs, output ?? ''), weight));
+function lossOf(outputs: Tensors, fed: readonly string[]): Tensor {
+  const weighed = fed
+    .filter((name) => name.startsWith('upstream'))
+    .map((name) => {
+      const [first = ''] = Object.keys(outputs);
+      const output = outputNamed(outputs, name === 'upstream' ? first : name.slice('upstream_'.length));
+      return sum(mul(output, input(name, output.dtype, output.shape)));
     });
   const loss = outputs.loss ?? (weighed.length > 0 ? weighed.reduce((a, b) => add(a, b)) : undefined);
   if (loss) return loss;
