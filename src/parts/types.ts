@@ -5,6 +5,7 @@
  */
 import type { Tensor } from '../graph/index.js';
 import type { Params } from '../nn/index.js';
+import type { DType, Shape } from '../tensor/index.js';
 
 /** Pictures, sounds or frames to features. */
 export interface Encoder {
@@ -61,4 +62,24 @@ export interface OutputProjector {
   readonly kind: 'output-projector';
   /** Hidden states [B, T, D] -> conditions [B, T', width]. */
   forward(p: Params, hidden: Tensor, width: number): Tensor;
+}
+
+/** One side of a dual encoder: pictures or texts to hidden states and one vector each. */
+export interface Tower {
+  readonly kind: 'tower';
+  /** What it looks at. */
+  readonly inputs: Readonly<Record<string, { readonly dtype: DType; readonly shape: Shape }>>;
+  /** Width of its vectors. */
+  readonly width: number;
+  forward(p: Params, inputs: Readonly<Record<string, Tensor>>): TowerStates;
+  readonly buffers?: readonly string[];
+}
+
+export interface TowerStates {
+  /** From the embeddings to the last block's output, [B, T, D] each. */
+  readonly states: readonly Tensor[];
+  /** What the family calls the last hidden state: of most after the last norm, of CLIP's pictures before it. */
+  readonly last: Tensor;
+  /** One vector for the whole input, [B, width]; not of towers without a pooling head. */
+  readonly pooled?: Tensor;
 }

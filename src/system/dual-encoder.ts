@@ -1,0 +1,168 @@
+/**
+ * Dual encoders: pictures and texts as vectors in one space, where what belongs together lies close.
+ *
+ * Radford et al., 2021, https://arxiv.org/abs/2103.00020; Zhai et al., 2023, https://arxiv.org/abs/2303.15343
+ *
+ * M pictures, B texts, D width of the common space
+ */
+import {
+  add,
+  cast,
+  crossEntropy,
+  div,
+  equal,
+  exp,
+  matmul,
+  mean,
+  mul,
+  neg,
+  range,
+  sizeAsFloat,
+  softplus,
+  sqrt,
+  sub,
+  sum,
+  type Tensor,
+  transpose,
+  unsqueeze,
+} from '../graph/index.js';
+import { filled, type Glob, linear, type Params } from '../nn/index.js';
+import type { Tower, TowerStates } from '../parts/types.js';
+import { QuintetError } from '../tensor/index.js';
+import type { Network, Renames, Tensors } from './network.js';
+import type { Objective } from './objective.js';
+import type { Stage } from './stage.js';
+import type { Slot } from './system.js';
+
+/** How vectors are compared and what the comparison is trained to give. */
+export interface Matching {
+  /** Cosines [B, M] to scores [B, M]. */
+  scores(p: Params, cosines: Tensor): Tensor;
+  /** Scores [B, B], of which the diagonal belongs together -> scalar. */
+  loss(scores: Tensor): Tensor;
+}
+
+/** Each text picks its picture among all and each picture its text: CLIP, figure 3. `scale` is a logarithm. */
+export function softmaxMatching({ scale = Math.log(1 / 0.07) }: { scale?: number } = {}): Matching {
+  const own = (scores: Tensor): Tensor => mean(crossEntropy(scores, range(0, scores.dim(0))));
+  return {
+    scores: (p, cosines) => mul(cosines, exp(p.get('logit_scale', [], filled(scale)))),
+    loss: (scores) => div(add(own(scores), own(transpose(scores))), 2),
+  };
+}
+
+/** Each pair is judged for itself, summed over the pictures of a text and averaged over texts: SigLIP, algorithm 1. */
+export function sigmoidMatching(): Matching {
+  return {
+    scores: (p, cosines) => {
+      const scale = exp(p.get('logit_scale', [1], filled(Math.log(10))));
+      return add(mul(cosines, scale), p.get('logit_bias', [1], filled(-10)));
+    },
+    loss: (scores) => {
+      const [texts, pictures] = [range(0, scores.dim(0)), range(0, scores.dim(1))];
+      const pairs = cast(equal(unsqueeze(texts, 1), unsqueeze(pictures, 0)), 'f32');
+      const sign = sub(mul(pairs, 2), 1); // 1 for what belongs together, -1 for everything else
+      return mean(sum(softplus(neg(mul(sign, scores))), [1]));
+    },
+  };
+}
+
+export interface DualEncoderParts {
+  readonly name: string;
+  readonly paper?: string;
+  readonly image: Slot<Tower>;
+  readonly text: Slot<Tower>;
+  /** Width of the common space, where both sides are projected into it without bias. */
+  readonly projection?: number;
+  readonly matching: Matching;
+  readonly stages?: readonly Stage[];
+  readonly renames?: readonly Renames[];
+}
+
+export interface DualEncoder extends Network {
+  readonly kind: 'dual-encoder';
+  readonly stages: readonly Stage[];
+}
+
+/** Outputs: `<side>_last_hidden`, `<side>_pooled`, `<side>_embeds` (of length 1), the scores both ways, and the loss. */
+export function dualEncoder(parts: DualEncoderParts): DualEncoder {
+  const { name, paper, image, text, stages = [], renames = [] } = parts;
+  return {
+    kind: 'dual-encoder',
+    name,
+    ...(paper === undefined ? {} : { paper }),
+    stages,
+    renames,
+    buffers: [...buffersOf(image), ...buffersOf(text)],
+    inputs: { ...text.part.inputs, ...image.part.inputs },
+    forward: (p, given) => forward(parts, p, given),
+  };
+}
+
+function buffersOf({ part, prefix }: Slot<Tower>): Glob[] {
+  return (part.buffers ?? []).map((glob) => (prefix ? `${prefix}.${glob}` : glob));
+}
+
+function forward({ name, image, text, projection, matching }: DualEncoderParts, p: Params, given: Tensors): Tensors {
+  const outputs: Record<string, Tensor> = {};
+  const side = (kind: 'image' | 'text', { part, prefix }: Slot<Tower>, projector: string): Tensor => {
+    const seen = part.forward(p.at(prefix), given);
+    const pooled = pooledOf(seen, name);
+    const vector = projection === undefined ? pooled : linear(p.at(projector), pooled, projection, { bias: false });
+    const embeds = div(vector, sqrt(sum(mul(vector, vector), [-1], { keep: true })));
+    Object.assign(outputs, { [`${kind}_embeds`]: embeds, [`${kind}_last_hidden`]: seen.last });
+    outputs[`${kind}_pooled`] = pooled;
+    return embeds;
+  };
+  const texts = given.input_ids && side('text', text, 'text_projection');
+  const pictures = given.pixel_values && side('image', image, 'visual_projection');
+  if (!texts || !pictures) return outputs;
+  const scores = matching.scores(p, matmul(texts, transpose(pictures)));
+  return { ...outputs, logits_per_text: scores, logits_per_image: transpose(scores), loss: matching.loss(scores) };
+}
+
+function pooledOf({ pooled }: TowerStates, at: string): Tensor {
+  if (!pooled) throw new QuintetError('unsupported', 'a dual encoder needs towers that pool', { at });
+  return pooled;
+}
+
+/** Pictures and texts of a batch belong together in order. */
+export function matchPairs(): Objective {
+  return {
+    name: 'match-pairs',
+    loss(network, p, batch) {
+      const { loss, text_embeds: texts } = network.forward(p, batch);
+      if (!loss || !texts)
+        throw new QuintetError('name', 'matching needs input_ids and pixel_values', { at: network.name });
+      const targets = sizeAsFloat([texts.dim(0)], loss.dtype);
+      return { total: mul(loss, targets), targets };
+    },
+  };
+}
+
+export interface TowerParts {
+  readonly name: string;
+  readonly paper?: string;
+  readonly tower: Slot<Tower>;
+  /** The name and width of a last projection without bias, whose output is then called `<side>_embeds`. */
+  readonly projection?: { readonly name: string; readonly width: number; readonly output: string };
+}
+
+/** One side alone. Outputs: `last_hidden`, `hidden_states/<i>`, and `pooled` or the projected vector. */
+export function singleTower({ name, paper, tower, projection }: TowerParts): Network {
+  return {
+    name,
+    ...(paper === undefined ? {} : { paper }),
+    inputs: tower.part.inputs,
+    buffers: buffersOf(tower),
+    forward(p, given) {
+      const { states, last, pooled } = tower.part.forward(p.at(tower.prefix), given);
+      const outputs: Record<string, Tensor> = { last_hidden: last };
+      if (pooled && projection) {
+        outputs[projection.output] = linear(p.at(projection.name), pooled, projection.width, { bias: false });
+      } else if (pooled) outputs.pooled = pooled;
+      for (const [i, state] of states.entries()) outputs[`hidden_states/${i}`] = state;
+      return outputs;
+    },
+  };
+}

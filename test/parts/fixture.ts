@@ -1,0 +1,74 @@
+/** Comparison of whole models with the numbers that reference implementations gave: `test/fixtures`, made by `oracle/`. */
+import { readFileSync } from 'node:fs';
+import { openCheckpoint } from '../../src/checkpoint/index.js';
+import { loadFolder, type Model } from '../../src/model/load.js';
+import { traceNetwork } from '../../src/model/trace.js';
+import type { Engine } from '../../src/runtime/engine.js';
+import { nativeEngine } from '../../src/runtime/native.js';
+import { type HostArray, toNumbers } from '../../src/tensor/index.js';
+import { expectClose } from '../graph/close.js';
+
+type Arrays = Record<string, HostArray>;
+
+/** One engine for all tests of a file. */
+export const engine: Engine = nativeEngine();
+
+export const fixturePath = (name: string): string => new URL(`../fixtures/${name}`, import.meta.url).pathname;
+
+export const fixtureJson = (name: string, file = 'fixture.json'): Record<string, unknown> =>
+  JSON.parse(readFileSync(`${fixturePath(name)}/${file}`, 'utf8'));
+
+/** All tensors of a safetensors file of a fixture. */
+export async function fixtureTensors(name: string, file: string): Promise<Arrays> {
+  const checkpoint = await openCheckpoint(`${fixturePath(name)}/${file}.safetensors`);
+  try {
+    const entries = [...checkpoint.tensors.keys()].map(async (key) => [key, await checkpoint.read(key)] as const);
+    return Object.fromEntries(await Promise.all(entries));
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** Loads the fixture's model for the length of `use`. */
+export async function withModel(name: string, use: (model: Model) => Promise<void>): Promise<void> {
+  const model = await loadFolder(`${fixturePath(name)}/model`, { engine });
+  try {
+    await use(model);
+  } finally {
+    await model.close();
+  }
+}
+
+/** What fixtures call the outputs that a given gradient weighs, where that is not our name. */
+const outputNames: Readonly<Record<string, string>> = { upstream_hidden: 'upstream_last_hidden' };
+
+/**
+ * Asserts that every expected tensor of a set is what our model gives: outputs to 1e-4 of their largest magnitude, gradients
+ * to 1e-3 - or to the rounding noise of the largest gradient, where the exact one is zero.
+ */
+export async function expectFixture(name: string, set = '', rename: Readonly<Record<string, string>> = {}) {
+  const names = { ...outputNames, ...rename };
+  const given = Object.entries(await fixtureTensors(name, `inputs${set}`));
+  const inputs = Object.fromEntries(given.map(([key, value]) => [names[key] ?? key, value]));
+  const expected = await fixtureTensors(name, `expected${set}`);
+  const isGradient = (key: string): boolean => key.startsWith('grad/');
+  const keys = Object.keys(expected).filter((key) => !key.startsWith('processed/'));
+  await withModel(name, async (model) => {
+    const actual = await traceNetwork(model, inputs, keys.some(isGradient) ? { gradients: ['**'] } : {});
+    const largest = Math.max(0, ...keys.filter(isGradient).map((key) => magnitude(expected[key] as HostArray)));
+    for (const key of keys) {
+      const found = actual[key];
+      if (!found) throw new Error(`${name}: no ${key}`);
+      const wanted = expected[key] as HostArray;
+      const tolerance = isGradient(key) ? { rtol: 1e-3, atol: 1e-6 * largest } : { rtol: 1e-4, atol: 0 };
+      expectClose(found, { shape: wanted.shape as number[], data: toNumbers(wanted) }, `${name}: ${key}`, tolerance);
+    }
+    for (const key of Object.keys(actual).filter(isGradient)) {
+      if (!expected[key] && magnitude(actual[key] as HostArray) > 0) throw new Error(`${name}: unexpected ${key}`);
+    }
+  });
+}
+
+function magnitude(array: HostArray): number {
+  return toNumbers(array).reduce((largest, x) => Math.max(largest, Math.abs(x)), 0);
+}
