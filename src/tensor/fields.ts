@@ -26,10 +26,9 @@ export interface Fields {
 export function fields(value: unknown, at: string): Fields {
   if (!isObject(value)) throw new QuintetError('config', `expected an object, got ${show(value)}`, { at });
   const raw = value;
-  const wrong = (name: string, expected: string): QuintetError => {
-    const place = at.includes(': ') ? `${at}.${name}` : `${at}: ${name}`;
-    return new QuintetError('config', `expected ${expected}, got ${show(raw[name])}`, { at: place });
-  };
+  const placeOf = (name: string) => (at.includes(': ') ? `${at}.${name}` : `${at}: ${name}`);
+  const wrong = (name: string, expected: string): QuintetError =>
+    new QuintetError('config', `expected ${expected}, got ${show(raw[name])}`, { at: placeOf(name) });
   /** null counts as missing: published files write it for "the family's default". */
   const read = <T>(name: string, expected: string, accepts: (x: unknown) => x is T, otherwise: T | undefined): T => {
     const found = Object.hasOwn(raw, name) ? raw[name] : undefined;
@@ -56,11 +55,11 @@ export function fields(value: unknown, at: string): Fields {
     texts: (name, otherwise) => read(name, 'a list of texts', isListOf(isText), otherwise),
     object: (name, { optional = false } = {}) => {
       const found = read(name, 'an object', isObject, optional ? {} : undefined);
-      return fields(found, at.includes(': ') ? `${at}.${name}` : `${at}: ${name}`);
+      return fields(found, placeOf(name));
     },
     objects: (name) =>
       read(name, 'a list of objects', isListOf(isObject), undefined).map((item, i) =>
-        fields(item, `${at}: ${name}[${i}]`),
+        fields(item, `${placeOf(name)}[${i}]`),
       ),
   };
 }

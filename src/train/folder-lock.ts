@@ -21,7 +21,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   const file = join(folder, 'lock');
   const own = `${file}.${process.pid}`;
   const owner: Owner = { pid: process.pid, started: await startOf(process.pid), host: hostname() };
-  await writeFile(own, `${JSON.stringify(owner)}\n`);
+  await writeFile(own, `${JSON.stringify(owner)}\n`, { flush: true }); // a power cut must not leave a lock without owner
   try {
     // A link appears with its content or not at all; of two processes that try, one fails.
     while (!(await linked(own, file))) await removeStale(file);

@@ -1,0 +1,79 @@
+/**
+ * Which tokens of a conversation are learnt: the answers, each with the mark that ends it, since a model that never learns
+ * the mark never stops.
+ *
+ * Few chat templates say where an answer begins and ends (by `{% generation %}` marks), so the template itself is asked: it
+ * writes the conversation up to an answer, the same with another answer that is known again (its head and its closing
+ * mark), and the prompt that asks for one, which is what a model is given to go on from. The answer's place in the text then
+ * becomes a place among the tokens: the tokens before it are those that the text before it has on its own. No offsets of
+ * tokens are needed, and a token that reaches over the border counts as the answer's.
+ */
+import { QuintetError } from '../tensor/index.js';
+import type { Message } from '../text/messages.js';
+
+export interface ChatEncoder {
+  /** The conversation as text; with `prompt`, followed by what asks for an answer. */
+  render(messages: readonly Message[], options: { readonly prompt: boolean }): string;
+  encode(text: string): readonly number[];
+}
+
+export interface LabelledTokens {
+  readonly ids: readonly number[];
+  /** The id itself where it is learnt, -100 elsewhere. */
+  readonly labels: readonly number[];
+}
+
+/** Labels with this value are no targets. */
+export const ignored = -100;
+
+/** The tokens of a conversation and their labels. Throws 'template' where a template's answers cannot be told apart. */
+export function labelAnswers(messages: readonly Message[], chat: ChatEncoder): LabelledTokens {
+  const text = chat.render(messages, { prompt: false });
+  const ids = chat.encode(text);
+  const labels = ids.map(() => ignored);
+  for (const [turn, { role }] of messages.entries()) {
+    if (role !== 'assistant') continue;
+    const { start, end } = answerSpan(messages, turn, text, chat);
+    const first = commonPrefix(ids, chat.encode(text.slice(0, start)));
+    const last = commonPrefix(ids, chat.encode(text.slice(0, end)));
+    for (let i = first; i < last; i++) labels[i] = ids[i] as number;
+  }
+  return { ids, labels };
+}
+
+/** An answer that is found again in whatever a template writes. */
+const probe = 'probe7f3a9c51answer';
+
+/** Where in the text the answer of a turn begins and its closing mark ends. */
+function answerSpan(messages: readonly Message[], turn: number, text: string, chat: ChatEncoder) {
+  const earlier = messages.slice(0, turn);
+  const { role, content } = messages[turn] as Message;
+  const write = (...more: Message[]) => chat.render([...earlier, ...more], { prompt: false });
+  // Many templates fail without any message.
+  const before = turn === 0 ? '' : write();
+  const after = write({ role, content });
+  const probed = write({ role, content: typeof content === 'string' ? probe : [{ type: 'text', text: probe }] });
+  const answerStart = probed.indexOf(probe);
+  const closing = probed.slice(answerStart + probe.length);
+  const alike = text.startsWith(after) && after.startsWith(before) && after.endsWith(closing);
+  if (!alike || answerStart < 0 || after.slice(0, answerStart) !== probed.slice(0, answerStart)) {
+    throw new QuintetError('template', `where the answer of message ${turn} begins and ends cannot be told`, {
+      hint: 'The template writes earlier messages otherwise once more follow: end each sample with its only answer',
+    });
+  }
+  const asked = turn === 0 ? '' : chat.render(earlier, { prompt: true });
+  // A template may know no prompt, or one that this answer does not begin with (such as an opened thought).
+  const start = asked.length > before.length && after.startsWith(asked) ? asked.length : answerStart;
+  return { start, end: after.length - closing.length + closingMark(closing).length };
+}
+
+/** What ends an answer: without the white space that only parts it from the next turn, unless there is nothing else. */
+function closingMark(closing: string): string {
+  return closing.trim() === '' ? closing : closing.trimEnd();
+}
+
+function commonPrefix(a: readonly number[], b: readonly number[]): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  return length;
+}

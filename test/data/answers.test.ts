@@ -1,0 +1,132 @@
+import { expect, test } from 'vitest';
+import { type ChatEncoder, ignored, labelAnswers } from '../../src/data/answers.js';
+import type { Message } from '../../src/text/messages.js';
+
+type Render = ChatEncoder['render'];
+
+/** Special tokens, words with the space before them, and single characters: enough for borders inside tokens. */
+function tokensOf(text: string): string[] {
+  return ['<s>', ...(text.match(/<\|[^|]*\|>|<\/?[a-z_]+>| ?[A-Za-z]+|./gs) ?? [])];
+}
+
+/** Runs of learnt tokens, as text. */
+function learnt(messages: readonly Message[], render: Render): string[] {
+  const vocabulary: string[] = [];
+  const encode = (text: string) =>
+    tokensOf(text).map((token) => {
+      if (!vocabulary.includes(token)) vocabulary.push(token);
+      return vocabulary.indexOf(token);
+    });
+  const { ids, labels } = labelAnswers(messages, { render, encode });
+  expect(ids).toEqual(encode(render(messages, { prompt: false })));
+  const runs: string[] = [];
+  for (const [i, label] of labels.entries()) {
+    if (label === ignored) continue;
+    expect(label).toBe(ids[i]);
+    const goesOn = i > 0 && labels[i - 1] !== ignored;
+    const token = vocabulary[label] as string;
+    if (goesOn) runs.push(`${runs.pop()}${token}`);
+    else runs.push(token);
+  }
+  return runs;
+}
+
+const textOf = ({ content }: Message) =>
+  typeof content === 'string'
+    ? content
+    : content.map((part) => (part.type === 'text' ? part.text : '<image>')).join('');
+
+const chatml: Render = (messages, { prompt }) =>
+  messages.map((m) => `<|im_start|>${m.role}\n${textOf(m)}<|im_end|>\n`).join('') +
+  (prompt ? '<|im_start|>assistant\n' : '');
+
+const llama3: Render = (messages, { prompt }) => {
+  const head = (role: string) => `<|start_header_id|>${role}<|end_header_id|>\n\n`;
+  const turns = messages.map((m) => `${head(m.role)}${textOf(m).trim()}<|eot_id|>`).join('');
+  return `<|begin_of_text|>${turns}${prompt ? head('assistant') : ''}`;
+};
+
+const vicuna: Render = (messages, { prompt }) =>
+  'A chat. ' +
+  messages.map((m) => (m.role === 'user' ? `USER: ${textOf(m)} ` : `ASSISTANT: ${textOf(m)}</s>`)).join('') +
+  (prompt ? 'ASSISTANT:' : '');
+
+/** Knows no prompt for an answer. */
+const vicunaWithoutPrompt: Render = (messages) => vicuna(messages, { prompt: false });
+
+/** LLaVA's plain form: picture, caption, and a new line as the only mark. */
+const plain: Render = (messages) => messages.map((m) => `${textOf(m)}\n`).join('');
+
+/** Opens a thought when asked, which a given answer does not have. */
+const thinking: Render = (messages, { prompt }) => chatml(messages, { prompt }) + (prompt ? '<think>\n' : '');
+
+const conversation: Message[] = [
+  { role: 'user', content: [{ type: 'image' }, { type: 'text', text: 'What is it' }] },
+  { role: 'assistant', content: 'a cat' },
+  { role: 'user', content: 'Is it an assistant' },
+  { role: 'assistant', content: [{ type: 'text', text: 'no' }] },
+];
+
+test('in ChatML an answer ends with <|im_end|>, and the line break after it is not learnt', () => {
+  expect(learnt(conversation, chatml)).toEqual(['a cat<|im_end|>', 'no<|im_end|>']);
+});
+
+test('in LLaMA-3 an answer ends with <|eot_id|>', () => {
+  expect(learnt(conversation, llama3)).toEqual(['a cat<|eot_id|>', 'no<|eot_id|>']);
+});
+
+test('in Vicuna the first word is learnt with the space that its token holds, since the prompt ends before it', () => {
+  expect(learnt(conversation, vicuna)).toEqual([' a cat</s>', ' no</s>']);
+  // A digit does not take the space into its token: the space is a token of its own, and must be learnt as well.
+  const seven: Message[] = [
+    { role: 'user', content: 'How many' },
+    { role: 'assistant', content: '7' },
+  ];
+  expect(learnt(seven, vicuna)).toEqual([' 7</s>']);
+});
+
+test('a template without a prompt for answers is asked by a known answer', () => {
+  expect(learnt(conversation, vicunaWithoutPrompt)).toEqual([' a cat</s>', ' no</s>']);
+});
+
+test('a closing mark that is only white space is learnt', () => {
+  const caption: Message[] = [
+    { role: 'user', content: [{ type: 'image' }] },
+    { role: 'assistant', content: 'a red cat' },
+  ];
+  expect(learnt(caption, plain)).toEqual(['a red cat\n']);
+});
+
+test('a prompt that the answer does not begin with is not waited for', () => {
+  expect(learnt(conversation, thinking)).toEqual(['a cat<|im_end|>', 'no<|im_end|>']);
+});
+
+test('an answer that occurs in its own head, or looks like its mark, is found at its place', () => {
+  const odd = (content: string): Message[] => [
+    { role: 'user', content: 'say it' },
+    { role: 'assistant', content },
+  ];
+  expect(learnt(odd('assistant'), chatml)).toEqual(['assistant<|im_end|>']);
+  expect(learnt(odd('s'), vicunaWithoutPrompt)).toEqual([' s</s>']);
+});
+
+test('a conversation may begin with an answer, and one without answers has nothing to learn', () => {
+  expect(learnt([{ role: 'assistant', content: 'hello' }], chatml)).toEqual(['hello<|im_end|>']);
+  expect(learnt([{ role: 'user', content: 'hello' }], chatml)).toEqual([]);
+});
+
+test('a template that writes earlier answers otherwise is refused', () => {
+  /** As Qwen3 does: thoughts stay only in the last message. */
+  const forgetting: Render = (messages, options) =>
+    chatml(
+      messages.map((m, i) =>
+        i < messages.length - 1 ? { ...m, content: textOf(m).replace(/<think>.*<\/think>/, '') } : m,
+      ),
+      options,
+    );
+  const thoughtful = conversation.map((m) =>
+    m.role === 'assistant' ? { ...m, content: `<think>hm</think>${textOf(m)}` } : m,
+  );
+  expect(() => learnt(thoughtful, forgetting)).toThrow('where the answer of message 1 begins and ends');
+  expect(learnt(thoughtful.slice(0, 2), forgetting)).toEqual(['<think>hm</think>a cat<|im_end|>']);
+});

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { cutTo, microBatches, padded, targetsOf } from '../../src/data/batches.js';
+import { toNumbers } from '../../src/tensor/index.js';
+
+const long = { ids: [5, 6, 7, 8, 9], labels: [-100, -100, 7, 8, 9] };
+const short = { ids: [3, 4], labels: [3, 4] };
+
+test('shorter samples are filled up at the right with what is neither looked at nor learnt', () => {
+  const batch = padded([long, short], { pad: 2, multiple: 4 });
+  for (const array of Object.values(batch)) expect([array.dtype, array.shape]).toEqual(['i64', [2, 8]]);
+  expect(toNumbers(batch.input_ids)).toEqual([5, 6, 7, 8, 9, 2, 2, 2, 3, 4, 2, 2, 2, 2, 2, 2]);
+  expect(toNumbers(batch.attention_mask)).toEqual([1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0]);
+  const ignored = [-100, -100, -100];
+  expect(toNumbers(batch.labels)).toEqual([-100, -100, 7, 8, 9, ...ignored, 3, 4, ...ignored, ...ignored]);
+});
+
+test('the label of a first token is no target, because nothing comes before it', () => {
+  expect([targetsOf(long), targetsOf(short)]).toEqual([3, 1]);
+});
+
+test('a sample that is cut keeps its beginning, and is refused when no answer is left', () => {
+  expect(cutTo(long, 4, 'data.jsonl:3')).toEqual({ ids: [5, 6, 7, 8], labels: [-100, -100, 7, 8] });
+  expect(() => cutTo(long, 2, 'data.jsonl:3')).toThrow('data.jsonl:3: no answer to learn in its first 2 of 5 tokens');
+  expect(() => cutTo({ ids: [1, 2], labels: [-100, -100] }, 9, 'x')).toThrow('no answer to learn in it');
+});
+
+test('micro-batches hold every sample of a step once, similar lengths together', () => {
+  const samples = [5, 1, 4, 2, 3].map((length) => ({ ids: new Array<number>(length).fill(0), labels: [] }));
+  expect(microBatches(samples, 2).map((batch) => batch.map(({ ids }) => ids.length))).toEqual([[1, 2], [3, 4], [5]]);
+});
