@@ -1,22 +1,12 @@
-"""Name -> family, what it shows, seed, and the function that fills the folder."""
+"""All fixtures, and the settings of language models, encoders and multimodal systems."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from kit.folder import FixtureFolder
-
 from . import blip2, encoders, janus, llava, smolvlm, text
-
-
-@dataclass(frozen=True)
-class Entry:
-    family: str
-    shows: str
-    seed: int
-    make: Callable[[FixtureFolder], None]
+from .entry import Entry, layers
+from .training_table import TRAINING
 
 
 LLAMA3_SCALING = {
@@ -27,10 +17,11 @@ LLAMA3_SCALING = {
     "original_max_position_embeddings": 24,
 }
 
-FIXTURES: dict[str, Entry] = {
+TEXT = {
     "llama": Entry(
         "text",
-        "Llama: grouped queries (6 heads on 2), head width 4, most config fields left out, byte-level BPE, ChatML template with a default system message",
+        "Llama with most config fields left out: six heads of width 4 on two, every byte in its BPE, "
+        "ChatML template with a default system message",
         1001,
         partial(
             text.llama,
@@ -39,21 +30,22 @@ FIXTURES: dict[str, Entry] = {
             hidden=24,
             heads=6,
             kv_heads=2,
-            mlp=36,
+            mlp=28,
             max_position_embeddings=128,
         ),
     ),
     "llama-rope-scaled": Entry(
         "text",
-        "Llama 3.1 rotary scaling, tied head, head_dim 10 other than hidden / heads, BPE with byte fallback, float16 file in three shards",
+        "Llama 3.1 rotary scaling, tied head, head_dim 10 other than hidden / heads, BPE with byte fallback, "
+        "float16 file in three shards",
         1002,
         partial(
             text.llama,
             style="instruction",
-            hidden=27,
+            hidden=21,
             heads=3,
             kv_heads=1,
-            mlp=40,
+            mlp=34,
             head_dim=10,
             tie_word_embeddings=True,
             rms_norm_eps=1e-5,
@@ -66,15 +58,16 @@ FIXTURES: dict[str, Entry] = {
     ),
     "llama-biases": Entry(
         "text",
-        "Llama with biases in attention and MLP, gelu gate, linear rotary scaling, one layer more, rows of the vocabulary without tokens",
+        "Llama with biases in attention and MLP, gelu gate, linear rotary scaling, three layers, "
+        "rows of the vocabulary without tokens",
         1003,
         partial(
             text.llama,
             style="chatml",
-            hidden=20,
+            hidden=16,
             heads=2,
             kv_heads=2,
-            mlp=33,
+            mlp=25,
             layers=3,
             attention_bias=True,
             mlp_bias=True,
@@ -88,94 +81,37 @@ FIXTURES: dict[str, Entry] = {
     ),
     "opt": Entry(
         "text",
-        "OPT: learned positions, norm before each part, tied head, 5 heads of width 6",
+        "OPT: learned positions, norm before each part, tied head, four heads of width 5",
         1011,
-        partial(text.opt, hidden=30, heads=5, mlp=44, embedding=30),
+        partial(text.opt, hidden=20, heads=4, mlp=34, embedding=20),
     ),
     "opt-post-norm": Entry(
         "text",
-        "OPT-350m's form: embedding narrower than the model (project_in, project_out), norm after each part, no final norm, gelu",
+        "OPT-350m's form: embedding narrower than the model (project_in, project_out), norm after each part, "
+        "no final norm, gelu",
         1012,
         partial(
-            text.opt, hidden=32, heads=4, mlp=40, embedding=20, do_layer_norm_before=False, activation_function="gelu"
+            text.opt,
+            hidden=24,
+            heads=4,
+            mlp=30,
+            embedding=14,
+            do_layer_norm_before=False,
+            activation_function="gelu",
         ),
     ),
-    "llava": Entry(
-        "llava",
-        "LLaVA under published names: last vision layer with its class token, head widths 10 and 6, one grouped key and value head, biases in attention",
-        1021,
-        partial(
-            llava.llava,
-            text={
-                "hidden_size": 24,
-                "intermediate_size": 34,
-                "num_attention_heads": 4,
-                "num_key_value_heads": 1,
-                "num_hidden_layers": 2,
-                "attention_bias": True,
-            },
-            vision={
-                "hidden_size": 20,
-                "intermediate_size": 28,
-                "num_attention_heads": 2,
-                "num_hidden_layers": 2,
-                "image_size": 24,
-                "patch_size": 6,
-            },
-            layer=-1,
-            strategy="full",
-        ),
-    ),
-    "llava-v5names": Entry(
-        "llava",
-        "LLaVA under the names transformers 5 writes: two vision layers side by side, no projector bias, gelu tower, grouped queries, bfloat16 in two shards",
-        1022,
-        partial(
-            llava.llava,
-            text={
-                "hidden_size": 20,
-                "intermediate_size": 36,
-                "num_attention_heads": 4,
-                "num_key_value_heads": 2,
-                "num_hidden_layers": 2,
-                "head_dim": 6,
-                "rms_norm_eps": 1e-5,
-                "rope_theta": 20000.0,
-            },
-            vision={
-                "hidden_size": 18,
-                "intermediate_size": 30,
-                "num_attention_heads": 3,
-                "num_hidden_layers": 3,
-                "image_size": 20,
-                "patch_size": 5,
-                "hidden_act": "gelu",
-            },
-            published=False,
-            layer=[-3, -2],
-            projector_hidden_act="quick_gelu",
-            multimodal_projector_bias=False,
-            template_in="chat_template.json",
-            dtype=torch.bfloat16,
-            shards=2,
-        ),
-    ),
+}
+
+ENCODERS = {
     "clip": Entry(
         "clip",
-        "CLIP with OpenAI's eos_token_id 2: head widths 6 and 8, towers of different widths",
+        "CLIP with OpenAI's eos_token_id 2: head widths 6 and 7, towers of different widths",
         1031,
         partial(
             encoders.clip,
-            text={"hidden_size": 18, "intermediate_size": 28, "num_attention_heads": 3, "num_hidden_layers": 2},
-            vision={
-                "hidden_size": 24,
-                "intermediate_size": 30,
-                "num_attention_heads": 3,
-                "num_hidden_layers": 2,
-                "image_size": 20,
-                "patch_size": 5,
-            },
-            projection=14,
+            text=layers(18, 28, 3, 2),
+            vision=layers(14, 30, 2, 2, image_size=20, patch_size=5),
+            projection=11,
             length=16,
         ),
     ),
@@ -185,22 +121,8 @@ FIXTURES: dict[str, Entry] = {
         1032,
         partial(
             encoders.clip,
-            text={
-                "hidden_size": 16,
-                "intermediate_size": 40,
-                "num_attention_heads": 4,
-                "num_hidden_layers": 3,
-                "hidden_act": "gelu",
-            },
-            vision={
-                "hidden_size": 20,
-                "intermediate_size": 26,
-                "num_attention_heads": 2,
-                "num_hidden_layers": 1,
-                "image_size": 18,
-                "patch_size": 6,
-                "hidden_act": "gelu",
-            },
+            text=layers(12, 30, 4, 3, hidden_act="gelu"),
+            vision=layers(20, 26, 2, 1, hidden_act="gelu", image_size=18, patch_size=6),
             projection=10,
             length=20,
             published_end=False,
@@ -212,33 +134,19 @@ FIXTURES: dict[str, Entry] = {
         1033,
         partial(
             encoders.siglip,
-            text={"hidden_size": 14, "intermediate_size": 30, "num_attention_heads": 2, "num_hidden_layers": 2},
-            vision={
-                "hidden_size": 18,
-                "intermediate_size": 26,
-                "num_attention_heads": 3,
-                "num_hidden_layers": 2,
-                "image_size": 20,
-                "patch_size": 5,
-            },
+            text=layers(14, 24, 2, 2),
+            vision=layers(18, 26, 3, 2, image_size=20, patch_size=5),
             length=18,
         ),
     ),
     "clip-vision": Entry(
         "clip",
-        "CLIP's vision tower alone, with vision_model. before its names as published files have it, every hidden state",
+        "CLIP's vision tower alone, with vision_model. before its names as published files have it; every hidden state",
         1034,
         partial(
             encoders.vision_tower,
             kind="clip",
-            settings={
-                "hidden_size": 20,
-                "intermediate_size": 30,
-                "num_attention_heads": 4,
-                "num_hidden_layers": 3,
-                "image_size": 21,
-                "patch_size": 7,
-            },
+            settings=layers(16, 26, 4, 3, image_size=21, patch_size=7),
             renaming=((r"(?!vision_model\.)", "vision_model."),),
         ),
     ),
@@ -249,65 +157,69 @@ FIXTURES: dict[str, Entry] = {
         partial(
             encoders.vision_tower,
             kind="clip-projection",
-            settings={
-                "hidden_size": 18,
-                "intermediate_size": 24,
-                "num_attention_heads": 2,
-                "num_hidden_layers": 2,
-                "image_size": 16,
-                "patch_size": 4,
-                "hidden_act": "gelu",
-                "projection_dim": 12,
-            },
+            settings=layers(18, 24, 2, 2, image_size=16, patch_size=4, hidden_act="gelu", projection_dim=12),
         ),
     ),
     "siglip-vision": Entry(
         "siglip",
-        "SigLIP's vision tower alone with its pooling head, picture size no multiple of the patch",
+        "SigLIP's vision tower alone with its pooling head; the picture is no multiple of the patch",
         1036,
         partial(
             encoders.vision_tower,
             kind="siglip",
-            settings={
-                "hidden_size": 20,
-                "intermediate_size": 32,
-                "num_attention_heads": 2,
-                "num_hidden_layers": 2,
-                "image_size": 23,
-                "patch_size": 5,
-            },
+            settings=layers(20, 32, 2, 2, image_size=23, patch_size=5),
             renaming=((r"(?!vision_model\.)", "vision_model."),),
+        ),
+    ),
+}
+
+SYSTEMS = {
+    "llava": Entry(
+        "llava",
+        "LLaVA under published names: last vision layer with its class token, head widths 6 and 7, "
+        "three heads on one, biases in attention",
+        1021,
+        partial(
+            llava.llava,
+            text=layers(18, 28, 3, 2, num_key_value_heads=1, attention_bias=True),
+            vision=layers(14, 24, 2, 2, image_size=20, patch_size=5),
+            layer=-1,
+            strategy="full",
+        ),
+    ),
+    "llava-v5names": Entry(
+        "llava",
+        "LLaVA under the names transformers 5 writes: two vision layers side by side, no projector bias, gelu tower, "
+        "grouped queries, head_dim other than hidden / heads, bfloat16 in two shards",
+        1022,
+        partial(
+            llava.llava,
+            text=layers(16, 26, 4, 2, num_key_value_heads=2, head_dim=6, rms_norm_eps=1e-5, rope_theta=20000.0),
+            vision=layers(12, 22, 3, 3, image_size=20, patch_size=5, hidden_act="gelu"),
+            published=False,
+            layer=[-3, -2],
+            projector_hidden_act="quick_gelu",
+            multimodal_projector_bias=False,
+            template_in="chat_template.json",
+            dtype=torch.bfloat16,
+            shards=2,
         ),
     ),
     "blip2-opt": Entry(
         "blip2",
-        "BLIP-2 on OPT: cross-attention in every second Q-Former layer, no bias on the fused qkv, head widths 5, 6 and 7",
+        "BLIP-2 on OPT: cross-attention in layers 0 and 2 of three, no bias on the fused qkv, head widths 5, 6 and 7",
         1041,
         partial(
             blip2.blip2,
             text={
-                "hidden_size": 28,
-                "ffn_dim": 36,
-                "num_attention_heads": 4,
-                "num_hidden_layers": 2,
-                "word_embed_proj_dim": 28,
-            },
-            vision={
-                "hidden_size": 18,
-                "intermediate_size": 26,
-                "num_attention_heads": 3,
-                "num_hidden_layers": 2,
-                "image_size": 21,
-                "patch_size": 7,
-                "qkv_bias": False,
-            },
-            qformer={
                 "hidden_size": 20,
-                "intermediate_size": 24,
+                "ffn_dim": 26,
                 "num_attention_heads": 4,
                 "num_hidden_layers": 2,
-                "cross_attention_frequency": 2,
+                "word_embed_proj_dim": 20,
             },
+            vision=layers(14, 22, 2, 2, image_size=18, patch_size=6, qkv_bias=False),
+            qformer=layers(12, 18, 2, 3),
             queries=3,
         ),
     ),
@@ -318,23 +230,8 @@ FIXTURES: dict[str, Entry] = {
         partial(
             smolvlm.smolvlm,
             kind="smolvlm",
-            text={
-                "hidden_size": 20,
-                "intermediate_size": 32,
-                "num_attention_heads": 2,
-                "num_key_value_heads": 1,
-                "num_hidden_layers": 2,
-                "rms_norm_eps": 1e-5,
-                "rope_theta": 100000.0,
-            },
-            vision={
-                "hidden_size": 12,
-                "intermediate_size": 20,
-                "num_attention_heads": 2,
-                "num_hidden_layers": 2,
-                "image_size": 12,
-                "patch_size": 2,
-            },
+            text=layers(20, 28, 2, 2, num_key_value_heads=1, rms_norm_eps=1e-5, rope_theta=100000.0),
+            vision=layers(12, 20, 2, 2, image_size=12, patch_size=2),
             factor=3,
             longest=24,
             splitting=True,
@@ -345,26 +242,13 @@ FIXTURES: dict[str, Entry] = {
     ),
     "idefics3": Entry(
         "idefics3",
-        "Idefics3: up to three tiles a side, own head, head widths 6 and 9, pixel shuffle by 2, bfloat16 file",
+        "Idefics3: up to three tiles a side, own head, head widths 4 and 7, pixel shuffle by 2, bfloat16 file",
         1052,
         partial(
             smolvlm.smolvlm,
             kind="idefics3",
-            text={
-                "hidden_size": 24,
-                "intermediate_size": 30,
-                "num_attention_heads": 4,
-                "num_key_value_heads": 2,
-                "num_hidden_layers": 2,
-            },
-            vision={
-                "hidden_size": 18,
-                "intermediate_size": 22,
-                "num_attention_heads": 2,
-                "num_hidden_layers": 2,
-                "image_size": 12,
-                "patch_size": 3,
-            },
+            text=layers(16, 24, 4, 2, num_key_value_heads=2),
+            vision=layers(14, 20, 2, 2, image_size=12, patch_size=3),
             factor=2,
             longest=36,
             splitting=True,
@@ -379,22 +263,15 @@ FIXTURES: dict[str, Entry] = {
         1061,
         partial(
             janus.janus,
-            text={
-                "hidden_size": 20,
-                "intermediate_size": 28,
-                "num_attention_heads": 2,
-                "num_key_value_heads": 1,
-                "num_hidden_layers": 2,
-                "rms_norm_eps": 1e-5,
-            },
+            text=layers(16, 24, 2, 2, num_key_value_heads=1, rms_norm_eps=1e-5),
             vision={
                 "hidden_size": 18,
                 "num_attention_heads": 3,
                 "num_hidden_layers": 2,
-                "image_size": 18,
-                "patch_size": 6,
                 "mlp_ratio": 1.5,
                 "depth": 3,
+                "image_size": 18,
+                "patch_size": 6,
             },
             vq={
                 "embed_dim": 5,
@@ -410,3 +287,5 @@ FIXTURES: dict[str, Entry] = {
         ),
     ),
 }
+
+FIXTURES: dict[str, Entry] = TEXT | ENCODERS | SYSTEMS | TRAINING
