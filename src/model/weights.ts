@@ -23,6 +23,8 @@ export interface Weights {
   readonly at: string;
   /** A parameter's name in the file. */
   fileName(name: string): string;
+  /** Whether there is a value for a parameter. */
+  has(name: string): boolean;
   /** How a parameter is bound to an engine's session: mapped from its file where that is possible. */
   bind(declaration: Declaration): Promise<Binding>;
   /** A parameter's value, in f32. */
@@ -47,13 +49,12 @@ export function checkpointWeights(
   checkNames(network, declarations, checkpoint, { at, fileName });
   const dequantised = new Map<string, Promise<HostArray>>();
   const stored = (name: string): StoredTensor => checkpoint.tensors.get(fileName(name)) as StoredTensor;
-  const read = (name: string): Promise<HostArray> => {
-    const known = dequantised.get(name) ?? checkpoint.read(fileName(name)).then((value) => castArray(value, 'f32'));
-    return known;
-  };
+  const read = async (name: string): Promise<HostArray> =>
+    dequantised.get(name) ?? castArray(await checkpoint.read(fileName(name)), 'f32');
   return {
     at,
     fileName,
+    has: (name) => checkpoint.tensors.has(fileName(name)),
     read: ({ name }) => read(name),
     async bind({ name }) {
       const { dtype, source } = stored(name);
@@ -127,9 +128,35 @@ export function initialWeights(seed: number): Weights {
   return {
     at: `seed ${seed}`,
     fileName: (name) => name,
+    has: () => true,
     read: async (declaration) => value(declaration),
     bind: async (declaration) => ({ dtype: 'f32', source: { bytes: bytesOf(value(declaration)) } }),
     close: async () => values.clear(),
+  };
+}
+
+/** Weights under which some parameters have other values; what neither has begins as its declaration says. */
+export function layeredWeights(base: Weights, values: ReadonlyMap<string, HostArray>, seed = 0): Weights {
+  const fresh = initialWeights(seed);
+  const known = ({ name, shape }: Declaration): HostArray | undefined => {
+    const value = values.get(name);
+    if (value && !sameShape(value.shape, shape)) {
+      throw new QuintetError('weights', `${name} is ${formatShape(value.shape)}, not ${formatShape(shape)}`, {
+        at: base.at,
+      });
+    }
+    return value;
+  };
+  const below = (declaration: Declaration): Weights => (base.has(declaration.name) ? base : fresh);
+  return {
+    ...base,
+    has: () => true,
+    read: async (declaration) => known(declaration) ?? below(declaration).read(declaration),
+    async bind(declaration) {
+      const value = known(declaration);
+      if (!value) return below(declaration).bind(declaration);
+      return { dtype: value.dtype, source: { bytes: bytesOf(value) } };
+    },
   };
 }
 

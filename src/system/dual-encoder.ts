@@ -84,7 +84,7 @@ export interface DualEncoder extends Network {
   readonly stages: readonly Stage[];
 }
 
-/** Outputs: `<side>_last_hidden`, `<side>_pooled`, `<side>_embeds` (of length 1), the scores both ways, and the loss. */
+/** Outputs: `<side>_last_hidden`, the vectors `<side>_pooled` and of length 1 `<side>_embeds`, scores both ways, the loss. */
 export function dualEncoder(parts: DualEncoderParts): DualEncoder {
   const { name, paper, image, text, stages = [], renames = [] } = parts;
   return {
@@ -103,19 +103,25 @@ function buffersOf({ part, prefix }: Slot<Tower>): Glob[] {
   return (part.buffers ?? []).map((glob) => (prefix ? `${prefix}.${glob}` : glob));
 }
 
+type Side = 'image' | 'text';
+const projectors: Readonly<Record<Side, string>> = { image: 'visual_projection', text: 'text_projection' };
+
+function project(p: Params, side: Side, pooled: Tensor, width: number | undefined): Tensor {
+  return width === undefined ? pooled : linear(p.at(projectors[side]), pooled, width, { bias: false });
+}
+
 function forward({ name, image, text, projection, matching }: DualEncoderParts, p: Params, given: Tensors): Tensors {
   const outputs: Record<string, Tensor> = {};
-  const side = (kind: 'image' | 'text', { part, prefix }: Slot<Tower>, projector: string): Tensor => {
+  const vectors = (side: Side, { part, prefix }: Slot<Tower>): Tensor => {
     const seen = part.forward(p.at(prefix), given);
-    const pooled = pooledOf(seen, name);
-    const vector = projection === undefined ? pooled : linear(p.at(projector), pooled, projection, { bias: false });
+    const vector = project(p, side, pooledOf(seen, name), projection);
     const embeds = div(vector, sqrt(sum(mul(vector, vector), [-1], { keep: true })));
-    Object.assign(outputs, { [`${kind}_embeds`]: embeds, [`${kind}_last_hidden`]: seen.last });
-    outputs[`${kind}_pooled`] = pooled;
+    Object.assign(outputs, { [`${side}_embeds`]: embeds, [`${side}_last_hidden`]: seen.last });
+    outputs[`${side}_pooled`] = vector;
     return embeds;
   };
-  const texts = given.input_ids && side('text', text, 'text_projection');
-  const pictures = given.pixel_values && side('image', image, 'visual_projection');
+  const texts = given.input_ids && vectors('text', text);
+  const pictures = given.pixel_values && vectors('image', image);
   if (!texts || !pictures) return outputs;
   const scores = matching.scores(p, matmul(texts, transpose(pictures)));
   return { ...outputs, logits_per_text: scores, logits_per_image: transpose(scores), loss: matching.loss(scores) };
@@ -140,27 +146,27 @@ export function matchPairs(): Objective {
   };
 }
 
-export interface TowerParts {
+export interface TowerOptions {
   readonly name: string;
   readonly paper?: string;
-  readonly tower: Slot<Tower>;
-  /** The name and width of a last projection without bias, whose output is then called `<side>_embeds`. */
-  readonly projection?: { readonly name: string; readonly width: number; readonly output: string };
+  /** Width of a last projection without bias, into the common space. */
+  readonly projection?: number | undefined;
 }
 
-/** One side alone. Outputs: `last_hidden`, `hidden_states/<i>`, and `pooled` or the projected vector. */
-export function singleTower({ name, paper, tower, projection }: TowerParts): Network {
+/** One side alone. Outputs: `last_hidden`, `pooled`, `hidden_states/<i>`, and `<side>_embeds` where it is projected. */
+export function singleTower(side: Side, tower: Slot<Tower>, { name, paper, projection }: TowerOptions): Network {
   return {
     name,
     ...(paper === undefined ? {} : { paper }),
     inputs: tower.part.inputs,
     buffers: buffersOf(tower),
+    // Newer files leave the level out that the dual encoder needs.
+    renames: [[[tower.prefix, '']]],
     forward(p, given) {
       const { states, last, pooled } = tower.part.forward(p.at(tower.prefix), given);
       const outputs: Record<string, Tensor> = { last_hidden: last };
-      if (pooled && projection) {
-        outputs[projection.output] = linear(p.at(projection.name), pooled, projection.width, { bias: false });
-      } else if (pooled) outputs.pooled = pooled;
+      if (pooled) outputs.pooled = pooled;
+      if (pooled && projection) outputs[`${side}_embeds`] = project(p, side, pooled, projection);
       for (const [i, state] of states.entries()) outputs[`hidden_states/${i}`] = state;
       return outputs;
     },

@@ -11,7 +11,7 @@ import { adamwStep } from './adamw.js';
 import { type Arena, createArena, type Region } from './arena.js';
 import { accumulateGradients, clipScale, gradientNorm } from './gradients.js';
 import { RunFolder } from './run-folder.js';
-import { checkSchedule, learningRate } from './schedule.js';
+import { learningRate } from './schedule.js';
 import { compileStep, type StageStep } from './step.js';
 
 /** The batches of a run, addressed by step. */
@@ -66,7 +66,6 @@ export interface TrainResult {
 /** Runs a stage to its end, or on from the newest checkpoint in `folder`. */
 export async function train(model: Model, options: TrainOptions): Promise<TrainResult> {
   const { steps, data, objective, optimizer, folder } = options;
-  checkSchedule(optimizer, steps, 'optimizer');
   const step = await compileStep(model, { objective, train: options.train, fields: data.fields });
   const run = folder === undefined ? undefined : await RunFolder.open(folder).catch((error) => closing(step, error));
   try {
@@ -140,10 +139,10 @@ async function oneStep({ step, arena, options }: Omit<Run, 'run'>, index: number
       hint: 'lower the learning rate, or look at the data of this step; the last checkpoint is from before it',
     });
   }
-  const { lr: _, betas = [0.9, 0.999], eps = 1e-8, decay = 0, clip = 1 } = optimizer;
+  const { clip = 1 } = optimizer;
   const rate = learningRate(optimizer, index, steps);
   const gradientScale = (clip > 0 ? clipScale(norm, clip) : 1) / targets;
-  adamwStep(arena, { betas, eps, decay }, { step: index + 1, rate, gradientScale });
+  adamwStep(arena, optimizer, { step: index + 1, rate, gradientScale });
   return { step: index + 1, steps, loss, targets, rate, norm };
 }
 
