@@ -2,13 +2,22 @@
 
 import type { AnyRecipe, Network } from '../system/index.js';
 import { type Fields, nearest, QuintetError } from '../tensor/index.js';
+import { clip, clipTextAlone, clipVisionAlone } from './clip.js';
 import { llama } from './llama.js';
 import { llava15 } from './llava-1.5.js';
 import { siglip, siglipVisionAlone } from './siglip.js';
 
-export { llama, llava15, siglip, siglipVisionAlone };
+export { clip, clipTextAlone, clipVisionAlone, llama, llava15, siglip, siglipVisionAlone };
 
-export const recipes: readonly AnyRecipe[] = [llama, llava15, siglip, siglipVisionAlone];
+export const recipes: readonly AnyRecipe[] = [
+  clip,
+  clipTextAlone,
+  clipVisionAlone,
+  llama,
+  llava15,
+  siglip,
+  siglipVisionAlone,
+];
 
 /** The recipe of that name. */
 export function recipeNamed(name: string): AnyRecipe {

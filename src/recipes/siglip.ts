@@ -42,5 +42,5 @@ export const siglipVisionAlone = recipe({
   },
   read: readSiglipVision,
   build: (vision, name) =>
-    singleTower({ name, paper, tower: slot(siglipVisionTower(vision), { prefix: 'vision_model' }) }),
+    singleTower('image', slot(siglipVisionTower(vision), { prefix: 'vision_model' }), { name, paper }),
 });

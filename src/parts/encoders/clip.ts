@@ -6,7 +6,7 @@
  *
  * B batch, P patches, T tokens, D width
  */
-import { add, concat, expand, flatten, reshape, slice, type Tensor, transpose } from '../../graph/index.js';
+import { add, concat, expand, flatten, select, slice, type Tensor, transpose } from '../../graph/index.js';
 import {
   type ActivationName,
   activationOf,
@@ -17,7 +17,7 @@ import {
   type Params,
 } from '../../nn/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
-import type { Encoder } from '../types.js';
+import type { Encoder, Tower } from '../types.js';
 
 export interface ClipVisionConfig {
   readonly image: number;
@@ -50,27 +50,33 @@ export function clipVision({ layer, keepClass, ...config }: ClipVisionConfig & C
     image: config.image,
     buffers: ['vision_model.embeddings.position_ids'],
     forward(p, pixels) {
-      const states = clipVisionStates(p.at('vision_model'), pixels, config);
+      // Of the pooled class token only the parameters are wanted: published files hold them whichever features are chosen.
+      const { states } = clipVisionTower(config).forward(p.at('vision_model'), { pixel_values: pixels });
       const features = states[last] as Tensor;
       return keepClass ? features : slice(features, 1, 1);
     },
   };
 }
 
-/** All hidden states, from the embeddings to the last block's output. pixels [B, 3, I, I] -> [B, 1+P, D] each */
-export function clipVisionStates(p: Params, pixels: Tensor, config: ClipVisionConfig): Tensor[] {
-  const { epsilon = 1e-5 } = config;
-  const states = [layerNorm(p.at('pre_layrnorm'), patches(p.at('embeddings'), pixels, config), epsilon)];
-  for (let i = 0; i < config.depth; i++)
-    states.push(clipBlock(p.at('encoder', 'layers', i), states[i] as Tensor, config));
-  // Published files hold it whether or not the chosen features pass through it.
-  clipPooled(p, states[config.depth] as Tensor, config);
-  return states;
-}
-
-/** The class token after the last norm: [B, 1+P, D] -> [B, D] */
-export function clipPooled(p: Params, states: Tensor, { width, epsilon = 1e-5 }: ClipVisionConfig): Tensor {
-  return reshape(layerNorm(p.at('post_layernorm'), slice(states, 1, 0, 1), epsilon), [states.dim(0), width]);
+/** Pictures to hidden states of the class token and the patches [B, 1+P, D], and the normalised class token [B, D]. */
+export function clipVisionTower(config: ClipVisionConfig): Tower {
+  const { image, width, depth, epsilon = 1e-5 } = config;
+  return {
+    kind: 'tower',
+    inputs: { pixel_values: { dtype: 'f32', shape: ['M', 3, image, image] } },
+    buffers: ['embeddings.position_ids'],
+    width,
+    forward(p, { pixel_values: pixels }) {
+      const embedded = patches(p.at('embeddings'), pixels as Tensor, config);
+      const states = [layerNorm(p.at('pre_layrnorm'), embedded, epsilon)];
+      for (let i = 0; i < depth; i++) {
+        const block = { activation: 'quick_gelu', epsilon, ...config } as const;
+        states.push(encoderBlock(p.at('encoder', 'layers', i), states[i] as Tensor, block));
+      }
+      const last = states[depth] as Tensor;
+      return { states, last, pooled: layerNorm(p.at('post_layernorm'), select(last, 1, 0), epsilon) };
+    },
+  };
 }
 
 function patches(p: Params, pixels: Tensor, { image, patch, width }: ClipVisionConfig): Tensor {
@@ -79,12 +85,6 @@ function patches(p: Params, pixels: Tensor, { image, patch, width }: ClipVisionC
   const tokens = transpose(flatten(grid, 2, 3), [0, 2, 1]);
   const first = expand(p.get('class_embedding', [width], normal(0.02)), [pixels.dim(0), 1, width]);
   return add(concat([first, tokens], 1), p.at('position_embedding').get('weight', [count + 1, width], normal(0.02)));
-}
-
-type BlockConfig = Pick<ClipVisionConfig, 'heads' | 'hidden' | 'activation' | 'epsilon'>;
-
-export function clipBlock(p: Params, x: Tensor, config: BlockConfig, mask: Tensor | null = null): Tensor {
-  return encoderBlock(p, x, { activation: 'quick_gelu', epsilon: 1e-5, ...config }, mask);
 }
 
 /** The configuration in a `config.json` of model_type clip_vision_model. */

@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { clip, clipTextAlone } from '../../src/recipes/clip.js';
+import { declarationsOf, type Network, parameterCount } from '../../src/system/index.js';
+import { expectFixture } from './fixture.js';
+
+test('CLIP scores, loss and gradients equal the reference, the end of texts being their largest id', () =>
+  expectFixture('clip'));
+
+test('CLIP with gelu and an end token of its own equals the reference', () => expectFixture('clip-gelu'));
+
+test('the vision tower alone equals the reference', () => expectFixture('clip-vision'));
+
+test('the projecting vision tower alone equals the reference', () =>
+  expectFixture('clip-vision-projection', '', { upstream_pooled: 'upstream_image_embeds' }));
+
+test('published sizes hold as many numbers as the published files', () => {
+  const count = (network: Network): number => parameterCount(declarationsOf(network).values());
+  expect(count(clip('vit-l-14'))).toBe(427_616_513);
+  expect(count(clip('vit-b-32'))).toBe(151_277_313);
+  expect(count(clipTextAlone('vit-l-14'))).toBe(123_060_480);
+});
