@@ -15,8 +15,8 @@ export interface AdamW {
   readonly decay?: number;
   /** What decays: matrices only (default), or everything. */
   readonly decayOn?: 'matrices' | 'all';
-  /** Steps of linear warm-up from 0, or below 1 a part of all steps; default 0. */
-  readonly warmup?: number;
+  /** Linear from zero: a part of all steps below 1, or a number of steps; default 0. */
+  readonly warmup?: number | { readonly steps: number };
   /** Default constant. */
   readonly schedule?: 'constant' | 'linear' | 'cosine';
   /** The rate at the end, as a part of `lr`; default 0. */

@@ -11,7 +11,7 @@ import { adamwStep } from './adamw.js';
 import { type Arena, createArena, type Region } from './arena.js';
 import { accumulateGradients, clipScale, gradientNorm } from './gradients.js';
 import { RunFolder } from './run-folder.js';
-import { learningRate } from './schedule.js';
+import { checkSchedule, learningRate } from './schedule.js';
 import { compileStep, type StageStep } from './step.js';
 
 /** The batches of a run, addressed by step. */
@@ -66,6 +66,7 @@ export interface TrainResult {
 /** Runs a stage to its end, or on from the newest checkpoint in `folder`. */
 export async function train(model: Model, options: TrainOptions): Promise<TrainResult> {
   const { steps, data, objective, optimizer, folder } = options;
+  checkSchedule(optimizer, steps, 'optimizer');
   const step = await compileStep(model, { objective, train: options.train, fields: data.fields });
   const run = folder === undefined ? undefined : await RunFolder.open(folder).catch((error) => closing(step, error));
   try {
