@@ -3,6 +3,8 @@ export { type GgufEntry, type GgufHeader, largestGgufHeader, parseGgufHeader } f
 export { dequantise } from './gguf-blocks.js';
 export { type GgufCheckpoint, openGguf } from './gguf-checkpoint.js';
 export { isQuantised, type QuantisedType, quantisedTypes } from './gguf-types.js';
+export { type HubOptions, hubOptionsFromEnvironment, resolveModel } from './hub.js';
+export type { HubProgress, Patience } from './hub-download.js';
 export * from './model-folder.js';
 export { openCheckpoint } from './open.js';
 export * from './pipeline-folder.js';

@@ -1,0 +1,76 @@
+/** Which files of a repository a model needs. */
+
+import { QuintetError } from '../tensor/index.js';
+
+/** Configuration, tokenizer, templates and processors: small, and all of them taken. */
+const descriptions = [
+  'config.json',
+  'generation_config.json',
+  'scheduler_config.json',
+  'adapter_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'vocab.txt',
+  'merges.txt',
+  'chat_template.json',
+  'chat_template.jinja',
+  'preprocessor_config.json',
+  'video_preprocessor_config.json',
+  'processor_config.json',
+];
+
+const pipelineIndex = 'model_index.json';
+
+const stems = ['model', 'diffusion_pytorch_model', 'adapter_model'];
+
+/**
+ * The files that a model needs of those that its repository has: descriptions and one set of safetensors weights of the
+ * folder itself, or where it is a diffusers pipeline of each component's folder. What shows that a download was whole comes
+ * last: the weights of a model, the index of a pipeline.
+ */
+export function modelFiles(all: readonly string[], repository: string): string[] {
+  const isPipeline = all.includes(pipelineIndex);
+  const folders = isPipeline ? [...new Set(all.map(folderOf))].filter((folder) => folder !== '') : [''];
+  const chosen = all.filter((path) => /^additional_chat_templates\/[^/]+\.jinja$/.test(path));
+  for (const folder of folders) {
+    const names = all.filter((path) => folderOf(path) === folder).map((path) => path.slice(folder.length));
+    const needed = [...names.filter((name) => descriptions.includes(name)), ...weights(names)];
+    chosen.push(...needed.map((name) => `${folder}${name}`));
+  }
+  if (!chosen.some((path) => path.endsWith('.safetensors'))) throw noWeights(all, repository);
+  return isPipeline ? [...chosen, pipelineIndex] : chosen;
+}
+
+/** With its slash at the end; '' for the outermost. */
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/') + 1);
+}
+
+/** One file, or an index with its shards. */
+function weights(names: readonly string[]): string[] {
+  for (const stem of stems) {
+    if (names.includes(`${stem}.safetensors`)) return [`${stem}.safetensors`];
+    if (names.includes(`${stem}.safetensors.index.json`)) {
+      const shard = new RegExp(`^${stem}-\\d{5}-of-\\d{5}\\.safetensors$`);
+      return [`${stem}.safetensors.index.json`, ...names.filter((name) => shard.test(name))];
+    }
+  }
+  const single = names.filter((name) => name.endsWith('.safetensors'));
+  return single.length === 1 ? single : [];
+}
+
+function noWeights(all: readonly string[], repository: string): QuintetError {
+  const gguf = all.filter((path) => path.endsWith('.gguf'));
+  if (gguf.length > 0) {
+    const hint = `Name one of its files, as in ${repository}/${gguf[0]}: ${gguf.slice(0, 30).join(', ')}.`;
+    return new QuintetError('not-found', `${repository} has GGUF files`, { hint });
+  }
+  const pickled = all.some((path) => /\.(bin|pt|pth|ckpt)$/.test(path));
+  const hint = pickled
+    ? 'Its weights are Python pickles, which can run code and are never opened; look for a safetensors version.'
+    : 'Is it a model?';
+  return new QuintetError('not-found', `${repository} has no safetensors weights`, { hint });
+}
