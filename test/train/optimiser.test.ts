@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { type AdamW, adamw } from '../../src/system/stage.js';
 import type { HostArray } from '../../src/tensor/index.js';
-import { adamwStep } from '../../src/train/adamw.js';
+import { type AdamWSettings, adamwStep, checkAdamW } from '../../src/train/adamw.js';
 import { createArena, type TrainedTensor } from '../../src/train/arena.js';
 import { accumulateGradients, clipScale, gradientNorm } from '../../src/train/gradients.js';
 import { expectClose } from '../graph/close.js';
 
 interface AdamWFixture {
-  settings: { betas: [number, number]; eps: number; decay: number };
+  settings: AdamWSettings;
   clip: number;
   tensors: (TrainedTensor & { values: number[] })[];
   steps: {
@@ -53,7 +54,7 @@ test('a parameter whose gradient is always zero only decays, and one at rate zer
   const arena = createArena([{ name: 'w', shape: [1, 5], decay: true }]);
   const values = tensorOf(arena.values.tensors, 'w');
   fill(values, [1, -2, 3, 4, 5]);
-  const settings = { betas: [0.9, 0.999], eps: 1e-8, decay: 0.5 } as const;
+  const settings = { decay: 0.5 };
   adamwStep(arena, settings, { step: 1, rate: 0 });
   expect([...values.data]).toEqual([1, -2, 3, 4, 5]);
   adamwStep(arena, settings, { step: 2, rate: 0.25 });
@@ -69,7 +70,7 @@ test('tensors lie apart at multiples of 64 bytes, and a step leaves the padding 
   for (const region of [arena.values, arena.gradients]) {
     for (const { data } of Object.values(region.tensors)) (data as Float32Array).fill(1);
   }
-  adamwStep(arena, { betas: [0.9, 0.999], eps: 1e-8, decay: 0 }, { step: 1, rate: 0.1 });
+  adamwStep(arena, {}, { step: 1, rate: 0.1 });
   const offsets = Object.values(arena.values.tensors).map(({ data }) => data.byteOffset);
   expect(offsets).toEqual([0, 64, 128]);
   const padding = arena.values.data.filter((_, i) => i >= 3 && i < 16);
@@ -113,4 +114,18 @@ test('the clipping factor never enlarges', () => {
   expect(clipScale(0, 1)).toBe(1);
   expect(clipScale(0.5, 1)).toBe(1);
   expect(clipScale(4, 1)).toBeCloseTo(0.25, 6);
+});
+
+test('settings that cannot be meant are refused by field', () => {
+  const refused = (settings: Omit<AdamW, 'kind'>) =>
+    expect(() => checkAdamW(adamw(settings), 100, 'stages.align.optimizer'));
+  refused({ lr: 0 }).toThrow('stages.align.optimizer.lr: expected a positive number, got 0');
+  refused({ lr: 1e-3, betas: [0.9, 1] }).toThrow('optimizer.betas[1]: expected a number below 1, got 1');
+  refused({ lr: 1e-3, eps: 0 }).toThrow('optimizer.eps');
+  refused({ lr: 2, decay: 0.5 }).toThrow('optimizer.decay');
+  refused({ lr: 1e-3, clip: Number.NaN }).toThrow('optimizer.clip');
+  refused({ lr: 1e-3, minimum: 3 }).toThrow('optimizer.minimum');
+  refused({ lr: 1e-3, warmup: { steps: 101 } }).toThrow('warmup.steps: expected a whole number up to the 100');
+  refused({ lr: 1e-3, warmup: 50 }).toThrow('optimizer.warmup: expected a part of the run');
+  checkAdamW(adamw({ lr: 2e-5, betas: [0.9, 0.95], decay: 0.1, warmup: 0.03, schedule: 'cosine', clip: 0 }), 100, '');
 });
