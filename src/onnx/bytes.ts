@@ -1,6 +1,5 @@
 /** An ONNX model as bytes. Field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). */
 
-import { QuintetError } from '../tensor/index.js';
 import type { OnnxAttribute, OnnxInitializer, OnnxModel, OnnxNode, OnnxValue } from './model.js';
 import { ProtobufWriter } from './protobuf.js';
 import { onnxTypes } from './types.js';
@@ -19,8 +18,8 @@ export interface ExternalRange {
 }
 
 /**
- * The bytes of a model. `place` says which initialisers stay outside of it, and where; undefined writes the bytes of an
- * initialiser in memory into the model. The whole may not exceed protobuf's 2 GiB.
+ * The bytes of a model. `place` says which initialisers stay outside of it, and where: all that lie in files, and those
+ * in memory that it wants to; undefined writes the bytes into the model. The whole may not exceed protobuf's 2 GiB.
  */
 export function onnxBytes(
   model: OnnxModel,
@@ -33,7 +32,8 @@ export function onnxBytes(
     for (const node of model.nodes) w.message(1, () => writeNode(w, node));
     w.string(2, model.name);
     for (const initializer of model.initializers) {
-      w.message(5, () => writeInitializer(w, initializer, place(initializer)));
+      const empty = initializer.shape.includes(0);
+      w.message(5, () => writeInitializer(w, initializer, empty ? undefined : place(initializer)));
     }
     for (const value of model.inputs) w.message(11, () => writeValue(w, value));
     for (const value of model.outputs) w.message(12, () => writeValue(w, value));
@@ -85,9 +85,7 @@ function writeInitializer(w: ProtobufWriter, initializer: OnnxInitializer, exter
   w.int(2, onnxTypes[dtype]);
   w.string(8, name);
   if (!external) {
-    if (!('bytes' in source))
-      throw new QuintetError('engine', `initialiser "${name}" has no place`, { at: source.file });
-    w.bytes(9, source.bytes);
+    w.bytes(9, 'bytes' in source ? source.bytes : new Uint8Array());
     return;
   }
   for (const [key, value] of Object.entries(external)) {

@@ -1,30 +1,35 @@
 /** Engines that run graphs. This file is safe to import in a browser: what needs Node is loaded when it is asked for. */
 import { QuintetError } from '../tensor/index.js';
 import type { Engine } from './engine.js';
+import type { WebOptions } from './web.js';
 
 export type { Engine, RunOptions, Session, SessionOptions } from './engine.js';
-export { type WebOptions, webEngine } from './web.js';
 
-export interface EngineOptions {
+/** What the web engine needs is given in browsers only: in Node it finds its files, and has one thread. */
+export interface EngineOptions extends WebOptions {
   /** Default: `native` where it loads, otherwise `web`. */
   readonly engine?: Engine['name'];
   /** Path of ONNX Runtime's shared library for `native`; default the one that onnxruntime-node ships. */
   readonly library?: string;
+  /** Threads of a session that does not say otherwise (`native`), or of all sessions (`web`). */
+  readonly threads?: number;
   /** Told why `web` runs instead of `native`. */
   readonly onNotice?: (notice: string) => void;
 }
 
 /** The best engine that runs here. One that is asked for by name or path is never replaced by another. */
-export async function defaultEngine({ engine, library, onNotice }: EngineOptions = {}): Promise<Engine> {
+export async function defaultEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { engine, library, onNotice } = options;
   if (!isNode()) {
     if (engine === 'native') throw new QuintetError('unsupported', 'the native engine needs Node');
     const { webEngine } = await import('./web.js');
-    return webEngine();
+    return webEngine(options);
   }
+  // package.json leaves this file out of browsers.
   const { nativeEngine, webEngineInNode } = await import('./node.js');
   if (engine === 'web') return webEngineInNode();
   try {
-    return nativeEngine(library === undefined ? {} : { library });
+    return nativeEngine(options);
   } catch (error) {
     if (engine === 'native' || library !== undefined) throw error;
     onNotice?.(`${(error as Error).message}\nThe slower web engine runs instead.`);

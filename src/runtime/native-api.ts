@@ -1,6 +1,6 @@
 /**
  * ONNX Runtime's C API through koffi. The functions live in one table whose order is frozen (onnxruntime_c_api.h); the
- * numbers below are places in it, all of them there since version 12 of the API.
+ * numbers below are places in it.
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -10,8 +10,8 @@ import { QuintetError } from '../tensor/index.js';
 /** A pointer of the C API. */
 export type Pointer = bigint;
 
-/** The version of the table that is asked for: the functions used here need 12, the package ships 1.30. */
-const API_VERSION = 17;
+/** The version of the table that is asked for, the first with all functions used here. */
+const API_VERSION = 12;
 
 /** Session creation recurses along the graph: koffi's own stacks overflow on graphs of some thousand nodes. */
 const STACK_BYTES = 16 << 20;
@@ -91,7 +91,7 @@ export function loadOrt(path: string = shippedLibrary()): OrtApi {
   if (known) return known.api;
   let handle: ReturnType<typeof koffi.load>;
   try {
-    koffi.config({ ...koffi.config(), sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+    if (loaded.size === 0) koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
     handle = koffi.load(path);
   } catch (cause) {
     throw new QuintetError('engine', `ONNX Runtime could not be loaded: ${(cause as Error).message}`, {

@@ -12,17 +12,20 @@ import { placeWeights } from './native-weights.js';
 export interface NativeOptions {
   /** Path of ONNX Runtime's shared library; default the one that onnxruntime-node ships. */
   readonly library?: string;
+  /** Threads of a session that does not say otherwise; default one a core. */
+  readonly threads?: number;
 }
 
 /** The engine; throws a QuintetError of code 'engine' where the library cannot be loaded. */
-export function nativeEngine({ library }: NativeOptions = {}): Engine {
+export function nativeEngine({ library, threads }: NativeOptions = {}): Engine {
   const api = loadOrt(library);
   return {
     name: 'native',
     description: `ONNX Runtime ${api.version}, ${api.path}`,
     inPlace: true,
     insideOnly: [],
-    createSession: (model, options = {}) => createSession(api, model, options),
+    createSession: (model, options = {}) =>
+      createSession(api, model, threads === undefined ? options : { threads, ...options }),
   };
 }
 

@@ -1,4 +1,7 @@
-/** What the engines need of Node: the native one, and files for the web one. Nothing in a browser imports this. */
+/**
+ * What the engines need of Node: the native one, and files for the web one. The field `browser` of package.json keeps
+ * this file out of what is bundled for browsers.
+ */
 import { open, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { QuintetError } from '../tensor/index.js';

@@ -18,10 +18,13 @@ export interface WebOptions {
   readonly readRange?: (file: string, offset: number, length: number) => Promise<Uint8Array>;
 }
 
+/** The only messages that are printed: failures are thrown, and a library does not print. */
+const FATAL = 4;
+
 /** The engine. The first one decides for the whole page or process where the WebAssembly file is, and its threads. */
 export function webEngine(options: WebOptions = {}): Engine {
   const { wasm, threads = 1 } = options;
-  ort.env.logLevel = 'fatal'; // failures are thrown; a library does not print
+  ort.env.logLevel = 'fatal';
   ort.env.wasm.numThreads = threads;
   if (typeof wasm === 'string') ort.env.wasm.wasmPaths = { wasm };
   else if (wasm) ort.env.wasm.wasmBinary = wasm;
@@ -71,7 +74,7 @@ async function createSession(model: OnnxModel, options: SessionOptions, engine: 
     executionProviders: ['wasm'],
     enableCpuMemArena: false,
     enableMemPattern: false,
-    logSeverityLevel: 4,
+    logSeverityLevel: FATAL,
     externalData,
     // Recomputation writes a subgraph twice on purpose: merging equal nodes would undo it.
     ...(options.purpose === 'train' ? { extra: { optimization: { disable_specified_optimizers: merged } } } : {}),
@@ -118,6 +121,7 @@ class WebSession implements Session {
     const running = this.session.run(
       tensors,
       wanted.map(({ name }) => name),
+      { logSeverityLevel: FATAL },
     );
     this.#running.add(running);
     const results = await running

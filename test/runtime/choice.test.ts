@@ -1,0 +1,56 @@
+/** Which engine runs. */
+import { build } from 'esbuild';
+import { afterEach, expect, test, vi } from 'vitest';
+import { defaultEngine } from '../../src/runtime/index.js';
+import { QuintetError } from '../../src/tensor/index.js';
+
+afterEach(() => {
+  vi.doUnmock('../../src/runtime/native.js');
+  vi.resetModules();
+});
+
+test('the native one, without a word', async () => {
+  const onNotice = vi.fn();
+  const engine = await defaultEngine({ onNotice });
+  expect(engine.name).toBe('native');
+  expect(engine.description).toMatch(/^ONNX Runtime 1\.\d+\.\d+, .*onnxruntime/);
+  expect(onNotice).not.toHaveBeenCalled();
+});
+
+test('the one that is asked for', async () => {
+  expect((await defaultEngine({ engine: 'web' })).name).toBe('web');
+  await expect(defaultEngine({ library: '/nowhere/libonnxruntime.so' })).rejects.toMatchObject({
+    code: 'engine',
+    at: '/nowhere/libonnxruntime.so',
+  });
+});
+
+test('the web one where the native library does not load, and a notice says why', async () => {
+  vi.doMock('../../src/runtime/native.js', () => ({
+    nativeEngine: () => {
+      throw new QuintetError('engine', 'ONNX Runtime could not be loaded: no such file');
+    },
+  }));
+  vi.resetModules();
+  const fresh = await import('../../src/runtime/index.js');
+  const notices: string[] = [];
+  const engine = await fresh.defaultEngine({ onNotice: (notice) => notices.push(notice) });
+  expect(engine.name).toBe('web');
+  expect(notices).toEqual(['ONNX Runtime could not be loaded: no such file\nThe slower web engine runs instead.']);
+  await expect(fresh.defaultEngine({ engine: 'native' })).rejects.toThrow('no such file');
+});
+
+test('a bundle for browsers holds nothing of the native engine', async () => {
+  const { metafile, outputFiles } = await build({
+    entryPoints: ['src/runtime/index.ts'],
+    bundle: true,
+    platform: 'browser',
+    format: 'esm',
+    write: false,
+    metafile: true,
+  });
+  const inputs = Object.keys(metafile.inputs);
+  expect(inputs).toContain('src/runtime/web.ts');
+  expect(inputs.filter((path) => /koffi|runtime\/native/.test(path))).toEqual([]);
+  expect(outputFiles[0]?.text).not.toContain('koffi');
+});
