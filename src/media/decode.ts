@@ -32,6 +32,11 @@ export async function decodePicture(
   }
   const header = readHeader(bytes, at);
   checkSize(header.width, header.height, at, bounds);
+  if (header.scans > bounds.scans) {
+    throw new QuintetError('limit', `a progressive JPEG of ${header.scans} scans; at most ${bounds.scans} are read`, {
+      at,
+    });
+  }
   if (header.format === 'gif') return decodeGif(bytes, at);
   return inBrowser() ? decodeInBrowser(bytes, header, at) : decodeWithSharp(bytes, header, bounds, at);
 }
@@ -54,6 +59,7 @@ async function decodeWithSharp(
   const isCmyk = header.format === 'jpeg' && header.channels === 4;
   const isDeepGrey = header.format === 'png' && header.channels === 1 && header.bits === 16;
   if (isCmyk) source.pipelineColourspace('cmyk').toColourspace('cmyk');
+  else source.removeAlpha();
   if (isDeepGrey) source.toColourspace('grey16');
   const { data, info } = await source
     .raw({ depth: isDeepGrey ? 'ushort' : 'uchar' })
@@ -71,31 +77,19 @@ async function decodeWithSharp(
   if (isCmyk) return orient({ ...size, data: rgbOfCmyk(data) }, header.orientation);
   if (isDeepGrey) {
     const levels = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
-    return orient({ ...size, data: rgbOfDeepGrey(levels, info.channels) }, header.orientation);
+    return orient({ ...size, data: rgbOfDeepGrey(levels) }, header.orientation);
   }
-  return orient({ ...size, data: rgbOf(data, info.channels) }, header.orientation);
+  return orient({ ...size, data }, header.orientation);
 }
 
 function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0] as string;
 }
 
-/** Keeps three channels of `channels`. */
-function rgbOf(data: Uint8Array, channels: number): Uint8Array {
-  if (channels === 3) return data;
-  const result = new Uint8Array((data.length / channels) * 3);
-  for (let from = 0, to = 0; to < result.length; from += channels, to += 3) {
-    for (let c = 0; c < 3; c++) result[to + c] = data[channels < 3 ? from : from + c] as number;
-  }
-  return result;
-}
-
 /** Pillow clips 16-bit grey at 255 when it converts to RGB; it does not scale. */
-function rgbOfDeepGrey(levels: Uint16Array, channels: number): Uint8Array {
-  const result = new Uint8Array((levels.length / channels) * 3);
-  for (let from = 0, to = 0; to < result.length; from += channels, to += 3) {
-    result.fill(Math.min(255, levels[from] as number), to, to + 3);
-  }
+function rgbOfDeepGrey(levels: Uint16Array): Uint8Array {
+  const result = new Uint8Array(levels.length * 3);
+  for (let i = 0; i < levels.length; i++) result.fill(Math.min(255, levels[i] as number), i * 3, i * 3 + 3);
   return result;
 }
 
@@ -126,8 +120,15 @@ async function decodeInBrowser(bytes: Uint8Array, header: PictureHeader, at: str
   if (!context) throw new QuintetError('unsupported', 'this browser has no 2d canvas to read pixels from', { at });
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
-  const rgba = context.getImageData(0, 0, width, height).data;
-  return { width, height, data: rgbOf(new Uint8Array(rgba.buffer), 4) };
+  return { width, height, data: withoutAlpha(context.getImageData(0, 0, width, height).data) };
+}
+
+function withoutAlpha(rgba: Uint8ClampedArray): Uint8Array {
+  const result = new Uint8Array((rgba.length / 4) * 3);
+  for (let from = 0, to = 0; to < result.length; from += 4, to += 3) {
+    for (let c = 0; c < 3; c++) result[to + c] = rgba[from + c] as number;
+  }
+  return result;
 }
 
 /** A PNG file of the picture. Node only (sharp). */

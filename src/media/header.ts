@@ -17,6 +17,8 @@ export interface PictureHeader {
   readonly channels: number;
   /** EXIF orientation, 1 to 8; 1 is upright. */
   readonly orientation: number;
+  /** Passes over the pixels: many in a progressive JPEG. */
+  readonly scans: number;
 }
 
 /** Reads a picture file's header. Throws QuintetError 'media' where it is not one of the four formats, or is cut off. */
@@ -28,7 +30,7 @@ export function readHeader(bytes: Uint8Array, at: string): PictureHeader {
     if (startsWith(bytes, 0, 'RIFF') && startsWith(bytes, 8, 'WEBP')) return readWebp(bytes, view);
     if (startsWith(bytes, 0, 'GIF87a') || startsWith(bytes, 0, 'GIF89a')) {
       const [width, height] = [view.getUint16(6, true), view.getUint16(8, true)];
-      return { format: 'gif', width, height, bits: 8, channels: 3, orientation: 1 };
+      return { format: 'gif', width, height, bits: 8, channels: 3, orientation: 1, scans: 1 };
     }
   } catch (error) {
     // A DataView throws RangeError where a field lies beyond the end.
@@ -66,34 +68,43 @@ function readPng(bytes: Uint8Array, view: DataView): PictureHeader {
     break;
   }
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
-  return { format: 'png', width, height, bits: view.getUint8(24), channels, orientation };
+  return { format: 'png', width, height, bits: view.getUint8(24), channels, orientation, scans: 1 };
 }
 
 function readJpeg(bytes: Uint8Array, view: DataView): PictureHeader {
   let orientation = 1;
+  let scans = 0;
+  let frame: Pick<PictureHeader, 'width' | 'height' | 'bits' | 'channels'> | undefined;
   for (let offset = 2; ; ) {
-    while (view.getUint8(offset) !== 0xff) offset++; // decoders skip what stands between segments
-    while (view.getUint8(offset) === 0xff) offset++;
-    const marker = view.getUint8(offset++);
-    if (marker === 0xd9 || marker === 0xda) throw new QuintetError('media', 'no frame header before the pixels');
-    if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8)) continue; // these have no content
-    const length = view.getUint16(offset);
-    if (marker === 0xe1 && startsWith(bytes, offset + 2, 'Exif\0\0') && orientation === 1) {
-      orientation = orientationOf(bytes.subarray(offset + 8, offset + length));
+    // Decoders skip what stands between segments. Within a scan 0xff is followed by 0 or a restart marker.
+    do offset = bytes.indexOf(0xff, offset) + 1;
+    while (offset > 0 && (bytes[offset] === 0xff || isBare(bytes[offset])));
+    const marker = bytes[offset];
+    if (offset === 0 || marker === undefined || marker === 0xd9) break;
+    const length = offset + 3 > bytes.length ? 2 : view.getUint16(offset + 1);
+    if (marker === 0xda) scans++;
+    if (marker === 0xe1 && startsWith(bytes, offset + 3, 'Exif\0\0') && orientation === 1) {
+      orientation = orientationOf(bytes.subarray(offset + 9, offset + 1 + length));
     }
     // Frame headers are C0 to CF without DHT (C4), JPG (C8) and DAC (CC).
     if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
-      const [height, width] = [view.getUint16(offset + 3), view.getUint16(offset + 5)];
-      const [bits, channels] = [view.getUint8(offset + 2), view.getUint8(offset + 7)];
-      return { format: 'jpeg', width, height, bits, channels, orientation };
+      const [height, width] = [view.getUint16(offset + 4), view.getUint16(offset + 6)];
+      frame ??= { width, height, bits: view.getUint8(offset + 3), channels: view.getUint8(offset + 8) };
     }
-    offset += Math.max(2, length);
+    offset += 1 + Math.max(2, length);
   }
+  if (frame === undefined) throw new QuintetError('media', 'no frame header');
+  return { format: 'jpeg', ...frame, orientation, scans };
+}
+
+/** Markers without content: the restart markers, SOI, and those below C0, whose content, if any, is looked through. */
+function isBare(marker: number | undefined): boolean {
+  return marker !== undefined && (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd8));
 }
 
 function readWebp(bytes: Uint8Array, view: DataView): PictureHeader {
   const of = (width: number, height: number, orientation = 1): PictureHeader => {
-    return { format: 'webp', width, height, bits: 8, channels: 4, orientation };
+    return { format: 'webp', width, height, bits: 8, channels: 4, orientation, scans: 1 };
   };
   if (startsWith(bytes, 12, 'VP8 ')) return of(view.getUint16(26, true) & 0x3fff, view.getUint16(28, true) & 0x3fff);
   if (startsWith(bytes, 12, 'VP8L')) {

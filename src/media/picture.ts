@@ -16,10 +16,15 @@ export interface PictureLimits {
   readonly side: number;
   /** Largest width times height. */
   readonly pixels: number;
+  /** Most passes over the pixels in a progressive JPEG, each of which takes time but hardly a byte; encoders write ten. */
+  readonly scans: number;
 }
 
-/** 64 MiB, 32768 a side, 67 million pixels (a 50-megapixel photograph passes). */
-export const pictureLimits: PictureLimits = { bytes: 2 ** 26, side: 2 ** 15, pixels: 2 ** 26 };
+/**
+ * 64 MiB, 32768 a side, 67 million pixels (a 50-megapixel photograph passes). Decoding takes up to 12 bytes a pixel for a
+ * while, so that these keep a process below 1 GB.
+ */
+export const pictureLimits: PictureLimits = { bytes: 2 ** 26, side: 2 ** 15, pixels: 2 ** 26, scans: 64 };
 
 /** A picture of one colour. */
 export function plainPicture(width: number, height: number, colour: readonly number[] = [0, 0, 0]): Picture {
@@ -28,7 +33,7 @@ export function plainPicture(width: number, height: number, colour: readonly num
   return { width, height, data };
 }
 
-/** Refuses sizes that are nothing or beyond the limits. `what` completes "the picture is", as in "1 x 90000 pixels". */
+/** Refuses sizes that are nothing or beyond the limits. */
 export function checkSize(width: number, height: number, at: string, limits: PictureLimits = pictureLimits): void {
   if (width < 1 || height < 1) {
     throw new QuintetError('media', `a picture of ${width} x ${height} pixels has none`, { at });

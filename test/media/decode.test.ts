@@ -54,6 +54,14 @@ describe('decoding', () => {
     expect(performance.now() - started).toBeLessThan(100);
   });
 
+  test('a JPEG of very many scans is refused before it is decoded', async () => {
+    const bytes = fileOf('progressive.jpg');
+    expect((await decodePicture(bytes)).width).toBe(42);
+    const scan = bytes.subarray(bytes.lastIndexOf(0xda) - 1, -2);
+    const many = Buffer.concat([bytes.subarray(0, -2), ...Array<Uint8Array>(100).fill(scan), bytes.subarray(-2)]);
+    expect((await errorOf(decodePicture(many))).message).toMatch(/1\d\d scans; at most 64 are read/);
+  });
+
   test('limits are the caller’s to set', async () => {
     const bytes = fileOf('444.jpg'); // 42 x 30
     for (const limits of [{ bytes: 100 }, { side: 41 }, { pixels: 42 * 30 - 1 }]) {
