@@ -19,7 +19,6 @@ export async function saveForever(path: string): Promise<never> {
   const folder = await RunFolder.open(path);
   let step = (await folder.latest())?.step ?? 0;
   await folder.rewindLog(step);
-  process.stdout.write('begun\n');
   for (;;) {
     step++;
     await folder.log({ step, loss: 1 / step });
