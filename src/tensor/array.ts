@@ -86,3 +86,24 @@ export function castArray(array: HostArray, dtype: DType): HostArray {
 export function toNumbers(array: HostArray): number[] {
   return Array.from({ length: array.data.length }, (_, i) => valueAt(array, i));
 }
+
+/** Arrays of one type and row shape, one after another along the first axis. */
+export function concatRows(arrays: readonly HostArray[]): HostArray {
+  const [first, ...rest] = arrays;
+  if (!first) throw new QuintetError('shape', 'no arrays to join');
+  for (const { dtype, shape } of rest) {
+    if (dtype !== first.dtype || shape.slice(1).join() !== first.shape.slice(1).join()) {
+      throw new QuintetError('shape', `[${shape.join(', ')}] does not join [${first.shape.join(', ')}]`);
+    }
+  }
+  if (rest.length === 0) return first;
+  const rows = arrays.reduce((sum, { shape }) => sum + (shape[0] as number), 0);
+  const result = zerosArray(first.dtype, [rows, ...first.shape.slice(1)]);
+  const bytes = bytesOf(result);
+  let offset = 0;
+  for (const array of arrays) {
+    bytes.set(bytesOf(array), offset);
+    offset += array.data.byteLength;
+  }
+  return result;
+}

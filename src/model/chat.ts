@@ -1,0 +1,226 @@
+/** A conversation with a system about pictures: prompts, streamed answers, and what was seen kept for the next turn. */
+
+import type { Picture } from '../media/index.js';
+import type { System } from '../system/index.js';
+import { concatRows, type HostArray, QuintetError } from '../tensor/index.js';
+import { createDetokenizer, createStopMatcher } from '../text/index.js';
+import { generationDefaults } from './defaults.js';
+import { type GeneratedToken, type GenerateOptions, generateTokens } from './generate.js';
+import { type Cache, LanguageSession } from './language-session.js';
+import type { Model } from './load.js';
+import { createProcessor, type PicturedChat, type Processor } from './prompt.js';
+import type { Choice } from './sample.js';
+import { VisionSession } from './vision.js';
+
+export interface ReplyOptions extends GenerateOptions {
+  /** Texts that end the answer; they are not part of it. */
+  readonly stop?: readonly string[];
+}
+
+/** A piece of an answer. */
+export interface ReplyPiece {
+  /** May be empty, where a token only begins a character. */
+  readonly text: string;
+  /** The token that was just generated; absent in the last piece. */
+  readonly token?: Choice & { readonly top: readonly Choice[] };
+  /** In the last piece: what ended the answer. */
+  readonly end?: 'stop' | 'length';
+}
+
+/** What the cache holds: the tokens, and the pictures among them. */
+interface Remembered {
+  readonly cache: Cache;
+  readonly ids: readonly number[];
+  readonly pictures: readonly Picture[];
+}
+
+export class Chat {
+  #remembered: Remembered | undefined;
+  #busy = false;
+
+  private constructor(
+    readonly model: Model<System>,
+    readonly processor: Processor,
+    private readonly language: LanguageSession,
+    private readonly vision: VisionSession | undefined,
+  ) {}
+
+  /** Compiles what a conversation with the model needs. */
+  static async open(model: Model<System>): Promise<Chat> {
+    if (!model.files) throw new QuintetError('not-found', 'the model has no tokenizer', { at: model.network.name });
+    const processor = createProcessor(model.network, model.files);
+    const language = await LanguageSession.open(model);
+    const vision = model.network.image ? await VisionSession.open(model, processor) : undefined;
+    return new Chat(model, processor, language, vision);
+  }
+
+  /**
+   * Streams the answer to the last message. Of the conversation only what is new since the last call is computed. One
+   * answer at a time; leaving the loop ends it.
+   */
+  async *reply(
+    { messages, pictures }: PicturedChat,
+    options: ReplyOptions = {},
+  ): AsyncGenerator<ReplyPiece, void, undefined> {
+    if (this.#busy) throw new QuintetError('unsupported', 'this conversation is still being answered');
+    this.#busy = true;
+    try {
+      const { signal } = options;
+      const seen = await Promise.all(pictures.map((picture) => this.#see(picture, signal)));
+      const text = this.processor.render(messages, { prompt: true });
+      const ids = this.processor.encode(
+        text,
+        seen.map(({ layout }) => layout),
+      );
+      const settings = { ...this.defaults(), ...options };
+      const cache = this.#recall(ids, pictures, ids.length + (settings.maxTokens ?? 256));
+      const features = this.#pending(
+        ids,
+        cache,
+        seen.map((picture) => picture.features),
+      );
+      const prompts = { ids: [ids], features };
+      yield* this.#stream(
+        generateTokens(this.language, cache, prompts, settings),
+        { cache, ids, pictures },
+        settings.stop,
+      );
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** The whole answer to the last message. */
+  async answer(chat: PicturedChat, options: ReplyOptions = {}): Promise<string> {
+    let text = '';
+    for await (const piece of this.reply(chat, options)) text += piece.text;
+    return text;
+  }
+
+  /** Answers to several conversations, computed together. */
+  async answers(chats: readonly PicturedChat[], options: ReplyOptions = {}): Promise<string[]> {
+    const settings = { ...this.defaults(), ...options };
+    const seen = await Promise.all(
+      chats.map(({ pictures }) => Promise.all(pictures.map((picture) => this.#see(picture, settings.signal)))),
+    );
+    const ids = chats.map(({ messages }, i) =>
+      this.processor.encode(
+        this.processor.render(messages, { prompt: true }),
+        (seen[i] ?? []).map(({ layout }) => layout),
+      ),
+    );
+    const all = seen.flat().map(({ features }) => features);
+    const capacity = this.#capacity(Math.max(...ids.map((row) => row.length)) + (settings.maxTokens ?? 256));
+    const cache = this.language.start(ids.length, capacity);
+    const rows: number[][] = ids.map(() => []);
+    for await (const { row, id } of generateTokens(this.language, cache, { ids, ...joined(all) }, settings))
+      rows[row]?.push(id);
+    return rows.map((row) => {
+      const stop = createStopMatcher(settings.stop ?? []);
+      const before = stop.push(this.processor.tokenizer.decode(row, { skipSpecial: true }));
+      return before.text + (before.stopped ? '' : stop.flush());
+    });
+  }
+
+  /** The settings that the model's `generation_config.json` asks for. */
+  defaults(): GenerateOptions {
+    return generationDefaults(this.model);
+  }
+
+  async close(): Promise<void> {
+    await this.language.close();
+    await this.vision?.close();
+  }
+
+  #see(picture: Picture, signal: AbortSignal | undefined) {
+    if (this.vision) return this.vision.see(picture, signal);
+    throw new QuintetError('unsupported', 'this model takes no pictures', { at: this.model.network.name });
+  }
+
+  /** Room for a conversation, with some to spare so that the next turn fits too; never beyond the model's context. */
+  #capacity(wanted: number): number {
+    const { context } = this.model.network.backbone.part;
+    return Math.min(context, Math.ceil(wanted / 256) * 256);
+  }
+
+  /** A cache of as much of the prompt as is remembered, all but its last token at most. */
+  #recall(ids: readonly number[], pictures: readonly Picture[], wanted: number): Cache {
+    const { context } = this.model.network.backbone.part;
+    if (ids.length >= context) {
+      throw new QuintetError('limit', `the prompt takes ${ids.length} tokens, and the context has ${context}`, {
+        at: this.model.network.name,
+        hint: 'shorten the conversation, or use fewer pictures',
+      });
+    }
+    const known = this.#remembered;
+    this.#remembered = undefined;
+    if (!known) return this.language.start(1, this.#capacity(wanted));
+    const length = commonPrefix(known, { ids, pictures }, this.model.network.image?.token);
+    if (length === 0) return this.language.start(1, this.#capacity(wanted));
+    const capacity = known.cache.capacity >= Math.min(wanted, context) ? known.cache.capacity : this.#capacity(wanted);
+    return this.language.resume(known.cache, Math.min(length, ids.length - 1), capacity);
+  }
+
+  /** The features of image tokens that the cache does not hold yet. */
+  #pending(ids: readonly number[], cache: Cache, features: readonly HostArray[]): HostArray | undefined {
+    const token = this.model.network.image?.token;
+    if (features.length === 0) return undefined;
+    const count = (list: readonly number[]): number => list.filter((id) => id === token).length;
+    const all = concatRows(features);
+    const rows = all.shape[0] as number;
+    if (count(ids) !== rows) {
+      throw new QuintetError('data', `the prompt has ${count(ids)} image tokens for ${rows} features`, {
+        at: this.model.network.name,
+      });
+    }
+    const skip = count(ids.slice(0, cache.lengths[0]));
+    if (skip === rows) return undefined;
+    const width = all.shape[1] as number;
+    return { dtype: all.dtype, shape: [rows - skip, width], data: all.data.slice(skip * width) };
+  }
+
+  async *#stream(
+    tokens: AsyncGenerator<GeneratedToken>,
+    { cache, ids, pictures }: Remembered,
+    stops: readonly string[] = [],
+  ): AsyncGenerator<ReplyPiece, void, undefined> {
+    const detokenizer = createDetokenizer(this.processor.tokenizer, { skipSpecial: true });
+    const matcher = createStopMatcher(stops);
+    const all = [...ids];
+    let end: 'stop' | 'length' = 'stop';
+    try {
+      for await (const { id, logprob, top, end: ended } of tokens) {
+        all.push(id);
+        const { text, stopped } = matcher.push(detokenizer.push(id));
+        yield { text, token: { id, logprob, top } };
+        if (stopped) {
+          yield { text: '', end: 'stop' };
+          return;
+        }
+        end = ended ?? end;
+      }
+      const rest = matcher.push(detokenizer.flush());
+      yield { text: rest.text + (rest.stopped ? '' : matcher.flush()), end };
+    } finally {
+      this.#remembered = { cache, ids: all.slice(0, cache.lengths[0]), pictures };
+    }
+  }
+}
+
+function joined(features: readonly HostArray[]): { features?: HostArray } {
+  return features.length > 0 ? { features: concatRows(features) } : {};
+}
+
+type Tokens = Pick<Remembered, 'ids' | 'pictures'>;
+
+/** How many tokens two conversations begin with in common; image tokens are equal where their pictures are. */
+function commonPrefix(a: Tokens, b: Tokens, imageToken: number | undefined): number {
+  const same = a.pictures.findIndex((picture, i) => picture !== b.pictures[i]);
+  let length = 0;
+  while (length < a.ids.length && length < b.ids.length && a.ids[length] === b.ids[length]) {
+    // Where a picture differs, nothing from the first image token on is taken over.
+    if (same >= 0 && a.ids[length] === imageToken) break;
+    length++;
+  }
+  return length;
+}

@@ -1,0 +1,33 @@
+/** What a model's own files say about generation. */
+
+import type { System } from '../system/index.js';
+import { type Fields, fields } from '../tensor/index.js';
+import type { GenerateOptions } from './generate.js';
+import type { Model } from './load.js';
+
+/** The settings in `generation_config.json`; ids that end a text may stand in `config.json` instead. */
+export function generationDefaults({ files }: Model<System>): GenerateOptions {
+  const settings = fields(files?.generationConfig ?? {}, 'generation_config.json');
+  const config = fields(files?.config ?? {}, 'config.json');
+  const places = [settings, config, config.object('text_config', { optional: true })];
+  const found = places.find((place) => place.has('eos_token_id'));
+  const stopIds = found ? idsOf(found) : [];
+  if (!settings.flag('do_sample', false)) return { stopIds, ...penaltyOf(settings) };
+  return {
+    stopIds,
+    ...penaltyOf(settings),
+    temperature: settings.number('temperature', 1),
+    topK: settings.whole('top_k', 50),
+    topP: settings.number('top_p', 1),
+    minP: settings.number('min_p', 0),
+  };
+}
+
+function penaltyOf(settings: Fields): GenerateOptions {
+  return { repetitionPenalty: settings.number('repetition_penalty', 1) };
+}
+
+/** `eos_token_id` is one id or a list. */
+function idsOf(place: Fields): readonly number[] {
+  return Array.isArray(place.raw.eos_token_id) ? place.numbers('eos_token_id') : [place.whole('eos_token_id')];
+}

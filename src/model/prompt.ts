@@ -1,0 +1,186 @@
+/** From messages and pictures to what a system takes: the rendered chat, its tokens, and pixel tensors. */
+
+import type { FolderFiles } from '../checkpoint/index.js';
+import { type ImageProcessor, imageProcessorOf, type Picture, type PictureLayout } from '../media/index.js';
+import { rootScope } from '../nn/index.js';
+import { type HostArrays, imageFeatures, inputTensors, type System } from '../system/index.js';
+import { type HostArray, hostArray, QuintetError } from '../tensor/index.js';
+import { countImages, createTokenizer, type Message, renderChat, type Tokenizer } from '../text/index.js';
+
+/** A chat and the pictures of its places, in order. */
+export interface PicturedChat {
+  readonly messages: readonly Message[];
+  readonly pictures: readonly Picture[];
+}
+
+export interface Processor {
+  readonly tokenizer: Tokenizer;
+  /** The template, where the model has one. */
+  readonly template: string | undefined;
+  /** The chat as text, with one placeholder a picture; with `prompt`, followed by what asks for an answer. */
+  render(messages: readonly Message[], options: { readonly prompt: boolean }): string;
+  /** Tokens of a rendered chat, image tokens in place of the placeholders. */
+  encode(text: string, pictures: readonly PictureLayout[]): number[];
+  /** Pixel tensors under Hugging Face's names, and how each picture was laid out, chat by chat. */
+  pixels(chats: readonly (readonly Picture[])[]): {
+    tensors: HostArrays;
+    layouts: readonly (readonly PictureLayout[])[];
+  };
+  /** Everything that the system takes for some chats; shorter ones are padded on the left. */
+  process(chats: readonly PicturedChat[], options: { readonly prompt: boolean }): HostArrays;
+}
+
+/** The processor of a system by the files beside its weights. */
+export function createProcessor(system: System, files: FolderFiles): Processor {
+  if (!files.tokenizer)
+    throw new QuintetError('not-found', 'no tokenizer.json beside the weights', { at: system.name });
+  const tokenizer = createTokenizer(files.tokenizer, files.tokenizerConfig);
+  const template = files.chatTemplates.get('default');
+  const prompter = promptOf(system, tokenizer);
+  let processor: ImageProcessor | undefined;
+  const pixels: Processor['pixels'] = (chats) => {
+    if (chats.every((pictures) => pictures.length === 0)) return { tensors: {}, layouts: chats.map(() => []) };
+    if (!system.image) throw new QuintetError('unsupported', 'this model takes no pictures', { at: system.name });
+    processor ??= imageProcessorOf({ processor: files.processorConfig, preprocessor: files.preprocessorConfig });
+    const { tensors, pictures } = processor(chats);
+    return { tensors, layouts: pictures };
+  };
+  const render: Processor['render'] = (messages, { prompt }) => {
+    const guarded = messages.map((message) => guardMessage(message, prompter.reserved));
+    if (template === undefined) return plain(guarded);
+    return renderChat(template, guarded, { addGenerationPrompt: prompt, variables: specialTexts(tokenizer) });
+  };
+  return {
+    tokenizer,
+    template,
+    render,
+    encode: prompter.encode,
+    pixels,
+    process(chats, options) {
+      for (const { messages, pictures } of chats) checkCounts(messages, pictures.length);
+      const { tensors, layouts } = pixels(chats.map(({ pictures }) => pictures));
+      const rows = chats.map(({ messages }, i) => prompter.encode(render(messages, options), layouts[i] ?? []));
+      return { ...padLeft(rows, prompter.leading(layouts), tokenizer.special.pad ?? 0), ...tensors };
+    },
+  };
+}
+
+function checkCounts(messages: readonly Message[], pictures: number): void {
+  const places = countImages(messages);
+  if (places === pictures) return;
+  throw new QuintetError('data', `the messages have places for ${places} pictures, and ${pictures} are given`);
+}
+
+/** Without a template: what the messages say, nothing around it. */
+function plain(messages: readonly Message[]): string {
+  return messages
+    .flatMap(({ content }) =>
+      typeof content === 'string' ? [content] : content.map((part) => (part.type === 'text' ? part.text : '')),
+    )
+    .filter((text) => text !== '')
+    .join('\n');
+}
+
+function specialTexts(tokenizer: Tokenizer): Record<string, string> {
+  const texts = Object.entries(tokenizer.special).map(([role, id]) => [`${role}_token`, tokenizer.tokenOf(id) ?? '']);
+  return Object.fromEntries(texts);
+}
+
+// Around what a user wrote that spells a special token: private-use characters that no tokenizer gives a meaning.
+const [guardStart, guardEnd] = ['\uf8f0', '\uf8f1'];
+
+/** What a user writes is never a special token: spellings of reserved ones are marked, and encoded as plain characters. */
+function guardMessage(message: Message, reserved: readonly string[]): Message {
+  if (message.role === 'system') return message;
+  const guard = (text: string): string => {
+    const bare = text.replaceAll(guardStart, '').replaceAll(guardEnd, '');
+    return reserved.reduce((result, token) => result.replaceAll(token, guardStart + token + guardEnd), bare);
+  };
+  const { content } = message;
+  if (typeof content === 'string') return { ...message, content: guard(content) };
+  return {
+    ...message,
+    content: content.map((part) => (part.type === 'text' ? { ...part, text: guard(part.text) } : part)),
+  };
+}
+
+interface Prompter {
+  /** Spellings that mean something to the tokenizer or the system, longest first. */
+  readonly reserved: readonly string[];
+  encode(text: string, pictures: readonly PictureLayout[]): number[];
+  /** For each chat the number of tokens that stand before the padding. */
+  leading(layouts: readonly (readonly PictureLayout[])[]): readonly number[];
+}
+
+function promptOf({ image, ...system }: System, tokenizer: Tokenizer): Prompter {
+  const tokens = image ? featuresPerPicture({ image, ...system }) : 0;
+  const placeholder = image?.prompt.placeholder;
+  const special = Array.from({ length: tokenizer.size }, (_, id) => id).filter((id) => tokenizer.isSpecial(id));
+  const spelled = special.map((id) => tokenizer.tokenOf(id) ?? '').filter((text) => text.trim() !== '');
+  const reserved = [...new Set([...spelled, ...(placeholder ? [placeholder] : [])])].sort(
+    (a, b) => b.length - a.length,
+  );
+  const beginning = tokenizer.special.bos === undefined ? '' : (tokenizer.tokenOf(tokenizer.special.bos) ?? '');
+  const expand = ({ grid }: PictureLayout): string => image?.prompt.expand({ tokens, ...(grid ? { grid } : {}) }) ?? '';
+  return {
+    reserved,
+    leading: (layouts) => layouts.map((pictures) => (image?.prompt.first ? pictures.length * tokens : 0)),
+    encode(text, pictures) {
+      const before = image?.prompt.first ? pictures.map(expand).join('') : '';
+      const filled = image && !image.prompt.first ? fill(text, placeholder ?? '', pictures.map(expand)) : text;
+      const pieces = filled.split(/([\uf8f0][^\uf8f1]*[\uf8f1])/u);
+      const ids = before === '' ? [] : tokenizer.encode(before, { parse: true });
+      for (const [i, piece] of pieces.entries()) {
+        if (piece === '' && i > 0) continue;
+        const guarded = piece.startsWith(guardStart);
+        // A template that writes the beginning-of-text token itself must not get a second one.
+        const surrounded = i === 0 && !(beginning !== '' && piece.startsWith(beginning));
+        ids.push(...tokenizer.encode(guarded ? piece.slice(1, -1) : piece, { parse: !guarded, special: surrounded }));
+      }
+      return ids;
+    },
+  };
+}
+
+/** A text with each placeholder outside of guarded stretches replaced in order; those beyond the list stay. */
+function fill(text: string, placeholder: string, replacements: readonly string[]): string {
+  let next = 0;
+  return text
+    .split(/([\uf8f0][^\uf8f1]*[\uf8f1])/u)
+    .map((piece) =>
+      piece.startsWith(guardStart) ? piece : piece.replaceAll(placeholder, () => replacements[next++] ?? placeholder),
+    )
+    .join('');
+}
+
+/** Features that the backbone is given for a picture (or a tile of one), by the shapes of the parts. */
+export function featuresPerPicture(system: Pick<System, 'image' | 'backbone' | 'inputs' | 'name'>): number {
+  return imageFeatures(system as System, rootScope().p, inputTensors(system.inputs)).size(1);
+}
+
+/** Rows of ids as input_ids and attention_mask [B, T]; padding stands behind the first `leading` tokens of a row. */
+function padLeft(
+  rows: readonly (readonly number[])[],
+  leading: readonly number[],
+  pad: number,
+): Record<string, HostArray> {
+  const length = Math.max(...rows.map((row) => row.length));
+  const pads = rows.map((row) => length - row.length);
+  const table = (fill: (row: readonly number[], i: number) => readonly number[]): HostArray =>
+    hostArray('i64', [rows.length, length], rows.flatMap(fill));
+  const around = (row: readonly number[], i: number, padding: number): number[] => [
+    ...row.slice(0, leading[i]),
+    ...new Array<number>(pads[i] as number).fill(padding),
+    ...row.slice(leading[i]),
+  ];
+  return {
+    input_ids: table((row, i) => around(row, i, pad)),
+    attention_mask: table((row, i) =>
+      around(
+        row.map(() => 1),
+        i,
+        0,
+      ),
+    ),
+  };
+}

@@ -1,0 +1,64 @@
+/** Pictures to features, a picture once: what was seen is remembered as long as the picture itself is. */
+
+import { flatten } from '../graph/index.js';
+import type { Picture, PictureLayout } from '../media/index.js';
+import type { Session } from '../runtime/engine.js';
+import { type HostArrays, imageFeatures, inputTensors, type System } from '../system/index.js';
+import type { HostArray } from '../tensor/index.js';
+import { compile } from './compile.js';
+import type { Model } from './load.js';
+import type { Processor } from './prompt.js';
+
+export interface SeenPicture {
+  readonly layout: PictureLayout;
+  /** [F, D] */
+  readonly features: HostArray;
+}
+
+export class VisionSession {
+  readonly #seen = new WeakMap<Picture, Promise<SeenPicture>>();
+
+  private constructor(
+    private readonly model: Model<System>,
+    private readonly processor: Processor,
+    private readonly session: Session,
+  ) {}
+
+  static async open(model: Model<System>, processor: Processor): Promise<VisionSession> {
+    const { input_ids: _, attention_mask: __, labels: ___, ...types } = model.network.inputs;
+    const session = await compile(model, `${model.network.name} vision`, (p) => ({
+      features: flatten(imageFeatures(model.network, p, inputTensors(types)), 0, 1),
+    }));
+    return new VisionSession(model, processor, session);
+  }
+
+  see(picture: Picture, signal?: AbortSignal): Promise<SeenPicture> {
+    const known = this.#seen.get(picture);
+    if (known) return known;
+    const seeing = this.#look(picture, signal);
+    this.#seen.set(picture, seeing);
+    // What failed or was cancelled is tried again.
+    seeing.catch(() => this.#seen.delete(picture));
+    return seeing;
+  }
+
+  async #look(picture: Picture, signal: AbortSignal | undefined): Promise<SeenPicture> {
+    const { tensors, layouts } = this.processor.pixels([[picture]]);
+    const layout = layouts[0]?.[0] as PictureLayout;
+    const features = await this.run(tensors, signal);
+    return { layout, features };
+  }
+
+  /** Pixel tensors under Hugging Face's names -> features [F, D]. */
+  async run(tensors: HostArrays, signal?: AbortSignal): Promise<HostArray> {
+    const { prepare } = this.model.network;
+    const feeds = prepare ? prepare(tensors) : tensors;
+    const used = Object.fromEntries(this.session.inputs.map((name) => [name, feeds[name] as HostArray]));
+    const { features } = await this.session.run(used, signal ? { signal } : {});
+    return features as HostArray;
+  }
+
+  close(): Promise<void> {
+    return this.session.close();
+  }
+}
