@@ -6,8 +6,7 @@ import torch
 
 from . import blip2, encoders, janus, llava, smolvlm, text
 from .entry import Entry, layers
-from .training_table import TRAINING
-
+from .training_table import DIFFUSION, TRAINING
 
 LLAMA3_SCALING = {
     "rope_type": "llama3",
@@ -288,4 +287,4 @@ SYSTEMS = {
     ),
 }
 
-FIXTURES: dict[str, Entry] = TEXT | ENCODERS | SYSTEMS | TRAINING
+FIXTURES: dict[str, Entry] = TEXT | ENCODERS | SYSTEMS | TRAINING | DIFFUSION

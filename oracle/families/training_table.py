@@ -2,8 +2,11 @@
 
 from functools import partial
 
-from . import training
+import torch
+
+from . import diffusion, schedulers, training
 from .entry import Entry, layers
+from .schedulers import SCALED_LINEAR
 from .training import Recipe
 
 TINY_TEXT = layers(16, 22, 2, 2, num_key_value_heads=1, vocab_size=40)
@@ -64,6 +67,145 @@ TRAINING = {
             steps=2,
             micro=3,
             max_grad_norm=0.7,
+        ),
+    ),
+}
+
+TINY_UNET = {
+    "sample_size": 8,
+    "in_channels": 4,
+    "out_channels": 4,
+    "layers_per_block": 1,
+    "block_out_channels": (8, 12),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    "cross_attention_dim": 10,
+    "attention_head_dim": (1, 3),
+    "norm_num_groups": 4,
+}
+TINY_VAE = {
+    "in_channels": 3,
+    "out_channels": 3,
+    "down_block_types": ("DownEncoderBlock2D", "DownEncoderBlock2D"),
+    "up_block_types": ("UpDecoderBlock2D", "UpDecoderBlock2D"),
+    "block_out_channels": (4, 6),
+    "layers_per_block": 1,
+    "latent_channels": 4,
+    "norm_num_groups": 2,
+    "sample_size": 16,
+}
+TINY_VQ = TINY_VAE | {"latent_channels": 5, "vq_embed_dim": 3, "num_vq_embeddings": 20, "block_out_channels": (4, 8)}
+V = {"prediction_type": "v_prediction"}
+
+
+def named(kind: str, **config) -> dict:
+    return {"class": kind, **SCALED_LINEAR, **config}
+
+
+DDIM = named("DDIMScheduler", clip_sample=False, set_alpha_to_one=False, steps_offset=1)
+LINEAR = {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "linear"}
+SCHEDULERS = {
+    "ddim_leading": DDIM,
+    "ddim_published_defaults": {"class": "DDIMScheduler"},
+    "ddim_trailing_clip": named("DDIMScheduler", timestep_spacing="trailing", clip_sample=True, clip_sample_range=1.5),
+    "ddim_linspace_v": named("DDIMScheduler", timestep_spacing="linspace", clip_sample=False, **V),
+    "ddim_sample": DDIM | {"prediction_type": "sample"},
+    "ddim_eta": DDIM | {"call": {"eta": 0.7}},
+    "ddim_zero_snr_v": named(
+        "DDIMScheduler", timestep_spacing="trailing", rescale_betas_zero_snr=True, clip_sample=False, **V
+    ),
+    "ddim_cosine_short": {
+        "class": "DDIMScheduler",
+        "beta_schedule": "squaredcos_cap_v2",
+        "num_train_timesteps": 250,
+        "clip_sample": False,
+    },
+    "ddpm_small": {"class": "DDPMScheduler", **LINEAR, "clip_sample": True},
+    "ddpm_large_v": {"class": "DDPMScheduler", **LINEAR, "clip_sample": False, "variance_type": "fixed_large", **V},
+    "euler_linspace": named("EulerDiscreteScheduler"),
+    "euler_leading": named("EulerDiscreteScheduler", timestep_spacing="leading", steps_offset=1),
+    "euler_trailing_v": named("EulerDiscreteScheduler", timestep_spacing="trailing", **V),
+    "euler_karras": named("EulerDiscreteScheduler", use_karras_sigmas=True),
+    "euler_karras_v": named("EulerDiscreteScheduler", use_karras_sigmas=True, timestep_spacing="leading", **V),
+    "euler_sample": {"class": "EulerDiscreteScheduler", **LINEAR, "prediction_type": "sample"},
+    "euler_ancestral": named("EulerAncestralDiscreteScheduler"),
+    "euler_ancestral_v": named("EulerAncestralDiscreteScheduler", timestep_spacing="leading", steps_offset=1, **V),
+    "heun": named("HeunDiscreteScheduler"),
+    "pndm": named("PNDMScheduler", skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1),
+    "dpmpp_2m": named("DPMSolverMultistepScheduler"),
+    "dpmpp_2m_karras_v": named("DPMSolverMultistepScheduler", use_karras_sigmas=True, **V),
+    "unipc": named("UniPCMultistepScheduler"),
+    "lcm": named("LCMScheduler"),
+    "flow_euler": {"class": "FlowMatchEulerDiscreteScheduler", "shift": 2.0},
+}
+
+DIFFUSION = {
+    "stable-diffusion": Entry(
+        "diffusion",
+        "Stable Diffusion 2's form: gelu text encoder, linear projections and heads per block in the UNet, v prediction; "
+        "five schedulers with guidance, final image",
+        1201,
+        partial(
+            diffusion.stable_diffusion,
+            parts={
+                "unet": TINY_UNET | {"use_linear_projection": True},
+                "vae": TINY_VAE,
+                "text": layers(10, 18, 2, 2, hidden_act="gelu", projection_dim=8),
+                "scheduler": DDIM | V,
+                "length": 16,
+            },
+            schedulers={
+                "ddim": DDIM | V,
+                "euler": named("EulerDiscreteScheduler", timestep_spacing="trailing", **V),
+                "euler_a": named("EulerAncestralDiscreteScheduler", **V),
+                "pndm": named("PNDMScheduler", skip_prk_steps=True, steps_offset=1, **V),
+                "dpmpp_2m": named("DPMSolverMultistepScheduler", use_karras_sigmas=True, **V),
+            },
+            steps=6,
+            guidance=2.0,
+            prompt="a painting of a red boat",
+            negative="rain",
+        ),
+    ),
+    "schedulers": Entry(
+        "diffusion",
+        "schedulers alone: DDIM, DDPM, Euler and others in several spacings, predictions and sigma tables, seven steps",
+        1211,
+        partial(schedulers.schedulers, table=SCHEDULERS, steps=7),
+    ),
+    "vq-vae": Entry(
+        "diffusion",
+        "VQ autoencoder whose codes are narrower than its latents; KL autoencoder without quant convolutions, "
+        "with gradients by latent, picture and every parameter",
+        1221,
+        partial(
+            diffusion.vq_vae,
+            vq=TINY_VQ | {"sample_size": 12},
+            vae=TINY_VAE
+            | {"latent_channels": 3, "sample_size": 12, "use_quant_conv": False, "use_post_quant_conv": False},
+            kl_weight=0.05,
+        ),
+    ),
+    "conditioning-gradients": Entry(
+        "diffusion",
+        "diffusion loss by the text condition through a frozen UNet; output projector in the form of GILL and NExT-GPT; "
+        "textual inversion; float16 files",
+        1231,
+        partial(
+            diffusion.conditioning,
+            parts={
+                "unet": TINY_UNET | {"attention_head_dim": 2},
+                "vae": TINY_VAE,
+                "text": layers(10, 18, 2, 2, hidden_act="quick_gelu"),
+                "scheduler": DDIM,
+                "length": 14,
+                "dtype": torch.float16,
+            },
+            tokens=3,
+            hidden=14,
+            inner=18,
+            steps=6,
+            lr=3e-3,
         ),
     ),
 }

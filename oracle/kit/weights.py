@@ -36,7 +36,9 @@ def draw(model, seed: int, gains: dict[str, float] | None = None, dtype: torch.d
             value = 1 + 0.15 * value
         elif parameter.ndim == 1:
             value = 0.1 * gain * value
-        elif re.search(r"embed|position|query_tokens|codebook|class_embedding|\bprobe\b", name) and "proj" not in name:
+        elif re.search(r"embed|position|query_tokens|codebook|class_embedding|\bprobe\b", name) and not re.search(
+            "proj|linear", name
+        ):
             value = 0.4 * gain * value if parameter[0].ndim < 3 else gain * value / math.sqrt(parameter[0].numel())
         else:
             value = gain * value / math.sqrt(parameter[0].numel())
