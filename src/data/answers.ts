@@ -6,7 +6,7 @@
  * writes the conversation up to an answer, the same with another answer that is known again (its head and its closing
  * mark), and the prompt that asks for one, which is what a model is given to go on from. The answer's place in the text then
  * becomes a place among the tokens: the tokens before it are those that the text before it has on its own. No offsets of
- * tokens are needed, and a token that reaches over the border counts as the answer's.
+ * tokens are needed; a token that reaches over an answer's start counts as the answer's, one over its end does not.
  */
 import { QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
@@ -15,6 +15,11 @@ export interface ChatEncoder {
   /** The conversation as text; with `prompt`, followed by what asks for an answer. */
   render(messages: readonly Message[], options: { readonly prompt: boolean }): string;
   encode(text: string): readonly number[];
+  /**
+   * The id put after an answer that the template closes with white space only, as LLaVA's does: without it such a model
+   * never learns to stop. Left out, the white space itself is learnt as the mark.
+   */
+  readonly end?: number;
 }
 
 export interface LabelledTokens {
@@ -29,22 +34,36 @@ export const ignored = -100;
 /** The tokens of a conversation and their labels. Throws 'template' where a template's answers cannot be told apart. */
 export function labelAnswers(messages: readonly Message[], chat: ChatEncoder): LabelledTokens {
   const text = chat.render(messages, { prompt: false });
-  const ids = chat.encode(text);
-  const labels = ids.map(() => ignored);
+  const all = chat.encode(text);
+  const before = (end: number) => commonPrefix(all, chat.encode(text.slice(0, end)));
+  const ids: number[] = [];
+  const labels: number[] = [];
+  const add = (tokens: readonly number[], learnt: boolean) => {
+    for (const id of tokens) {
+      ids.push(id);
+      labels.push(learnt ? id : ignored);
+    }
+  };
+  let done = 0;
   for (const [turn, { role }] of messages.entries()) {
     if (role !== 'assistant') continue;
-    const { start, end } = answerSpan(messages, turn, text, chat);
-    const first = commonPrefix(ids, chat.encode(text.slice(0, start)));
-    const last = commonPrefix(ids, chat.encode(text.slice(0, end)));
-    for (let i = first; i < last; i++) labels[i] = ids[i] as number;
+    const { start, contentEnd, closing } = answerSpan(messages, turn, text, chat);
+    const unmarked = chat.end !== undefined && closing.trim() === '';
+    const first = before(start);
+    const last = before(contentEnd + (unmarked ? 0 : closingMark(closing).length));
+    add(all.slice(done, first), false);
+    add(all.slice(first, last), true);
+    if (unmarked) add([chat.end as number], true);
+    done = last;
   }
+  add(all.slice(done), false);
   return { ids, labels };
 }
 
 /** An answer that is found again in whatever a template writes. */
 const probe = 'probe7f3a9c51answer';
 
-/** Where in the text the answer of a turn begins and its closing mark ends. */
+/** Where in the text the answer of a turn begins and ends, and what the template puts after it. */
 function answerSpan(messages: readonly Message[], turn: number, text: string, chat: ChatEncoder) {
   const earlier = messages.slice(0, turn);
   const { role, content } = messages[turn] as Message;
@@ -64,7 +83,7 @@ function answerSpan(messages: readonly Message[], turn: number, text: string, ch
   const asked = turn === 0 ? '' : chat.render(earlier, { prompt: true });
   // A template may know no prompt, or one that this answer does not begin with (such as an opened thought).
   const start = asked.length > before.length && after.startsWith(asked) ? asked.length : answerStart;
-  return { start, end: after.length - closing.length + closingMark(closing).length };
+  return { start, contentEnd: after.length - closing.length, closing };
 }
 
 /** What ends an answer: without the white space that only parts it from the next turn, unless there is nothing else. */

@@ -10,15 +10,17 @@ function tokensOf(text: string): string[] {
 }
 
 /** Runs of learnt tokens, as text. */
-function learnt(messages: readonly Message[], render: Render): string[] {
-  const vocabulary: string[] = [];
+function learnt(messages: readonly Message[], render: Render, end?: string): string[] {
+  const vocabulary = end === undefined ? [] : [end];
   const encode = (text: string) =>
     tokensOf(text).map((token) => {
       if (!vocabulary.includes(token)) vocabulary.push(token);
       return vocabulary.indexOf(token);
     });
-  const { ids, labels } = labelAnswers(messages, { render, encode });
-  expect(ids).toEqual(encode(render(messages, { prompt: false })));
+  const { ids, labels } = labelAnswers(messages, { render, encode, ...(end !== undefined && { end: 0 }) });
+  expect(ids.filter((id) => vocabulary[id] !== end)).toEqual(
+    encode(render(messages, { prompt: false })).filter((id) => vocabulary[id] !== end),
+  );
   const runs: string[] = [];
   for (const [i, label] of labels.entries()) {
     if (label === ignored) continue;
@@ -95,6 +97,14 @@ test('a closing mark that is only white space is learnt', () => {
     { role: 'assistant', content: 'a red cat' },
   ];
   expect(learnt(caption, plain)).toEqual(['a red cat\n']);
+});
+
+test('an answer that only white space closes is followed by the end token, where there is one', () => {
+  const llava: Render = (messages, options) => vicuna(messages, options).replaceAll('</s>', ' ');
+  expect(learnt(conversation, llava, '</s>')).toEqual([' a cat</s>', ' no</s>']);
+  // A mark of the template's own is not doubled.
+  expect(learnt(conversation, vicuna, '</s>')).toEqual([' a cat</s>', ' no</s>']);
+  expect(learnt(conversation, chatml, '</s>')).toEqual(['a cat<|im_end|>', 'no<|im_end|>']);
 });
 
 test('a prompt that the answer does not begin with is not waited for', () => {
