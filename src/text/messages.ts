@@ -1,5 +1,7 @@
 /** A conversation, in the form in which Hugging Face's chat templates take it. */
 
+import { QuintetError } from '../tensor/index.js';
+
 export const roles = ['system', 'user', 'assistant', 'tool'] as const;
 export type Role = (typeof roles)[number];
 
@@ -24,4 +26,24 @@ export interface Message {
 export function countImages(messages: readonly Message[]): number {
   const parts = messages.flatMap(({ content }) => (typeof content === 'string' ? [] : content));
   return parts.filter(({ type }) => type === 'image').length;
+}
+
+/** The same messages with every content in parts: what templates of models that see pictures iterate over. */
+export function inParts(messages: readonly Message[]): Message[] {
+  return messages.map(({ role, content }) => ({
+    role,
+    content: typeof content === 'string' ? [{ type: 'text', text: content }] : content,
+  }));
+}
+
+/** The same messages with every content as one text: what templates of language models write. Throws 'data' at a picture. */
+export function inTexts(messages: readonly Message[]): Message[] {
+  const textOf = (part: ContentPart): string => {
+    if (part.type === 'text') return part.text;
+    throw new QuintetError('data', 'a picture in a conversation of a model that sees none');
+  };
+  return messages.map(({ role, content }) => ({
+    role,
+    content: typeof content === 'string' ? content : content.map(textOf).join('\n'),
+  }));
 }
