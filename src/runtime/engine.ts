@@ -6,16 +6,19 @@ import type { DType, HostArray } from '../tensor/index.js';
 export interface SessionOptions {
   /** Threads inside one operator; default: the engine's own setting. */
   readonly threads?: number;
-  /** Whether idle threads wait actively for work, which is faster for one busy session and wasteful among many; default true. */
+  /** Whether idle threads wait actively, which is faster for one busy session and wasteful among many; default true. */
   readonly spin?: boolean;
-  /** `train` keeps memory low (no arena, no memory pattern) and keeps recomputation; default `infer`. */
+  /** `train` keeps what a graph computes twice on purpose, which is recomputation; default `infer`. */
   readonly purpose?: 'infer' | 'train';
   /** Where to write a trace of every operator's time (Chrome's trace format) when the session closes. */
   readonly profile?: string;
 }
 
 export interface RunOptions {
-  /** Arrays that outputs are written into; only where `engine.inPlace`. An input's own array may be given: it is updated in place. */
+  /**
+   * Arrays that outputs are written into; only where `engine.inPlace`. An input's own array may be given where nothing but
+   * the operator that gives the output reads it (a cache): the engine does not know that they share memory.
+   */
   readonly into?: Readonly<Record<string, HostArray>>;
   /** The outputs wanted; default all. */
   readonly fetch?: readonly string[];

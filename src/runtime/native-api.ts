@@ -16,6 +16,9 @@ const API_VERSION = 12;
 /** Session creation recurses along the graph: koffi's own stacks overflow on graphs of some thousand nodes. */
 const STACK_BYTES = 16 << 20;
 
+/** Calls running or waiting for a thread. */
+const MAX_CALLS = 4096;
+
 const LOG_FATAL = 4; // failures come back as statuses; a library does not print
 const ARENA_ALLOCATOR = 1;
 const MEMORY_DEFAULT = 0;
@@ -27,6 +30,7 @@ const PATH = process.platform === 'win32' ? 'str16' : 'str';
 const signatures = {
   GetErrorMessage: [2, 'str', ['void *']],
   CreateEnv: [3, 'void *', ['int', 'str', 'void *']],
+  DisableTelemetryEvents: [6, 'void *', ['void *']],
   CreateSessionFromArray: [8, 'void *', ['void *', 'void *', 'size_t', 'void *', 'void *']],
   Run: [9, 'void *', ['void *', 'void *', 'void *', 'void *', 'size_t', 'void *', 'size_t', 'void *']],
   CreateSessionOptions: [10, 'void *', ['void *']],
@@ -91,7 +95,7 @@ export function loadOrt(path: string = shippedLibrary()): OrtApi {
   if (known) return known.api;
   let handle: ReturnType<typeof koffi.load>;
   try {
-    if (loaded.size === 0) koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+    configureKoffi();
     handle = koffi.load(path);
   } catch (cause) {
     throw new QuintetError('engine', `ONNX Runtime could not be loaded: ${(cause as Error).message}`, {
@@ -102,6 +106,13 @@ export function loadOrt(path: string = shippedLibrary()): OrtApi {
   const api = bind(handle, path);
   loaded.set(path, { handle, api });
   return api;
+}
+
+/** Koffi's settings are the process's, and fixed once it has loaded a library: then this throws where they do not do. */
+function configureKoffi(): void {
+  const { sync_stack_size = 0, async_stack_size = 0 } = koffi.config();
+  if (Math.min(sync_stack_size, async_stack_size) >= STACK_BYTES) return;
+  koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES, max_async_calls: MAX_CALLS });
 }
 
 /** The library inside the onnxruntime-node package. */
@@ -142,10 +153,12 @@ function bind(handle: ReturnType<typeof koffi.load>, path: string): OrtApi {
     call(name, ...args, slot);
     return slot[0] as Pointer;
   };
+  const environment = make('CreateEnv', LOG_FATAL, 'quintet');
+  call('DisableTelemetryEvents', environment);
   return {
     version,
     path,
-    environment: make('CreateEnv', LOG_FATAL, 'quintet'),
+    environment,
     hostMemory: make('CreateCpuMemoryInfo', ARENA_ALLOCATOR, MEMORY_DEFAULT),
     release: (name, pointer) => void functions[name](pointer),
     call,

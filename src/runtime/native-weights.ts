@@ -38,15 +38,15 @@ export function placeWeights(model: OnnxModel): Weights {
   return {
     folder,
     handed,
-    place({ name, source }) {
+    place({ source }) {
       if ('file' in source) {
         const { file, offset, length } = source;
         const location = relative(folder as string, real.get(file) as string).replaceAll(sep, '/');
         return { location, offset, length };
       }
       const length = source.bytes.byteLength;
-      // The engine replaces it by what it is handed under this name, and never looks for such a file.
-      return length >= HANDED_OVER_BYTES ? { location: name, offset: 0, length } : undefined;
+      // The engine replaces it by what it is handed under its name, and never looks for such a file.
+      return length >= HANDED_OVER_BYTES ? { location: 'memory', offset: 0, length } : undefined;
     },
   };
 }

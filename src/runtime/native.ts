@@ -7,7 +7,7 @@ import { checkOpen, failure, stopped } from './failures.js';
 import { type Arrays, checkFeeds, type Sizes, shapeFrom, wantedOutputs } from './feeds.js';
 import { loadOrt, type OrtApi, type Pointer } from './native-api.js';
 import { cNames, copyOf, cString, type Names, pointerArray, valueOfBytes, valueOver } from './native-values.js';
-import { placeWeights } from './native-weights.js';
+import { placeWeights, type Weights } from './native-weights.js';
 
 export interface NativeOptions {
   /** Path of ONNX Runtime's shared library; default the one that onnxruntime-node ships. */
@@ -37,17 +37,11 @@ async function createSession(api: OrtApi, model: OnnxModel, options: SessionOpti
   const values: Pointer[] = [];
   try {
     configure(api, made, options, weights.folder);
-    for (const { dtype, shape, bytes } of weights.handed) values.push(valueOfBytes(api, dtype, shape, bytes));
-    handOver(
-      api,
-      made,
-      weights.handed.map(({ name }) => name),
-      values,
-    );
+    handOver(api, made, weights.handed, values);
     const creating = api.callAsync('CreateSessionFromArray', api.environment, bytes, bytes.byteLength, made, result);
     creations.set(creating, [bytes, weights, result]);
     await creating.finally(() => creations.delete(creating));
-    return new NativeSession(api, model, result[0] as Pointer, weights.handed, options.profile);
+    return new NativeSession(api, model, result[0] as Pointer, options.profile);
   } catch (cause) {
     throw failure(model, cause);
   } finally {
@@ -60,10 +54,13 @@ async function createSession(api: OrtApi, model: OnnxModel, options: SessionOpti
 const creations = new Map<Promise<void>, unknown>();
 
 /**
- * Gives initialisers in memory to a session to be made. The first call puts them in the place of the model's own, for
- * optimisations that compute with them; the second makes the session read this very memory instead of copying it.
+ * Gives initialisers in memory to a session to be made, and adds to `values` what is to be released afterwards. The first
+ * call puts them in the place of the model's own, for optimisations that compute with them; the second makes the session
+ * read this very memory instead of copying it.
  */
-function handOver(api: OrtApi, made: Pointer, names: readonly string[], values: readonly Pointer[]): void {
+function handOver(api: OrtApi, made: Pointer, handed: Weights['handed'], values: Pointer[]): void {
+  for (const { dtype, shape, bytes } of handed) values.push(valueOfBytes(api, dtype, shape, bytes));
+  const names = handed.map(({ name }) => name);
   api.call('AddExternalInitializers', made, names, pointerArray(values), values.length);
   for (const [i, name] of names.entries()) api.call('AddInitializer', made, name, values[i] as Pointer);
 }
@@ -93,10 +90,9 @@ class NativeSession implements Session {
 
   constructor(
     readonly api: OrtApi,
+    /** Also holds the memory that the session reads its weights from. */
     readonly model: OnnxModel,
     readonly pointer: Pointer,
-    /** The memory that the session reads its weights from. */
-    readonly weights: unknown,
     readonly profile: string | undefined,
   ) {
     this.inputs = model.inputs.map(({ name }) => name);

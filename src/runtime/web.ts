@@ -130,9 +130,7 @@ class WebSession implements Session {
       })
       .finally(() => this.#running.delete(running));
     if (options.signal?.aborted) throw stopped(model);
-    return Object.fromEntries(
-      wanted.map(({ name, dtype }) => [name, arrayOf(dtype, results[name] as ort.TypedTensor<ort.Tensor.Type>)]),
-    );
+    return Object.fromEntries(wanted.map(({ name, dtype }) => [name, arrayOf(dtype, results[name] as ort.Tensor)]));
   }
 
   close(): Promise<void> {
