@@ -1,0 +1,87 @@
+/** PNG, JPEG and WebP through sharp (libvips with libspng, mozjpeg and libwebp), with Pillow's colour conversions. Node only. */
+
+import sharp, { type Sharp } from 'sharp';
+import { damaged, type PictureHeader } from './header.js';
+import { orient } from './orient.js';
+import type { Picture } from './picture.js';
+
+interface Reading {
+  readonly depth: 'uchar' | 'ushort';
+  prepare(source: Sharp): Sharp;
+  /** RGB of what sharp yields. */
+  rgb(data: Uint8Array): Uint8Array;
+}
+
+const readings = {
+  rgb: { depth: 'uchar', prepare: (source) => source.removeAlpha(), rgb: (data) => data },
+  cmyk: {
+    depth: 'uchar',
+    prepare: (source) => source.pipelineColourspace('cmyk').toColourspace('cmyk'),
+    rgb: rgbOfCmyk,
+  },
+  deepGrey: {
+    depth: 'ushort',
+    prepare: (source) => source.removeAlpha().toColourspace('grey16'),
+    rgb: rgbOfDeepGrey,
+  },
+} as const satisfies Record<string, Reading>;
+
+function readingOf({ format, channels, bits }: PictureHeader): Reading {
+  if (format === 'jpeg' && channels === 4) return readings.cmyk;
+  return format === 'png' && channels === 1 && bits === 16 ? readings.deepGrey : readings.rgb;
+}
+
+/** Decodes what the header describes. Throws QuintetError 'media' where the decoder fails. */
+export async function decodeWithSharp(
+  bytes: Uint8Array,
+  header: PictureHeader,
+  { pixels, at }: { readonly pixels: number; readonly at: string },
+): Promise<Picture> {
+  const reading = readingOf(header);
+  const source = sharp(bytes, {
+    failOn: 'error', // tolerates what Pillow tolerates: warnings of libjpeg about data that it can skip
+    ignoreIcc: true,
+    limitInputPixels: pixels,
+  });
+  const { data, info } = await reading
+    .prepare(source.timeout({ seconds: 60 }))
+    .raw({ depth: reading.depth })
+    .toBuffer({ resolveWithObject: true })
+    .catch((error: unknown) => {
+      throw damaged(`the ${header.format} decoder failed: ${(error as Error).message.split('\n')[0]}`, at, error);
+    });
+  const { width, height } = info;
+  if (width !== header.width || height !== header.height) {
+    throw damaged(`${width} x ${height} pixels, where the header says ${header.width} x ${header.height}`, at);
+  }
+  const plain = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return orient({ width, height, data: reading.rgb(plain) }, header.orientation);
+}
+
+/** Pillow clips 16-bit grey at 255 when it converts to RGB; it does not scale. */
+function rgbOfDeepGrey(data: Uint8Array): Uint8Array {
+  const levels = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
+  const result = new Uint8Array(levels.length * 3);
+  for (let i = 0; i < levels.length; i++) result.fill(Math.min(255, levels[i] as number), i * 3, i * 3 + 3);
+  return result;
+}
+
+/** Pillow's cmyk2rgb: 255 - K less the share of each ink, in rounded eight-bit arithmetic. */
+function rgbOfCmyk(data: Uint8Array): Uint8Array {
+  const result = new Uint8Array((data.length / 4) * 3);
+  for (let from = 0, to = 0; to < result.length; from += 4, to += 3) {
+    const light = 255 - (data[from + 3] as number);
+    for (let c = 0; c < 3; c++) {
+      const product = (data[from + c] as number) * light + 128;
+      result[to + c] = light - (((product >> 8) + product) >> 8);
+    }
+  }
+  return result;
+}
+
+/** A PNG file of the picture. */
+export async function encodeWithSharp({ width, height, data }: Picture): Promise<Uint8Array> {
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
+}
