@@ -14,7 +14,7 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 from kit.folder import FixtureFolder, relative_error, stored, write_json
 from kit.pictures import draw_picture
 from kit.vocabulary import clip_style, unigram, write_tokenizer
-from kit.weights import build, draw, gradients, reload, save_checkpoint
+from kit.weights import NOISE, build, draw, gradients, reload, save_checkpoint
 
 from .llava import CLIP_MEAN, CLIP_STD
 
@@ -90,7 +90,7 @@ def finish(fixture, model_class, config, inputs, forward, *, renaming=(), gains=
             raise RuntimeError(f"{fixture.name}: {name} differs after reloading")
     processed = {f"processed/{name}": inputs[name] for name in ("input_ids", "pixel_values") if name in inputs}
     fixture.expected[""] |= stored(processed)
-    fixture.note("gradients of k_proj biases are zero in exact arithmetic: rounding noise")
+    fixture.note(NOISE)
 
 
 def both_towers(model, inputs: dict):

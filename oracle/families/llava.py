@@ -106,8 +106,9 @@ def joined(features) -> torch.Tensor:
 
 
 def left_out_of_parts(fixture: FixtureFolder, text: dict, vision: dict) -> None:
+    width = text["hidden_size"] // text["num_attention_heads"]
     parts = {
-        "text_config": (text, {"hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "head_dim": None}),
+        "text_config": (text, {"hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "head_dim": width}),
         "vision_config": (vision, {"hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "num_channels": 3}),
     }
     for part, (given, defaults) in parts.items():

@@ -13,7 +13,7 @@ LLAMA3_SCALING = {
     "factor": 4.0,
     "low_freq_factor": 1.0,
     "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 24,
+    "original_max_position_embeddings": 48,
 }
 
 TEXT = {
@@ -35,7 +35,7 @@ TEXT = {
     ),
     "llama-rope-scaled": Entry(
         "text",
-        "Llama 3.1 rotary scaling, tied head, head_dim 10 other than hidden / heads, BPE with byte fallback, "
+        "Llama 3.1 rotary scaling with frequencies in all three of its bands, tied head, head_dim 10 other than hidden / heads, BPE with byte fallback, "
         "float16 file in three shards",
         1002,
         partial(
@@ -48,7 +48,7 @@ TEXT = {
             head_dim=10,
             tie_word_embeddings=True,
             rms_norm_eps=1e-5,
-            rope_theta=50000.0,
+            rope_theta=1000.0,
             rope_scaling=LLAMA3_SCALING,
             max_position_embeddings=256,
             dtype=torch.float16,

@@ -145,7 +145,7 @@ OPT_DEFAULTS = {
     "layer_norm_elementwise_affine": True,
     "tie_word_embeddings": True,
     "_remove_final_layer_norm": False,
-    "layer norm eps": 1e-5,
+    "layer_norm_eps (no field)": 1e-5,
 }
 
 
@@ -185,7 +185,6 @@ def opt(
         "positions are learned, counted over the attention mask, and looked up at position + 2",
         "last_hidden is what the head multiplies: after the final norm or, without one, after project_out",
         "the embedding matrix is also the head; it is stored once",
-        "gradients of k_proj biases are zero in exact arithmetic: rounding noise",
     )
     first, second = ["Question: Where is the cup? Answer:"], ["a photo of", "What colour is the kite? It's"]
     fixture.texts |= {"prompt_text": first[0], "prompt_text2": second}

@@ -10,6 +10,10 @@ from safetensors.torch import save_file
 
 from .folder import FixtureFolder, stored, write_json
 
+NOISE = (
+    "gradients of key biases in attention without rotary positions are zero in exact arithmetic, so what is stored is "
+    "rounding noise: divide by max(max |b|, 1e-5 times the largest gradient of the fixture)"
+)
 Renaming = tuple[tuple[str, str], ...]  # (regular expression at the name's start, replacement); the first match counts
 
 
