@@ -58,7 +58,7 @@ export interface ResizeOptions {
 }
 
 /**
- * The picture at another size, equal to Pillow's `Image.resize((width, height), filter)`.
+ * The picture at another size, equal to Pillow's `Image.resize((width, height), filter)`; itself where it has that size.
  * Throws QuintetError 'limit' where the result would have too many pixels.
  */
 export function resize(

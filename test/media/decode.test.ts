@@ -74,6 +74,9 @@ describe('decoding', () => {
     const gif = fileOf('grey.gif');
     const frame = gif.indexOf(0x2c, 13 + 768);
     const wide = overwritten(gif, frame + 5, [0xff, 0xff, 0xff, 0xff]);
+    expect(await errorOf(decodePicture(overwritten(gif, frame + 5, [43]), { limits: { side: 42 } }))).toMatchObject({
+      code: 'limit',
+    });
     expect(await errorOf(decodePicture(wide))).toMatchObject({ code: 'limit' });
   });
 

@@ -1,6 +1,7 @@
 /**
  * Image processors as preprocessor_config.json describes them, equal to the Pillow processors of transformers 5.23.
  * The `...Fast` spellings, which name torchvision implementations of the same settings, are taken as the Pillow ones.
+ * Pictures are RGB already, so that do_convert_rgb has no say.
  */
 
 import { type Fields, fields, nearest, QuintetError } from '../../tensor/index.js';
