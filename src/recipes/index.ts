@@ -2,14 +2,20 @@
 
 import type { AnyRecipe, Network } from '../system/index.js';
 import { type Fields, nearest, QuintetError } from '../tensor/index.js';
+import { blip2 } from './blip-2.js';
 import { clip, clipTextAlone, clipVisionAlone } from './clip.js';
+import { idefics3 } from './idefics3.js';
 import { llama } from './llama.js';
 import { llava15 } from './llava-1.5.js';
+import { opt } from './opt.js';
 import { siglip, siglipVisionAlone } from './siglip.js';
 
-export { clip, clipTextAlone, clipVisionAlone, llama, llava15, siglip, siglipVisionAlone };
+export { blip2, clip, clipTextAlone, clipVisionAlone, idefics3, llama, llava15, opt, siglip, siglipVisionAlone };
 
 export const recipes: readonly AnyRecipe[] = [
+  blip2,
+  idefics3,
+  opt,
   clip,
   clipTextAlone,
   clipVisionAlone,

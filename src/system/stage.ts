@@ -29,7 +29,7 @@ export const adamw = (settings: Omit<AdamW, 'kind'>): AdamW => ({ kind: 'adamw',
 
 /** How long a stage runs. */
 export type Length = { readonly steps: number } | { readonly epochs: number };
-export const steps = (count: number): Length => ({ steps: count });
+export const steps = (count: number): { readonly steps: number } => ({ steps: count });
 export const epochs = (count: number): Length => ({ epochs: count });
 
 export interface Stage {

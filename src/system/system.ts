@@ -69,6 +69,21 @@ export function repeated(placeholder: string): ImagePrompt {
   return { placeholder, expand: ({ tokens }) => placeholder.repeat(tokens) };
 }
 
+/** Idefics3's prompt: every tile behind its place in the grid, then the whole picture. */
+export const tiled: ImagePrompt = {
+  placeholder: '<image>',
+  expand({ tokens, grid }) {
+    const around = '<fake_token_around_image>';
+    const features = '<image>'.repeat(tokens);
+    const whole = `${around}<global-img>${features}${around}`;
+    if (!grid) return whole;
+    const [rows, columns] = grid;
+    const row = (y: number): string =>
+      Array.from({ length: columns }, (_, x) => `${around}<row_${y + 1}_col_${x + 1}>${features}`).join('');
+    return `${Array.from({ length: rows }, (_, y) => `${row(y)}\n`).join('')}\n${whole}`;
+  },
+};
+
 export interface SystemParts {
   readonly name: string;
   readonly paper?: string;

@@ -1,0 +1,59 @@
+/**
+ * BLIP-2: a frozen ViT, a Q-Former that learns in two stages, a frozen OPT.
+ *
+ * Li et al., "BLIP-2: Bootstrapping Language-Image Pre-training with Frozen Image Encoders and Large Language Models", 2023,
+ * https://arxiv.org/abs/2301.12597 (sizes: section 3.1; schedules: section 3.4)
+ */
+import { opt, readOpt } from '../parts/backbones/opt.js';
+import { blipVision, readBlipVision } from '../parts/encoders/blip-vision.js';
+import { qFormer, readQFormer } from '../parts/input-projectors/q-former.js';
+import { adamw, nextToken, recipe, repeated, slot, steps, system } from '../system/index.js';
+
+const vitG = { image: 224, patch: 14, width: 1408, depth: 39, heads: 16, hidden: 6144 }; // ViT-g less its last block
+const bert = { queries: 32, width: 768, depth: 12, heads: 12, hidden: 3072 };
+const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
+
+export const blip2 = recipe({
+  name: 'blip-2',
+  modelTypes: ['blip-2'],
+  sizes: {
+    'opt-2.7b': {
+      ...{ vision: vitG, bridge: bert, token: 50265 },
+      language: { width: 2560, depth: 32, heads: 32, hidden: 10240, vocab: 50304 },
+    },
+    tiny: {
+      ...{ vision: { ...vitG, ...tiny, image: 28 }, bridge: { ...bert, ...tiny, queries: 4 }, token: 255 },
+      language: { ...tiny, vocab: 256, context: 128 },
+    },
+  },
+  read: (config) => ({
+    vision: readBlipVision(config.object('vision_config', { optional: true })),
+    bridge: readQFormer(config.object('qformer_config', { optional: true }), config.whole('num_query_tokens', 32)),
+    language: readOpt(config.object('text_config', { optional: true })),
+    token: config.whole('image_token_index', config.whole('image_token_id', 50265)),
+  }),
+  build: ({ vision, bridge, language, token }, name) =>
+    system({
+      name,
+      paper: 'arXiv:2301.12597',
+      inputs: {
+        image: {
+          encoder: slot(blipVision(vision), { prefix: 'vision_model' }),
+          projector: slot(qFormer(bridge), { prefix: '' }), // query_tokens, qformer.*, language_projection.*
+          ...{ token, prompt: { ...repeated('<image>'), first: true } },
+        },
+      },
+      backbone: slot(opt(language), { prefix: 'language_model', from: 'facebook/opt-2.7b' }),
+      stages: [
+        // The queries learn to speak through the frozen language model.
+        {
+          name: 'generate',
+          train: ['query_tokens', 'qformer.**', 'language_projection.**'],
+          data: 'blip-129m',
+          objective: nextToken(),
+          optimizer: adamw({ lr: 1e-4, warmup: steps(2000), decay: 0.05, schedule: 'cosine' }),
+          ...{ batch: 1920, length: steps(80_000) },
+        },
+      ],
+    }),
+});
