@@ -33,29 +33,31 @@ export function orderOf(count: number, { seed, shuffle = true, byLength }: Order
       epoch = wanted;
       const random = new Random(seedFor(seed, 'order', epoch));
       indices = random.shuffle(Array.from({ length: count }, (_, i) => i));
-      if (byLength) indices = grouped(indices, byLength, random);
+      if (byLength) indices = grouped(indices, epoch * count, byLength, random);
     }
     return indices[position % count] as number;
   };
 }
 
 /**
- * Windows of the shuffled samples, each sorted by length, cut into batches and these shuffled. The samples left over at the
- * end of an epoch stay last, so that batches begin at multiples of their size.
+ * Windows of the shuffled samples, each sorted by length, cut into batches and these shuffled. `start` is the position of the
+ * first: batches begin at multiples of their size, and what lies before the first and after the last is left as it was.
  */
 function grouped(
   indices: readonly number[],
+  start: number,
   { lengths, batch, window = 50 }: LengthGrouping,
   random: Random,
 ): number[] {
-  const whole = indices.length - (indices.length % batch);
-  const result: number[] = [];
-  for (let start = 0; start < whole; start += batch * window) {
+  const first = (batch - (start % batch)) % batch;
+  const last = indices.length - ((start + indices.length) % batch);
+  const result = indices.slice(0, first);
+  for (let from = first; from < last; from += batch * window) {
     const sorted = indices
-      .slice(start, Math.min(whole, start + batch * window))
+      .slice(from, Math.min(last, from + batch * window))
       .sort((a, b) => (lengths[a] as number) - (lengths[b] as number) || a - b);
     const batches = Array.from({ length: sorted.length / batch }, (_, i) => sorted.slice(i * batch, (i + 1) * batch));
-    result.push(...random.shuffle(batches).flat());
+    for (const indices of random.shuffle(batches)) result.push(...indices);
   }
-  return [...result, ...indices.slice(whole)];
+  return [...result, ...indices.slice(Math.max(first, last))];
 }

@@ -33,15 +33,22 @@ export function idOf(record: Fields): string | undefined {
 
 /** The absolute path of a picture, which must lie within `root`: a data file names no other file of this machine. */
 export function picturePath(written: string, root: string, at: string): string {
-  const hint = 'Name the folder that the pictures are in';
   if (/^[a-z][a-z0-9+.-]+:/i.test(written) && !written.startsWith('file:')) {
     const shown = written.length > 60 ? `${written.slice(0, 60)}…` : written;
     throw dataError(at, `the picture "${shown}" is not a local file`, 'Download pictures first and give their paths');
   }
-  const path = resolve(root, written.startsWith('file:') ? fileURLToPath(written) : written);
+  const path = resolve(root, written.startsWith('file:') ? pathOfUrl(written, at) : written);
   const inside = relative(root, path);
   if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-    throw dataError(at, `the picture "${written}" is outside ${root}`, hint);
+    throw dataError(at, `the picture "${written}" is outside ${root}`, 'Name the folder that the pictures are in');
   }
   return path;
+}
+
+function pathOfUrl(url: string, at: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw dataError(at, `"${url}" is not the address of a file: ${(error as Error).message}`);
+  }
 }

@@ -1,4 +1,4 @@
-/** Takes samples in their order. A bad one is told of and skipped; too many of them are a mistake in the data. */
+/** Takes samples in their order. A bad one is told of and replaced; too many of them are a mistake in the data. */
 
 import { type ErrorCode, QuintetError } from '../tensor/index.js';
 import type { Dataset } from './dataset.js';
@@ -16,17 +16,14 @@ export interface SamplerOptions<T> {
   readonly onBad?: (error: QuintetError) => void;
 }
 
-export interface Taken<T> {
-  readonly samples: readonly T[];
-  /** Where the next samples begin: all that is needed to go on from here. */
-  readonly position: number;
-}
-
 export interface Sampler<T> {
-  /** The next `count` good samples from a position on. Throws 'data' when more samples are bad than are tolerated. */
-  take(count: number, position: number): Promise<Taken<T>>;
-  /** How many different samples were skipped. */
-  readonly skipped: number;
+  /**
+   * The samples at `count` positions of the order, from a position on. In place of a bad one stands the next good one of the
+   * file, so that what is seen at a position depends on nothing else. Throws 'data' when more are bad than are tolerated.
+   */
+  take(from: number, count: number): Promise<T[]>;
+  /** How many different samples were found bad. */
+  readonly bad: number;
 }
 
 /** Errors that a sample can be blamed for. */
@@ -44,9 +41,9 @@ export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
   const { dataset, order, prepare, tolerance = 0.01, onBad = () => {} } = options;
   const bad = new Set<number>();
 
-  function skip(index: number, error: unknown): void {
+  /** Counts a bad sample; throws where the error is not the sample's, or there are too many. */
+  function blame(index: number, error: unknown): void {
     if (!(error instanceof QuintetError) || !blamed.has(error.code)) throw error;
-    if (bad.has(index)) return;
     bad.add(index);
     onBad(error);
     if (bad.size <= tolerance * dataset.count && bad.size < dataset.count) return;
@@ -54,21 +51,24 @@ export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
     throw new QuintetError('data', `${share}; the last: ${error.message}`, { at: dataset.path, cause: error });
   }
 
-  return {
-    async take(count, position) {
-      const samples: T[] = [];
-      let next = position;
-      while (samples.length < count) {
-        const index = order(next++);
-        try {
-          samples.push(await prepare(await dataset.read(index)));
-        } catch (error) {
-          skip(index, error);
-        }
+  async function sampleAt(position: number): Promise<T> {
+    for (let index = order(position); ; index = (index + 1) % dataset.count) {
+      if (bad.has(index)) continue;
+      try {
+        return await prepare(await dataset.read(index));
+      } catch (error) {
+        blame(index, error);
       }
-      return { samples, position: next };
+    }
+  }
+
+  return {
+    async take(from, count) {
+      const samples: T[] = [];
+      for (let i = 0; i < count; i++) samples.push(await sampleAt(from + i));
+      return samples;
     },
-    get skipped() {
+    get bad() {
       return bad.size;
     },
   };

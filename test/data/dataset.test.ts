@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type Dataset, type DatasetOptions, openDataset } from '../../src/data/dataset.js';
-import { Random } from '../../src/tensor/index.js';
+import { QuintetError, Random } from '../../src/tensor/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'data-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -117,6 +117,7 @@ test('pictures lie in the given folder, and nowhere else', async () => {
   for (const outside of ['../a.jpg', '/etc/passwd', 'b/../../a.jpg', '/data/coco2/a.jpg', 'file:///etc/passwd', '..']) {
     await expect(picture(outside, '/data/coco'), outside).rejects.toThrow('outside /data/coco');
   }
+  await expect(picture('file://host/a.jpg')).rejects.toThrow('is not the address of a file');
 });
 
 test('any record of a long JSONL file or array is read alone, across the borders of what is read at once', async () => {
@@ -168,4 +169,41 @@ test('a file that is no list of objects is refused with its line', async () => {
   await expect(withData(new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x7d]), (data) => data.read(0))).rejects.toThrow(
     'not UTF-8',
   );
+});
+
+test('a damaged file gives samples or errors of the data, never another failure', async () => {
+  const random = new Random(11);
+  const good = [
+    chat([
+      { type: 'image', url: 'file:///a%20b.png' },
+      { type: 'text', text: 'é' },
+    ]),
+    llava('<image> what', { image: ['a'] }),
+  ];
+  const originals = [JSON.stringify(good), good.map((record) => JSON.stringify(record)).join('\n')];
+  let refused = 0;
+  for (let i = 0; i < 300; i++) {
+    const bytes = Buffer.from(random.pick(originals));
+    for (let change = random.integer(3); change >= 0; change--) {
+      bytes[random.integer(bytes.length)] = random.pick([
+        0x22,
+        0x5b,
+        0x7d,
+        0x5c,
+        0x2c,
+        0x25,
+        0x00,
+        0xff,
+        random.integer(256),
+      ]);
+    }
+    const all = async (data: Dataset) => {
+      for (let index = 0; index < data.count; index++) await data.read(index);
+    };
+    await withData(bytes.subarray(0, 1 + random.integer(2 * bytes.length)), all, { pictures: '/' }).catch((error) => {
+      expect(error, String(error)).toBeInstanceOf(QuintetError);
+      refused++;
+    });
+  }
+  expect(refused).toBeGreaterThan(150);
 });

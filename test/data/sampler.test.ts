@@ -23,7 +23,7 @@ test('without shuffling samples come as the file has them', () => {
   expect(positions(0, 7).map(orderOf(3, { seed: 0, shuffle: false }))).toEqual([0, 1, 2, 0, 1, 2, 0]);
 });
 
-test('grouping by length keeps every sample and needs less than a third of the padding', () => {
+test('grouping by length keeps every sample, and needs less than a third of the padding in every epoch', () => {
   const lengths = Array.from({ length: 203 }, (_, i) => 1 + ((i * 7919) % 500));
   const padding = (indices: readonly number[]) => {
     let sum = 0;
@@ -33,10 +33,16 @@ test('grouping by length keeps every sample and needs less than a third of the p
     }
     return sum;
   };
-  const epoch = (order: (position: number) => number) => positions(0, 203).map(order);
-  const grouped = epoch(orderOf(203, { seed: 1, byLength: { lengths, batch: 8, window: 10 } }));
-  expect(sorted(grouped)).toEqual(positions(0, 203));
-  expect(3 * padding(grouped)).toBeLessThan(padding(epoch(orderOf(203, { seed: 1 }))));
+  const grouped = orderOf(203, { seed: 1, byLength: { lengths, batch: 8, window: 10 } });
+  const plain = orderOf(203, { seed: 1 });
+  for (const epoch of [0, 1, 2]) {
+    expect(sorted(positions(203 * epoch, 203 * (epoch + 1)).map(grouped))).toEqual(positions(0, 203));
+    // Batches begin at multiples of 8 over the whole run.
+    const batches = positions(Math.ceil((203 * epoch) / 8) * 8, 203 * (epoch + 1));
+    expect(3 * padding(batches.map(grouped))).toBeLessThan(padding(batches.map(plain)));
+  }
+  const few = orderOf(3, { seed: 1, byLength: { lengths: [1, 2, 3], batch: 8 } });
+  for (const epoch of [0, 1, 2, 3]) expect(sorted([0, 1, 2].map((i) => few(3 * epoch + i)))).toEqual([0, 1, 2]);
 });
 
 /** Samples whose id is their index; the given ones are not well formed. */
@@ -53,30 +59,30 @@ function dataset(count: number, ...bad: number[]): Dataset {
 }
 const order = (count: number) => orderOf(count, { seed: 0, shuffle: false });
 
-test('bad samples are skipped and told of once, and the position leads past them', async () => {
-  const told: string[] = [];
-  const samples = sampler({
-    dataset: dataset(10, 1, 2),
-    order: order(10),
-    prepare: async ({ id }) => id,
-    tolerance: 0.2,
-    onBad: (error) => told.push(error.message),
-  });
-  const first = await samples.take(3, 0);
-  expect(first).toEqual({ samples: ['0', '3', '4'], position: 5 });
-  expect(await samples.take(7, first.position)).toEqual({ samples: ['5', '6', '7', '8', '9', '0', '3'], position: 14 });
-  expect(told).toEqual(['data.jsonl:2: no messages', 'data.jsonl:3: no messages']);
-  expect(samples.skipped).toBe(2);
+test('in place of a bad sample stands the next good one, wherever a run begins, and each is told of once', async () => {
+  const begin = () => {
+    const told: string[] = [];
+    const onBad = (error: QuintetError) => told.push(error.message);
+    const prepare = async ({ id }: { id: string }) => id;
+    return { told, ...sampler({ dataset: dataset(10, 1, 2), order: order(10), prepare, tolerance: 0.2, onBad }) };
+  };
+  const run = begin();
+  expect(await run.take(0, 5)).toEqual(['0', '3', '3', '3', '4']);
+  expect(await run.take(5, 10)).toEqual(['5', '6', '7', '8', '9', '0', '3', '3', '3', '4']);
+  expect(run.told).toEqual(['data.jsonl:2: no messages', 'data.jsonl:3: no messages']);
+  const resumed = begin();
+  expect(await resumed.take(12, 3)).toEqual(['3', '3', '4']);
+  expect(resumed.told).toEqual(['data.jsonl:3: no messages']);
 });
 
 test('more bad samples than are tolerated stop the run, and so do only bad ones', async () => {
   const options = { order: order(10), prepare: async ({ id }: { id: string }) => id };
   const strict = sampler({ ...options, dataset: dataset(10, 4) });
-  await expect(strict.take(5, 0)).rejects.toThrow(
+  await expect(strict.take(0, 5)).rejects.toThrow(
     /data\.jsonl: 1 of 10 samples cannot be used, more than 1 %.*jsonl:5: no/,
   );
   const none = sampler({ ...options, dataset: dataset(3, 0, 1, 2), order: order(3), tolerance: 1 });
-  await expect(none.take(1, 0)).rejects.toThrow('3 of 3 samples cannot be used');
+  await expect(none.take(0, 1)).rejects.toThrow('3 of 3 samples cannot be used');
 });
 
 test('a picture that cannot be decoded is blamed on the sample, an error of the program is not', async () => {
@@ -91,8 +97,8 @@ test('a picture that cannot be decoded is blamed on the sample, an error of the 
       },
     });
   const broken = failing(new QuintetError('media', 'not a picture'));
-  expect((await broken.take(1, 0)).samples).toEqual(['1']);
-  expect(broken.skipped).toBe(1);
-  await expect(failing(new TypeError('x is undefined')).take(1, 0)).rejects.toThrow('x is undefined');
-  await expect(failing(new QuintetError('shape', 'do not broadcast')).take(1, 0)).rejects.toThrow('do not broadcast');
+  expect(await broken.take(0, 1)).toEqual(['1']);
+  expect(broken.bad).toBe(1);
+  await expect(failing(new TypeError('x is undefined')).take(0, 1)).rejects.toThrow('x is undefined');
+  await expect(failing(new QuintetError('shape', 'do not broadcast')).take(0, 1)).rejects.toThrow('do not broadcast');
 });
