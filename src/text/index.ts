@@ -1,3 +1,6 @@
+export { findChatTemplate } from './chat-template.js';
 export { createDetokenizer, type Detokenizer } from './detokenizer.js';
 export { createStopMatcher, type StopMatcher } from './stop.js';
+export type { TemplateLimits } from './template/budget.js';
+export { type ChatMessage, type RenderedChat, type RenderOptions, renderChat } from './template/render.js';
 export { createTokenizer, type EncodeOptions, type SpecialIds, type Tokenizer } from './tokenizer.js';
