@@ -1,6 +1,7 @@
 /** What a run is given, checked against what the model declares before any engine sees it. */
 import type { OnnxModel, OnnxValue } from '../onnx/index.js';
 import {
+  byteSizeOf,
   type Dim,
   evaluateDim,
   formatShape,
@@ -9,7 +10,6 @@ import {
   nearest,
   QuintetError,
   type Shape,
-  sizeOf,
 } from '../tensor/index.js';
 import type { RunOptions } from './engine.js';
 
@@ -96,11 +96,10 @@ function checkArray(model: OnnxModel, what: string, { dtype, shape }: OnnxValue,
       at: model.name,
     });
   }
-  // Also where the memory was given away: a detached array has no elements.
-  if (array.data.length !== sizeOf(array.shape)) {
-    throw new QuintetError('shape', `${what}: ${array.data.length} elements are not ${formatShape(array.shape)}`, {
-      at: model.name,
-    });
+  // An array whose memory was given away, to a worker say, has no bytes left.
+  if (array.data.byteLength !== byteSizeOf(dtype, array.shape)) {
+    const message = `${what}: ${array.data.byteLength} bytes are not ${dtype} ${formatShape(array.shape)}`;
+    throw new QuintetError('shape', message, { at: model.name });
   }
 }
 

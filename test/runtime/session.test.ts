@@ -1,6 +1,6 @@
 /** What a session promises on every engine. */
 import { expect, test } from 'vitest';
-import { add, cast, concat, gather, graph, input, mul, reshape } from '../../src/graph/index.js';
+import { add, cast, concat, gather, graph, input, mul, range, reshape } from '../../src/graph/index.js';
 import { lower } from '../../src/onnx/index.js';
 import { hostArray, toNumbers } from '../../src/tensor/index.js';
 import { forEachEngine } from './engines.js';
@@ -35,6 +35,21 @@ forEachEngine((engine) => {
     await session.close();
   });
 
+  test('gives outputs whose sizes do not follow from the inputs', async () => {
+    const outputs = arithmetic.outputs.map((output) => ({ ...output, shape: ['unknown', 2] }));
+    const session = await engine.createSession({ ...arithmetic, outputs });
+    const { sum, product } = await session.run(feeds);
+    expect(sum).toEqual(f32([1, 2], [4, 7]));
+    expect(product).toEqual(f32([1, 2], [3, 10]));
+    await session.close();
+  });
+
+  test('runs a graph that is fed nothing', async () => {
+    const session = await engine.createSession(lower(graph('constant', { y: range(1, 4) })));
+    expect((await session.run({})).y).toEqual(hostArray('i64', [3], [1, 2, 3]));
+    await session.close();
+  });
+
   test('reads arrays that are views into shared memory', async () => {
     const shared = new Float32Array(new SharedArrayBuffer(64));
     shared.set([9, 9, 1, 2]);
@@ -54,6 +69,7 @@ forEachEngine((engine) => {
     await rejected({ ...feeds, y: f32([2], [1, 2]) }).toThrow('input "y" is [B, 2], not [2]');
     await rejected({ ...feeds, y: f32([1, 1], [1]) }).toThrow('input "y" is [B, 2], not [1, 1]: 2 is 2');
     await rejected({ ...feeds, y: f32([2, 2], [1, 2, 3, 4]) }).toThrow('input "y" is [B, 2], not [2, 2]: B is 1');
+    await rejected({ ...feeds, y: { ...feeds.y, data: Float64Array.of(1, 2) } }).toThrow('16 bytes are not f32 [1, 2]');
     await rejected({ ...feeds, y: { ...feeds.y, shape: [2, 1] } }).toThrow('input "y" is [B, 2], not [2, 1]');
     await rejected(feeds, { fetch: ['summ'] }).toThrow('there is no output "summ"\n  did you mean "sum"?');
     await session.close();
@@ -63,7 +79,7 @@ forEachEngine((engine) => {
     const session = await engine.createSession(arithmetic);
     const moved = f32([1, 2], [1, 2]);
     structuredClone(moved.data, { transfer: [moved.data.buffer as ArrayBuffer] });
-    await expect(session.run({ ...feeds, x: moved })).rejects.toThrow('input "x": 0 elements are not [1, 2]');
+    await expect(session.run({ ...feeds, x: moved })).rejects.toThrow('input "x": 0 bytes are not f32 [1, 2]');
     await session.close();
   });
 
