@@ -40,7 +40,7 @@ export interface Kernels {
   accumulate(target: number, source: number, bytes: number): void;
 }
 
-/** Sixteen bytes further. */
+/** Four f32 numbers. */
 const vectorBytes = 16;
 
 const adamw = wasmFunction(

@@ -11,7 +11,7 @@ import { fields, parseJson, QuintetError } from '../tensor/index.js';
 export interface Snapshot {
   /** Steps done. */
   readonly step: number;
-  /** The state of the loop, as JSON: data position, random states, losses so far. */
+  /** The state of the loop, as JSON (which keeps finite numbers exactly): data position, random states, losses so far. */
   readonly state: unknown;
   /** Named bytes, such as the regions of an arena. */
   readonly arrays: Readonly<Record<string, Uint8Array>>;
@@ -38,7 +38,7 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 /** Writes a checkpoint into a folder that does not exist yet. */
 export async function writeSnapshot(folder: string, { step, state, arrays }: Snapshot): Promise<void> {
   await mkdir(folder);
-  const contents: Record<string, Uint8Array> = { [stateFile]: utf8(JSON.stringify(state)) };
+  const contents: Record<string, Uint8Array> = { [stateFile]: utf8(JSON.stringify(state ?? null)) };
   for (const [name, bytes] of Object.entries(arrays)) contents[`${checkedName(name)}${extension}`] = bytes;
   const files: Record<string, { bytes: number; sha256: string }> = {};
   for (const [name, bytes] of Object.entries(contents)) {
