@@ -55,6 +55,8 @@ export const sign = (x: Tensor): Tensor => apply('Sign', [x]);
 export const floor = (x: Tensor): Tensor => apply('Floor', [x]);
 export const round = (x: Tensor): Tensor => apply('Round', [x]);
 export const not = (x: Tensor): Tensor => apply('Not', [x]);
+/** The same values, through which no gradient passes. */
+export const detach = (x: Tensor): Tensor => apply('Detach', [x]);
 /** x · Φ(x), exactly or by its tanh approximation. */
 export const gelu = (x: Tensor, approximate: 'none' | 'tanh' = 'none'): Tensor => apply('Gelu', [x], { approximate });
 /** x · sigmoid(1.702 x). */

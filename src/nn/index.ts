@@ -6,3 +6,4 @@ export * from './init.js';
 export * from './layers.js';
 export * from './params.js';
 export * from './rotary.js';
+export * from './timesteps.js';

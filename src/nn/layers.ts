@@ -1,7 +1,17 @@
 /** Layers with parameters: functions of a scope and tensors. B batch, C channels; `...` any leading axes. */
 
-import { add, conv, layerNormalization, reshape, rmsNormalization, type Tensor } from '../graph/index.js';
-import { QuintetError } from '../tensor/index.js';
+import {
+  add,
+  conv,
+  full,
+  instanceNormalization,
+  layerNormalization,
+  mul,
+  reshape,
+  rmsNormalization,
+  type Tensor,
+} from '../graph/index.js';
+import { mulDims, productOf, QuintetError } from '../tensor/index.js';
 import { fanIn, type Init, normal, ones, zeroed } from './init.js';
 import type { Params } from './params.js';
 
@@ -30,6 +40,20 @@ export function layerNorm(p: Params, x: Tensor, epsilon: number): Tensor {
 /** Divides the last axis by its root mean square; weight of its width. */
 export function rmsNorm(p: Params, x: Tensor, epsilon: number): Tensor {
   return rmsNormalization(x, p.get('weight', [x.size(-1)], ones), epsilon);
+}
+
+/** Normalises the channels of x [B, C, ...] in groups, each over all places (Wu and He, 2018); weight and bias [C]. */
+export function groupNorm(p: Params, x: Tensor, groups: number, epsilon: number): Tensor {
+  const channels = x.size(1);
+  if (channels % groups !== 0) {
+    throw new QuintetError('shape', `${channels} channels do not divide into ${groups} groups`, { at: p.path });
+  }
+  const rest = productOf(x.shape.slice(2));
+  const grouped = reshape(x, [x.dim(0), groups, mulDims(channels / groups, rest)]);
+  const unit = instanceNormalization(grouped, full('f32', [groups], 1), full('f32', [groups], 0), epsilon);
+  const perChannel = [channels, ...x.shape.slice(2).map(() => 1)];
+  const weight = reshape(p.get('weight', [channels], ones), perChannel);
+  return add(mul(reshape(unit, x.shape), weight), reshape(p.get('bias', [channels], zeroed), perChannel));
 }
 
 interface ConvolutionOptions {

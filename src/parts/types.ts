@@ -83,3 +83,69 @@ export interface TowerStates {
   /** One vector for the whole input, [B, width]; not of towers without a pooling head. */
   readonly pooled?: Tensor;
 }
+
+/** Predicts what is noise in a noisy latent picture. */
+export interface Denoiser {
+  readonly kind: 'denoiser';
+  /** Channels of what it reads and of what it predicts. */
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Height and width that it was trained on. */
+  readonly size: number;
+  /** Width of the condition. */
+  readonly condition: number;
+  /** Noisy latents [B, inputs, h, w] at times [B] (f32) under a condition [B, T, D] -> [B, outputs, h, w] */
+  forward(p: Params, noisy: Tensor, times: Tensor, condition: Tensor): Tensor;
+}
+
+/** A normal distribution over latents [B, C, h, w]. */
+export interface Posterior {
+  readonly mean: Tensor;
+  readonly logVariance: Tensor;
+}
+
+/** Pictures to continuous latents and back. */
+export interface Autoencoder {
+  readonly kind: 'autoencoder';
+  /** Height and width of the pictures it was trained on. */
+  readonly image: number;
+  /** Channels of the latents, and how many times smaller they are than pictures. */
+  readonly channels: number;
+  readonly shrinking: number;
+  /** What a denoiser reads is (latents - shift) * scale. */
+  readonly scale: number;
+  readonly shift: number;
+  /** Pictures [B, 3, height, width] between -1 and 1. */
+  encode(p: Params, pixels: Tensor): Posterior;
+  /** Latents [B, C, h, w] -> pictures [B, 3, height, width] */
+  decode(p: Params, latents: Tensor): Tensor;
+  /** Other names of parameters in published files: ours, theirs. */
+  readonly renames?: readonly (readonly (readonly [ours: string, theirs: string])[])[];
+}
+
+/** Pictures to grids of codes and back. */
+export interface Quantiser {
+  readonly kind: 'quantiser';
+  readonly image: number;
+  /** Codes in the book. */
+  readonly codes: number;
+  readonly shrinking: number;
+  /** Pictures [B, 3, height, width] between -1 and 1 -> latents [B, D, h, w] */
+  encode(p: Params, pixels: Tensor): Tensor;
+  /** Latents [B, D, h, w] to the nearest codes; gradients of the result pass straight through to what was given. */
+  quantise(p: Params, latents: Tensor): Quantised;
+  /** Codes [B, h*w] in rows -> latents [B, D, h, w] */
+  lookUp(p: Params, codes: Tensor, grid: readonly [height: number, width: number]): Tensor;
+  /** Latents [B, D, h, w] -> pictures [B, 3, height, width] */
+  decode(p: Params, latents: Tensor): Tensor;
+  readonly renames?: readonly (readonly (readonly [ours: string, theirs: string])[])[];
+}
+
+export interface Quantised {
+  /** i64 [B, h*w], row after row. */
+  readonly codes: Tensor;
+  /** [B, D, h, w] */
+  readonly latents: Tensor;
+  /** Holds latents and book to each other: scalar. */
+  readonly loss: Tensor;
+}

@@ -133,6 +133,7 @@ export const naives = {
   Sign: unary(Math.sign),
   Floor: unary(Math.floor),
   Round: unary(roundEven),
+  Detach: unary((x) => x),
   Not: unary((x) => (x ? 0 : 1)),
 
   Add: binary((a, b) => a + b),

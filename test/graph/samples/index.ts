@@ -116,6 +116,7 @@ export const samples = {
   Floor: [...unary(apart), jump(-1.5, 2, -0.5)],
   Round: [...unary((size, random) => distinct(size, random).map((x) => x + 0.02)), jump(0.5, 1.5, 2.5, -0.5, -1.5)],
   Not: [one(bool([2, 3])), one(bool([]))],
+  Detach: unary(normal),
 
   Add: [...broadcast(), whole(9), one(i32([2, 1], below(9)), i32([2], below(9)))],
   Sub: [...broadcast(), whole(9)],

@@ -1,0 +1,114 @@
+/**
+ * How much noise a latent holds at each of the moments that a diffusion model was trained on.
+ *
+ * Ho et al., "Denoising Diffusion Probabilistic Models", 2020, https://arxiv.org/abs/2006.11239. Tables are rounded to f32
+ * wherever the reference rounds them, so that they are the reference's.
+ */
+import { type Fields, QuintetError } from '../../../tensor/index.js';
+
+/** What the network predicts of x = sqrt(a) picture + sqrt(1 - a) noise: `v` is sqrt(a) noise - sqrt(1 - a) picture. */
+export const predictions = ['epsilon', 'sample', 'v_prediction'] as const;
+export type Prediction = (typeof predictions)[number];
+
+export interface NoiseSchedule {
+  /** The part of a picture's variance that is left at each moment, falling: a in the formulas. */
+  readonly kept: readonly number[];
+  readonly predicts: Prediction;
+}
+
+const f32 = Math.fround;
+
+/** Evenly from first to last, as PyTorch does in f32: from both ends towards the middle. */
+function evenly(first: number, last: number, count: number): number[] {
+  const [from, to] = [f32(first), f32(last)];
+  const step = f32(f32(to - from) / (count - 1));
+  return Array.from({ length: count }, (_, i) =>
+    f32(i < count / 2 ? from + f32(step * i) : to - f32(step * (count - 1 - i))),
+  );
+}
+
+/** Nichol and Dhariwal, 2021, equation 17. */
+function cosineBetas(count: number): number[] {
+  const kept = (time: number): number => Math.cos((((time + 0.008) / 1.008) * Math.PI) / 2) ** 2;
+  return Array.from({ length: count }, (_, i) => f32(Math.min(1 - kept((i + 1) / count) / kept(i / count), 0.999)));
+}
+
+/** The products so far, added up in f64 and rounded. */
+export function cumulative(factors: readonly number[]): number[] {
+  let product = 1;
+  return factors.map((factor) => {
+    product *= factor;
+    return f32(product);
+  });
+}
+
+/** Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", 2023, algorithm 1: nothing is left at the end. */
+function withoutEnd(betas: readonly number[]): number[] {
+  const roots = cumulative(betas.map((beta) => f32(1 - beta))).map((kept) => f32(Math.sqrt(kept)));
+  const [first, last] = [roots[0] as number, roots.at(-1) as number];
+  const stretch = f32(first / f32(first - last));
+  const kept = roots.map((root) => f32(f32(f32(root - last) * stretch) ** 2));
+  return kept.map((now, i) => f32(1 - (i === 0 ? now : f32(now / (kept[i - 1] as number)))));
+}
+
+/** The share of variance that is replaced by noise at each moment. */
+export function readBetas(config: Fields): readonly number[] {
+  const count = config.whole('num_train_timesteps', 1000);
+  const [first, last] = [config.number('beta_start', 0.0001), config.number('beta_end', 0.02)];
+  const betas = config.has('trained_betas') ? config.numbers('trained_betas').map(f32) : plainBetas();
+  return config.flag('rescale_betas_zero_snr', false) ? withoutEnd(betas) : betas;
+
+  function plainBetas(): number[] {
+    switch (config.choice('beta_schedule', ['linear', 'scaled_linear', 'squaredcos_cap_v2'], 'linear')) {
+      case 'linear':
+        return evenly(first, last, count);
+      case 'scaled_linear':
+        return evenly(Math.sqrt(first), Math.sqrt(last), count).map((root) => f32(root * root));
+      case 'squaredcos_cap_v2':
+        return cosineBetas(count);
+    }
+  }
+}
+
+/** The noise that a `scheduler_config.json` describes. */
+export function readNoise(config: Fields): NoiseSchedule {
+  return {
+    kept: cumulative(readBetas(config).map((beta) => f32(1 - beta))),
+    predicts: config.choice('prediction_type', predictions, 'epsilon'),
+  };
+}
+
+export const spacings = ['leading', 'trailing', 'linspace'] as const;
+export type Spacing = (typeof spacings)[number];
+
+interface Spaced {
+  readonly steps: number;
+  /** Moments of training. */
+  readonly total: number;
+  readonly spacing: Spacing;
+  /** Added where they are spaced from the beginning. */
+  readonly offset: number;
+}
+
+/** Moments of a generation in `steps`, falling. Evenly spaced ones may be fractions. Lin et al., 2023, table 2. */
+export function spacedTimes({ steps, total, spacing, offset }: Spaced): number[] {
+  if (!Number.isInteger(steps) || steps < 1 || steps > total) {
+    throw new QuintetError('config', `${steps} steps; from 1 to ${total} are possible`);
+  }
+  const places = Array.from({ length: steps }, (_, i) => i);
+  switch (spacing) {
+    case 'linspace':
+      return places.map((i) => (steps === 1 ? 0 : (i * (total - 1)) / (steps - 1))).reverse();
+    case 'leading':
+      return places.map((i) => i * Math.floor(total / steps) + offset).reverse();
+    case 'trailing':
+      return places.map((i) => roundEven(total - (i * total) / steps) - 1);
+  }
+}
+
+/** To the nearest whole number, halves to the even one, as numpy rounds. */
+export function roundEven(x: number): number {
+  const floor = Math.floor(x);
+  if (x - floor !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
+}

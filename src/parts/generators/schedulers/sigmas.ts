@@ -1,0 +1,112 @@
+/**
+ * Noise as a standard deviation sigma over an unscaled picture: the view of Euler's method and its kin.
+ *
+ * Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models", 2022, https://arxiv.org/abs/2206.00364
+ */
+import { type Fields, QuintetError } from '../../../tensor/index.js';
+import { type NoiseSchedule, readNoise, type Spacing, spacedTimes, spacings } from './noise.js';
+import { type Latents, mix, scaled } from './sampler.js';
+
+const f32 = Math.fround;
+
+export interface SigmaSchedule {
+  readonly times: readonly number[];
+  /** One more than times: the last one is where the picture is done. */
+  readonly sigmas: readonly number[];
+}
+
+interface SigmaPlan {
+  readonly noise: NoiseSchedule;
+  readonly spacing: Spacing;
+  /** The schedule of so many steps. */
+  plan(steps: number): SigmaSchedule;
+}
+
+/** The standard deviation of each moment of training, rising. */
+export function trainedSigmas(kept: readonly number[]): number[] {
+  return kept.map((a) => f32(Math.sqrt(f32(f32(1 - a) / a))));
+}
+
+/** A value between the entries of a table, by its place. */
+export function between(table: readonly number[], place: number): number {
+  const at = Math.min(Math.max(place, 0), table.length - 1);
+  const [below, above] = [table[Math.floor(at)] as number, table[Math.ceil(at)] as number];
+  return below + (above - below) * (at - Math.floor(at));
+}
+
+/** The moment at which noise has a standard deviation, between two moments of training: in the logarithms. */
+export function timeOf(sigma: number, table: readonly number[]): number {
+  const wanted = Math.log(Math.max(sigma, 1e-10));
+  const logs = table.map(Math.log);
+  const above = logs.findIndex((log) => log > wanted);
+  const low = Math.min(above === -1 ? table.length - 1 : Math.max(above - 1, 0), table.length - 2);
+  const [from, to] = [logs[low] as number, logs[low + 1] as number];
+  return low + Math.min(Math.max((from - wanted) / (from - to), 0), 1);
+}
+
+/** Karras et al., equation 5, with rho 7. */
+function karras(largest: number, smallest: number, count: number): number[] {
+  const [from, to] = [largest ** (1 / 7), smallest ** (1 / 7)];
+  return Array.from({ length: count }, (_, i) => (from + (i / (count - 1)) * (to - from)) ** 7);
+}
+
+/** Evenly in the logarithms. */
+function exponential(largest: number, smallest: number, count: number): number[] {
+  const [from, to] = [Math.log(largest), Math.log(smallest)];
+  return Array.from({ length: count }, (_, i) => Math.exp(from + (i / (count - 1)) * (to - from)));
+}
+
+const curves = { use_karras_sigmas: karras, use_exponential_sigmas: exponential } as const;
+
+/** Reads which moments a generation passes through. */
+export function readSigmas(config: Fields, spacingByDefault: Spacing): SigmaPlan {
+  const noise = readNoise(config);
+  const kept = [...noise.kept];
+  // Of a schedule that ends in pure noise the last deviation would be without bound.
+  if (config.flag('rescale_betas_zero_snr', false)) kept[kept.length - 1] = 2 ** -24;
+  const table = trainedSigmas(kept);
+  const spacing = config.choice('timestep_spacing', spacings, spacingByDefault);
+  const offset = config.whole('steps_offset', 0);
+  const ending =
+    config.choice('final_sigmas_type', ['zero', 'sigma_min'], 'zero') === 'zero' ? 0 : (table[0] as number);
+  for (const name of ['use_beta_sigmas', 'use_flow_sigmas', 'use_lu_lambdas']) {
+    if (config.flag(name, false)) throw new QuintetError('unsupported', `${name} is not built here`, { at: config.at });
+  }
+  const chosen = Object.entries(curves).find(([name]) => config.flag(name, false))?.[1];
+  return {
+    noise,
+    spacing,
+    plan(steps) {
+      const times = spacedTimes({ steps, total: table.length, spacing, offset }).map(f32);
+      const plain = times.map((time) => between(table, time));
+      if (!chosen) return { times, sigmas: [...plain, ending].map(f32) };
+      const sigmas = chosen(plain[0] as number, plain.at(-1) as number, steps);
+      return { times: sigmas.map((sigma) => f32(timeOf(sigma, table))), sigmas: [...sigmas, ending].map(f32) };
+    },
+  };
+}
+
+/** What standard normal noise is multiplied by where a generation starts at this deviation. */
+export function startOf(largest: number, spacing: Spacing): number {
+  return spacing === 'leading' ? Math.sqrt(largest ** 2 + 1) : largest;
+}
+
+/** What the network is shown: latents of variance 1. */
+export const shownAt = (sigma: number, latents: Latents): Latents => scaled(1 / Math.sqrt(sigma ** 2 + 1), latents);
+
+/** The picture that a prediction says is in latents with noise of deviation sigma. */
+export function pictureIn(
+  predicts: NoiseSchedule['predicts'],
+  sigma: number,
+  latents: Latents,
+  predicted: Latents,
+): Latents {
+  switch (predicts) {
+    case 'epsilon':
+      return mix([1, latents], [-sigma, predicted]);
+    case 'sample':
+      return predicted;
+    case 'v_prediction':
+      return mix([-sigma / Math.sqrt(sigma ** 2 + 1), predicted], [1 / (sigma ** 2 + 1), latents]);
+  }
+}
