@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "test" / "fixtures", help="where the folders go")
     options = parser.parse_args()
 
+    import diffusers
     import torch
     import transformers
 
@@ -29,6 +30,8 @@ def main() -> None:
     torch.use_deterministic_algorithms(True)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    diffusers.utils.logging.disable_progress_bar()
+    diffusers.utils.logging.set_verbosity_error()
 
     unknown = set(options.only or ()) - set(FIXTURES)
     if unknown:

@@ -5,7 +5,7 @@ from transformers import Blip2ForConditionalGeneration, Blip2Processor
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
 from kit.folder import FixtureFolder, write_json
-from kit.language import PADDED, Course, run
+from kit.language import PADDED, Course, check_letters, run
 from kit.pictures import draw_picture
 
 from .llava import CLIP_MEAN, CLIP_STD
@@ -54,6 +54,7 @@ def blip2(
     two = draw_picture(fixture, "two.png", seed + 1, 25, 60)
     turned = draw_picture(fixture, "turned.jpg", seed + 2, 40, 30)
     first, second = "Question: What colour is it? Answer:", ["a photo of", "Question: how many birds? Answer:"]
+    check_letters(tokenizer, [first, *second])
     fixture.texts |= {"prompt_text": first, "prompt_text2": second}
     tokenizer.padding_side = "left"
     sets = {"": processor(images=one, text=first, return_tensors="pt")}

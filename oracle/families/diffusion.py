@@ -74,7 +74,7 @@ def write_pipeline(
             **components,
         },
     )
-    fixture.info.pop("parameters")
+    del fixture.info["parameters"]  # of the text encoder alone
     fixture.left_out(**{"text_encoder.layer_norm_eps": 1e-5, "unet.norm_eps": 1e-5, "vae group norm eps": 1e-6})
     fixture.note(
         "UNet: attention_head_dim is the number of heads; group norms before its transformers have eps 1e-6",

@@ -175,12 +175,13 @@ def siglip(fixture: FixtureFolder, *, text: dict, vision: dict, length: int) -> 
         missing = {name: value for name, value in SIGLIP_DEFAULTS.items() if name not in given}
         fixture.left_out(**{f"{part}.{name}": value for name, value in missing.items()})
     pixels = siglip_pixels(fixture, vision["image_size"])
-    texts = [*TEXTS, "a drawing of the sun and then a text that is far too long for so few positions"]
+    texts = [*TEXTS, "a drawing ☃ of the sun and then a text that is far too long for so few positions"]
     write_json(fixture.path / "texts.json", texts)
     ids = tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")["input_ids"]
     fixture.note(
         "texts are cut at and padded to max_position_embeddings with the pad token, which is </s>, and there is no mask",
         "the text vector is that of the last position, through text_model.head",
+        "the snowman is not in the vocabulary: <unk>",
         "loss: sigmoid loss, sum over the matrix of pairs divided by the number of texts",
     )
 

@@ -58,7 +58,7 @@ TEXT = {
     "llama-biases": Entry(
         "text",
         "Llama with biases in attention and MLP, gelu gate, linear rotary scaling, three layers, "
-        "rows of the vocabulary without tokens",
+        "rows of the vocabulary without tokens, bfloat16 file",
         1003,
         partial(
             text.llama,
@@ -75,6 +75,7 @@ TEXT = {
             rms_norm_eps=1e-6,
             rope_theta=10000.0,
             vocabulary_rows=160,
+            dtype=torch.bfloat16,
             max_position_embeddings=128,
         ),
     ),
@@ -87,7 +88,7 @@ TEXT = {
     "opt-post-norm": Entry(
         "text",
         "OPT-350m's form: embedding narrower than the model (project_in, project_out), norm after each part, "
-        "no final norm, gelu",
+        "no final norm, gelu, float16 file",
         1012,
         partial(
             text.opt,
@@ -97,6 +98,7 @@ TEXT = {
             embedding=14,
             do_layer_norm_before=False,
             activation_function="gelu",
+            dtype=torch.float16,
         ),
     ),
 }
@@ -166,7 +168,7 @@ ENCODERS = {
         partial(
             encoders.vision_tower,
             kind="siglip",
-            settings=layers(20, 32, 2, 2, image_size=23, patch_size=5),
+            settings=layers(18, 26, 2, 2, image_size=19, patch_size=4),
             renaming=((r"(?!vision_model\.)", "vision_model."),),
         ),
     ),
@@ -206,7 +208,8 @@ SYSTEMS = {
     ),
     "blip2-opt": Entry(
         "blip2",
-        "BLIP-2 on OPT: cross-attention in layers 0 and 2 of three, no bias on the fused qkv, head widths 5, 6 and 7",
+        "BLIP-2 on OPT: cross-attention in layers 0 and 2 of three, no bias on the fused qkv, head widths 5, 6 and 7, "
+        "float16 file",
         1041,
         partial(
             blip2.blip2,
@@ -220,6 +223,7 @@ SYSTEMS = {
             vision=layers(14, 22, 2, 2, image_size=18, patch_size=6, qkv_bias=False),
             qformer=layers(12, 18, 2, 3),
             queries=3,
+            dtype=torch.float16,
         ),
     ),
     "smolvlm": Entry(
@@ -237,6 +241,21 @@ SYSTEMS = {
             grid=2,
             tied=True,
             dtype=torch.float16,
+        ),
+    ),
+    "smolvlm-whole": Entry(
+        "smolvlm",
+        "SmolVLM that does not cut pictures: one tile each, padded; own head, gelu tower",
+        1053,
+        partial(
+            smolvlm.smolvlm,
+            kind="smolvlm",
+            text=layers(12, 20, 2, 2, num_key_value_heads=2),
+            vision=layers(10, 16, 2, 1, image_size=12, patch_size=3, hidden_act="gelu"),
+            factor=2,
+            longest=24,
+            splitting=False,
+            grid=2,
         ),
     ),
     "idefics3": Entry(

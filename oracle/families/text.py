@@ -4,7 +4,7 @@ import torch
 from transformers import LlamaForCausalLM, OPTForCausalLM
 
 from kit.folder import FixtureFolder
-from kit.language import PADDED, Course, prompt, run
+from kit.language import PADDED, Course, check_letters, prompt, run
 from kit.vocabulary import byte_fallback, byte_level, write_tokenizer
 
 CHATML = (
@@ -187,6 +187,7 @@ def opt(
         "the embedding matrix is also the head; it is stored once",
     )
     first, second = ["Question: Where is the cup? Answer:"], ["a photo of", "What colour is the kite? It's"]
+    check_letters(tokenizer, first + second)
     fixture.texts |= {"prompt_text": first[0], "prompt_text2": second}
     course = Course(
         OPTForCausalLM,

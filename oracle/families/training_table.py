@@ -143,7 +143,7 @@ DIFFUSION = {
     "stable-diffusion": Entry(
         "diffusion",
         "Stable Diffusion 2's form: gelu text encoder, linear projections and heads per block in the UNet, v prediction; "
-        "five schedulers with guidance, final image",
+        "five schedulers with guidance, final image; float16 files",
         1201,
         partial(
             diffusion.stable_diffusion,
@@ -153,6 +153,7 @@ DIFFUSION = {
                 "text": layers(10, 18, 2, 2, hidden_act="gelu", projection_dim=8),
                 "scheduler": DDIM | V,
                 "length": 16,
+                "dtype": torch.float16,
             },
             schedulers={
                 "ddim": DDIM | V,

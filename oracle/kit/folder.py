@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -12,8 +13,11 @@ PACKAGES = ("torch", "transformers", "tokenizers", "diffusers", "peft", "pillow"
 
 
 def write_json(path: Path, value) -> None:
+    """Indented by one, but lists of numbers, such as shapes, on one line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[\s+(-?[\d.][^\]\"]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def stored(tensors: dict) -> dict:

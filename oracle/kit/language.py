@@ -158,6 +158,15 @@ def user(*parts: str) -> list[dict]:
 def prompt(fixture: FixtureFolder, tokenizer, chats: list, suffix: str = "") -> list[str]:
     """Writes messages<suffix>.json and the rendered prompts; a single chat is written without the outer list."""
     rendered = [tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
+    check_letters(tokenizer, rendered)
     write_json(fixture.path / f"messages{suffix}.json", chats[0] if len(chats) == 1 else chats)
     fixture.texts[f"prompt_text{suffix}"] = rendered[0] if len(rendered) == 1 else rendered
     return rendered
+
+
+def check_letters(tokenizer, texts: list[str]) -> None:
+    """Small vocabularies lack letters; a prompt that loses one would make tokenizers differ where published ones agree."""
+    for text in texts:
+        decoded = tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"])
+        if decoded.replace(" ", "") != text.replace(" ", ""):
+            raise ValueError(f"the tokenizer makes {decoded!r} of {text!r}")

@@ -13,10 +13,11 @@ from .folder import FixtureFolder, write_json
 TEXT = """
 What do you see? I see a green boat on the lake, and a small dog in front of it.
 Where is the cup? The cup is on the table, left of the bottle. What colour is the kite? It is red, isn't it?
-Question: how many birds are in this picture? Answer: there are 25 birds in this picture.
+How many birds? Question: how many birds are in this picture? Answer: there are 25 birds in this picture.
 User: describe the picture. USER: what is it? ASSISTANT: a bird. Assistant: a woman reads a book under a tall tree while it rains.
 a photo of a mountain, a drawing of the sun, a painting of two horses by the river
-You answer briefly. system, user, assistant, system, user, assistant: Draw a picture of the moon. It's night; they're asleep and I've 134 stars.
+You answer briefly. system, user, assistant, system, user, assistant: Draw a picture of the moon. It's night; they're asleep and I've 134 stars!
+A quick fox jumps over the lazy zebra.
 """
 
 GPT2_SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
