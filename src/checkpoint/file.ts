@@ -88,9 +88,9 @@ export async function readText(path: string, limit: number): Promise<string> {
   }
 }
 
-/** The value of a JSON file of at most `limit` bytes, by default 16 MiB. */
+/** The value of a JSON file of at most `limit` bytes, by default 16 MiB, and four million values. */
 export async function readJson(path: string, limit = 2 ** 24): Promise<unknown> {
-  return parseJson(await readText(path, limit), path);
+  return parseJson(await readText(path, limit), path, { values: 2 ** 22 });
 }
 
 /** An error of the file system, saying in words what its code means. */

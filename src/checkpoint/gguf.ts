@@ -27,7 +27,11 @@ export interface GgufHeader {
 /** Vocabularies make headers of some 20 MB. */
 export const largestGgufHeader = 2 ** 27;
 
-const limits = { key: 65_535, name: 1024, dimensions: 4, nesting: 4, alignment: 2 ** 20 } as const;
+/** The largest vocabularies have a quarter of a million tokens and half a million merges: `items` leaves room for eight times that. */
+const limits = { key: 65_535, name: 1024, dimensions: 4, nesting: 4, alignment: 2 ** 20, items: 2 ** 22 } as const;
+
+/** What a list, a tensor and a key-value pair cost in items: they are larger than a text of a vocabulary. */
+const costs = { list: 32, tensor: 16, pair: 8 } as const;
 
 /** Thrown within this file where the given bytes end before the header does. */
 const needsMore = Symbol('more bytes are needed');
@@ -50,30 +54,39 @@ interface Cursor {
   /** Bytes of the file behind the cursor, whether given or not. */
   readonly left: () => number;
   /** The next bytes as a view. */
-  take(length: number): DataView;
+  take(length: number): Uint8Array;
   u32(): number;
   /** A 64-bit count or offset; beyond 2^53 it cannot fit any file. */
   size(): number;
   text(limit: number): string;
+  /** Counts what is built from the file, so that few bytes cannot become many objects. */
+  spend(items: number): void;
   fail(message: string): QuintetError;
 }
 
 function cursorOver(bytes: Uint8Array, fileSize: number, at: string): Cursor {
   const decoder = new TextDecoder();
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let position = 0;
+  let items = 0;
   const fail = (message: string): QuintetError => new QuintetError('format', `${message} at byte ${position}`, { at });
-  const take = (length: number): DataView => {
+  /** Moves on by so many bytes and says where they begin. */
+  const advance = (length: number): number => {
     if (length > fileSize - position) throw fail(`${length} bytes announced where the file has ${fileSize - position}`);
     if (position + length > bytes.byteLength) {
       if (position + length <= largestGgufHeader) throw needsMore;
       throw new QuintetError('limit', `a header of more than ${largestGgufHeader} bytes`, { at });
     }
-    const view = new DataView(bytes.buffer, bytes.byteOffset + position, length);
     position += length;
-    return view;
+    return position - length;
+  };
+  const take = (length: number): Uint8Array => {
+    const start = advance(length);
+    return bytes.subarray(start, start + length);
   };
   const size = (): number => {
-    const value = Number(take(8).getBigUint64(0, true));
+    const start = advance(8);
+    const value = view.getUint32(start + 4, true) * 2 ** 32 + view.getUint32(start, true);
     if (!Number.isSafeInteger(value)) throw fail(`a count of ${value}`);
     return value;
   };
@@ -81,12 +94,16 @@ function cursorOver(bytes: Uint8Array, fileSize: number, at: string): Cursor {
     position: () => position,
     left: () => fileSize - position,
     take,
-    u32: () => take(4).getUint32(0, true),
+    u32: () => view.getUint32(advance(4), true),
     size,
     text: (limit) => {
       const length = size();
       if (length > limit) throw fail(`a text of ${length} bytes; at most ${limit} are read`);
       return decoder.decode(take(length));
+    },
+    spend: (more) => {
+      items += more;
+      if (items > limits.items) throw new QuintetError('limit', `a header of more than ${limits.items} items`, { at });
     },
     fail,
   };
@@ -102,6 +119,7 @@ function readHeader(cursor: Cursor, fileSize: number, at: string): GgufHeader {
   }
   const metadata = new Map<string, unknown>();
   for (let i = 0; i < pairCount; i++) {
+    cursor.spend(costs.pair);
     const key = cursor.text(limits.key);
     if (key === '' || metadata.has(key)) throw cursor.fail(`the key ${quoted(key)} is empty or stands twice`);
     metadata.set(key, readValue(cursor, cursor.u32(), 0));
@@ -110,6 +128,7 @@ function readHeader(cursor: Cursor, fileSize: number, at: string): GgufHeader {
   const entries: GgufEntry[] = [];
   const names = new Set<string>();
   for (let i = 0; i < tensorCount; i++) {
+    cursor.spend(costs.tensor);
     const entry = readEntry(cursor, at);
     if (names.has(entry.name)) throw cursor.fail(`the tensor ${quoted(entry.name)} stands twice`);
     names.add(entry.name);
@@ -158,6 +177,7 @@ function readValue(cursor: Cursor, type: number, depth: number): unknown {
 
 function readList(cursor: Cursor, depth: number): unknown {
   if (depth === limits.nesting) throw cursor.fail(`lists nested deeper than ${limits.nesting}`);
+  cursor.spend(costs.list);
   const type = cursor.u32();
   const count = cursor.size();
   if (numberTypes.has(type)) return readNumbers(cursor, type, count);
@@ -165,13 +185,14 @@ function readList(cursor: Cursor, depth: number): unknown {
   const smallest = type === textType ? 8 : type === listType ? 12 : 1;
   if (count * smallest > cursor.left())
     throw cursor.fail(`a list of ${count} items where ${cursor.left()} bytes are left`);
+  cursor.spend(count);
   const items: unknown[] = [];
   for (let i = 0; i < count; i++) items.push(readValue(cursor, type, depth + 1));
   return items;
 }
 
 function readFlag(cursor: Cursor): boolean {
-  const value = cursor.take(1).getUint8(0);
+  const value = cursor.take(1)[0] as number;
   if (value > 1) throw cursor.fail(`a flag of ${value}`);
   return value === 1;
 }
@@ -179,8 +200,7 @@ function readFlag(cursor: Cursor): boolean {
 function readNumbers(cursor: Cursor, type: number, count: number): HostData {
   const [width, over] = numberTypes.get(type) ?? [];
   if (width === undefined || over === undefined) throw cursor.fail(`a value of the unknown type ${type}`);
-  const { buffer, byteOffset, byteLength } = cursor.take(count * width);
-  return over(new Uint8Array(buffer, byteOffset, byteLength).slice().buffer);
+  return over(cursor.take(count * width).slice().buffer as ArrayBuffer);
 }
 
 function alignmentOf(metadata: ReadonlyMap<string, unknown>, at: string): number {

@@ -7,19 +7,20 @@ import { QuintetError } from '../tensor/index.js';
 export interface JsonScanner {
   /** Reads an object; `entry` must consume the value of each key. A key that stands twice is refused. */
   object(entry: (key: string) => void): void;
-  /** Reads a list of at most `limit` items; `item` must consume each. */
-  list(limit: number, item: () => void): void;
+  /** Reads a list of at most `most` items; `item` must consume each. */
+  list(most: number, item: () => void): void;
   string(): string;
   /** A whole number that is not negative, written without fraction or exponent. */
   whole(): number;
-  /** Reads past a value of any kind, nested at most 16 deep. */
+  /** Reads past a value of any kind, within the limits of depth and length. */
   skip(): void;
   /** Nothing but white space may be left. */
   end(): void;
   fail(message: string): QuintetError;
 }
 
-const deepest = 16;
+/** The largest published models have a hundred thousand tensors, each of three keys in a header. */
+const limits = { depth: 16, keys: 2 ** 18, allKeys: 2 ** 20, skippedItems: 2 ** 16 } as const;
 const wholeNumber = /(?:0|[1-9][0-9]*)(?![0-9.eE])/y;
 const scalar = /true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?/y;
 
@@ -27,9 +28,11 @@ const scalar = /true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9
 export function scanJson(text: string, at: string): JsonScanner {
   let position = 0;
   let depth = 0;
+  let keys = 0;
 
   const fail = (message: string): QuintetError =>
     new QuintetError('format', `${message} at character ${position} of the JSON`, { at });
+  const limit = (message: string): QuintetError => new QuintetError('limit', message, { at });
 
   const peek = (): string => {
     for (; position < text.length; position++) {
@@ -56,7 +59,7 @@ export function scanJson(text: string, at: string): JsonScanner {
   /** Items between brackets, separated by commas. */
   const items = (open: string, close: string, item: () => void): void => {
     expect(open);
-    if (++depth > deepest) throw new QuintetError('limit', `JSON nested deeper than ${deepest}`, { at });
+    if (++depth > limits.depth) throw limit(`JSON nested deeper than ${limits.depth}`);
     if (peek() === close) position++;
     else {
       for (;;) {
@@ -97,15 +100,16 @@ export function scanJson(text: string, at: string): JsonScanner {
       const key = string();
       if (seen.has(key)) throw fail(`the key ${quoted(key)} stands twice`);
       seen.add(key);
+      if (seen.size > limits.keys || ++keys > limits.allKeys) throw limit(`JSON with more than ${limits.keys} keys`);
       expect(':');
       entry(key);
     });
   };
 
-  const list = (limit: number, item: () => void): void => {
+  const list = (most: number, item: () => void): void => {
     let count = 0;
     items('[', ']', () => {
-      if (++count > limit) throw new QuintetError('limit', `a list of more than ${limit} items`, { at });
+      if (++count > most) throw limit(`a list of more than ${most} items`);
       item();
     });
   };
@@ -113,7 +117,7 @@ export function scanJson(text: string, at: string): JsonScanner {
   const skip = (): void => {
     const next = peek();
     if (next === '{') object(skip);
-    else if (next === '[') list(Number.POSITIVE_INFINITY, skip);
+    else if (next === '[') list(limits.skippedItems, skip);
     else if (next === '"') string();
     else match(scalar, 'a value');
   };

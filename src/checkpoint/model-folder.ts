@@ -59,7 +59,7 @@ const noFiles = {
 } as const;
 
 /** Vocabularies of a quarter of a million tokens take 35 MB; everything else is small. */
-const largestTokenizer = 2 ** 28;
+const largestTokenizer = 2 ** 26;
 const largestTemplate = 2 ** 20;
 
 /**

@@ -8,7 +8,7 @@ import {
   openModelFolder,
   resolveModel,
 } from '../../src/checkpoint/index.js';
-import { Random } from '../../src/tensor/index.js';
+import { bytesOf, Random } from '../../src/tensor/index.js';
 import { commit, hubServer, repository, sha256 } from './hub-server.js';
 import { safetensorsBytes, temporaryFolder } from './temporary.js';
 
@@ -55,7 +55,7 @@ describe('a model by its name', () => {
     expect(readFileSync(join(cache, 'models--someone--tiny/refs/main'), 'utf8')).toBe(commit);
     const opened = await openModelFolder(folder);
     expect(opened.config).toEqual({ model_type: 'tiny' });
-    expect((await opened.checkpoint.read('a')).data).toEqual(data);
+    expect(sha256(bytesOf(await opened.checkpoint.read('a')))).toBe(sha256(data));
     await opened.checkpoint.close();
   });
 
@@ -85,7 +85,7 @@ describe('a model by its name', () => {
       'Name one of its files, as in someone/tiny/sub/x.gguf',
     );
     const file = await resolveModel(`${repository}/sub/y.gguf`, options);
-    expect(new Uint8Array(readFileSync(file))).toEqual(model);
+    expect(sha256(readFileSync(file))).toBe(sha256(model));
     expect(readdirSync(join(file, '..'))).toEqual(['y.gguf']);
   });
 
@@ -138,9 +138,9 @@ describe('a download', () => {
     };
     await expect(resolveModel(repository, options)).rejects.toMatchObject({ code: 'network' });
     const [partial] = readdirSync(blobs(cache)).filter((name) => name.endsWith('.incomplete'));
-    expect(readFileSync(join(blobs(cache), partial as string))).toEqual(Buffer.from(model.subarray(0, 200_000)));
+    expect(sha256(readFileSync(join(blobs(cache), partial as string)))).toBe(sha256(model.subarray(0, 200_000)));
     const folder = await resolveModel(repository, options);
-    expect(new Uint8Array(readFileSync(join(folder, 'model.safetensors')))).toEqual(model);
+    expect(sha256(readFileSync(join(folder, 'model.safetensors')))).toBe(sha256(model));
     expect(hub.requests.filter(({ host }) => host === 'storage').map(({ range }) => range)).toEqual([
       undefined,
       'bytes=100000-',
@@ -162,7 +162,7 @@ describe('a download', () => {
         return true;
       };
       const folder = await resolveModel(repository, options);
-      expect(new Uint8Array(readFileSync(join(folder, 'model.safetensors')))).toEqual(model);
+      expect(sha256(readFileSync(join(folder, 'model.safetensors')))).toBe(sha256(model));
     }
   });
 
