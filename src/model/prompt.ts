@@ -5,7 +5,8 @@ import { type ImageProcessor, imageProcessorOf, type Picture, type PictureLayout
 import { rootScope } from '../nn/index.js';
 import { type HostArrays, imageFeatures, inputTensors, type System } from '../system/index.js';
 import { type HostArray, hostArray, QuintetError } from '../tensor/index.js';
-import { countImages, createTokenizer, type Message, renderChat, type Tokenizer } from '../text/index.js';
+import { createTokenizer, renderChat, type Tokenizer } from '../text/index.js';
+import { countImages, inParts, inTexts, type Message } from '../text/messages.js';
 
 /** A chat and the pictures of its places, in order. */
 export interface PicturedChat {
@@ -48,7 +49,8 @@ export function createProcessor(system: System, files: FolderFiles): Processor {
   const render: Processor['render'] = (messages, { prompt }) => {
     const guarded = messages.map((message) => guardMessage(message, prompter.reserved));
     if (template === undefined) return plain(guarded);
-    return renderChat(template, guarded, { addGenerationPrompt: prompt, variables: specialTexts(tokenizer) });
+    const shaped = (system.image ? inParts(guarded) : inTexts(guarded)).map((message) => ({ ...message }));
+    return renderChat(template, shaped, { addGenerationPrompt: prompt, variables: specialTexts(tokenizer) }).text;
   };
   return {
     tokenizer,

@@ -7,21 +7,21 @@
 import type { Model } from '../model/index.js';
 import type { AdamW, HostArrays, Objective } from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
-import { adamwStep } from './adamw.js';
+import { adamwStep, checkAdamW } from './adamw.js';
 import { type Arena, createArena, type Region } from './arena.js';
 import { accumulateGradients, clipScale, gradientNorm } from './gradients.js';
 import { RunFolder } from './run-folder.js';
-import { checkSchedule, learningRate } from './schedule.js';
+import { learningRate } from './schedule.js';
 import { compileStep, type StageStep } from './step.js';
 
-/** The batches of a run, addressed by step. */
+/** The batches of a run: what a step is given depends on its number alone. */
 export interface BatchSource {
   /** The names of the tensors in every micro-batch. */
   readonly fields: readonly string[];
   /** Whether a step has several micro-batches. */
   readonly accumulates: boolean;
   /** The micro-batches of a step, counted from 0. */
-  batches(step: number): AsyncIterable<HostArrays>;
+  take(step: number): Promise<readonly HostArrays[]>;
 }
 
 export interface TrainOptions {
@@ -33,9 +33,13 @@ export interface TrainOptions {
   readonly data: BatchSource;
   /** Where checkpoints and the log go, and from where a run is resumed; default nowhere. */
   readonly folder?: string;
+  /** Milliseconds from any start, for the times in reports; default none are told. */
+  readonly clock?: () => number;
   /** Steps between checkpoints; default 100. */
   readonly saveEvery?: number;
   readonly onStep?: (report: StepReport) => void;
+  /** Told of checkpoints that are damaged and passed over. */
+  readonly onDamaged?: (error: QuintetError) => void;
   /** Ends the run after the step in flight, with a checkpoint. */
   readonly signal?: AbortSignal;
 }
@@ -51,6 +55,9 @@ export interface StepReport {
   readonly rate: number;
   /** Of the gradients, before clipping. */
   readonly norm: number;
+  /** Milliseconds that the step took, and how many of them it waited for its data. */
+  readonly time: number;
+  readonly waited: number;
 }
 
 export interface TrainResult {
@@ -66,7 +73,7 @@ export interface TrainResult {
 /** Runs a stage to its end, or on from the newest checkpoint in `folder`. */
 export async function train(model: Model, options: TrainOptions): Promise<TrainResult> {
   const { steps, data, objective, optimizer, folder } = options;
-  checkSchedule(optimizer, steps, 'optimizer');
+  checkAdamW(optimizer, steps, 'optimizer');
   const step = await compileStep(model, { objective, train: options.train, fields: data.fields });
   const run = folder === undefined ? undefined : await RunFolder.open(folder).catch((error) => closing(step, error));
   try {
@@ -78,7 +85,7 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
       const { data: values } = await model.weights.read(declaration);
       (arena.values.tensors[declaration.name] as HostArray).data.set(values as Float32Array & BigInt64Array);
     }
-    const first = run ? await resume(run, arena, options) : 0;
+    const first = run ? await resume(run, step, arena, options) : 0;
     const done = await loop({ step, arena, run, options }, first);
     return { steps: done, values: arena.values.tensors, unreached: step.unreached, stopped: done < steps };
   } finally {
@@ -100,34 +107,51 @@ interface Run {
 }
 
 async function loop({ step, arena, run, options }: Run, first: number): Promise<number> {
-  const { steps, saveEvery = 100, signal, onStep } = options;
+  const { steps, saveEvery = 100, signal, onStep, data, clock = () => 0 } = options;
   let done = first;
   let saved = first;
   const save = async (): Promise<void> => {
     if (!run || saved === done) return;
-    await run.save({ step: done, state: { steps }, arrays: regionsOf(arena) });
+    await run.save({ step: done, state: stateOf(step, steps), arrays: regionsOf(arena) });
     saved = done;
   };
-  while (done < steps && !signal?.aborted) {
-    const report = await oneStep({ step, arena, options }, done);
+  // The next step's data is made while this one runs. Its failure counts when its turn comes.
+  const begin = (index: number): Promise<readonly HostArrays[]> => {
+    const taking = data.take(index);
+    taking.catch(() => {});
+    return taking;
+  };
+  let upcoming = done < steps ? begin(done) : undefined;
+  while (upcoming && !signal?.aborted) {
+    const started = clock();
+    const batches = await upcoming;
+    const waited = clock() - started;
+    upcoming = done + 1 < steps ? begin(done + 1) : undefined;
+    const report = await oneStep({ step, arena, options }, done, batches);
     done++;
-    await run?.log({ ...report });
-    onStep?.(report);
+    const timed = { ...report, time: clock() - started, waited };
+    await run?.log(timed);
+    onStep?.(timed);
     if (done % saveEvery === 0) await save();
   }
   await save();
   return done;
 }
 
-async function oneStep({ step, arena, options }: Omit<Run, 'run'>, index: number): Promise<StepReport> {
-  const { optimizer, steps, data } = options;
+type UntimedReport = Omit<StepReport, 'time' | 'waited'>;
+
+async function oneStep(
+  { step, arena, options }: Omit<Run, 'run'>,
+  index: number,
+  batches: readonly HostArrays[],
+): Promise<UntimedReport> {
+  const { optimizer, steps } = options;
   let total = 0;
   let targets = 0;
-  let micro = 0;
-  for await (const batch of data.batches(index)) {
-    const into = micro === 0 ? arena.gradients : (arena.incoming as Region);
+  for (const [i, batch] of batches.entries()) {
+    const into = i === 0 ? arena.gradients : (arena.incoming as Region);
     const loss = await step.run(batch, arena.values.tensors, into.tensors);
-    if (micro++ > 0) accumulateGradients(arena);
+    if (i > 0) accumulateGradients(arena);
     total += loss.total;
     targets += loss.targets;
   }
@@ -153,22 +177,25 @@ function regionsOf({ values, first, second }: Arena): Record<string, Uint8Array>
   return { values: bytes(values), first: bytes(first), second: bytes(second) };
 }
 
+/** What tells one run from another: a checkpoint is read by the run that wrote it only. */
+function stateOf({ trained }: StageStep, steps: number) {
+  return { steps, trained: trained.map(({ name, shape }) => `${name} [${shape}]`) };
+}
+
 /** Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. */
-async function resume(run: RunFolder, arena: Arena, { steps }: TrainOptions): Promise<number> {
-  const snapshot = await run.latest();
+async function resume(run: RunFolder, step: StageStep, arena: Arena, options: TrainOptions): Promise<number> {
+  const snapshot = await run.latest(options.onDamaged);
   if (!snapshot) {
     await run.rewindLog(0);
     return 0;
   }
-  const regions = regionsOf(arena);
-  const fits = Object.entries(regions).every(([name, bytes]) => snapshot.arrays[name] === bytes.byteLength);
-  if (!fits || snapshot.step > steps) {
-    throw new QuintetError('config', 'the checkpoint is of another run: its parameters or steps differ', {
+  if (JSON.stringify(snapshot.state) !== JSON.stringify(stateOf(step, options.steps))) {
+    throw new QuintetError('config', 'the checkpoint is of another run: its parameters or its number of steps differ', {
       at: snapshot.folder,
       hint: 'give another folder, or remove this one',
     });
   }
-  for (const [name, bytes] of Object.entries(regions)) await snapshot.read(name, bytes);
+  for (const [name, bytes] of Object.entries(regionsOf(arena))) await snapshot.read(name, bytes);
   await run.rewindLog(snapshot.step);
   return snapshot.step;
 }
