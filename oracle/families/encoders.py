@@ -14,7 +14,7 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 from kit.folder import FixtureFolder, relative_error, stored, write_json
 from kit.pictures import draw_picture
 from kit.vocabulary import clip_style, unigram, write_tokenizer
-from kit.weights import NOISE, build, draw, gradients, reload, save_checkpoint
+from kit.weights import NOISE, build, draw, gradients, refuse_vanishing, reload, save_checkpoint
 
 from .llava import CLIP_MEAN, CLIP_STD
 
@@ -84,6 +84,7 @@ def finish(fixture, model_class, config, inputs, forward, *, renaming=(), gains=
     fixture.inputs[""] = stored(inputs)
     fixture.expected[""] = evaluate(model)
     save_checkpoint(fixture, model, config, renaming, extra=extra)
+    refuse_vanishing(fixture.expected[""])
     again = evaluate(reload(model_class, fixture.model, allowed=set(extra or ())))
     for name, value in fixture.expected[""].items():
         if relative_error(again[name], value) > 1e-6:

@@ -8,7 +8,7 @@ import torch
 from transformers import GenerationConfig
 
 from .folder import FixtureFolder, relative_error, stored, write_json
-from .weights import NOISE, Renaming, build, draw, gradients, reload, save_checkpoint
+from .weights import NOISE, Renaming, build, draw, gradients, refuse_vanishing, reload, save_checkpoint
 
 SMALLEST_MARGIN = 1e-3  # between the best and the second logit at every greedy step
 PADDED = (
@@ -127,6 +127,7 @@ def run(fixture: FixtureFolder, course: Course, sets: dict[str, dict]) -> None:
         fixture.texts[f"answer_text{suffix}"] = texts[0] if len(texts) == 1 else texts
     save_checkpoint(fixture, model, course.config, course.renaming, dtype=course.dtype, shards=course.shards)
     verify(fixture, course)
+    refuse_vanishing(fixture.expected[""])
     fixture.note(NOISE)
     for suffix, given in sets.items():
         processed = {f"processed/{name}": given[name] for name in PROCESSED if name in given}

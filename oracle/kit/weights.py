@@ -33,7 +33,7 @@ def draw(model, seed: int, gains: dict[str, float] | None = None, dtype: torch.d
     for name, parameter in sorted(model.named_parameters()):
         gain = math.prod(factor for pattern, factor in (gains or {}).items() if re.search(pattern, name))
         value = torch.randn(parameter.shape, generator=generator)
-        is_norm = re.search(r"norm|layrnorm|ln_", name.rsplit(".", 2)[-2] if "." in name else name) is not None
+        is_norm = re.search(r"(?i)norm|ln_", name.rsplit(".", 2)[-2] if "." in name else name) is not None
         if parameter.ndim == 0:
             continue  # logit scale and bias keep what the family starts from
         if parameter.ndim == 1 and is_norm and name.endswith("weight"):
@@ -106,6 +106,15 @@ def gradients(fixture: FixtureFolder, model, renaming: Renaming = ()) -> dict:
     if missed:
         fixture.info["no_gradient"] = missed
     return reached
+
+
+def refuse_vanishing(tensors: dict) -> None:
+    """Raises where a gradient is nothing but rounding, key biases excepted: such a fixture would test nothing there."""
+    sizes = {name: value.abs().max().item() for name, value in tensors.items() if name.startswith("grad/")}
+    lost = [name for name, size in sizes.items() if size < 1e-5 * max(sizes.values())]
+    lost = [name for name in lost if not re.search(r"\bk(ey|_proj)\.bias$|in_proj_bias$", name)]
+    if lost:
+        raise RuntimeError(f"gradients vanish: {lost}")
 
 
 def reload(model_class, folder: Path, allowed: frozenset | set = frozenset()):
