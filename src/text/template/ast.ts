@@ -24,7 +24,7 @@ export type Expression =
   | {
       readonly kind: 'condition';
       readonly test: Expression;
-      readonly then: Expression;
+      readonly value: Expression;
       readonly otherwise?: Expression;
     }
   | { readonly kind: 'attribute'; readonly object: Expression; readonly name: string }

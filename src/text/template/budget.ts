@@ -5,15 +5,15 @@ import { QuintetError } from '../../tensor/index.js';
 export interface TemplateLimits {
   /** Evaluated nodes, loop rounds and, by the hundred, characters touched. Default 2 million, under two seconds. */
   readonly steps?: number;
-  /** Characters of the rendered text. Default 8 Mi. */
+  /** Characters of the rendered text. Default 4 Mi. */
   readonly output?: number;
-  /** Characters of any one string. Default 8 Mi. */
+  /** Characters of any one string. Default 4 Mi. */
   readonly string?: number;
   /** Characters and list items made in all. Default 64 Mi. */
   readonly memory?: number;
   /** Items of any one list or range. Default 200,000. */
   readonly list?: number;
-  /** Expressions, macros and values within one another. Default 300. */
+  /** Expressions, macros and values within one another. Default 500. */
   readonly depth?: number;
 }
 
@@ -33,7 +33,7 @@ export interface Budget {
 }
 
 export function budgetOf(limits: TemplateLimits): Budget {
-  const { steps = 2e6, output = 2 ** 23, string = 2 ** 23, memory = 2 ** 26, list = 200_000, depth = 300 } = limits;
+  const { steps = 2e6, output = 2 ** 22, string = 2 ** 22, memory = 2 ** 26, list = 200_000, depth = 500 } = limits;
   let [stepsLeft, memoryLeft, outputLeft, level] = [steps, memory, output, 0];
 
   const step = (count = 1): void => {
@@ -56,7 +56,7 @@ export function budgetOf(limits: TemplateLimits): Budget {
     list(length) {
       if (!(length <= list)) throw exceeded(`makes a list of more than ${list} items`);
       allocate(8 * length);
-      step(length / 10);
+      step(length / 3);
     },
     output(length) {
       outputLeft -= length;

@@ -107,7 +107,7 @@ function evaluators(node: Expression, scope: Scope, context: Context): Value {
     case 'compare':
       return compared(node, of, budget);
     case 'condition':
-      if (truthy(of(node.test))) return of(node.then);
+      if (truthy(of(node.test))) return of(node.value);
       return node.otherwise === undefined
         ? { kind: 'undefined', name: 'the value of an if without else' }
         : of(node.otherwise);

@@ -23,7 +23,7 @@ export function expressionParser(tokens: TokenCursor) {
       let result = orExpression();
       while (tokens.accept('name', 'if')) {
         const test = orExpression();
-        const condition = { kind: 'condition', test, then: result } as const;
+        const condition = { kind: 'condition', test, value: result } as const;
         result = tokens.accept('name', 'else') ? { ...condition, otherwise: expression() } : condition;
       }
       return result;

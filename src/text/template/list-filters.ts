@@ -180,6 +180,7 @@ export const listFilters: Readonly<Record<string, Filter>> = {
   }),
   unique: filter('unique', ['case_sensitive', 'attribute'], (items, args, context) => {
     const take = byPath(args.value('attribute'), context);
+    context.budget.step(items.length);
     const keys = items.map((item) => keyOf(folded(take(item), args.flag('case_sensitive', false), context)));
     const firsts = new Map(keys.map((key, i) => [key, i] as const).reverse());
     return list(items.filter((_, i) => firsts.get(keys[i] as string) === i));

@@ -102,10 +102,8 @@ export function title(text: string, budget: Budget): string {
 /** Jinja's filter of that name: a capital after blanks, hyphens and opening brackets only. */
 export function titleWords(text: string, budget: Budget): string {
   budget.string(text.length);
-  return text
-    .split(/([-\s({[<]+)/)
-    .map((part) => capitalize(part, budget))
-    .join('');
+  budget.step(text.length / 20);
+  return text.replace(/[^-\s({[<]+/g, (run) => capitalize(run, budget));
 }
 
 export function splitLines(text: string, budget: Budget): string[] {
