@@ -2,9 +2,9 @@
 
 import { join } from 'node:path';
 import { fields, QuintetError } from '../tensor/index.js';
-import type { Checkpoint, JsonObject } from './checkpoint.js';
+import { type Checkpoint, type JsonObject, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { kindOfPath, readJson } from './file.js';
-import { type FolderFiles, readFolderFiles } from './model-folder.js';
+import { type FolderFiles, type ModelFiles, readFolderFiles } from './model-folder.js';
 import { hasWeights, openCheckpoint } from './open.js';
 
 export interface PipelineComponent extends FolderFiles {
@@ -71,4 +71,44 @@ async function openComponent(
   const files = await readFolderFiles(folder);
   const checkpoint = (await hasWeights(folder)) ? await openCheckpoint(folder) : undefined;
   return { ...files, name, library, className, checkpoint };
+}
+
+/** Whether a folder is a pipeline's. */
+export async function isPipelineFolder(folder: string): Promise<boolean> {
+  return (await kindOfPath(join(folder, 'model_index.json'))) === 'file';
+}
+
+/**
+ * A pipeline as one model: `config` holds each component's under its name, with the pipeline's class as `model_type`, and
+ * each tensor's name begins with its component's. The tokenizer's files are the model's.
+ */
+export async function openPipelineModel(folder: string): Promise<ModelFiles> {
+  const pipeline = await openPipelineFolder(folder);
+  const components = [...pipeline.components.values()];
+  const configs = Object.fromEntries(components.map(({ name, config }) => [name, config]));
+  const tokenizer = pipeline.components.get('tokenizer') ?? (await readFolderFiles(folder));
+  return {
+    ...tokenizer,
+    config: { ...pipeline.options, ...configs, model_type: pipeline.className },
+    path: folder,
+    checkpoint: joinCheckpoints(pipeline),
+  };
+}
+
+function joinCheckpoints(pipeline: PipelineFolder): Checkpoint {
+  const places = new Map<string, { readonly checkpoint: Checkpoint; readonly stored: StoredTensor }>();
+  for (const { name, checkpoint } of pipeline.components.values()) {
+    for (const stored of checkpoint?.tensors.values() ?? []) {
+      places.set(`${name}.${stored.name}`, { checkpoint: checkpoint as Checkpoint, stored });
+    }
+  }
+  return {
+    tensors: new Map([...places].map(([name, { stored }]) => [name, { ...stored, name }])),
+    read: (name) => {
+      const { checkpoint, stored } = tensorNamed(places, name, pipeline.className);
+      return checkpoint.read(stored.name);
+    },
+    metadata: new Map(),
+    close: pipeline.close,
+  };
 }

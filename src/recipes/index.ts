@@ -9,8 +9,21 @@ import { llama } from './llama.js';
 import { llava15 } from './llava-1.5.js';
 import { opt } from './opt.js';
 import { siglip, siglipVisionAlone } from './siglip.js';
+import { stableDiffusion } from './stable-diffusion.js';
 
-export { blip2, clip, clipTextAlone, clipVisionAlone, idefics3, llama, llava15, opt, siglip, siglipVisionAlone };
+export {
+  blip2,
+  clip,
+  clipTextAlone,
+  clipVisionAlone,
+  idefics3,
+  llama,
+  llava15,
+  opt,
+  siglip,
+  siglipVisionAlone,
+  stableDiffusion,
+};
 
 export const recipes: readonly AnyRecipe[] = [
   blip2,
@@ -23,6 +36,7 @@ export const recipes: readonly AnyRecipe[] = [
   llava15,
   siglip,
   siglipVisionAlone,
+  stableDiffusion,
 ];
 
 /** The recipe of that name. */

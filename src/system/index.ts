@@ -1,6 +1,7 @@
 export * from './adapter.js';
 export * from './cache.js';
 export * from './dual-encoder.js';
+export * from './latent-diffusion.js';
 export * from './network.js';
 export * from './objective.js';
 export * from './recipe.js';

@@ -19,7 +19,6 @@ import {
   timestepEmbedding,
 } from '../../nn/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
-import type { Denoiser } from '../types.js';
 import {
   blockTypes,
   type ConvolutionalStyle,
@@ -30,6 +29,7 @@ import {
   resnet,
   upsample,
 } from './blocks.js';
+import type { Denoiser } from './types.js';
 
 /** What holds at one resolution, on the way down and up. */
 export interface UnetLevel {

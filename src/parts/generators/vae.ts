@@ -6,10 +6,9 @@
  *
  * B batch, C latent channels, h w size of the latents
  */
-import { add, clip, exp, mean, mul, split, sub, sum, type Tensor } from '../../graph/index.js';
+import { clip, split, type Tensor } from '../../graph/index.js';
 import { convolution } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
-import type { Autoencoder, Posterior } from '../types.js';
 import { requireOptions } from './blocks.js';
 import {
   type CoderConfig,
@@ -19,6 +18,7 @@ import {
   readCoder,
   shrinking,
 } from './picture-coder.js';
+import type { Autoencoder } from './types.js';
 
 export interface VaeConfig extends CoderConfig {
   /** What a denoiser reads is (latents - shift) * scale; default 0.18215 and 0. */
@@ -47,17 +47,6 @@ export function vae(config: VaeConfig): Autoencoder {
       return decodePicture(p.at('decoder'), start, config);
     },
   };
-}
-
-/** A latent of the distribution, by standard normal noise [B, C, h, w]. */
-export function sampleOf({ mean: average, logVariance }: Posterior, noise: Tensor): Tensor {
-  return add(average, mul(exp(mul(logVariance, 0.5)), noise));
-}
-
-/** The divergence from the standard normal distribution, summed over a picture's latents, averaged over pictures: scalar. */
-export function divergence({ mean: average, logVariance }: Posterior): Tensor {
-  const each = sub(sub(add(mul(average, average), exp(logVariance)), 1), logVariance);
-  return mul(mean(sum(each, [1, 2, 3])), 0.5);
 }
 
 /** The configuration in a diffusers `config.json` of an AutoencoderKL. */

@@ -23,7 +23,6 @@ import {
 } from '../../graph/index.js';
 import { convolution, type Init, type Params } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
-import type { Quantiser } from '../types.js';
 import { requireOptions } from './blocks.js';
 import {
   type CoderConfig,
@@ -33,6 +32,7 @@ import {
   readCoder,
   shrinking,
 } from './picture-coder.js';
+import type { Quantiser } from './types.js';
 
 export interface VqConfig extends CoderConfig {
   readonly codes: number;

@@ -1,28 +1,32 @@
 /** Ways of sampling, by the names that `scheduler_config.json` gives them. */
 
 import { type Fields, nearest, QuintetError } from '../../../tensor/index.js';
+import type { Sampler, SamplingOptions } from '../types.js';
 import { ddim } from './ddim.js';
 import { euler } from './euler.js';
-import type { Sampler, SamplingOptions, Scheduler } from './sampler.js';
+import type { Scheduler } from './sampler.js';
 
-export { type NoiseSchedule, readNoise } from './noise.js';
-export type { Latents, Sampler, SamplingOptions, Scheduler } from './sampler.js';
+export { readNoise } from './noise.js';
 
 export const schedulers = {
   DDIMScheduler: ddim,
   EulerDiscreteScheduler: euler,
 } as const satisfies Readonly<Record<string, Scheduler>>;
 
-/** The way of sampling that a `scheduler_config.json` sets up; `name` puts another in place of its own. */
-export function readScheduler(
-  config: Fields,
-  name: string = config.text('_class_name'),
-): (options: SamplingOptions) => Sampler {
-  if (Object.hasOwn(schedulers, name)) return schedulers[name as keyof typeof schedulers](config);
-  const known = Object.keys(schedulers);
-  const guess = nearest(name, known);
-  throw new QuintetError('unsupported', `no sampling as "${name}"${guess ? `; did you mean "${guess}"?` : ''}`, {
-    at: config.at,
-    hint: `known: ${known.join(', ')}`,
-  });
+export interface ChosenSampling extends SamplingOptions {
+  /** Another way than the published one, by its name. */
+  readonly scheduler?: string;
+}
+
+/** Sampling as a `scheduler_config.json` sets it up. */
+export function readSampling(config: Fields): (options: ChosenSampling) => Sampler {
+  return ({ scheduler = config.text('_class_name'), ...options }) => {
+    if (Object.hasOwn(schedulers, scheduler)) return schedulers[scheduler as keyof typeof schedulers](config)(options);
+    const known = Object.keys(schedulers);
+    const guess = nearest(scheduler, known);
+    throw new QuintetError('unsupported', `no sampling as "${scheduler}"${guess ? `; did you mean "${guess}"?` : ''}`, {
+      at: config.at,
+      hint: `known: ${known.join(', ')}`,
+    });
+  };
 }

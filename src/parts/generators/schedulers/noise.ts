@@ -5,16 +5,9 @@
  * wherever the reference rounds them, so that they are the reference's.
  */
 import { type Fields, QuintetError } from '../../../tensor/index.js';
+import type { NoiseSchedule, Prediction } from '../types.js';
 
-/** What the network predicts of x = sqrt(a) picture + sqrt(1 - a) noise: `v` is sqrt(a) noise - sqrt(1 - a) picture. */
-export const predictions = ['epsilon', 'sample', 'v_prediction'] as const;
-export type Prediction = (typeof predictions)[number];
-
-export interface NoiseSchedule {
-  /** The part of a picture's variance that is left at each moment, falling: a in the formulas. */
-  readonly kept: readonly number[];
-  readonly predicts: Prediction;
-}
+const predictions = ['epsilon', 'sample', 'v_prediction'] as const satisfies readonly Prediction[];
 
 const f32 = Math.fround;
 

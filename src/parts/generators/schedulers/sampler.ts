@@ -1,29 +1,7 @@
 /** What all ways of sampling share: the loop's side of a scheduler, and the arithmetic on latents. */
 
 import type { Fields } from '../../../tensor/index.js';
-import type { Prediction } from './noise.js';
-
-export type Latents = Float32Array<ArrayBuffer>;
-
-/** One generation: the network is asked at each of `times` in order, and each answer moves the latents on. */
-export interface Sampler {
-  /** Moments at which the network is asked; some methods ask more often than there are steps. */
-  readonly times: readonly number[];
-  /** What standard normal noise is multiplied by to start. */
-  readonly start: number;
-  /** What the network is shown at call i. */
-  shown(i: number, latents: Latents): Latents;
-  /** The latents after call i; `noise` gives standard normal numbers to methods that add some. */
-  step(i: number, predicted: Latents, latents: Latents, noise: () => Latents): Latents;
-}
-
-export interface SamplingOptions {
-  readonly steps: number;
-  /** Pictures in the latents; default 1. */
-  readonly batch?: number;
-  /** How much of the noise of DDPM is added by DDIM, from 0 (default) to 1. */
-  readonly eta?: number;
-}
+import type { Latents, Prediction, Sampler, SamplingOptions } from '../types.js';
 
 /** A way of sampling as a `scheduler_config.json` sets it up. */
 export type Scheduler = (config: Fields) => (options: SamplingOptions) => Sampler;

@@ -4,8 +4,9 @@
  * Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models", 2022, https://arxiv.org/abs/2206.00364
  */
 import { type Fields, QuintetError } from '../../../tensor/index.js';
-import { type NoiseSchedule, readNoise, type Spacing, spacedTimes, spacings } from './noise.js';
-import { type Latents, mix, scaled } from './sampler.js';
+import type { Latents, NoiseSchedule } from '../types.js';
+import { readNoise, type Spacing, spacedTimes, spacings } from './noise.js';
+import { mix, scaled } from './sampler.js';
 
 const f32 = Math.fround;
 

@@ -1,0 +1,167 @@
+/**
+ * Latent diffusion: texts as conditions, a network that finds the noise in latents, an autoencoder between latents and
+ * pictures.
+ *
+ * Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", 2022, https://arxiv.org/abs/2112.10752
+ *
+ * B batch, C latent channels, h w size of latents, T length of the condition, D its width
+ */
+import { add, cast, exp, gather, mean, mul, reshape, sqrt, sub, sum, type Tensor, values } from '../graph/index.js';
+import type { Glob, Params } from '../nn/index.js';
+import type {
+  Autoencoder,
+  Denoiser,
+  NoiseSchedule,
+  Posterior,
+  Sampler,
+  SamplingOptions,
+} from '../parts/generators/types.js';
+import type { Tower } from '../parts/types.js';
+import type { Shape } from '../tensor/index.js';
+import type { InputType, Network, Renames, Tensors } from './network.js';
+import type { Stage } from './stage.js';
+import type { Slot } from './system.js';
+
+export interface LatentDiffusionParts {
+  readonly name: string;
+  readonly paper?: string;
+  readonly text: Slot<Tower>;
+  readonly denoiser: Slot<Denoiser>;
+  readonly autoencoder: Slot<Autoencoder>;
+  readonly noise: NoiseSchedule;
+  /** How pictures are sampled: as published, or by the scheduler of that name. */
+  sampling(options: SamplingOptions & { readonly scheduler?: string }): Sampler;
+  readonly stages?: readonly Stage[];
+  readonly buffers?: readonly Glob[];
+}
+
+export interface LatentDiffusion
+  extends Network,
+    Omit<LatentDiffusionParts, 'name' | 'paper' | 'stages' | 'buffers'> {
+  readonly kind: 'latent-diffusion';
+  readonly stages: readonly Stage[];
+}
+
+/**
+ * Three functions under one roof. Texts: `input_ids` -> `text_states`, `text_pooled`. Pictures: `pixel_values` -> `mean`,
+ * `log_variance`, with `posterior_noise` -> `sampled`; `latents` -> `decoded`, a picture. Denoising: `noisy`, `timestep`
+ * and `encoder_hidden_states` -> `predicted`.
+ */
+export function latentDiffusion({ stages = [], buffers = [], ...parts }: LatentDiffusionParts): LatentDiffusion {
+  const { text, autoencoder } = parts;
+  const result: LatentDiffusion = {
+    kind: 'latent-diffusion',
+    ...parts,
+    stages,
+    buffers: [...buffers, ...(text.part.buffers ?? []).map((glob) => `${text.prefix}.${glob}`)],
+    renames: renamesOf(text.prefix, autoencoder),
+    inputs: inputsOf(parts),
+    forward: (p, given) => forward(result, p, given),
+  };
+  return result;
+}
+
+/** Newer text encoders are stored without the level that the dual encoder needs, older autoencoders under older names. */
+function renamesOf(text: string, { part, prefix }: Slot<Autoencoder>): Renames[] {
+  const under = ([ours, theirs]: readonly [string, string]) => [`${prefix}.${ours}`, `${prefix}.${theirs}`] as const;
+  const coders: Renames[] = [[], ...(part.renames ?? []).map((pairs) => pairs.map(under))];
+  const texts: Renames[] = [[], [[text, text.split('.').slice(0, -1).join('.')]]];
+  return texts.flatMap((first) => coders.map((second) => [...first, ...second]));
+}
+
+function inputsOf({ denoiser, autoencoder }: Pick<LatentDiffusionParts, 'denoiser' | 'autoencoder'>) {
+  const { image, channels, shrinking } = autoencoder.part;
+  const { size, inputs, condition } = denoiser.part;
+  const small = image / shrinking;
+  const f32 = (...shape: Shape): InputType => ({ dtype: 'f32', shape });
+  return {
+    input_ids: { dtype: 'i64', shape: ['B', 'L'] },
+    pixel_values: f32('B', 3, image, image),
+    posterior_noise: f32('B', channels, small, small),
+    latents: f32('B', channels, small, small),
+    noisy: f32('B', inputs, size, size),
+    timestep: f32('B'),
+    encoder_hidden_states: f32('B', 'T', condition),
+  } satisfies Record<string, InputType>;
+}
+
+function forward({ text, denoiser, autoencoder }: LatentDiffusion, p: Params, given: Tensors): Tensors {
+  const { input_ids: ids, pixel_values: pixels, posterior_noise: noise, latents } = given;
+  const { noisy, timestep, encoder_hidden_states: condition } = given;
+  const outputs: Record<string, Tensor> = {};
+  if (ids) {
+    const { last, pooled } = text.part.forward(p.at(text.prefix), { input_ids: ids });
+    Object.assign(outputs, { text_states: last, ...(pooled ? { text_pooled: pooled } : {}) });
+  }
+  const coder = p.at(autoencoder.prefix);
+  if (pixels) {
+    const posterior = autoencoder.part.encode(coder, pixels);
+    Object.assign(outputs, { mean: posterior.mean, log_variance: posterior.logVariance });
+    if (noise) outputs.sampled = sampleOf(posterior, noise);
+  }
+  if (latents) outputs.decoded = autoencoder.part.decode(coder, latents);
+  if (noisy && timestep && condition) {
+    outputs.predicted = denoiser.part.forward(p.at(denoiser.prefix), noisy, timestep, condition);
+  }
+  return outputs;
+}
+
+/** A latent of the distribution, by standard normal noise [B, C, h, w]. */
+export function sampleOf({ mean: average, logVariance }: Posterior, noise: Tensor): Tensor {
+  return add(average, mul(exp(mul(logVariance, 0.5)), noise));
+}
+
+/** The divergence from the standard normal distribution, summed over a picture's latents, averaged over pictures: scalar. */
+export function divergence({ mean: average, logVariance }: Posterior): Tensor {
+  const each = sub(sub(add(mul(average, average), exp(logVariance)), 1), logVariance);
+  return mul(mean(sum(each, [1, 2, 3])), 0.5);
+}
+
+/** A picture's latents [B, C, h, w] at moments of training [B], with standard normal noise: sqrt(a) x + sqrt(1 - a) e. */
+export function addNoise({ kept }: NoiseSchedule, latents: Tensor, noise: Tensor, times: Tensor): Tensor {
+  const { picture, other } = sharesAt(kept, latents, times);
+  return add(mul(latents, picture), mul(noise, other));
+}
+
+/** What the denoiser should predict of them. */
+function targetOf({ kept, predicts }: NoiseSchedule, latents: Tensor, noise: Tensor, times: Tensor): Tensor {
+  if (predicts === 'epsilon') return noise;
+  if (predicts === 'sample') return latents;
+  const { picture, other } = sharesAt(kept, latents, times);
+  return sub(mul(noise, picture), mul(latents, other));
+}
+
+/** Weights of the picture and the noise at moments [B], [B, 1, 1, 1] each. */
+function sharesAt(kept: readonly number[], like: Tensor, times: Tensor) {
+  const shape = [like.dim(0), 1, 1, 1];
+  const at = gather(values('f32', [kept.length], kept), cast(times, 'i64'));
+  return { picture: reshape(sqrt(at), shape), other: reshape(sqrt(sub(1, at)), shape) };
+}
+
+/** Clean latents with the noise that is added to them, and under which condition it is to be found. */
+export interface NoisyBatch {
+  /** [B, C, h, w], as the denoiser reads them. */
+  readonly latents: Tensor;
+  readonly noise: Tensor;
+  /** Moments of training [B], f32. */
+  readonly times: Tensor;
+  /** [B, T, D] */
+  readonly condition: Tensor;
+}
+
+/** The mean squared error of what the denoiser predicts: Ho et al., 2020, equation 14. Scalar. */
+export function diffusionLoss(
+  { denoiser, noise: schedule }: Pick<LatentDiffusionParts, 'denoiser' | 'noise'>,
+  p: Params,
+  { latents, noise, times, condition }: NoisyBatch,
+): Tensor {
+  const noisy = addNoise(schedule, latents, noise, times);
+  const predicted = denoiser.part.forward(p.at(denoiser.prefix), noisy, times, condition);
+  return squaredError(predicted, targetOf(schedule, latents, noise, times));
+}
+
+/** The mean squared difference of two tensors of one shape: scalar. */
+export function squaredError(a: Tensor, b: Tensor): Tensor {
+  const difference = sub(a, b);
+  return mean(mul(difference, difference));
+}
