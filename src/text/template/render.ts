@@ -3,6 +3,7 @@
  * a template sees only JSON values and every step, character and level is counted.
  */
 import { QuintetError } from '../../tensor/index.js';
+import type { Message } from '../messages.js';
 import { type Budget, budgetOf, type TemplateLimits } from './budget.js';
 import { contextOf } from './evaluate.js';
 import { execute, newOutput } from './execute.js';
@@ -10,12 +11,8 @@ import { globalsOf } from './globals.js';
 import { parseTemplate } from './parser.js';
 import { fromJson, type Value } from './values.js';
 
-/** A message of a chat; content is a text or parts such as {type: 'image'} and {type: 'text', text}. */
-export interface ChatMessage {
-  readonly role: string;
-  readonly content?: string | readonly unknown[] | null;
-  readonly [field: string]: unknown;
-}
+/** A message of a chat, with whatever further fields its template reads, such as tool calls. */
+export type ChatMessage = Message | Readonly<Record<string, unknown>>;
 
 export interface RenderOptions {
   /** Ends with the beginning of an answer. Default false. */
