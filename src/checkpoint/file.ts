@@ -20,7 +20,7 @@ export async function fileSource(path: string): Promise<ByteSource> {
     at: file,
     size,
     read: async (offset, length) => {
-      checkRange(offset, length, size, file);
+      checkRange({ size, at: file }, offset, length);
       const bytes = allocate(length, file);
       for (let done = 0; done < length; ) {
         const { bytesRead } = await handle.read(bytes, done, Math.min(length - done, readAtMost), offset + done);
@@ -31,7 +31,7 @@ export async function fileSource(path: string): Promise<ByteSource> {
       return bytes;
     },
     readNow: (offset, length) => {
-      checkRange(offset, length, size, file);
+      checkRange({ size, at: file }, offset, length);
       return readRangeNow(file, offset, allocate(length, file));
     },
     range: (offset, length) => ({ file, offset, length }),

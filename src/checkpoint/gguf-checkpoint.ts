@@ -58,7 +58,13 @@ function checkpointOf(source: ByteSource, header: GgufHeader, config: JsonObject
     if (config !== undefined && entry.name === ropeFactors) continue;
     const name = config === undefined ? entry.name : llamaTensorName(entry.name);
     if (places.has(name)) throw new QuintetError('format', `two tensors are ${quoted(name)}`, { at: source.at });
-    const place = { entry, heads: config === undefined ? 0 : interleavedHeads(entry.name, config) };
+    const heads = config === undefined ? 0 : interleavedHeads(entry.name, config);
+    const rows = entry.shape[0] ?? 1;
+    if (heads > 0 && rows % (2 * heads) !== 0) {
+      const message = `tensor ${quoted(entry.name)}: ${rows} rows are not ${heads} heads of an even width`;
+      throw new QuintetError('format', message, { at: source.at });
+    }
+    const place = { entry, heads };
     places.set(name, place);
     tensors.set(name, storedTensor(source, name, place));
   }
@@ -80,7 +86,7 @@ function storedTensor(source: ByteSource, name: string, { entry, heads }: Place)
     shape,
     // No range of the file holds these rows in order, so they are put in order for whoever asks.
     get source() {
-      return { bytes: separateHalves(source.readNow(offset, length), shape[0] ?? 1, heads, source.at) };
+      return { bytes: separateHalves(source.readNow(offset, length), shape[0] ?? 1, heads) };
     },
   };
 }
@@ -88,7 +94,7 @@ function storedTensor(source: ByteSource, name: string, { entry, heads }: Place)
 async function readEntry(source: ByteSource, { entry, heads }: Place): Promise<HostArray> {
   const { type, shape, offset, length } = entry;
   const stored = await source.read(offset, length);
-  const bytes = heads === 0 ? stored : separateHalves(stored, shape[0] ?? 1, heads, source.at);
+  const bytes = heads === 0 ? stored : separateHalves(stored, shape[0] ?? 1, heads);
   if (isQuantised(type)) return { dtype: 'f32', shape, data: dequantise(type, bytes) };
   return arrayOfBytes(type, shape, bytes);
 }

@@ -65,11 +65,8 @@ export function interleavedHeads(name: string, config: JsonObject): number {
 }
 
 /** Rows [heads, width / 2, 2] as stored to [heads, 2, width / 2]. `rows` is their number, whatever a row takes in bytes. */
-export function separateHalves(bytes: Uint8Array, rows: number, heads: number, at: string): Uint8Array<ArrayBuffer> {
+export function separateHalves(bytes: Uint8Array, rows: number, heads: number): Uint8Array<ArrayBuffer> {
   const half = rows / heads / 2;
-  if (!Number.isInteger(half)) {
-    throw new QuintetError('format', `${rows} rows are not ${heads} heads of an even width`, { at });
-  }
   const length = bytes.byteLength / rows;
   const result = new Uint8Array(new ArrayBuffer(bytes.byteLength));
   for (let row = 0; row < rows; row++) {
@@ -88,37 +85,41 @@ export function separateHalves(bytes: Uint8Array, rows: number, heads: number, a
 export function ggufConfig(header: GgufHeader, factors: Float32Array | undefined, at: string): JsonObject | undefined {
   const architecture = header.metadata.get('general.architecture');
   if (typeof architecture !== 'string' || !Object.hasOwn(families, architecture)) return undefined;
-  const read = fields(Object.fromEntries(header.metadata), at);
-  const key = (name: string): string => `${architecture}.${name}`;
-  if (read.whole(key('expert_count'), 0) > 0) {
+  const prefix = `${architecture}.`;
+  const own = [...header.metadata].filter(([key]) => key.startsWith(prefix));
+  const read = fields(
+    Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), value])),
+    `${at}: ${architecture}`,
+  );
+  if (read.whole('expert_count', 0) > 0) {
     throw new QuintetError('unsupported', 'a mixture of experts in GGUF', { at, hint: 'Use its safetensors files.' });
   }
-  const width = read.whole(key('embedding_length'));
-  const heads = read.whole(key('attention.head_count'));
-  const keyValueHeads = read.whole(key('attention.head_count_kv'), heads);
+  const width = read.whole('embedding_length');
+  const heads = read.whole('attention.head_count');
+  const keyValueHeads = read.whole('attention.head_count_kv', heads);
   if (width < 1 || heads < 1 || keyValueHeads < 1) {
     throw new QuintetError('config', `${heads} heads, ${keyValueHeads} key-value heads and a width of ${width}`, {
       at,
     });
   }
-  const headWidth = read.whole(key('attention.key_length'), Math.floor(width / heads));
+  const headWidth = read.whole('attention.key_length', Math.floor(width / heads));
   const tensors = new Map(header.entries.map((entry) => [entry.name, entry]));
   return {
     model_type: architecture,
     architectures: [families[architecture]?.className],
     hidden_size: width,
-    intermediate_size: read.whole(key('feed_forward_length')),
-    num_hidden_layers: read.whole(key('block_count')),
+    intermediate_size: read.whole('feed_forward_length'),
+    num_hidden_layers: read.whole('block_count'),
     num_attention_heads: heads,
     num_key_value_heads: keyValueHeads,
     head_dim: headWidth,
     hidden_act: 'silu',
-    max_position_embeddings: read.whole(key('context_length')),
-    rms_norm_eps: read.number(key('attention.layer_norm_rms_epsilon')),
-    rope_theta: read.number(key('rope.freq_base'), 10_000),
-    rope_scaling: ropeScaling(read, architecture, headWidth, factors),
+    max_position_embeddings: read.whole('context_length'),
+    rms_norm_eps: read.number('attention.layer_norm_rms_epsilon'),
+    rope_theta: read.number('rope.freq_base', usualTheta),
+    rope_scaling: factors === undefined ? ropeScaling(read) : llama3Scaling(read, factors, headWidth),
     // The table of embeddings is right even where a file was written with padding and an older count.
-    vocab_size: tensors.get('token_embd.weight')?.shape[0] ?? read.whole(key('vocab_size')),
+    vocab_size: tensors.get('token_embd.weight')?.shape[0] ?? read.whole('vocab_size'),
     tie_word_embeddings: !tensors.has('output.weight'),
     attention_bias: tensors.has('blk.0.attn_q.bias'),
     mlp_bias: tensors.has('blk.0.ffn_up.bias'),
@@ -138,26 +139,23 @@ export function ggufTokenIds(metadata: ReadonlyMap<string, unknown>): JsonObject
   );
 }
 
-function ropeScaling(
-  read: Fields,
-  architecture: string,
-  headWidth: number,
-  factors: Float32Array | undefined,
-): JsonObject | null {
-  const key = (name: string): string => `${architecture}.rope.${name}`;
-  if (factors !== undefined) return llama3Scaling(factors, headWidth, read.number(key('freq_base'), 10_000), read.at);
-  const kind = read.choice(key('scaling.type'), ['none', 'linear', 'yarn'], 'none');
+function ropeScaling(read: Fields): JsonObject | null {
+  const kind = read.choice('rope.scaling.type', ['none', 'linear', 'yarn'], 'none');
   if (kind === 'none') return null;
-  const scaling = { rope_type: kind, factor: read.number(key('scaling.factor')) };
+  const scaling = { rope_type: kind, factor: read.number('rope.scaling.factor') };
   if (kind === 'linear') return scaling;
-  return { ...scaling, original_max_position_embeddings: read.whole(key('scaling.original_context_length')) };
+  return { ...scaling, original_max_position_embeddings: read.whole('rope.scaling.original_context_length') };
 }
+
+/** What files leave out: the base of the original paper. */
+const usualTheta = 10_000;
 
 /** All published models of the Llama 3 rule share these; only their factor differs. */
 const llama3 = { low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 } as const;
 
 /** The rule behind stored factors, which is refused where it does not give them back. */
-function llama3Scaling(factors: Float32Array, headWidth: number, theta: number, at: string): JsonObject {
+function llama3Scaling(read: Fields, factors: Float32Array, headWidth: number): JsonObject {
+  const theta = read.number('rope.freq_base', usualTheta);
   const factor = factors.reduce((a, b) => Math.max(a, b), 1);
   const fits = factors.every((stored, i) => {
     const wavelength = 2 * Math.PI * theta ** ((2 * i) / headWidth);
@@ -167,7 +165,7 @@ function llama3Scaling(factors: Float32Array, headWidth: number, theta: number, 
     return Math.abs(stored * ((1 - share) / factor + share) - 1) < 1e-3;
   });
   if (!fits || factors.length !== headWidth / 2) {
-    throw new QuintetError('unsupported', `${ropeFactors} holds factors of no known rule`, { at });
+    throw new QuintetError('unsupported', `${ropeFactors} holds factors of no known rule`, { at: read.at });
   }
   return { rope_type: 'llama3', factor, ...llama3 };
 }

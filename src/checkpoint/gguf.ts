@@ -134,7 +134,10 @@ function readHeader(cursor: Cursor, fileSize: number, at: string): GgufHeader {
     names.add(entry.name);
     entries.push(entry);
   }
-  return { entries: place(entries, align(cursor.position(), alignment), alignment, fileSize, at), metadata };
+  return {
+    entries: place(entries, { at, dataStart: align(cursor.position(), alignment), alignment, size: fileSize }),
+    metadata,
+  };
 }
 
 function checkVersion(cursor: Cursor, at: string): void {
@@ -231,10 +234,10 @@ function readEntry(cursor: Cursor, at: string): GgufEntry {
       hint: `Known are ${known}.`,
     });
   }
-  return { name, type, shape, offset, length: lengthOf(cursor, name, type, shape) };
+  return { name, type, shape, offset, length: lengthOf(cursor, { name, type, shape }) };
 }
 
-function lengthOf(cursor: Cursor, name: string, type: DType | QuantisedType, shape: readonly number[]): number {
+function lengthOf(cursor: Cursor, { name, type, shape }: Pick<GgufEntry, 'name' | 'type' | 'shape'>): number {
   let values = 1;
   for (const dim of shape) {
     values *= dim;
@@ -250,14 +253,16 @@ function lengthOf(cursor: Cursor, name: string, type: DType | QuantisedType, sha
   return (values / block.values) * block.bytes;
 }
 
+interface File {
+  readonly at: string;
+  /** The file's first byte of tensors, from which offsets count. */
+  readonly dataStart: number;
+  readonly alignment: number;
+  readonly size: number;
+}
+
 /** Tensors follow each other without gaps, each padded to the alignment; none may reach beyond the file. */
-function place(
-  entries: readonly GgufEntry[],
-  dataStart: number,
-  alignment: number,
-  fileSize: number,
-  at: string,
-): GgufEntry[] {
+function place(entries: readonly GgufEntry[], { at, dataStart, alignment, size }: File): GgufEntry[] {
   let expected = 0;
   return entries.map((entry) => {
     if (entry.offset !== expected) {
@@ -265,9 +270,9 @@ function place(
       throw new QuintetError('format', message, { at });
     }
     const offset = dataStart + expected;
-    if (offset + entry.length > fileSize) {
+    if (offset + entry.length > size) {
       const end = offset + entry.length;
-      throw new QuintetError('format', `tensor ${quoted(entry.name)} ends at byte ${end} of a file of ${fileSize}`, {
+      throw new QuintetError('format', `tensor ${quoted(entry.name)} ends at byte ${end} of a file of ${size}`, {
         at,
         hint: 'The file is cut off: download or copy it again.',
       });

@@ -71,8 +71,15 @@ export async function makeFolder(folder: string): Promise<void> {
   });
 }
 
-/** Makes `path` of a commit a relative link to a blob; a copy where the system has no links for ordinary users. */
-export async function linkBlob(cache: RepositoryCache, commit: string, path: string, hash: string): Promise<void> {
+/** A file of a repository at a commit. */
+export interface HubFile {
+  readonly repository: string;
+  readonly commit: string;
+  readonly path: string;
+}
+
+/** Makes a file of a commit a relative link to a blob; a copy where the system has no links for ordinary users. */
+export async function linkBlob(cache: RepositoryCache, { commit, path }: HubFile, hash: string): Promise<void> {
   const link = join(cache.snapshot(commit), path);
   const temporary = `${link}.${process.pid}.part`;
   await makeFolder(dirname(link));

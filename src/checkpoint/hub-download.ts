@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { QuintetError } from '../tensor/index.js';
 import { fileError, kindOfPath, writeFully } from './file.js';
-import { linkBlob, makeFolder, type RepositoryCache, withLock } from './hub-cache.js';
+import { type HubFile, linkBlob, makeFolder, type RepositoryCache, withLock } from './hub-cache.js';
 import { type HubConnection, hubFetch, isTransient, readChunks, statusError } from './hub-http.js';
 
 export interface HubProgress {
@@ -15,12 +15,6 @@ export interface HubProgress {
   /** Bytes that are there, of `total`. */
   readonly received: number;
   readonly total: number;
-}
-
-export interface HubFile {
-  readonly repository: string;
-  readonly commit: string;
-  readonly path: string;
 }
 
 interface Described {
@@ -39,24 +33,27 @@ export interface Patience {
   readonly stall: number;
 }
 
+/** From where to where files go, and how. */
+export interface Transfer {
+  readonly hub: HubConnection;
+  readonly cache: RepositoryCache;
+  readonly patience: Patience;
+  readonly onProgress: (progress: HubProgress) => void;
+}
+
 /** Puts a file into the cache unless it is there. Fails with 'network', 'not-found', 'integrity', 'io' or 'aborted'. */
-export async function downloadFile(
-  hub: HubConnection,
-  cache: RepositoryCache,
-  file: HubFile,
-  patience: Patience,
-  onProgress: (progress: HubProgress) => void,
-): Promise<void> {
-  const described = await retrying(hub, patience, () => describe(hub, file));
+export async function downloadFile(transfer: Transfer, file: HubFile): Promise<void> {
+  const { hub, cache } = transfer;
+  const described = await retrying(transfer, () => describe(hub, file));
   const blob = cache.blob(described.hash);
   if ((await kindOfPath(blob)) === undefined) {
     await makeFolder(dirname(blob));
     await withLock(cache.lock(described.hash), hub.signal, async () => {
       // Another process may have fetched it while this one waited.
-      if ((await kindOfPath(blob)) === undefined) await fetchBlob(hub, file, described, blob, patience, onProgress);
+      if ((await kindOfPath(blob)) === undefined) await fetchBlob(transfer, file, described);
     });
   }
-  await linkBlob(cache, file.commit, file.path, described.hash);
+  await linkBlob(cache, file, described.hash);
 }
 
 /** What the hub says of a file: its hash and size. Large files say so in the redirect to where they are stored. */
@@ -77,7 +74,7 @@ async function describe(hub: HubConnection, file: HubFile): Promise<Described> {
 
 /** A refusal that may pass is marked by its cause, for `retrying` to tell it from a lasting one. */
 function refusal(hub: HubConnection, status: number, { repository, path }: HubFile): QuintetError {
-  const error = statusError(hub, status, repository, path);
+  const error = statusError(hub, status, `${repository}/${path}`);
   // 416: what an earlier download has left does not fit, and is thrown away before the next attempt.
   return isTransient(status) || status === 416
     ? new QuintetError('network', error.message, { cause: transient })
@@ -88,8 +85,7 @@ const transient = Symbol('may succeed later');
 
 /** Repeats what failed for want of a connection, as long as `progress` grows or attempts are left. */
 async function retrying<T>(
-  hub: HubConnection,
-  { attempts, pause }: Patience,
+  { hub, patience: { attempts, pause } }: Transfer,
   action: () => Promise<T>,
   progress: () => number = () => 0,
 ): Promise<T> {
@@ -110,23 +106,19 @@ async function retrying<T>(
   }
 }
 
-async function fetchBlob(
-  hub: HubConnection,
-  file: HubFile,
-  described: Described,
-  blob: string,
-  patience: Patience,
-  onProgress: (progress: HubProgress) => void,
-): Promise<void> {
+async function fetchBlob(transfer: Transfer, file: HubFile, described: Described): Promise<void> {
+  const blob = transfer.cache.blob(described.hash);
   const partial = `${blob}.incomplete`;
   try {
     const handle = await open(partial, 'a+');
     try {
-      const download = await resume(handle, partial, described);
-      const report = (): void => onProgress({ file: file.path, received: download.received, total: described.size });
-      report();
-      const action = () => fetchRest(hub, file, described, download, patience, report);
-      await retrying(hub, patience, action, () => download.received);
+      const download = await resume(handle, partial, { ...described, file });
+      report(transfer, download);
+      await retrying(
+        transfer,
+        () => fetchRest(transfer, download),
+        () => download.received,
+      );
       if (download.hash.digest('hex') !== described.hash) {
         await rm(partial, { force: true });
         throw new QuintetError('integrity', `${file.path}: the bytes received do not have the hash ${described.hash}`, {
@@ -143,17 +135,27 @@ async function fetchBlob(
   }
 }
 
+interface Wanted extends Described {
+  readonly file: HubFile;
+}
+
 interface Download {
+  readonly wanted: Wanted;
   readonly handle: FileHandle;
+  /** Of the bytes received so far. */
   hash: Hash;
   received: number;
 }
 
+function report({ onProgress }: Transfer, { wanted, received }: Download): void {
+  onProgress({ file: wanted.file.path, received, total: wanted.size });
+}
+
 /** Takes up what an interrupted download has left, hashing it again. */
-async function resume(handle: FileHandle, partial: string, described: Described): Promise<Download> {
+async function resume(handle: FileHandle, partial: string, wanted: Wanted): Promise<Download> {
   const { size } = await handle.stat();
-  const download: Download = { handle, hash: newHash(described), received: 0 };
-  if (size > described.size) await handle.truncate(0);
+  const download: Download = { wanted, handle, hash: newHash(wanted), received: 0 };
+  if (size > wanted.size) await handle.truncate(0);
   else if (size > 0) {
     for await (const chunk of createReadStream(partial, { end: size - 1 })) download.hash.update(chunk as Buffer);
     download.received = size;
@@ -167,42 +169,35 @@ function newHash({ hash, size }: Described): Hash {
 }
 
 /** Requests what is still missing and appends it. */
-async function fetchRest(
-  hub: HubConnection,
-  file: HubFile,
-  described: Described,
-  download: Download,
-  { stall }: Patience,
-  report: () => void,
-): Promise<void> {
-  if (download.received === described.size) return;
+async function fetchRest(transfer: Transfer, download: Download): Promise<void> {
+  const { file, url, size } = download.wanted;
+  if (download.received === size) return;
+  const { hub, patience } = transfer;
   const stalled = new AbortController();
-  const timer = setTimeout(() => stalled.abort(new Error(`no byte in ${stall / 1000} s`)), stall);
+  const silence = new Error(`no byte in ${patience.stall / 1000} s`);
+  const timer = setTimeout(() => stalled.abort(silence), patience.stall);
   try {
     const headers: Record<string, string> = download.received > 0 ? { range: `bytes=${download.received}-` } : {};
-    const response = await hubFetch(hub, described.url, { headers, signal: stalled.signal });
+    const response = await hubFetch(hub, url, { headers, signal: stalled.signal });
     if (response.status >= 400) await response.body?.cancel();
-    if (response.status === 416) await restart(download, described);
+    if (response.status === 416) await restart(download);
     if (response.status >= 400) throw refusal(hub, response.status, file);
-    if (download.received > 0 && !continues(response, download.received)) await restart(download, described);
+    if (download.received > 0 && !continues(response, download.received)) await restart(download);
     await readChunks(hub, response, async (chunk) => {
       timer.refresh();
-      if (download.received + chunk.byteLength > described.size) {
-        throw new QuintetError(
-          'integrity',
-          `${file.path}: the hub sends more than the ${described.size} bytes announced`,
-        );
+      if (download.received + chunk.byteLength > size) {
+        throw new QuintetError('integrity', `${file.path}: the hub sends more than the ${size} bytes announced`);
       }
       await writeFully(download.handle, chunk);
       download.hash.update(chunk);
       download.received += chunk.byteLength;
-      report();
+      report(transfer, download);
     });
   } finally {
     clearTimeout(timer);
   }
-  if (download.received < described.size) {
-    const message = `${file.path}: the connection ended at byte ${download.received} of ${described.size}`;
+  if (download.received < size) {
+    const message = `${file.path}: the connection ended at byte ${download.received} of ${size}`;
     throw new QuintetError('network', message, {
       cause: transient,
       hint: 'Run it again: it goes on where it stopped.',
@@ -215,8 +210,8 @@ function continues(response: Response, from: number): boolean {
   return response.status === 206 && (response.headers.get('content-range') ?? '').startsWith(`bytes ${from}-`);
 }
 
-async function restart(download: Download, described: Described): Promise<void> {
+async function restart(download: Download): Promise<void> {
   await download.handle.truncate(0);
-  download.hash = newHash(described);
+  download.hash = newHash(download.wanted);
   download.received = 0;
 }

@@ -32,9 +32,10 @@ export async function hubFetch(hub: HubConnection, url: string, request: HubRequ
   for (let hop = 0; hop <= mostRedirects; hop++) {
     const trusted = target.origin === home.origin && hub.token !== undefined;
     const authorization = trusted ? { authorization: `Bearer ${hub.token}` } : {};
-    const response = await send(hub, target, request.signal, {
+    const response = await send(hub, target, {
       method,
       redirect: 'manual',
+      ...(request.signal === undefined ? {} : { signal: request.signal }),
       // Compressed bytes would have neither the announced size nor the announced hash.
       headers: { ...headers, ...authorization, 'accept-encoding': 'identity', 'user-agent': 'quintet' },
     });
@@ -54,8 +55,8 @@ export async function hubFetch(hub: HubConnection, url: string, request: HubRequ
   throw new QuintetError('network', `${home.host} redirects more than ${mostRedirects} times`);
 }
 
-async function send(hub: HubConnection, url: URL, own: AbortSignal | undefined, init: RequestInit): Promise<Response> {
-  const signals = [hub.signal, own].filter((signal) => signal !== undefined);
+async function send(hub: HubConnection, url: URL, init: RequestInit): Promise<Response> {
+  const signals = [hub.signal, init.signal].filter((signal) => signal !== undefined && signal !== null);
   try {
     return await hub.fetch(url, { ...init, signal: AbortSignal.any(signals) });
   } catch (cause) {
@@ -74,14 +75,13 @@ export function connectionError(hub: HubConnection, host: string, cause: Error):
   });
 }
 
-/** What a refusing status means and what to do about it. */
-export function statusError(hub: HubConnection, status: number, repository: string, file?: string): QuintetError {
-  const what = file === undefined ? repository : `${repository}/${file}`;
+/** What a refusing status means and what to do about it. `what` is a repository, or a file of one. */
+export function statusError(hub: HubConnection, status: number, what: string): QuintetError {
   if (status === 401 || status === 403) {
     const hint =
       hub.token === undefined
-        ? `If it is private or gated, accept its terms at ${hub.endpoint}/${repository} and set HF_TOKEN; otherwise check the name.`
-        : `The token is not accepted for it: accept its terms at ${hub.endpoint}/${repository}, or check the name.`;
+        ? `If the model is private or gated, accept its terms at ${hub.endpoint} and set HF_TOKEN; otherwise check the name.`
+        : `The token is not accepted for it: accept the model's terms at ${hub.endpoint}, or check the name.`;
     return new QuintetError('network', `${what}: access denied (${status})`, { hint });
   }
   if (status === 404) {

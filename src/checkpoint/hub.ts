@@ -3,15 +3,8 @@
 import { join } from 'node:path';
 import { fields, parseJson, QuintetError } from '../tensor/index.js';
 import { kindOfPath } from './file.js';
-import {
-  cachedCommit,
-  checkedPath,
-  isCommit,
-  type RepositoryCache,
-  rememberCommit,
-  repositoryCache,
-} from './hub-cache.js';
-import { downloadFile, type HubProgress, type Patience } from './hub-download.js';
+import { cachedCommit, checkedPath, isCommit, rememberCommit, repositoryCache } from './hub-cache.js';
+import { downloadFile, type HubProgress, type Patience, type Transfer } from './hub-download.js';
 import { modelFiles } from './hub-files.js';
 import { type HubConnection, hubFetch, readBody, statusError } from './hub-http.js';
 import { openCheckpoint } from './open.js';
@@ -95,7 +88,8 @@ async function resolveRepository(repository: string, options: HubOptions): Promi
     signal: options.signal,
   };
   try {
-    return await download(hub, cache, repository, revision, options);
+    const { patience = usualPatience, onProgress = () => {} } = options;
+    return await download({ hub, cache, patience, onProgress }, repository, { revision, files });
   } catch (error) {
     // Without a connection, what was there before still is.
     if (complete && error instanceof QuintetError && error.code === 'network') return cache.snapshot(cached);
@@ -103,21 +97,22 @@ async function resolveRepository(repository: string, options: HubOptions): Promi
   }
 }
 
-async function download(
-  hub: HubConnection,
-  cache: RepositoryCache,
-  repository: string,
-  revision: string,
-  { files, patience = usualPatience, onProgress = () => {} }: HubOptions,
-): Promise<string> {
+interface Selection {
+  readonly revision: string;
+  readonly files: readonly string[] | undefined;
+}
+
+/** Brings what is missing of a repository into the cache; the folder of its commit. */
+async function download(transfer: Transfer, repository: string, { revision, files }: Selection): Promise<string> {
+  const { hub, cache } = transfer;
   const { commit, all } = await listFiles(hub, repository, revision);
   const wanted = files ?? modelFiles(all, repository);
   const missing = wanted.find((file) => !all.includes(file));
-  if (missing !== undefined) throw statusError(hub, 404, repository, missing);
+  if (missing !== undefined) throw statusError(hub, 404, `${repository}/${missing}`);
   for (const path of wanted) {
     // A commit never changes, so what its folder has is right.
     if ((await kindOfPath(join(cache.snapshot(commit), checkedPath(path)))) !== undefined) continue;
-    await downloadFile(hub, cache, { repository, commit, path }, patience, onProgress);
+    await downloadFile(transfer, { repository, commit, path });
   }
   await rememberCommit(cache, revision, commit);
   return cache.snapshot(commit);

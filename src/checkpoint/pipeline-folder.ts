@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fields, QuintetError } from '../tensor/index.js';
 import { type Checkpoint, type JsonObject, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { kindOfPath, readJson } from './file.js';
-import { type FolderFiles, type ModelFiles, readFolderFiles } from './model-folder.js';
+import { type FolderFiles, type ModelFiles, openModelFolder, readFolderFiles } from './model-folder.js';
 import { hasWeights, openCheckpoint } from './open.js';
 
 export interface PipelineComponent extends FolderFiles {
@@ -73,16 +73,17 @@ async function openComponent(
   return { ...files, name, library, className, checkpoint };
 }
 
-/** Whether a folder is a pipeline's. */
-export async function isPipelineFolder(folder: string): Promise<boolean> {
-  return (await kindOfPath(join(folder, 'model_index.json'))) === 'file';
+/** Opens a model's folder or file, or a pipeline's folder as one model. The caller closes `checkpoint`. */
+export async function openModel(path: string): Promise<ModelFiles> {
+  const isPipeline = (await kindOfPath(join(path, 'model_index.json'))) === 'file';
+  return isPipeline ? openPipelineModel(path) : openModelFolder(path);
 }
 
 /**
  * A pipeline as one model: `config` holds each component's under its name, with the pipeline's class as `model_type`, and
  * each tensor's name begins with its component's. The tokenizer's files are the model's.
  */
-export async function openPipelineModel(folder: string): Promise<ModelFiles> {
+async function openPipelineModel(folder: string): Promise<ModelFiles> {
   const pipeline = await openPipelineFolder(folder);
   const components = [...pipeline.components.values()];
   const configs = Object.fromEntries(components.map(({ name, config }) => [name, config]));

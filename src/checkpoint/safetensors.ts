@@ -74,16 +74,24 @@ export function parseSafetensorsHeader(bytes: Uint8Array, fileSize: number, at: 
     throw new QuintetError('format', `${bytes.byteLength} bytes hold only a part of the header`, { at });
   }
   const scanner = scanJson(headerText(bytes.subarray(8, 8 + length), at), at);
+  const file: File = { at, dataStart: 8 + length, size: fileSize };
   const metadata = new Map<string, string>();
   const entries: SafetensorsEntry[] = [];
   scanner.object((name) => {
     if (name === '__metadata__') scanner.object((key) => metadata.set(key, scanner.string()));
-    else entries.push(readEntry(scanner, name, 8 + length, at));
+    else entries.push(readEntry(scanner, name, file));
   });
   scanner.end();
   entries.sort((a, b) => a.offset - b.offset || a.length - b.length);
-  checkCoverage(entries, 8 + length, fileSize, at);
+  checkCoverage(entries, file);
   return { entries, metadata };
+}
+
+interface File {
+  readonly at: string;
+  /** The file's first byte behind the header, from which offsets count. */
+  readonly dataStart: number;
+  readonly size: number;
 }
 
 function headerText(bytes: Uint8Array, at: string): string {
@@ -96,8 +104,8 @@ function headerText(bytes: Uint8Array, at: string): string {
   }
 }
 
-/** One `"name": {"dtype": …, "shape": …, "data_offsets": [begin, end]}`; the data begin at byte `dataStart` of the file. */
-function readEntry(scanner: JsonScanner, name: string, dataStart: number, at: string): SafetensorsEntry {
+/** One `"name": {"dtype": …, "shape": …, "data_offsets": [begin, end]}`. */
+function readEntry(scanner: JsonScanner, name: string, { at, dataStart }: File): SafetensorsEntry {
   let code: string | undefined;
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
@@ -123,7 +131,13 @@ function readEntry(scanner: JsonScanner, name: string, dataStart: number, at: st
     });
   }
   const dtype = safetensorsDtypes[code as keyof typeof safetensorsDtypes];
-  const length = checkedByteSize(shape, dtypes[dtype].bytes, `tensor ${quoted(name)}`, at);
+  let length: number = dtypes[dtype].bytes;
+  for (const dim of shape) {
+    length *= dim;
+    if (!Number.isSafeInteger(length)) {
+      throw new QuintetError('format', `tensor ${quoted(name)}: [${shape}] is too large`, { at });
+    }
+  }
   if (end - begin !== length) {
     const given = `data_offsets [${begin}, ${end}]`;
     throw new QuintetError('format', `tensor ${quoted(name)}: ${code} [${shape}] takes ${length} bytes, not ${given}`, {
@@ -133,18 +147,8 @@ function readEntry(scanner: JsonScanner, name: string, dataStart: number, at: st
   return { name, dtype, shape, offset: dataStart + begin, length };
 }
 
-/** The product of a shape and a width in bytes, refused once it leaves the exact integers. */
-export function checkedByteSize(shape: readonly number[], width: number, what: string, at: string): number {
-  let size = width;
-  for (const dim of shape) {
-    size *= dim;
-    if (!Number.isSafeInteger(size)) throw new QuintetError('format', `${what}: [${shape}] is too large`, { at });
-  }
-  return size;
-}
-
 /** Tensors in the order of their bytes must follow each other from the first data byte to the file's last. */
-function checkCoverage(entries: readonly SafetensorsEntry[], dataStart: number, fileSize: number, at: string): void {
+function checkCoverage(entries: readonly SafetensorsEntry[], { at, dataStart, size }: File): void {
   let end = dataStart;
   for (const { name, offset, length } of entries) {
     if (offset !== end) {
@@ -155,10 +159,10 @@ function checkCoverage(entries: readonly SafetensorsEntry[], dataStart: number, 
     }
     end += length;
   }
-  if (end !== fileSize) {
-    throw new QuintetError('format', `the tensors end at byte ${end} of a file of ${fileSize} bytes`, {
+  if (end !== size) {
+    throw new QuintetError('format', `the tensors end at byte ${end} of a file of ${size} bytes`, {
       at,
-      hint: end > fileSize ? 'The file is cut off: download or copy it again.' : 'The file has bytes of no tensor.',
+      hint: end > size ? 'The file is cut off: download or copy it again.' : 'The file has bytes of no tensor.',
     });
   }
 }

@@ -23,7 +23,7 @@ export interface ByteSource {
 /** The bytes of a file that is already in memory, as in a browser. */
 export function bytesSource(bytes: Uint8Array, at: string): ByteSource {
   const readNow = (offset: number, length: number): Uint8Array<ArrayBuffer> => {
-    checkRange(offset, length, bytes.byteLength, at);
+    checkRange({ size: bytes.byteLength, at }, offset, length);
     return new Uint8Array(bytes.subarray(offset, offset + length));
   };
   return {
@@ -36,7 +36,7 @@ export function bytesSource(bytes: Uint8Array, at: string): ByteSource {
   };
 }
 
-export function checkRange(offset: number, length: number, size: number, at: string): void {
+export function checkRange({ size, at }: Pick<ByteSource, 'size' | 'at'>, offset: number, length: number): void {
   if (offset < 0 || length < 0 || offset + length > size) {
     throw new QuintetError('format', `bytes ${offset} to ${offset + length} lie outside a file of ${size}`, { at });
   }

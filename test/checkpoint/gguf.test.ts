@@ -188,6 +188,11 @@ describe('a model of the Llama family', () => {
     await expect(openModelFolder(join(folder, 'x.gguf'))).rejects.toThrow('the architecture "mamba"');
   });
 
+  test('whose heads do not divide its rows is refused when it is opened', async () => {
+    const odd = ggufBytes(pairs('llama'), [rows('token_embd.weight', 10), rows('blk.0.attn_q.weight', 6)]);
+    await expect(openGguf(bytesSource(odd, 'x'))).rejects.toThrow('6 rows are not 2 heads of an even width');
+  });
+
   test('keeps quantised rows whole when it puts them back', async () => {
     // Q8_0 rows of 32: every row has its own scale.
     const row = (i: number) => {
