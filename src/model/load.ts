@@ -5,7 +5,7 @@ import {
   type HubOptions,
   hubOptionsFromEnvironment,
   type ModelFiles,
-  openModelFolder,
+  openModel,
   readFolderFiles,
   resolveModel,
 } from '../checkpoint/index.js';
@@ -53,7 +53,7 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
   const environment = hubOptionsFromEnvironment(globalThis.process?.env ?? {});
   const path = await resolveModel(source, { ...environment, ...options.hub });
   if (options.fresh !== undefined) return freshFolder(path, { ...options, engine }, options.fresh);
-  const files = await openModelFolder(path);
+  const files = await openModel(path);
   try {
     const network = networkOf(fields(files.config, 'config.json'));
     return await assemble(network, files, { ...options, engine });

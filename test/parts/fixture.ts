@@ -1,7 +1,7 @@
 /** Comparison of whole models with the numbers that reference implementations gave: `test/fixtures`, made by `oracle/`. */
 import { readFileSync } from 'node:fs';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
-import { loadFolder, type Model } from '../../src/model/load.js';
+import { load, type Model } from '../../src/model/load.js';
 import { traceNetwork } from '../../src/model/trace.js';
 import type { Engine } from '../../src/runtime/engine.js';
 import { nativeEngine } from '../../src/runtime/native.js';
@@ -31,7 +31,7 @@ export async function fixtureTensors(name: string, file: string): Promise<Arrays
 
 /** Loads the fixture's model for the length of `use`. */
 export async function withModel(name: string, use: (model: Model) => Promise<void>): Promise<void> {
-  const model = await loadFolder(`${fixturePath(name)}/model`, { engine });
+  const model = await load(`${fixturePath(name)}/model`, { engine });
   try {
     await use(model);
   } finally {
