@@ -16,8 +16,8 @@ export interface TraceOptions {
 }
 
 /**
- * The named outputs of a network for arguments under Hugging Face's names. `upstream_<output>` weighs an output in the loss
- * of a network that has none of its own, `upstream` the first one: the loss is the sum of the products.
+ * The named outputs of a network for arguments under Hugging Face's names. `upstream_<output>` (or the last word of its name)
+ * weighs an output in the loss of a network that has none of its own, `upstream` the first one: the loss is their sum.
  */
 export async function traceNetwork(model: Model, given: HostArrays, options: TraceOptions = {}): Promise<HostArrays> {
   const { network, adapt, weights } = model;

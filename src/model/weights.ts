@@ -114,7 +114,7 @@ function checkNames(
 }
 
 /** Freshly initialised parameters: the same for the same seed, whatever order they are asked for in. */
-export function initialWeights(seed: number): Weights {
+export function initialWeights(seed: number, renames: Renames = []): Weights {
   const values = new Map<string, HostArray>();
   const value = ({ name, shape, init }: Declaration): HostArray => {
     const known = values.get(name) ?? {
@@ -127,7 +127,7 @@ export function initialWeights(seed: number): Weights {
   };
   return {
     at: `seed ${seed}`,
-    fileName: (name) => name,
+    fileName: (name) => rename(name, renames),
     has: () => true,
     read: async (declaration) => value(declaration),
     bind: async (declaration) => ({ dtype: 'f32', source: { bytes: bytesOf(value(declaration)) } }),

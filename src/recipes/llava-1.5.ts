@@ -10,7 +10,7 @@ import { mlpProjector, readMlpProjector } from '../parts/input-projectors/mlp.js
 import { adamw, epochs, nextToken, recipe, repeated, slot, system } from '../system/index.js';
 
 // Penultimate layer, class token dropped: (336 / 14)^2 = 576 tokens a picture.
-const clip = { image: 336, patch: 14, width: 1024, depth: 24, heads: 16, hidden: 4096, layer: -2, keepClass: false };
+const clip = { image: 336, patch: 14, width: 1024, depth: 24, heads: 16, hidden: 4096, layers: [-2], keepClass: false };
 const vicuna = { width: 4096, depth: 32, heads: 32, hidden: 11008, vocab: 32064, context: 4096, epsilon: 1e-5 };
 const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
 

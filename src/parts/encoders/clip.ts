@@ -33,17 +33,20 @@ export interface ClipVisionConfig {
 }
 
 export interface ClipFeatures {
-  /** Which hidden states are the features: 0 is the embeddings, -1 the last block's output, -2 the one before. */
-  readonly layer: number;
+  /**
+   * Which hidden states are the features: 0 is the embeddings, -1 the last block's output, -2 the one before. Those of
+   * several layers stand side by side.
+   */
+  readonly layers: readonly number[];
   /** Whether the class token is among them. */
   readonly keepClass: boolean;
 }
 
-/** The vision transformer as an encoder: hidden states of one layer, as LLaVA takes them. */
-export function clipVision({ layer, keepClass, ...config }: ClipVisionConfig & ClipFeatures): Encoder {
-  const last = layer < 0 ? config.depth + 1 + layer : layer;
-  if (last < 0 || last > config.depth) {
-    throw new QuintetError('config', `layer ${layer} of a vision transformer with ${config.depth} blocks`);
+/** The vision transformer as an encoder: hidden states of some layers, as LLaVA takes them. */
+export function clipVision({ layers, keepClass, ...config }: ClipVisionConfig & ClipFeatures): Encoder {
+  const wanted = layers.map((layer) => (layer < 0 ? config.depth + 1 + layer : layer));
+  if (wanted.length === 0 || wanted.some((layer) => layer < 0 || layer > config.depth)) {
+    throw new QuintetError('config', `layers ${layers.join(', ')} of a vision transformer with ${config.depth} blocks`);
   }
   return {
     kind: 'encoder',
@@ -52,7 +55,10 @@ export function clipVision({ layer, keepClass, ...config }: ClipVisionConfig & C
     forward(p, pixels) {
       // Of the pooled class token only the parameters are wanted: published files hold them whichever features are chosen.
       const { states } = clipVisionTower(config).forward(p.at('vision_model'), { pixel_values: pixels });
-      const features = states[last] as Tensor;
+      const features = concat(
+        wanted.map((layer) => states[layer] as Tensor),
+        2,
+      );
       return keepClass ? features : slice(features, 1, 1);
     },
   };
@@ -103,8 +109,9 @@ export function readClipVision(config: Fields): ClipVisionConfig {
 
 /** Which features LLaVA's `config.json` asks for. */
 export function readFeatures(config: Fields): ClipFeatures {
+  const layers = config.raw.vision_feature_layer;
   return {
-    layer: config.whole('vision_feature_layer', -2),
+    layers: Array.isArray(layers) ? config.numbers('vision_feature_layer') : [config.whole('vision_feature_layer', -2)],
     keepClass: config.choice('vision_feature_select_strategy', ['default', 'full'], 'default') === 'full',
   };
 }

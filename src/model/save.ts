@@ -1,0 +1,79 @@
+/** Writing a model so that transformers, and Quintet, load it again. */
+
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type LazyTensor, saveCheckpoint } from '../checkpoint/index.js';
+import type { Declaration } from '../nn/index.js';
+import { type LoraOptions, loraNames, loraScale } from '../system/index.js';
+import { castArray, type DType, type HostArray, parseJson, QuintetError, toNumbers } from '../tensor/index.js';
+import type { Model } from './load.js';
+
+export interface SaveOptions {
+  /** Parameters that have other values than the model's weights, by the network's names. */
+  readonly values?: Readonly<Record<string, HostArray>>;
+  /** LoRA settings whose matrices are in `values`: they are merged into the layers that they adapt. */
+  readonly merge?: LoraOptions;
+  /** Default f32. */
+  readonly dtype?: Extract<DType, 'f32' | 'f16' | 'bf16'>;
+  /** Largest size of one file; default 5 GB. */
+  readonly maxShardBytes?: number;
+}
+
+const torchNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' } as const;
+
+/** Writes `model.safetensors` (or shards) under the published names, and the files that the model came with. */
+export async function saveModel(model: Model, folder: string, options: SaveOptions = {}): Promise<void> {
+  const { values = {}, merge, dtype = 'f32', maxShardBytes } = options;
+  await mkdir(folder, { recursive: true });
+  const finalValue = async (declaration: Declaration): Promise<HostArray> => {
+    const base = values[declaration.name] ?? (await model.weights.read(declaration));
+    return castArray(merge ? merged(declaration.name, base, values, merge) : base, dtype);
+  };
+  const tensors = [...model.declarations.values()].map((declaration): [string, LazyTensor] => [
+    model.weights.fileName(declaration.name),
+    { dtype, shape: declaration.shape, read: () => finalValue(declaration) },
+  ]);
+  await saveCheckpoint(folder, tensors, maxShardBytes === undefined ? {} : { maxShardBytes });
+  await copyFiles(model, folder, torchNames[dtype]);
+}
+
+/** Configuration, tokenizer and processor files of the folder that the model came from. */
+async function copyFiles({ path, files, network }: Model, folder: string, dtype: string): Promise<void> {
+  if (path === undefined || !files?.config) {
+    throw new QuintetError('unsupported', 'the model came from no folder, so there is no config.json to save', {
+      at: network.name,
+    });
+  }
+  for (const name of await readdir(path)) {
+    if (/\.(json|jinja|txt|model)$/.test(name) && !name.endsWith('.index.json') && name !== 'config.json') {
+      await copyFile(join(path, name), join(folder, name));
+    }
+  }
+  const config = parseJson(await readFile(join(path, 'config.json'), 'utf8'), 'config.json') as Record<string, unknown>;
+  const { torch_dtype: _, ...rest } = config;
+  await writeFile(join(folder, 'config.json'), `${JSON.stringify({ ...rest, dtype }, null, 2)}\n`);
+}
+
+/** W + s B A, where the layer of the weight is adapted. */
+function merged(
+  name: string,
+  weight: HostArray,
+  values: Readonly<Record<string, HostArray>>,
+  settings: LoraOptions,
+): HostArray {
+  if (!name.endsWith('.weight')) return weight;
+  const [a, b] = loraNames(name.slice(0, -'.weight'.length)).map((key) => values[key]);
+  if (!a || !b) return weight;
+  const [rank, width] = a.shape as [number, number];
+  const [down, up, sum] = [toNumbers(a), toNumbers(b), Float32Array.from(toNumbers(weight))];
+  const scale = loraScale(settings);
+  for (let row = 0; row < (b.shape[0] as number); row++) {
+    for (let r = 0; r < rank; r++) {
+      const factor = scale * (up[row * rank + r] as number);
+      for (let i = 0; i < width; i++) {
+        sum[row * width + i] = (sum[row * width + i] as number) + factor * (down[r * width + i] as number);
+      }
+    }
+  }
+  return { dtype: 'f32', shape: weight.shape, data: sum };
+}
