@@ -1,0 +1,180 @@
+/**
+ * Pictures from latent diffusion: sessions for the three networks, and the loop between noise and picture.
+ *
+ * Guidance: Ho and Salimans, "Classifier-Free Diffusion Guidance", 2022, https://arxiv.org/abs/2207.12598
+ *
+ * B pictures, C latent channels, h w size of latents, T length of the condition, D its width
+ */
+import { add, clip, div, input, type Tensor } from '../graph/index.js';
+import type { Params } from '../nn/index.js';
+import type { Session } from '../runtime/engine.js';
+import type { LatentDiffusion, LatentDiffusionParts } from '../system/index.js';
+import { concatRows, type HostArray, hostArray, QuintetError, Random, seedFor, sizeOf } from '../tensor/index.js';
+import { type Compiler, compile } from './compile.js';
+
+type Latents = Float32Array<ArrayBuffer>;
+
+/** The networks of a generator, wherever it is mounted. */
+export type Generator = Pick<LatentDiffusionParts, 'text' | 'denoiser' | 'autoencoder' | 'sampling'>;
+
+export interface PaintOptions {
+  /** What to show: states [B, T, D]. */
+  readonly condition: HostArray;
+  /** What it is guided away from, usually the states of an empty text: [B, T, D]. Without it there is no guidance. */
+  readonly against?: HostArray | undefined;
+  /** How far the prediction goes beyond that of `against`; default 7.5. */
+  readonly guidance?: number;
+  /** Default 50. */
+  readonly steps?: number;
+  /** Another way of sampling than the published one, by diffusers' name. */
+  readonly scheduler?: string;
+  /** How much of the noise of DDPM is added by DDIM, from 0 (default) to 1. */
+  readonly eta?: number;
+  /** Default 0. */
+  readonly seed?: number;
+  /** Standard normal numbers in place of those of the seed: the first draw is what the picture starts from. */
+  noise?(draw: number, size: number): ArrayLike<number>;
+  /** After each call of the denoiser; `latents` [B, C, h, w] are valid until the next one. */
+  onStep?(progress: { readonly call: number; readonly calls: number; readonly latents: HostArray }): void;
+  readonly signal?: AbortSignal;
+}
+
+type Task = 'read' | 'predict' | 'show';
+
+export interface PainterOptions {
+  /** Below which the generator's parameters are; default they are all there is. */
+  readonly prefix?: string;
+  /** In pixels; default as it was trained. */
+  readonly size?: readonly [height: number, width: number];
+}
+
+/** A generator with a session for each of its networks, opened when it is first needed, for pictures of one size. */
+export class Painter {
+  readonly #compiler: Compiler;
+  readonly #generator: Generator;
+  readonly #prefix: string;
+  readonly #shape: LatentShape;
+  readonly #sessions = new Map<Task, Promise<Session>>();
+
+  constructor(compiler: Compiler, generator: Generator, { prefix = '', size }: PainterOptions = {}) {
+    const { denoiser, autoencoder } = generator;
+    const { channels, shrinking } = autoencoder.part;
+    const trained = denoiser.part.size * shrinking;
+    const [height, width] = size ?? [trained, trained];
+    this.#compiler = compiler;
+    this.#generator = generator;
+    this.#prefix = prefix;
+    this.#shape = [channels, latentSize(height, shrinking), latentSize(width, shrinking)];
+  }
+
+  #session(task: Task): Promise<Session> {
+    const open = (): Promise<Session> => {
+      const build = (p: Params) => tasks[task](this.#generator, p.at(this.#prefix), this.#shape);
+      return compile(this.#compiler, this.#prefix ? `${this.#prefix}.${task}` : task, build);
+    };
+    const session = this.#sessions.get(task) ?? open();
+    this.#sessions.set(task, session);
+    return session;
+  }
+
+  /** Ids [B, T] of padded texts to conditions [B, T, D]. */
+  async read(ids: HostArray): Promise<HostArray> {
+    const { states } = await (await this.#session('read')).run({ input_ids: ids });
+    return states as HostArray;
+  }
+
+  /** Pictures [B, 3, height, width] between 0 and 1. */
+  async paint(options: PaintOptions): Promise<HostArray> {
+    return this.show(await this.latents(options), options.signal);
+  }
+
+  /** The latents [B, C, h, w] at the end of a generation. */
+  async latents(options: PaintOptions): Promise<HostArray> {
+    const { condition, against, guidance = 7.5, steps = 50, scheduler, eta = 0, signal } = options;
+    const batch = condition.shape[0] as number;
+    const shape = [batch, ...this.#shape];
+    const sampler = this.#generator.sampling({ steps, batch, eta, ...(scheduler ? { scheduler } : {}) });
+    const noise = noiseOf(options, sizeOf(shape));
+    const told = against ? concatRows([against, condition]) : condition;
+    const session = await this.#session('predict');
+    let latents = noise().map((x) => x * sampler.start);
+    for (const [call, time] of sampler.times.entries()) {
+      signal?.throwIfAborted();
+      const shown: HostArray = { dtype: 'f32', shape, data: sampler.shown(call, latents) };
+      const feeds = { ...denoiserFeeds(shown, time, told), encoder_hidden_states: told };
+      const { predicted } = await session.run(feeds, signal ? { signal } : {});
+      const answer = predicted?.data as Latents;
+      latents = sampler.step(call, against ? guide(answer, guidance) : answer, latents, noise);
+      const progress = { call, calls: sampler.times.length, latents: { dtype: 'f32', shape, data: latents } } as const;
+      options.onStep?.(progress);
+    }
+    return { dtype: 'f32', shape, data: latents };
+  }
+
+  /** Latents [B, C, h, w] as pictures [B, 3, height, width] between 0 and 1. */
+  async show(latents: HostArray, signal?: AbortSignal): Promise<HostArray> {
+    const { picture } = await (await this.#session('show')).run({ latents }, signal ? { signal } : {});
+    return picture as HostArray;
+  }
+
+  async close(): Promise<void> {
+    for (const session of this.#sessions.values()) await (await session).close();
+    this.#sessions.clear();
+  }
+}
+
+/** The latents once for each condition that is told. */
+function denoiserFeeds(shown: HostArray, time: number, told: HostArray): Record<string, HostArray> {
+  const rows = told.shape[0] as number;
+  const copies = Array.from({ length: rows / (shown.shape[0] as number) }, () => shown);
+  return { noisy: concatRows(copies), timestep: hostArray('f32', [rows], new Float32Array(rows).fill(time)) };
+}
+
+/** From answers to `against` and to the condition, one after the other: beyond the second, seen from the first. */
+function guide(answers: Latents, guidance: number): Latents {
+  const half = answers.length / 2;
+  return Float32Array.from({ length: half }, (_, i) => {
+    const away = answers[i] as number;
+    return away + guidance * ((answers[i + half] as number) - away);
+  });
+}
+
+function latentSize(pixels: number, shrinking: number): number {
+  if (Number.isInteger(pixels) && pixels > 0 && pixels % shrinking === 0) return pixels / shrinking;
+  throw new QuintetError('config', `a picture of ${pixels} pixels; multiples of ${shrinking} are possible`);
+}
+
+/** Each draw of standard normal numbers after the other. */
+function noiseOf({ seed = 0, noise }: PaintOptions, size: number): () => Latents {
+  const random = new Random(seedFor(seed, 'paint'));
+  let draw = 0;
+  return () => {
+    if (noise) return Float32Array.from(noise(draw++, size));
+    return new Float32Array(size).map(() => random.normal());
+  };
+}
+
+type LatentShape = readonly [channels: number, height: number, width: number];
+
+/** What each session computes. */
+const tasks = {
+  read({ text }, p) {
+    const ids = input('input_ids', 'i64', ['B', 'L']);
+    return { states: text.part.forward(p.at(text.prefix), { input_ids: ids }).last };
+  },
+  predict({ denoiser: { part, prefix } }, p, [, height, width]) {
+    const noisy = input('noisy', 'f32', ['B', part.inputs, height, width]);
+    const condition = input('encoder_hidden_states', 'f32', ['B', 'T', part.condition]);
+    return { predicted: part.forward(p.at(prefix), noisy, input('timestep', 'f32', ['B']), condition) };
+  },
+  show({ autoencoder: { part, prefix } }, p, shape) {
+    const latents = input('latents', 'f32', ['B', ...shape]);
+    const decoded = part.decode(p.at(prefix), add(div(latents, part.scale), part.shift));
+    return { picture: clip(add(div(decoded, 2), 0.5), 0, 1) };
+  },
+} as const satisfies Record<Task, (generator: Generator, p: Params, shape: LatentShape) => Record<string, Tensor>>;
+
+/** Whether a network makes pictures by itself. */
+export function isLatentDiffusion(network: object): network is LatentDiffusion {
+  return 'kind' in network && network.kind === 'latent-diffusion';
+}
