@@ -1,7 +1,6 @@
+export * from './bytes.js';
 export * from './checkpoint.js';
 export { type GgufEntry, type GgufHeader, largestGgufHeader, parseGgufHeader } from './gguf.js';
-export { dequantise } from './gguf-blocks.js';
-export { type GgufCheckpoint, openGguf } from './gguf-checkpoint.js';
 export { isQuantised, type QuantisedType, quantisedTypes } from './gguf-types.js';
 export { type HubOptions, hubOptionsFromEnvironment, resolveModel } from './hub.js';
 export type { HubProgress, Patience } from './hub-download.js';
@@ -9,7 +8,4 @@ export * from './model-folder.js';
 export { openCheckpoint } from './open.js';
 export * from './pipeline-folder.js';
 export { largestHeader, parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from './safetensors.js';
-export { openSafetensors, openShards } from './safetensors-checkpoint.js';
 export * from './safetensors-write.js';
-export { parseShardIndex, type ShardIndex } from './shard-index.js';
-export { type ByteSource, bytesSource, type InitializerSource } from './source.js';

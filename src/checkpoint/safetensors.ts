@@ -4,7 +4,7 @@
  * README, `validate` in safetensors/src/tensor.rs): what it refuses is refused here, before any tensor is read.
  */
 import { type DType, dtypes, QuintetError } from '../tensor/index.js';
-import { type JsonScanner, quoted, scanJson } from './json-scanner.js';
+import { JsonScanner, quoted } from './json-scanner.js';
 
 /** The largest header that the reference implementation reads. */
 export const largestHeader = 100_000_000;
@@ -73,7 +73,7 @@ export function parseSafetensorsHeader(bytes: Uint8Array, fileSize: number, at: 
   if (bytes.byteLength < 8 + length) {
     throw new QuintetError('format', `${bytes.byteLength} bytes hold only a part of the header`, { at });
   }
-  const scanner = scanJson(headerText(bytes.subarray(8, 8 + length), at), at);
+  const scanner = new JsonScanner(headerText(bytes.subarray(8, 8 + length), at), at);
   const file: File = { at, dataStart: 8 + length, size: fileSize };
   const metadata = new Map<string, string>();
   const entries: SafetensorsEntry[] = [];

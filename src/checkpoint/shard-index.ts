@@ -1,7 +1,7 @@
 /** `model.safetensors.index.json`: which shard holds which tensor. */
 
 import { QuintetError } from '../tensor/index.js';
-import { quoted, scanJson } from './json-scanner.js';
+import { JsonScanner, quoted } from './json-scanner.js';
 import type { SafetensorsEntry } from './safetensors.js';
 
 export interface ShardIndex {
@@ -20,7 +20,7 @@ const reported = 40;
  * leaves the folder, or an index that names an index, is refused. All such entries are told in one error.
  */
 export function parseShardIndex(text: string, at: string): ShardIndex {
-  const scanner = scanJson(text, at);
+  const scanner = new JsonScanner(text, at);
   const shardOf = new Map<string, string>();
   let found = false;
   scanner.object((key) => {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
 import {
   bytesSource,
@@ -118,6 +119,12 @@ describe('what the reference implementation refuses is refused:', () => {
     const bytes = safetensorsBytes({ a: { dtype: 'F8_E4M3', shape: [1], data_offsets: [0, 1] } }, 1);
     expect(() => parseSafetensorsHeader(bytes, bytes.byteLength, 'x')).toThrow(/"a" has the dtype F8_E4M3/);
   });
+});
+
+test('what opens checkpoints from bytes runs without Node', async () => {
+  const entry = join(import.meta.dirname, '../../src/checkpoint/bytes.ts');
+  const built = await build({ entryPoints: [entry], bundle: true, platform: 'browser', format: 'esm', write: false });
+  expect(built.outputFiles[0]?.text).toContain('openSafetensors');
 });
 
 test('a tensor of the name __proto__ is a tensor like any other', async () => {
