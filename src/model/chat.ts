@@ -47,8 +47,7 @@ export class Chat {
 
   /** Compiles what a conversation with the model needs. */
   static async open(model: Model<System>): Promise<Chat> {
-    if (!model.files) throw new QuintetError('not-found', 'the model has no tokenizer', { at: model.network.name });
-    const processor = createProcessor(model.network, model.files);
+    const processor = createProcessor(model);
     const language = await LanguageSession.open(model);
     const vision = model.network.image ? await VisionSession.open(model, processor) : undefined;
     return new Chat(model, processor, language, vision);

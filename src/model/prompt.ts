@@ -5,8 +5,9 @@ import { type ImageProcessor, imageProcessorOf, type Picture, type PictureLayout
 import { rootScope } from '../nn/index.js';
 import { type HostArrays, imageFeatures, inputTensors, type System } from '../system/index.js';
 import { type HostArray, hostArray, QuintetError } from '../tensor/index.js';
-import { createTokenizer, renderChat, type Tokenizer } from '../text/index.js';
+import { createTokenizer, ggufTokenizer, renderChat, type Tokenizer } from '../text/index.js';
 import { countImages, inParts, inTexts, type Message } from '../text/messages.js';
+import type { Model } from './load.js';
 
 /** A chat and the pictures of its places, in order. */
 export interface PicturedChat {
@@ -31,11 +32,10 @@ export interface Processor {
   process(chats: readonly PicturedChat[], options: { readonly prompt: boolean }): HostArrays;
 }
 
-/** The processor of a system by the files beside its weights. */
-export function createProcessor(system: System, files: FolderFiles): Processor {
-  if (!files.tokenizer)
-    throw new QuintetError('not-found', 'no tokenizer.json beside the weights', { at: system.name });
-  const tokenizer = createTokenizer(files.tokenizer, files.tokenizerConfig);
+/** The processor of a model by the files beside its weights. */
+export function createProcessor({ network: system, files, metadata }: Model<System>): Processor {
+  if (!files) throw new QuintetError('not-found', 'the model came from no folder', { at: system.name });
+  const tokenizer = tokenizerOf(system.name, files, metadata);
   const template = files.chatTemplates.get('default');
   const prompter = promptOf(system, tokenizer);
   let processor: ImageProcessor | undefined;
@@ -65,6 +65,12 @@ export function createProcessor(system: System, files: FolderFiles): Processor {
       return { ...padLeft(rows, prompter.leading(layouts), tokenizer.special.pad ?? 0), ...tensors };
     },
   };
+}
+
+function tokenizerOf(name: string, files: FolderFiles, metadata: ReadonlyMap<string, unknown> = new Map()): Tokenizer {
+  if (files.tokenizer) return createTokenizer(files.tokenizer, files.tokenizerConfig);
+  if (metadata.has('tokenizer.ggml.model')) return ggufTokenizer(metadata);
+  throw new QuintetError('not-found', 'no tokenizer.json beside the weights', { at: name });
 }
 
 function checkCounts(messages: readonly Message[], pictures: number): void {

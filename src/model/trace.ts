@@ -70,8 +70,10 @@ function lossOf(outputs: Tensors, fed: readonly string[]): Tensor {
   const weighed = fed
     .filter((name) => name.startsWith('upstream'))
     .map((name) => {
-      const [first = ''] = Object.keys(outputs);
-      const output = outputNamed(outputs, name === 'upstream' ? first : name.slice('upstream_'.length));
+      const [first = '', ...others] = Object.keys(outputs);
+      const short = name.slice('upstream_'.length);
+      const named = [first, ...others].find((key) => key === short || key.endsWith(`_${short}`));
+      const output = outputNamed(outputs, name === 'upstream' ? first : (named ?? short));
       return sum(mul(output, input(name, output.dtype, output.shape)));
     });
   const loss = outputs.loss ?? (weighed.length > 0 ? weighed.reduce((a, b) => add(a, b)) : undefined);

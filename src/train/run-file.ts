@@ -1,0 +1,165 @@
+/**
+ * A training run as a YAML file: a model, and the stages it goes through one after another.
+ *
+ *     model: models/base        # a folder or hub name
+ *     fresh: true               # from freshly initialised parameters; default false: from the model's weights
+ *     output: runs/my-model     # checkpoints, the log, and the trained model
+ *     seed: 1
+ *     stages:
+ *       - name: instruct
+ *         train: ['multi_modal_projector.**']
+ *         data: data/chats.jsonl
+ *         pictures: data/pictures   # the folder that pictures are relative to; default that of `data`
+ *         batch: 32
+ *         microBatch: 8             # default: batch
+ *         epochs: 1                 # or: steps
+ *         longest: 2048             # tokens that a sample is cut to; default the model's context
+ *         lora: { rank: 16, alpha: 32, on: ['language_model.**.{q,v}_proj'] }
+ *         optimizer: { lr: 2e-5, warmup: 0.03, schedule: cosine, decay: 0, betas: [0.9, 0.999], clip: 1 }
+ *         saveEvery: 100
+ *
+ * Where a recipe's own stage has the name, what the file leaves out is taken from it.
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import type { LoraOptions, Stage } from '../system/index.js';
+import { type AdamW, nextToken } from '../system/index.js';
+import { type Fields, fields, nearest, QuintetError } from '../tensor/index.js';
+
+export interface RunFile {
+  /** A folder (absolute, where the file gives a path) or a hub name. */
+  readonly model: string;
+  readonly fresh: boolean;
+  readonly output: string;
+  readonly seed: number;
+  readonly stages: readonly RunStage[];
+}
+
+export interface RunStage {
+  readonly name: string;
+  /** Parameters that learn besides an adapter's. */
+  readonly train: readonly string[];
+  /** Absolute path of the samples. */
+  readonly data: string;
+  /** Absolute path of the folder that their pictures are in. */
+  readonly pictures?: string;
+  readonly objective: Stage['objective'];
+  readonly optimizer: AdamW;
+  readonly batch: number;
+  readonly microBatch?: number;
+  readonly length: Stage['length'];
+  readonly longest?: number;
+  readonly lora?: LoraOptions;
+  readonly saveEvery?: number;
+}
+
+const largestFile = 2 ** 20;
+const known = ['model', 'fresh', 'output', 'seed', 'stages'];
+const knownOfStage = [
+  ...['name', 'train', 'data', 'pictures', 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'optimizer'],
+  'saveEvery',
+];
+const knownOfOptimizer = ['lr', 'betas', 'eps', 'decay', 'decayOn', 'warmup', 'schedule', 'minimum', 'clip'];
+
+/** Reads a run file; paths in it are relative to it. `stagesOf` gives the stages that the model's recipe has. */
+export async function readRunFile(path: string): Promise<Fields> {
+  const text = await readFile(path, 'utf8').catch((cause) => {
+    throw new QuintetError('not-found', 'no such run file', { at: path, cause });
+  });
+  if (text.length > largestFile) throw new QuintetError('limit', 'a run file has at most 1 MB', { at: path });
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, maxAliasCount: 100 } as object);
+  const [mistake] = document.errors;
+  if (mistake)
+    throw new QuintetError('config', mistake.message, { at: `${path}:${lines.linePos(mistake.pos[0]).line}` });
+  return fields(document.toJS(), path);
+}
+
+/** What a run file asks for. `own` are the stages of the model's recipe, which fill what a stage of that name leaves out. */
+export function runOf(file: Fields, path: string, own: readonly Stage[]): RunFile {
+  refuseUnknown(file, known);
+  const folder = dirname(resolve(path));
+  return {
+    model: modelOf(file, folder),
+    fresh: file.flag('fresh', false),
+    output: resolve(folder, file.text('output')),
+    seed: file.whole('seed', 0),
+    stages: file.objects('stages').map((stage) => stageOf(stage, folder, own)),
+  };
+}
+
+/** A path relative to the file, or a hub name as it is. */
+export function modelOf(file: Fields, folder: string): string {
+  const model = file.text('model');
+  return /^[./~]/.test(model) || model.includes('\\\\') ? resolve(folder, model) : model;
+}
+
+function stageOf(stage: Fields, folder: string, own: readonly Stage[]): RunStage {
+  refuseUnknown(stage, knownOfStage);
+  const name = stage.text('name');
+  const base = own.find((other) => other.name === name);
+  const steps = stage.has('steps') ? { steps: stage.whole('steps') } : undefined;
+  const epochs = stage.has('epochs') ? { epochs: stage.number('epochs') } : undefined;
+  const lora = stage.has('lora') ? loraOf(stage.object('lora')) : undefined;
+  const train = stage.texts('train', lora ? [] : base?.train);
+  return {
+    name,
+    train,
+    data: resolve(folder, stage.text('data')),
+    objective: base?.objective ?? nextToken(),
+    optimizer: optimizerOf(stage.object('optimizer', { optional: base !== undefined }), base?.optimizer),
+    batch: stage.whole('batch', base?.batch),
+    length: steps ?? epochs ?? base?.length ?? { epochs: 1 },
+    ...(stage.has('pictures') ? { pictures: resolve(folder, stage.text('pictures')) } : {}),
+    ...(stage.has('microBatch') ? { microBatch: stage.whole('microBatch') } : {}),
+    ...(stage.has('longest') ? { longest: stage.whole('longest') } : {}),
+    ...(stage.has('saveEvery') ? { saveEvery: stage.whole('saveEvery') } : {}),
+    ...(lora ? { lora } : {}),
+  };
+}
+
+function loraOf(lora: Fields): LoraOptions {
+  refuseUnknown(lora, ['rank', 'alpha', 'rankStabilised', 'on']);
+  return {
+    rank: lora.whole('rank'),
+    on: lora.texts('on'),
+    rankStabilised: lora.flag('rankStabilised', false),
+    ...(lora.has('alpha') ? { alpha: lora.number('alpha') } : {}),
+  };
+}
+
+function optimizerOf(file: Fields, base: AdamW | undefined): AdamW {
+  refuseUnknown(file, knownOfOptimizer);
+  const lr = file.number('lr', base?.lr);
+  const [beta1 = 0.9, beta2 = 0.999] = file.numbers('betas', base?.betas ?? [0.9, 0.999]);
+  const warmup = file.has('warmup') ? warmupOf(file) : base?.warmup;
+  return {
+    kind: 'adamw',
+    lr,
+    betas: [beta1, beta2],
+    eps: file.number('eps', base?.eps ?? 1e-8),
+    decay: file.number('decay', base?.decay ?? 0),
+    decayOn: file.choice('decayOn', ['matrices', 'all'], base?.decayOn ?? 'matrices'),
+    schedule: file.choice('schedule', ['constant', 'linear', 'cosine'], base?.schedule ?? 'constant'),
+    minimum: file.number('minimum', base?.minimum ?? 0),
+    clip: file.number('clip', base?.clip ?? 1),
+    ...(warmup === undefined ? {} : { warmup }),
+  };
+}
+
+/** A part below 1, or a number of steps. */
+function warmupOf(file: Fields): number | { steps: number } {
+  const warmup = file.number('warmup');
+  return warmup < 1 ? warmup : { steps: file.whole('warmup') };
+}
+
+function refuseUnknown(file: Fields, names: readonly string[]): void {
+  const unknown = Object.keys(file.raw).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const guess = nearest(unknown, names);
+  throw new QuintetError('config', `there is no field "${unknown}"${guess ? `; did you mean "${guess}"?` : ''}`, {
+    at: file.at,
+    hint: `fields: ${names.join(', ')}`,
+  });
+}
