@@ -5,6 +5,7 @@ import { type Fields, nearest, QuintetError } from '../tensor/index.js';
 import { blip2 } from './blip-2.js';
 import { clip, clipTextAlone, clipVisionAlone } from './clip.js';
 import { idefics3 } from './idefics3.js';
+import { janus } from './janus.js';
 import { llama } from './llama.js';
 import { llava15 } from './llava-1.5.js';
 import { opt } from './opt.js';
@@ -17,6 +18,7 @@ export {
   clipTextAlone,
   clipVisionAlone,
   idefics3,
+  janus,
   llama,
   llava15,
   opt,
@@ -28,6 +30,7 @@ export {
 export const recipes: readonly AnyRecipe[] = [
   blip2,
   idefics3,
+  janus,
   opt,
   clip,
   clipTextAlone,

@@ -4,6 +4,7 @@ export * from './dual-encoder.js';
 export * from './latent-diffusion.js';
 export * from './network.js';
 export * from './objective.js';
+export * from './picture-codes.js';
 export * from './recipe.js';
 export * from './stage.js';
 export * from './system.js';

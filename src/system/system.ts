@@ -11,6 +11,7 @@ import {
   gather,
   maximum,
   reshape,
+  slice,
   sub,
   type Tensor,
   unsqueeze,
@@ -21,6 +22,7 @@ import type { Backbone, Context, Encoder, InputProjector } from '../parts/types.
 import { type Dim, formatShape, productOf, QuintetError } from '../tensor/index.js';
 import type { HostArrays, InputType, Network, Renames, Tensors } from './network.js';
 import { nextTokenLoss } from './objective.js';
+import { behind, codeInputs, codeOutputs, codeScores, type PictureCodes } from './picture-codes.js';
 import type { Stage } from './stage.js';
 
 /** A part in its place: under which prefix the checkpoint holds it, and which published weights it starts from. */
@@ -69,6 +71,11 @@ export function repeated(placeholder: string): ImagePrompt {
   return { placeholder, expand: ({ tokens }) => placeholder.repeat(tokens) };
 }
 
+/** A placeholder that is repeated for every feature, between two marks. */
+export function framed(begin: string, placeholder: string, end: string): ImagePrompt {
+  return { placeholder, expand: ({ tokens }) => begin + placeholder.repeat(tokens) + end };
+}
+
 /** Idefics3's prompt: every tile behind its place in the grid, then the whole picture. */
 export const tiled: ImagePrompt = {
   placeholder: '<image>',
@@ -84,10 +91,14 @@ export const tiled: ImagePrompt = {
   },
 };
 
+/** How a system gives pictures. */
+export type ImageOutput = PictureCodes;
+
 export interface SystemParts {
   readonly name: string;
   readonly paper?: string;
   readonly inputs?: { readonly image?: ImageInput };
+  readonly outputs?: { readonly image?: ImageOutput };
   readonly backbone: Slot<Backbone>;
   readonly stages?: readonly Stage[];
   readonly renames?: readonly Renames[];
@@ -98,6 +109,7 @@ export interface SystemParts {
 export interface System extends Network {
   readonly kind: 'system';
   readonly image?: ImageInput;
+  readonly outputs: { readonly image?: ImageOutput };
   readonly backbone: Slot<Backbone>;
   readonly stages: readonly Stage[];
 }
@@ -112,6 +124,7 @@ export function system({
   name,
   paper,
   inputs = {},
+  outputs = {},
   backbone,
   stages = [],
   renames = [],
@@ -129,6 +142,7 @@ export function system({
     ...(paper === undefined ? {} : { paper }),
     ...(image ? { image } : {}),
     ...(image?.prepare ? { prepare: image.prepare } : {}),
+    outputs,
     backbone,
     stages,
     renames,
@@ -136,7 +150,7 @@ export function system({
       ...buffers,
       ...slots.flatMap(({ part, prefix }) => (part.buffers ?? []).map((glob) => (prefix ? `${prefix}.${glob}` : glob))),
     ],
-    inputs: { ...tokens, ...pixels },
+    inputs: { ...tokens, ...pixels, ...(outputs.image ? codeInputs(outputs.image) : {}) },
     forward: (p, given) => forward(result, p, given),
   };
   return result;
@@ -145,14 +159,19 @@ export function system({
 function forward(model: System, p: Params, given: Tensors): Tensors {
   const { image, backbone } = model;
   const { input_ids: ids, attention_mask: present, labels, pixel_values: pixels } = given;
-  const outputs: Record<string, Tensor> = {};
+  const { image: codes } = model.outputs;
+  const outputs: Record<string, Tensor> = codes ? codeOutputs(codes, p, given, backbone.part.width) : {};
   const features = image && pixels ? imageFeatures(model, p, given) : undefined;
   if (features && image) outputs.image_features = image.rows ? flatten(features, 0, 1) : features;
   if (!ids) return outputs;
   if (!present) throw new QuintetError('name', 'input_ids need an attention_mask', { at: model.name });
-  const embeddings = embed(model, p, ids, features && flatten(features, 0, 1));
+  const words = embed(model, p, ids, features && flatten(features, 0, 1));
+  const drawn = outputs.generation_embeddings;
+  const [embeddings, all] = drawn ? behind(words, drawn, present) : [words, present];
   const at = p.at(backbone.prefix);
-  outputs.last_hidden = backbone.part.forward(at, embeddings, fullContext(present));
+  const hidden = backbone.part.forward(at, embeddings, fullContext(all));
+  outputs.last_hidden = drawn ? slice(hidden, 1, 0, ids.dim(1)) : hidden;
+  if (codes) Object.assign(outputs, codeScores(codes, p, hidden, outputs.last_hidden));
   outputs.logits = backbone.part.logits(at, outputs.last_hidden);
   if (labels) outputs.loss = nextTokenLoss(outputs.logits, labels).mean;
   return outputs;

@@ -7,7 +7,21 @@
  *
  * B batch, C channels, K codes in the book, D their width, P places of the grid, h by w
  */
-import { add, div, flatten, gather, maximum, mul, reshape, resize, silu, sqrt, sum, type Tensor } from '../../graph/index.js';
+import {
+  add,
+  div,
+  flatten,
+  gather,
+  maximum,
+  mul,
+  resize,
+  silu,
+  sqrt,
+  sum,
+  type Tensor,
+  transpose,
+  unsqueeze,
+} from '../../graph/index.js';
 import { attendHeads, convolution, groupNorm, type Params } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import { requireOptions } from './blocks.js';
@@ -21,16 +35,18 @@ export interface JanusVqConfig {
   readonly codeWidth: number;
   /** Channels between the convolutions and the codes. */
   readonly channels: number;
-  /** Channels at every resolution, from the finest to the coarsest; each halves the size of the one before. */
-  readonly widths: readonly number[];
+  /** Channels after the first convolution. */
+  readonly base: number;
+  /** Channels as multiples of those, from the finest resolution to the coarsest; each halves the size before. */
+  readonly multiples: readonly number[];
   /** Residual blocks a resolution on the way to the codes; there is one more on the way back. */
   readonly layers: number;
 }
 
 /** Its latents are what enters `quant_conv`; codes are compared as they are stored, and decoded at length 1. */
 export function janusVq(config: JanusVqConfig): Quantiser {
-  const { side, codes, codeWidth, channels, widths } = config;
-  const shrinking = 2 ** (widths.length - 1);
+  const { side, codes, codeWidth, channels, multiples } = config;
+  const shrinking = 2 ** (multiples.length - 1);
   const bookOf = (p: Params): Tensor => p.at('quantize', 'embedding').get('weight', [codes, codeWidth], spread);
   return {
     kind: 'quantiser',
@@ -49,30 +65,32 @@ export function janusVq(config: JanusVqConfig): Quantiser {
 const three = { kernel: 3, padding: 1 };
 
 /** Pictures [B, 3, height, width] -> [B, channels, h, w] */
-function encode(p: Params, pixels: Tensor, { widths, channels, layers }: JanusVqConfig): Tensor {
-  let x = convolution(p.at('conv_in'), pixels, widths[0] as number, three);
-  for (const [i, width] of widths.entries()) {
-    const [at, coarsest] = [p.at('down', i), i === widths.length - 1];
+function encode(p: Params, pixels: Tensor, { base, multiples, channels, layers }: JanusVqConfig): Tensor {
+  let x = convolution(p.at('conv_in'), pixels, base, three);
+  for (const [i, multiple] of multiples.entries()) {
+    const [at, width, coarsest] = [p.at('down', i), base * multiple, i === multiples.length - 1];
     for (let j = 0; j < layers; j++) {
       x = residual(at.at('block', j), x, width);
       if (coarsest) x = attention(at.at('attn', j), x);
     }
     // One row and column of zeros, after the last ones only.
-    if (!coarsest) x = convolution(at.at('downsample', 'conv'), x, width, { kernel: 3, stride: 2, padding: [0, 0, 1, 1] });
+    if (!coarsest)
+      x = convolution(at.at('downsample', 'conv'), x, width, { kernel: 3, stride: 2, padding: [0, 0, 1, 1] });
   }
   return convolution(p.at('conv_out'), silu(norm(p.at('norm_out'), between(p.at('mid'), x))), channels, three);
 }
 
 /** Latents [B, channels, h, w] -> pictures [B, 3, height, width] */
-function decode(p: Params, latents: Tensor, { widths, layers }: JanusVqConfig): Tensor {
-  let x = between(p.at('mid'), convolution(p.at('conv_in'), latents, widths.at(-1) as number, three));
-  for (const [i, width] of widths.toReversed().entries()) {
-    const at = p.at('up', i);
+function decode(p: Params, latents: Tensor, { base, multiples, layers }: JanusVqConfig): Tensor {
+  const coarsest = base * (multiples.at(-1) as number);
+  let x = between(p.at('mid'), convolution(p.at('conv_in'), latents, coarsest, three));
+  for (const [i, multiple] of multiples.toReversed().entries()) {
+    const [at, width] = [p.at('up', i), base * multiple];
     for (let j = 0; j <= layers; j++) {
       x = residual(at.at('block', j), x, width);
       if (i === 0) x = attention(at.at('attn', j), x);
     }
-    if (i < widths.length - 1) {
+    if (i < multiples.length - 1) {
       const larger = resize(x, [2 * x.size(2), 2 * x.size(3)], { mode: 'nearest' });
       x = convolution(at.at('upsample', 'conv'), larger, width, three);
     }
@@ -107,20 +125,20 @@ function attention(p: Params, x: Tensor): Tensor {
 
 /** Rows [..., D] at length 1. */
 function unit(rows: Tensor): Tensor {
-  const length = sqrt(sum(mul(rows, rows), [-1], true));
+  const length = sqrt(sum(mul(rows, rows), [-1], { keep: true }));
   return div(rows, maximum(length, 1e-12));
 }
 
 /** The configuration in a `config.json` of model_type janus_vqgan, of a grid of the given side. */
 export function readJanusVq(config: Fields, side: number): JanusVqConfig {
   requireOptions(config, { double_latent: false, in_channels: 3, out_channels: 3 });
-  const base = config.whole('base_channels', 128);
   return {
     side,
     codes: config.whole('num_embeddings', 16384),
     codeWidth: config.whole('embed_dim', 8),
     channels: config.whole('latent_channels', 256),
-    widths: config.numbers('channel_multiplier', [1, 1, 2, 2, 4]).map((multiple) => base * multiple),
+    base: config.whole('base_channels', 128),
+    multiples: config.numbers('channel_multiplier', [1, 1, 2, 2, 4]),
     layers: config.whole('num_res_blocks', 2),
   };
 }
