@@ -13,7 +13,7 @@ import {
   writeAdapter,
 } from '../model/index.js';
 import { type Adapter, lora, type System } from '../system/index.js';
-import type { HostArray, QuintetError } from '../tensor/index.js';
+import { type HostArray, QuintetError } from '../tensor/index.js';
 import { modelOf, type RunFile, type RunStage, readRunFile, runOf } from './run-file.js';
 import { sampleBatches } from './samples.js';
 import { type StepReport, type TrainResult, train } from './train.js';
@@ -59,6 +59,7 @@ export async function runFile(path: string, options: RunOptions = {}): Promise<R
 }
 
 async function runStages(model: Model<System>, run: RunFile, options: RunOptions): Promise<RunResult> {
+  checkAdapters(run.stages);
   let values: Record<string, HostArray> = {};
   for (const [index, stage] of run.stages.entries()) {
     const folder = join(run.output, stage.name);
@@ -73,13 +74,25 @@ async function runStages(model: Model<System>, run: RunFile, options: RunOptions
     if (stage.lora && index === run.stages.length - 1) {
       const adapterFolder = join(run.output, 'adapter');
       const base = { network: model.network, declarations: model.declarations, base: model.path ?? run.model };
-      await writeAdapter(adapterFolder, base, stage.lora, new Map(Object.entries(trained.values)));
+      await writeAdapter(adapterFolder, base, stage.lora, new Map(Object.entries(values)));
       return { stopped: false, folder: adapterFolder };
     }
   }
   const folder = join(run.output, 'model');
   await saveModel(model, folder, { values });
   return { stopped: false, folder };
+}
+
+/** An adapter that later stages did not know of would be lost. */
+function checkAdapters(stages: readonly RunStage[]): void {
+  const settings = stages.map(({ lora }) => JSON.stringify(lora));
+  const first = settings.findIndex((own) => own !== undefined);
+  const other = first < 0 ? undefined : stages.find((_, i) => i > first && settings[i] !== settings[first]);
+  if (!other) return;
+  throw new QuintetError('config', 'stages after one with LoRA need the same LoRA settings', {
+    at: `stage ${other.name}`,
+    hint: 'train the adapter last, or merge it and start another run',
+  });
 }
 
 interface StageOptions extends RunOptions {
