@@ -1,17 +1,14 @@
 /** The web engine in a real browser: skipped where there is no Chromium. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { expect, test } from 'vitest';
+import { chromiumPath } from '../chromium.js';
 
-const browserPath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
-  (path) => path !== undefined && existsSync(path),
-);
-
-test.skipIf(browserPath === undefined)('a page runs a graph with the web engine', async () => {
+test.skipIf(chromiumPath === undefined)('a page runs a graph with the web engine', async () => {
   const { outputFiles } = await build({
     entryPoints: ['test/runtime/page.ts'],
     bundle: true,
@@ -30,7 +27,7 @@ test.skipIf(browserPath === undefined)('a page runs a graph with the web engine'
     response.writeHead(files[url] ? 200 : 404, { 'content-type': type }).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const browser = await chromium.launch({ executablePath: browserPath as string, args: ['--no-sandbox'] });
+  const browser = await chromium.launch({ executablePath: chromiumPath as string, args: ['--no-sandbox'] });
   try {
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
