@@ -105,7 +105,7 @@ function nmt(char: string, code: number): string {
     code === 0x9f;
   if (vanishes) return '';
   const isSpace =
-    [9, 0xa, 0xc, 0xd, 0x1680, 0xfeff, 0xfffd].includes(code) ||
+    [9, 0xa, 0xc, 0xd, 0x1680, 0x2581, 0xfeff, 0xfffd].includes(code) ||
     (code >= 0x200b && code <= 0x200f) ||
     code === 0x2028 ||
     code === 0x2029;

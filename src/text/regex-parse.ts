@@ -30,26 +30,30 @@ const mostRepeats = 1000;
 const shorthands: Readonly<Record<string, string>> = {
   s: '\\p{White_Space}',
   d: '\\p{Nd}',
-  w: '\\p{L}\\p{M}\\p{N}\\p{Pc}',
+  // With the six fractions and powers of Latin-1, which the bracket does not have.
+  w: '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\u{b2}\\u{b3}\\u{b9}\\u{bc}-\\u{be}',
   h: '0-9a-fA-F',
 };
 
-/** POSIX names, as `\p{Alpha}` and as `[[:alpha:]]`. */
+/** POSIX names, as `\p{Alpha}` and as `[[:alpha:]]`, with the members that Oniguruma gives them. */
 const posix: Readonly<Record<string, string>> = {
-  alnum: '\\p{L}\\p{M}\\p{N}',
+  alnum: '\\p{Alphabetic}\\p{Nd}',
   alpha: '\\p{Alphabetic}',
   ascii: '\\u{0}-\\u{7f}',
   blank: '\\p{Zs}\\t',
-  cntrl: '\\p{C}',
+  cntrl: '\\p{Cc}',
   digit: '\\p{Nd}',
+  graph: '[\\p{Any}--[\\p{White_Space}\\p{Cc}\\p{Cn}\\p{Cs}]]',
   lower: '\\p{Lowercase}',
-  print: '[\\p{Any}--\\p{C}]',
-  punct: '\\p{P}$+<=>\\^`\\|~',
+  print: '[[\\p{Any}\\p{Zs}]--[\\p{Cc}\\p{Cn}\\p{Cs}\\p{Zl}\\p{Zp}]]',
+  punct: '\\p{P}\\p{S}',
   space: '\\p{White_Space}',
   upper: '\\p{Uppercase}',
-  word: '\\p{L}\\p{M}\\p{N}\\p{Pc}',
+  word: '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}',
   xdigit: '0-9a-fA-F',
 };
+/** The one name that differs between the two forms. */
+const punctProperty = '\\p{P}';
 
 const controls: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, f: 12, v: 11, a: 7, e: 27, '0': 0 };
 
@@ -256,7 +260,9 @@ export function parseRegex(source: string, at: string): RegexNode {
     position += found[0].length;
     const name = (found[2] ?? found[3] ?? '').replace(/^Is(?=[A-Z])/, '');
     const negated = upper !== (found[1] === '^');
-    const body = Object.hasOwn(posix, name.toLowerCase()) ? (posix[name.toLowerCase()] as string) : knownProperty(name);
+    const lower = name.toLowerCase();
+    const listed = Object.hasOwn(posix, lower) ? posix[lower] : knownProperty(name);
+    const body = lower === 'punct' ? punctProperty : listed;
     if (body === undefined) throw fail(`an unknown property \\p{${name}}`);
     return negated ? `[^${body}]` : body;
   }
