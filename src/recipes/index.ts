@@ -8,6 +8,7 @@ import { idefics3 } from './idefics3.js';
 import { janus } from './janus.js';
 import { llama } from './llama.js';
 import { llava15 } from './llava-1.5.js';
+import { nano } from './nano.js';
 import { opt } from './opt.js';
 import { siglip, siglipVisionAlone } from './siglip.js';
 import { stableDiffusion } from './stable-diffusion.js';
@@ -21,6 +22,7 @@ export {
   janus,
   llama,
   llava15,
+  nano,
   opt,
   siglip,
   siglipVisionAlone,

@@ -1,0 +1,214 @@
+/** Questions about a scene and the answers that are right. Evaluation asks in the same wordings as training. */
+import type { Random } from '../../src/tensor/index.js';
+
+import { colorNames } from './colors.js';
+import { article, type ObjectKind } from './objects.js';
+import type { Cell, Scene, Thing } from './scene.js';
+
+export const questionKinds = [
+  'what',
+  'describe',
+  'how-many',
+  'how-many-of',
+  'background',
+  'color',
+  'where',
+  'what-is-at',
+  'is-there',
+] as const;
+
+export type QuestionKind = (typeof questionKinds)[number];
+
+export interface Turn {
+  readonly kind: QuestionKind;
+  readonly question: string;
+  readonly answer: string;
+  /** The kind of thing that the question or the answer names, where it is one. */
+  readonly object?: number;
+}
+
+const wordings: Record<QuestionKind, readonly string[]> = {
+  what: ['What is this?', 'What is in this picture?', 'What do you see?'],
+  describe: ['Describe the picture.', 'Describe this picture.', 'What does the picture show?'],
+  'how-many': ['How many things are there?', 'How many things do you see?', 'Count the things.'],
+  'how-many-of': ['How many # are there?', 'How many # do you see?', 'Count the #.'],
+  background: ['What color is the background?', 'What is the color of the background?', 'Which color is behind?'],
+  color: ['What color is the #?', 'What is the color of the #?', 'Which color has the #?'],
+  where: ['Where is the #?', 'Where do you see the #?', 'Where in the picture is the #?'],
+  'what-is-at': ['What is #?', 'What do you see #?', 'Which thing is #?'],
+  'is-there': ['Is there $ #?', 'Do you see $ #?', 'Does the picture show $ #?'],
+};
+
+const placeNames = [
+  ['at the top left', 'at the top', 'at the top right'],
+  ['on the left', 'in the middle', 'on the right'],
+  ['at the bottom left', 'at the bottom', 'at the bottom right'],
+] as const;
+
+const numberWords = ['None', 'One', 'Two', 'Three', 'Four', 'Five'];
+
+/** Every sentence that can be asked or answered, for the vocabulary; enumerations are there by their parts. */
+export function everySentence(objects: readonly ObjectKind[]): string[] {
+  const names = objects.flatMap(({ name, plural }) => [name, plural]);
+  const places = placeNames.flat();
+  const questions = Object.values(wordings).flat();
+  const filled = questions.flatMap((wording) => [...names, ...places].map((about) => wording.replace('#', about)));
+  const asked = ['a', 'an'].flatMap((before) => filled.map((question) => question.replace('$', before)));
+  const things = objects.map(withArticle);
+  const answers = [...things, ...places, ...numberWords, ...colorNames, 'yes', 'no', 'nothing'].map(sentence);
+  const described = places.flatMap((place) =>
+    things.map((thing) => `${place} ${thing}, ${place} ${thing} and ${thing},`),
+  );
+  const behind = colorNames.flatMap((color) =>
+    places.map((place) => `${place} on ${article(color)} ${color} background.`),
+  );
+  return [...asked, ...asked.map(casually), ...answers, ...described, ...behind];
+}
+
+/** As people type in a hurry: no capital, no mark at the end. */
+function casually(question: string): string {
+  return question[0]!.toLowerCase() + question.slice(1, -1);
+}
+
+/** Asks about one scene; null where the kind of question does not fit it. */
+export function ask(kind: QuestionKind, scene: Scene, objects: readonly ObjectKind[], random: Random): Turn | null {
+  const filled = answerers[kind]({ scene, objects, random });
+  if (filled === null) return null;
+  const { answer, about = '', article: before = '', object } = filled;
+  const wording = random.pick(wordings[kind]).replace('$', before).replace('#', about);
+  const question = random.uniform() < 0.1 ? casually(wording) : wording;
+  return { kind, question, answer, ...(object === undefined ? {} : { object }) };
+}
+
+/**
+ * A conversation of several turns about a scene, for training. No answer can be copied from an earlier turn: either the
+ * scene is described first and only colours are asked for then, or each turn is about another thing.
+ */
+export function converse(scene: Scene, objects: readonly ObjectKind[], random: Random): Turn[] {
+  const single = scene.things.length === 1;
+  const turns: Turn[] = [];
+  const add = (kind: QuestionKind) => {
+    const turn = ask(kind, scene, objects, random);
+    if (turn !== null) turns.push(turn);
+  };
+  if (random.uniform() < 0.5) {
+    const brief = single && random.uniform() < 0.5;
+    for (const kind of [brief ? 'what' : 'describe', 'color', single ? 'where' : 'color'] as const) add(kind);
+    if (brief) add('background');
+    return turns.filter(({ question }, i) => turns.findIndex((turn) => turn.question === question) === i);
+  }
+  for (const kind of random.shuffle(single ? ofOne : ofSeveral)) add(kind);
+  const fresh = ({ object }: Turn, i: number) => !turns.slice(0, i).some((turn) => turn.object === object);
+  return turns.filter((turn, i) => turn.object === undefined || fresh(turn, i)).slice(0, 5);
+}
+
+const ofOne: readonly QuestionKind[] = ['what', 'background', 'is-there', 'is-there', 'how-many'];
+const ofSeveral: readonly QuestionKind[] = [
+  'background',
+  'how-many',
+  'how-many-of',
+  'is-there',
+  'is-there',
+  'where',
+  'what-is-at',
+  'what-is-at',
+  'what-is-at',
+];
+
+interface Asking {
+  readonly scene: Scene;
+  readonly objects: readonly ObjectKind[];
+  readonly random: Random;
+}
+
+/** The answer, and what stands for `#` and `$` in the wording. */
+interface Filled {
+  readonly answer: string;
+  readonly about?: string;
+  readonly article?: string;
+  readonly object?: number;
+}
+
+const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
+  what({ scene, objects }) {
+    const [first, ...others] = scene.things;
+    return others.length > 0 ? null : { answer: sentence(withArticle(objects[first!.object]!)), object: first!.object };
+  },
+  describe({ scene, objects }) {
+    const single = scene.things.length === 1;
+    // The place comes before the name: what is there is then a question about one place.
+    const parts = scene.things.map((thing) => {
+      const name = withArticle(objects[thing.object]!);
+      return single ? name : `${placeName(thing.cell)} ${name}`;
+    });
+    const behind = `on ${article(scene.backgroundColor)} ${scene.backgroundColor} background`;
+    return { answer: sentence(`${enumerate(parts)}${single ? '' : ','} ${behind}`) };
+  },
+  'how-many': ({ scene }) => ({ answer: sentence(numberWords[scene.things.length]!) }),
+  'how-many-of'({ scene, objects, random }) {
+    const object = random.uniform() < 0.15 ? absent(scene, objects, random) : random.pick(scene.things).object;
+    return { answer: sentence(numberWords[countOf(scene, object)]!), about: objects[object]!.plural, object };
+  },
+  background: ({ scene }) => ({ answer: sentence(scene.backgroundColor) }),
+  color({ scene, objects, random }) {
+    const colored = scene.things.filter(({ color, object }) => color !== undefined && countOf(scene, object) === 1);
+    if (colored.length === 0) return null;
+    const thing = random.pick(colored);
+    return { answer: sentence(thing.color!), about: objects[thing.object]!.name, object: thing.object };
+  },
+  where({ scene, objects, random }) {
+    const unique = scene.things.filter(({ object }) => countOf(scene, object) === 1);
+    if (unique.length === 0) return null;
+    const thing = random.pick(unique);
+    return { answer: sentence(placeName(thing.cell)), about: objects[thing.object]!.name, object: thing.object };
+  },
+  'what-is-at'({ scene, objects, random }) {
+    const free = freeCells(scene.things);
+    if (free.length > 0 && random.uniform() < 0.15) return { answer: 'Nothing.', about: placeName(random.pick(free)) };
+    const { object, cell } = random.pick(scene.things);
+    return { answer: sentence(withArticle(objects[object]!)), about: placeName(cell), object };
+  },
+  'is-there'({ scene, objects, random }) {
+    const present = random.uniform() < 0.5;
+    const object = present ? random.pick(scene.things).object : absent(scene, objects, random);
+    const { name } = objects[object]!;
+    return { answer: present ? 'Yes.' : 'No.', about: name, article: article(name), object };
+  },
+};
+
+function countOf(scene: Scene, object: number): number {
+  return scene.things.filter((thing) => thing.object === object).length;
+}
+
+/** A thing that is not in the scene, half of the time one of the same group as something that is. */
+function absent(scene: Scene, objects: readonly ObjectKind[], random: Random): number {
+  const { category } = objects[random.pick(scene.things).object]!;
+  const others = [...objects.keys()].filter((object) => countOf(scene, object) === 0);
+  return random.pick(random.uniform() < 0.5 ? others.filter((o) => objects[o]!.category === category) : others);
+}
+
+/** Cells with nothing in them that nobody would think something is in: no neighbour along an edge is taken. */
+function freeCells(things: readonly Thing[]): Cell[] {
+  const cells = [0, 1, 2].flatMap((row) => [0, 1, 2].map((column) => ({ row, column })));
+  return cells.filter(({ row, column }) =>
+    things.every(({ cell }) => Math.abs(cell.row - row) + Math.abs(cell.column - column) > 1),
+  );
+}
+
+function placeName({ row, column }: Cell): string {
+  return placeNames[row]![column]!;
+}
+
+function withArticle({ name }: ObjectKind): string {
+  return `${article(name)} ${name}`;
+}
+
+/** "a", "a and b", "a, b and c". */
+function enumerate(parts: readonly string[]): string {
+  if (parts.length === 1) return parts[0]!;
+  return `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
+}
+
+function sentence(text: string): string {
+  return `${text[0]!.toUpperCase()}${text.slice(1)}.`;
+}
