@@ -2,26 +2,23 @@
 
 import { flatten } from '../graph/index.js';
 import { type HostArrays, imageFeatures, inputTensors, type System } from '../system/index.js';
-import { type HostArray, hostArray, QuintetError, toNumbers } from '../tensor/index.js';
+import { type HostArray, hostArray, toNumbers } from '../tensor/index.js';
 import { compile } from './compile.js';
-import { generationDefaults } from './defaults.js';
+import { generationDefaults, specialId } from './defaults.js';
 import { generateTokens } from './generate.js';
 import { LanguageSession } from './language-session.js';
 import type { Model } from './load.js';
+import { realTokens } from './prompt.js';
 
 /**
  * input_ids [B, T] with their attention_mask, and pixels where there are any, continued greedily by `count` tokens:
  * [B, T+count]. After its end a row is filled with the padding token.
  */
 export async function continueGreedily(model: Model<System>, given: HostArrays, count: number): Promise<HostArray> {
-  const { input_ids: ids, attention_mask: mask } = given;
-  if (!ids || !mask) throw new QuintetError('name', 'a continuation needs input_ids and attention_mask');
+  const prompts = realTokens(given);
+  const ids = given.input_ids as HostArray;
   const [rows, length] = ids.shape as [number, number];
-  const [tokens, present] = [toNumbers(ids), toNumbers(mask)];
-  // Padding is left out: positions count real tokens only.
-  const prompts = Array.from({ length: rows }, (_, row) =>
-    tokens.slice(row * length, (row + 1) * length).filter((_, i) => present[row * length + i] === 1),
-  );
+  const tokens = toNumbers(ids);
   const features = given.pixel_values ? await featuresOf(model, given) : undefined;
   const { stopIds = [] } = generationDefaults(model);
   const session = await LanguageSession.open(model);
@@ -37,7 +34,7 @@ export async function continueGreedily(model: Model<System>, given: HostArrays, 
       added[row]?.push(id);
     }
     const longest = Math.max(...added.map((row) => row.length));
-    const pad = paddingId(model) ?? stopIds[0] ?? 0;
+    const pad = specialId(model, 'pad_token_id') ?? stopIds[0] ?? 0;
     const all = added.flatMap((row, i) => [
       ...tokens.slice(i * length, (i + 1) * length),
       ...row,
@@ -47,14 +44,6 @@ export async function continueGreedily(model: Model<System>, given: HostArrays, 
   } finally {
     await session.close();
   }
-}
-
-function paddingId({ files }: Model): number | undefined {
-  for (const file of [files?.generationConfig, files?.config]) {
-    const id = file?.pad_token_id;
-    if (typeof id === 'number') return id;
-  }
-  return undefined;
 }
 
 async function featuresOf(model: Model<System>, given: HostArrays): Promise<HostArray> {

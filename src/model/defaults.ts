@@ -31,3 +31,14 @@ function penaltyOf(settings: Fields): GenerateOptions {
 function idsOf(place: Fields): readonly number[] {
   return Array.isArray(place.raw.eos_token_id) ? place.numbers('eos_token_id') : [place.whole('eos_token_id')];
 }
+
+/** The id of a token with a role, where the files say it: `text_config` speaks where there are no settings of generation. */
+export function specialId({ files }: Model, name: 'bos_token_id' | 'pad_token_id'): number | undefined {
+  const { generationConfig, config = {} } = files ?? {};
+  const inner = fields(config, 'config.json').object('text_config', { optional: true }).raw;
+  for (const file of [generationConfig, config, generationConfig ? undefined : inner]) {
+    const id = file?.[name];
+    if (typeof id === 'number') return id;
+  }
+  return undefined;
+}

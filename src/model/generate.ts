@@ -64,7 +64,8 @@ export async function* generateTokens(
   }
 }
 
-function checkFinite({ logprob }: Choice, count: number): void {
+/** Refuses a choice among scores that are no numbers. */
+export function checkFinite({ logprob }: Choice, count: number): void {
   if (Number.isFinite(logprob)) return;
   throw new QuintetError('numeric', `the scores of token ${count} are not finite`, {
     hint: 'the weights may be damaged',

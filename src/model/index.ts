@@ -1,6 +1,8 @@
 export { Chat, type ReplyOptions, type ReplyPiece } from './chat.js';
 export { type Compiler, compile, openSession } from './compile.js';
 export { continueGreedily } from './continue.js';
+export { drawPicture } from './draw-picture.js';
+export { Drawer, type DrawOptions, drawTokens } from './draw-tokens.js';
 export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts } from './generate.js';
 export { type Cache, type LanguageEnds, LanguageSession, type NewTokens, ownWords } from './language-session.js';
 export { asSystem, initialise, isSystem, type LoadOptions, load, type Model } from './load.js';

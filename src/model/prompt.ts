@@ -4,7 +4,7 @@ import type { FolderFiles } from '../checkpoint/index.js';
 import { type ImageProcessor, imageProcessorOf, type Picture, type PictureLayout } from '../media/index.js';
 import { rootScope } from '../nn/index.js';
 import { type HostArrays, imageFeatures, inputTensors, type System } from '../system/index.js';
-import { type HostArray, hostArray, QuintetError } from '../tensor/index.js';
+import { type HostArray, hostArray, QuintetError, toNumbers } from '../tensor/index.js';
 import { createTokenizer, ggufTokenizer, renderChat, type Tokenizer } from '../text/index.js';
 import { countImages, inParts, inTexts, type Message } from '../text/messages.js';
 import type { Model } from './load.js';
@@ -191,4 +191,14 @@ function padLeft(
       ),
     ),
   };
+}
+
+/** The rows of input_ids [B, T] without what attention_mask marks as padding: positions count real tokens only. */
+export function realTokens({ input_ids: ids, attention_mask: mask }: HostArrays): number[][] {
+  if (!ids || !mask) throw new QuintetError('name', 'a prompt needs input_ids and attention_mask');
+  const [rows, length] = ids.shape as [number, number];
+  const [tokens, present] = [toNumbers(ids), toNumbers(mask)];
+  return Array.from({ length: rows }, (_, row) =>
+    tokens.slice(row * length, (row + 1) * length).filter((_, i) => present[row * length + i] === 1),
+  );
 }
