@@ -67,7 +67,13 @@ export const exceptions: {
   readonly files: readonly Exception[];
   readonly functions: readonly Exception[];
 } = {
-  names: [],
+  names: [
+    {
+      path: 'src/model/load.ts',
+      name: 'process.env',
+      reason: "the default for where Hugging Face's cache is and whether it may download",
+    },
+  ],
   files: [{ path: 'test/graph/samples/index.ts', reason: 'one table over all ops, a few lines each' }],
   functions: [
     { path: 'src/text/regex.ts', name: 'run', reason: 'the loop of a small machine, a case for each instruction' },

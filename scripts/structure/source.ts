@@ -115,8 +115,17 @@ function readPath(node: ts.Node): string | undefined {
 }
 
 function usedName(node: ts.Node): string | undefined {
-  if (ts.isPropertyAccessExpression(node)) {
-    return ts.isIdentifier(node.expression) ? `${node.expression.text}.${node.name.text}` : undefined;
+  if (ts.isPropertyAccessExpression(node))
+    return node
+      .getText()
+      .replaceAll('?.', '.')
+      .replace(/^globalThis\./, '');
+  if (ts.isBindingElement(node)) {
+    // `const { env } = process`
+    const { initializer } = node.parent.parent as ts.VariableDeclaration;
+    return initializer && ts.isIdentifier(initializer)
+      ? `${initializer.text}.${(node.propertyName ?? node.name).getText()}`
+      : undefined;
   }
   if (ts.isNewExpression(node) && ts.isIdentifier(node.expression) && !node.arguments?.length) {
     return `new ${node.expression.text}`;
