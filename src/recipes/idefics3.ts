@@ -5,13 +5,14 @@
  * Marafioti et al., "SmolVLM", 2025, https://arxiv.org/abs/2504.05299 (sizes: the published configurations)
  */
 import { llama, readLlama } from '../parts/backbones/llama.js';
-import { idefics3Vision, prepareTiles, readIdefics3Vision } from '../parts/encoders/idefics3-vision.js';
+import { idefics3Vision, readIdefics3Vision, tileInputs } from '../parts/encoders/idefics3-vision.js';
 import { pixelShuffle } from '../parts/input-projectors/pixel-shuffle.js';
 import { adamw, epochs, nextToken, recipe, slot, system, tiled } from '../system/index.js';
 
 const siglip = { image: 512, patch: 16, width: 768, depth: 12, heads: 12, hidden: 3072 };
 const smollm = { context: 8192, epsilon: 1e-5, rotary: { theta: 100000 }, tied: true };
 const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
+const stage = { objective: nextToken(), optimizer: adamw({ lr: 2e-5 }) };
 
 export const idefics3 = recipe({
   name: 'idefics3',
@@ -22,9 +23,7 @@ export const idefics3 = recipe({
       language: { ...smollm, width: 576, depth: 30, heads: 9, kvHeads: 3, hidden: 1536, vocab: 49280 },
     },
     tiny: {
-      vision: { ...siglip, ...tiny, image: 32 },
-      factor: 2,
-      token: 255,
+      ...{ vision: { ...siglip, ...tiny, image: 32 }, factor: 2, token: 255 },
       language: { ...smollm, ...tiny, vocab: 256 },
     },
   },
@@ -45,11 +44,7 @@ export const idefics3 = recipe({
         image: {
           encoder: slot(idefics3Vision(vision), { prefix: 'model.vision_model' }),
           projector: slot(pixelShuffle(factor), { prefix: 'model.connector' }),
-          ...{ token, prompt: tiled, prepare: prepareTiles(vision), rows: true },
-          inputs: {
-            patch_positions: { dtype: 'i64', shape: ['M', Math.floor(vision.image / vision.patch) ** 2] },
-            patch_present: { dtype: 'i64', shape: ['M', Math.floor(vision.image / vision.patch) ** 2] },
-          },
+          ...{ token, prompt: tiled, rows: true, ...tileInputs(vision) },
         },
       },
       backbone: slot(llama(language), { prefix: 'language_model' }),
@@ -59,15 +54,6 @@ export const idefics3 = recipe({
           ['language_model.lm_head', 'lm_head'],
         ],
       ],
-      stages: [
-        {
-          name: 'instruct',
-          train: ['**'],
-          objective: nextToken(),
-          optimizer: adamw({ lr: 2e-5 }),
-          batch: 128,
-          length: epochs(1),
-        },
-      ],
+      stages: [{ ...stage, name: 'instruct', train: ['**'], batch: 128, length: epochs(1) }],
     }),
 });

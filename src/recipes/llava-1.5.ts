@@ -1,8 +1,6 @@
 /**
  * LLaVA-1.5: a CLIP vision tower, a perceptron of two layers and Vicuna.
- *
- * Liu et al., "Improved Baselines with Visual Instruction Tuning", 2023, https://arxiv.org/abs/2310.03744
- * (schedules: appendix, table of hyperparameters)
+ * Liu et al., 2023, https://arxiv.org/abs/2310.03744 (schedules: appendix, table of hyperparameters)
  */
 import { llama, readLlama } from '../parts/backbones/llama.js';
 import { clipVision, readClipVision, readFeatures } from '../parts/encoders/clip.js';
@@ -16,6 +14,7 @@ const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
 
 const stage = { objective: nextToken(), length: epochs(1) };
 const rate = (lr: number) => ({ optimizer: adamw({ lr, warmup: 0.03, schedule: 'cosine' }) });
+const instruct = { data: 'llava-instruct-665k', ...rate(2e-5) };
 const [connector, body] = ['multi_modal_projector.**', 'language_model.**'];
 
 /** The names that transformers 5 writes. */
@@ -54,14 +53,7 @@ export const llava15 = recipe({
       renames: [transformers5],
       stages: [
         { ...stage, name: 'align', train: [connector], data: 'llava-pretrain-558k', ...rate(1e-3), batch: 256 },
-        {
-          ...stage,
-          name: 'instruct',
-          train: [connector, body],
-          data: 'llava-instruct-665k',
-          ...rate(2e-5),
-          batch: 128,
-        },
+        { ...stage, ...instruct, name: 'instruct', train: [connector, body], batch: 128 },
       ],
     }),
 });

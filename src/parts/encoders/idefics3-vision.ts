@@ -26,11 +26,17 @@ export function idefics3Vision(config: SiglipVisionConfig): Encoder {
 
 type Arrays = Readonly<Record<string, HostArray>>;
 
+/** What the encoder takes besides tiles, and how it is made of the arguments that Hugging Face's has. */
+export function tileInputs(config: SiglipVisionConfig) {
+  const patches = { dtype: 'i64', shape: ['M', Math.floor(config.image / config.patch) ** 2] } as const;
+  return { inputs: { patch_positions: patches, patch_present: patches }, prepare: prepareTiles(config) };
+}
+
 /**
  * What the encoder is fed for pixel_values [B, M, 3, S, S] and pixel_attention_mask [B, M, S, S]: the tiles that are there
  * (the others are all zeros), the position of each patch, and whether the picture reaches it.
  */
-export function prepareTiles({ image, patch }: SiglipVisionConfig): (given: Arrays) => Arrays {
+function prepareTiles({ image, patch }: SiglipVisionConfig): (given: Arrays) => Arrays {
   const side = Math.floor(image / patch);
   return ({ pixel_values: pixels, pixel_attention_mask: mask, ...rest }) => {
     if (!pixels) return rest;
