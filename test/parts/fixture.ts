@@ -6,7 +6,7 @@ import { traceNetwork } from '../../src/model/trace.js';
 import type { Engine } from '../../src/runtime/engine.js';
 import { nativeEngine } from '../../src/runtime/native.js';
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
-import { expectClose } from '../graph/close.js';
+import { expectClose, type Tolerance } from '../graph/close.js';
 
 type Arrays = Record<string, HostArray>;
 
@@ -42,31 +42,57 @@ export async function withModel(name: string, use: (model: Model) => Promise<voi
 /** What fixtures call the outputs that a given gradient weighs, where that is not our name. */
 const outputNames: Readonly<Record<string, string>> = { upstream_hidden: 'upstream_last_hidden' };
 
+/** What is asserted of outputs and of gradients, as parts of their largest magnitude. */
+export interface FixtureTolerance {
+  readonly forward?: number;
+  readonly gradient?: number;
+}
+
 /**
  * Asserts that every expected tensor of a set is what our model gives: outputs to 1e-4 of their largest magnitude, gradients
- * to 1e-3 - or to the rounding noise of the largest gradient, where the exact one is zero.
+ * to 1e-3 - or to the rounding noise of the largest gradient, where the exact one is zero. Padded places do not count.
  */
-export async function expectFixture(name: string, set = '', rename: Readonly<Record<string, string>> = {}) {
+export async function expectFixture(
+  name: string,
+  set = '',
+  rename: Readonly<Record<string, string>> = {},
+  { forward = 1e-4, gradient = 1e-3 }: FixtureTolerance = {},
+) {
   const names = { ...outputNames, ...rename };
   const given = Object.entries(await fixtureTensors(name, `inputs${set}`));
   const inputs = Object.fromEntries(given.map(([key, value]) => [names[key] ?? key, value]));
   const expected = await fixtureTensors(name, `expected${set}`);
   const isGradient = (key: string): boolean => key.startsWith('grad/');
-  const keys = Object.keys(expected).filter((key) => !key.startsWith('processed/'));
+  const keys = Object.keys(expected).filter((key) => key !== 'sequences' && !key.startsWith('processed/'));
   await withModel(name, async (model) => {
     const actual = await traceNetwork(model, inputs, keys.some(isGradient) ? { gradients: ['**'] } : {});
     const largest = Math.max(0, ...keys.filter(isGradient).map((key) => magnitude(expected[key] as HostArray)));
     for (const key of keys) {
       const found = actual[key];
       if (!found) throw new Error(`${name}: no ${key}`);
-      const wanted = expected[key] as HostArray;
-      const tolerance = isGradient(key) ? { rtol: 1e-3, atol: 1e-6 * largest } : { rtol: 1e-4, atol: 0 };
-      expectClose(found, { shape: wanted.shape as number[], data: toNumbers(wanted) }, `${name}: ${key}`, tolerance);
+      const tolerance = isGradient(key) ? { rtol: gradient, atol: 1e-6 * largest } : { rtol: forward, atol: 0 };
+      expectClose(found, present(key, expected[key] as HostArray, inputs.attention_mask), `${name}: ${key}`, tolerance);
     }
     for (const key of Object.keys(actual).filter(isGradient)) {
       if (!expected[key] && magnitude(actual[key] as HostArray) > 0) throw new Error(`${name}: unexpected ${key}`);
     }
   });
+}
+
+/** Asserts that an array is there and near another. */
+export function expectSame(actual: HostArray | undefined, wanted: HostArray, what: string, tolerance: Tolerance): void {
+  if (!actual) throw new Error(`no ${what}`);
+  expectClose(actual, { shape: wanted.shape as number[], data: toNumbers(wanted) }, what, tolerance);
+}
+
+/** Expected numbers, those of padded tokens as NaN: they do not matter. */
+function present(key: string, { shape, ...array }: HostArray, mask: HostArray | undefined) {
+  const data = toNumbers({ shape, ...array });
+  if (mask && ['logits', 'last_hidden'].includes(key)) {
+    const width = shape[2] as number;
+    for (const [i, real] of toNumbers(mask).entries()) if (!real) data.fill(Number.NaN, i * width, (i + 1) * width);
+  }
+  return { shape, data };
 }
 
 function magnitude(array: HostArray): number {

@@ -3,14 +3,26 @@
 import { type Fields, nearest, QuintetError } from '../../../tensor/index.js';
 import type { Sampler, SamplingOptions } from '../types.js';
 import { ddim } from './ddim.js';
+import { ddpm } from './ddpm.js';
+import { dpmSolver } from './dpm-solver.js';
 import { euler } from './euler.js';
+import { eulerAncestral } from './euler-ancestral.js';
+import { heun } from './heun.js';
+import { lcm } from './lcm.js';
+import { pndm } from './pndm.js';
 import type { Scheduler } from './sampler.js';
 
 export { readNoise } from './noise.js';
 
 export const schedulers = {
   DDIMScheduler: ddim,
+  DDPMScheduler: ddpm,
+  DPMSolverMultistepScheduler: dpmSolver,
+  EulerAncestralDiscreteScheduler: eulerAncestral,
   EulerDiscreteScheduler: euler,
+  HeunDiscreteScheduler: heun,
+  LCMScheduler: lcm,
+  PNDMScheduler: pndm,
 } as const satisfies Readonly<Record<string, Scheduler>>;
 
 export interface ChosenSampling extends SamplingOptions {

@@ -57,7 +57,28 @@ function exponential(largest: number, smallest: number, count: number): number[]
   return Array.from({ length: count }, (_, i) => Math.exp(from + (i / (count - 1)) * (to - from)));
 }
 
-const curves = { use_karras_sigmas: karras, use_exponential_sigmas: exponential } as const;
+interface Curve {
+  values(largest: number, smallest: number, count: number): number[];
+  /** Whether the moments at which they lie are rounded where whole ones are wanted. */
+  readonly rounds: boolean;
+}
+
+const curves: Readonly<Record<string, Curve>> = {
+  use_karras_sigmas: { values: karras, rounds: true },
+  use_exponential_sigmas: { values: exponential, rounds: false },
+  // Evenly in the logarithms of deviations, which is what Lu et al. call lambdas.
+  use_lu_lambdas: { values: exponential, rounds: true },
+};
+
+/** The curve that a configuration puts in place of the trained deviations; `more` are flags that the family knows besides. */
+export function readCurve(config: Fields, more: readonly string[] = []): Curve | undefined {
+  const known = ['use_karras_sigmas', 'use_exponential_sigmas', ...more];
+  for (const name of ['use_beta_sigmas', 'use_flow_sigmas']) {
+    if (config.flag(name, false)) throw new QuintetError('unsupported', `${name} is not built here`, { at: config.at });
+  }
+  const chosen = known.find((name) => config.flag(name, false));
+  return chosen === undefined ? undefined : curves[chosen];
+}
 
 /** Reads which moments a generation passes through. */
 export function readSigmas(config: Fields, spacingByDefault: Spacing): SigmaPlan {
@@ -70,18 +91,15 @@ export function readSigmas(config: Fields, spacingByDefault: Spacing): SigmaPlan
   const offset = config.whole('steps_offset', 0);
   const ending =
     config.choice('final_sigmas_type', ['zero', 'sigma_min'], 'zero') === 'zero' ? 0 : (table[0] as number);
-  for (const name of ['use_beta_sigmas', 'use_flow_sigmas', 'use_lu_lambdas']) {
-    if (config.flag(name, false)) throw new QuintetError('unsupported', `${name} is not built here`, { at: config.at });
-  }
-  const chosen = Object.entries(curves).find(([name]) => config.flag(name, false))?.[1];
+  const curve = readCurve(config);
   return {
     noise,
     spacing,
     plan(steps) {
       const times = spacedTimes({ steps, total: table.length, spacing, offset }).map(f32);
       const plain = times.map((time) => between(table, time));
-      if (!chosen) return { times, sigmas: [...plain, ending].map(f32) };
-      const sigmas = chosen(plain[0] as number, plain.at(-1) as number, steps);
+      if (!curve) return { times, sigmas: [...plain, ending].map(f32) };
+      const sigmas = curve.values(plain[0] as number, plain.at(-1) as number, steps);
       return { times: sigmas.map((sigma) => f32(timeOf(sigma, table))), sigmas: [...sigmas, ending].map(f32) };
     },
   };
