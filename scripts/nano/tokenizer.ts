@@ -1,6 +1,6 @@
 /**
  * Writes nano's folder without weights: `npx tsx scripts/nano/tokenizer.ts [FOLDER]` makes `tokenizer.json`,
- * `tokenizer_config.json`, `config.json` and `preprocessor_config.json`, as transformers reads them.
+ * its configuration, `config.json`, `preprocessor_config.json` and `generation_config.json`.
  *
  * The vocabulary is byte-level BPE, so that any text has tokens, with one token for each word that nano uses.
  */
@@ -116,4 +116,10 @@ write('tokenizer_config.json', {
 });
 write('config.json', config);
 write('preprocessor_config.json', preprocessor);
+write('generation_config.json', {
+  eos_token_id: special.indexOf('<|end|>'),
+  pad_token_id: special.indexOf('<pad>'),
+  do_sample: false,
+  max_new_tokens: 128,
+});
 console.log(`${folder}: ${Object.keys(vocab).length} tokens, ${words.size} whole words`);

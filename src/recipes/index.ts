@@ -12,6 +12,7 @@ import { nano } from './nano.js';
 import { opt } from './opt.js';
 import { siglip, siglipVisionAlone } from './siglip.js';
 import { stableDiffusion } from './stable-diffusion.js';
+import { pictureAutoencoder, vqgan } from './vqgan.js';
 
 export {
   blip2,
@@ -24,9 +25,11 @@ export {
   llava15,
   nano,
   opt,
+  pictureAutoencoder,
   siglip,
   siglipVisionAlone,
   stableDiffusion,
+  vqgan,
 };
 
 export const recipes: readonly AnyRecipe[] = [
@@ -39,9 +42,12 @@ export const recipes: readonly AnyRecipe[] = [
   clipVisionAlone,
   llama,
   llava15,
+  nano,
   siglip,
   siglipVisionAlone,
   stableDiffusion,
+  pictureAutoencoder,
+  vqgan,
 ];
 
 /** The recipe of that name. */
@@ -57,9 +63,9 @@ export function recipeNamed(name: string): AnyRecipe {
   });
 }
 
-/** The network that a published `config.json` describes, by its `model_type`. */
+/** The network that a published `config.json` describes, by its `model_type` or, of diffusers, its `_class_name`. */
 export function networkOf(config: Fields): Network {
-  const type = config.text('model_type');
+  const type = config.text(config.has('_class_name') ? '_class_name' : 'model_type');
   const found = recipes.find((recipe) => recipe.modelTypes.includes(type));
   if (found) return found.fromConfig(config);
   const known = recipes.flatMap((recipe) => recipe.modelTypes);

@@ -1,0 +1,84 @@
+/**
+ * Asks a model the held-out questions: `npx tsx scripts/nano/evaluate.ts [--model models/nano] [--limit 300]`.
+ *
+ * An answer is right when it is the expected one, letter for letter. Each question is a conversation of its own. Prints a
+ * table of Markdown and writes every answer to `answers-<split>.jsonl` beside the data.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { loadPicture } from '../../src/media/index.js';
+import { asSystem, Chat, load } from '../../src/model/index.js';
+import { cacheFolder } from './art.js';
+import { questionKinds } from './questions.js';
+import { splits } from './scene.js';
+
+interface Question {
+  readonly kind: string;
+  readonly question: string;
+  readonly answer: string;
+}
+
+interface Asked extends Question {
+  readonly image: string;
+  readonly said: string;
+}
+
+const { values } = parseArgs({
+  options: {
+    model: { type: 'string', default: 'models/nano' },
+    data: { type: 'string', default: join(cacheFolder, 'data') },
+    limit: { type: 'string', default: '1000' },
+  },
+});
+const model = asSystem(await load(values.model));
+const chat = await Chat.open(model);
+const evaluations = splits.filter((split) => split !== 'train');
+const results = new Map<string, Asked[]>();
+for (const split of evaluations) {
+  const lines = readFileSync(join(values.data, `${split}.jsonl`), 'utf8')
+    .trim()
+    .split('\n');
+  const asked: Asked[] = [];
+  for (const line of lines.slice(0, Number(values.limit))) asked.push(...(await askAll(line)));
+  writeFileSync(
+    join(values.data, `answers-${split}.jsonl`),
+    asked.map((answer) => `${JSON.stringify(answer)}\n`).join(''),
+  );
+  results.set(split, asked);
+}
+console.log(`| question | ${evaluations.join(' | ')} |\n|---|${evaluations.map(() => '---').join('|')}|`);
+for (const kind of [...questionKinds, 'all']) {
+  const cells = evaluations.map((split) => {
+    const all = results.get(split)!;
+    return score(kind === 'all' ? all : all.filter((asked) => asked.kind === kind));
+  });
+  console.log(`| ${kind} | ${cells.join(' | ')} |`);
+}
+await chat.close();
+await model.close();
+
+/** All questions about one picture, answered together. */
+async function askAll(line: string): Promise<Asked[]> {
+  const { image, questions } = JSON.parse(line) as { image: string; questions: Question[] };
+  const picture = await loadPicture(join(values.data, image));
+  const chats = questions.map(({ question }) => {
+    const content = [{ type: 'image' as const }, { type: 'text' as const, text: question }];
+    return { messages: [{ role: 'user' as const, content }], pictures: [picture] };
+  });
+  const said = await chat.answers(chats, { maxTokens: 96 });
+  return questions.map((question, i) => ({ image, ...question, said: said[i]! }));
+}
+
+/** The share of right answers with its 95 % interval (Wilson, 1927) and the number of questions. */
+function score(asked: readonly Asked[]): string {
+  const n = asked.length;
+  if (n === 0) return 'none asked';
+  const share = asked.filter(({ said, answer }) => said === answer).length / n;
+  const z2 = 1.96 ** 2;
+  const middle = (share + z2 / (2 * n)) / (1 + z2 / n);
+  const half = (1.96 / (1 + z2 / n)) * Math.sqrt((share * (1 - share)) / n + z2 / (4 * n * n));
+  const percent = (value: number) => (100 * value).toFixed(1);
+  return `${percent(share)} (${percent(middle - half)} to ${percent(middle + half)}, n ${n})`;
+}
