@@ -5,6 +5,7 @@ export * from './latent-diffusion.js';
 export * from './network.js';
 export * from './objective.js';
 export * from './picture-codes.js';
+export * from './picture-coding.js';
 export * from './recipe.js';
 export * from './stage.js';
 export * from './system.js';

@@ -6,19 +6,13 @@
  *
  * B batch, C latent channels, h w size of latents, T length of the condition, D its width
  */
-import { add, cast, exp, gather, mean, mul, reshape, sqrt, sub, sum, type Tensor, values } from '../graph/index.js';
+import { add, cast, gather, mean, mul, reshape, sqrt, sub, type Tensor, values } from '../graph/index.js';
 import type { Glob, Params } from '../nn/index.js';
-import type {
-  Autoencoder,
-  Denoiser,
-  NoiseSchedule,
-  Posterior,
-  Sampler,
-  SamplingOptions,
-} from '../parts/generators/types.js';
+import type { Autoencoder, Denoiser, NoiseSchedule, Sampler, SamplingOptions } from '../parts/generators/types.js';
 import type { Tower } from '../parts/types.js';
 import type { Shape } from '../tensor/index.js';
 import type { InputType, Network, Renames, Tensors } from './network.js';
+import { codePictures, coderInputs } from './picture-coding.js';
 import type { Stage } from './stage.js';
 import type { Slot } from './system.js';
 
@@ -35,17 +29,14 @@ export interface LatentDiffusionParts {
   readonly buffers?: readonly Glob[];
 }
 
-export interface LatentDiffusion
-  extends Network,
-    Omit<LatentDiffusionParts, 'name' | 'paper' | 'stages' | 'buffers'> {
+export interface LatentDiffusion extends Network, Omit<LatentDiffusionParts, 'name' | 'paper' | 'stages' | 'buffers'> {
   readonly kind: 'latent-diffusion';
   readonly stages: readonly Stage[];
 }
 
 /**
- * Three functions under one roof. Texts: `input_ids` -> `text_states`, `text_pooled`. Pictures: `pixel_values` -> `mean`,
- * `log_variance`, with `posterior_noise` -> `sampled`; `latents` -> `decoded`, a picture. Denoising: `noisy`, `timestep`
- * and `encoder_hidden_states` -> `predicted`.
+ * Three functions under one roof. Texts: `input_ids` -> `text_states`, `text_pooled`. Pictures: as `codePictures` has them.
+ * Denoising: `noisy`, `timestep` and `encoder_hidden_states` -> `predicted`.
  */
 export function latentDiffusion({ stages = [], buffers = [], ...parts }: LatentDiffusionParts): LatentDiffusion {
   const { text, autoencoder } = parts;
@@ -70,15 +61,11 @@ function renamesOf(text: string, { part, prefix }: Slot<Autoencoder>): Renames[]
 }
 
 function inputsOf({ denoiser, autoencoder }: Pick<LatentDiffusionParts, 'denoiser' | 'autoencoder'>) {
-  const { image, channels, shrinking } = autoencoder.part;
   const { size, inputs, condition } = denoiser.part;
-  const small = image / shrinking;
   const f32 = (...shape: Shape): InputType => ({ dtype: 'f32', shape });
   return {
     input_ids: { dtype: 'i64', shape: ['B', 'L'] },
-    pixel_values: f32('B', 3, image, image),
-    posterior_noise: f32('B', channels, small, small),
-    latents: f32('B', channels, small, small),
+    ...coderInputs(autoencoder.part),
     noisy: f32('B', inputs, size, size),
     timestep: f32('B'),
     encoder_hidden_states: f32('B', 'T', condition),
@@ -86,35 +73,16 @@ function inputsOf({ denoiser, autoencoder }: Pick<LatentDiffusionParts, 'denoise
 }
 
 function forward({ text, denoiser, autoencoder }: LatentDiffusion, p: Params, given: Tensors): Tensors {
-  const { input_ids: ids, pixel_values: pixels, posterior_noise: noise, latents } = given;
-  const { noisy, timestep, encoder_hidden_states: condition } = given;
-  const outputs: Record<string, Tensor> = {};
+  const { input_ids: ids, noisy, timestep, encoder_hidden_states: condition } = given;
+  const outputs = codePictures(autoencoder, p, given);
   if (ids) {
     const { last, pooled } = text.part.forward(p.at(text.prefix), { input_ids: ids });
     Object.assign(outputs, { text_states: last, ...(pooled ? { text_pooled: pooled } : {}) });
   }
-  const coder = p.at(autoencoder.prefix);
-  if (pixels) {
-    const posterior = autoencoder.part.encode(coder, pixels);
-    Object.assign(outputs, { mean: posterior.mean, log_variance: posterior.logVariance });
-    if (noise) outputs.sampled = sampleOf(posterior, noise);
-  }
-  if (latents) outputs.decoded = autoencoder.part.decode(coder, latents);
   if (noisy && timestep && condition) {
     outputs.predicted = denoiser.part.forward(p.at(denoiser.prefix), noisy, timestep, condition);
   }
   return outputs;
-}
-
-/** A latent of the distribution, by standard normal noise [B, C, h, w]. */
-export function sampleOf({ mean: average, logVariance }: Posterior, noise: Tensor): Tensor {
-  return add(average, mul(exp(mul(logVariance, 0.5)), noise));
-}
-
-/** The divergence from the standard normal distribution, summed over a picture's latents, averaged over pictures: scalar. */
-export function divergence({ mean: average, logVariance }: Posterior): Tensor {
-  const each = sub(sub(add(mul(average, average), exp(logVariance)), 1), logVariance);
-  return mul(mean(sum(each, [1, 2, 3])), 0.5);
 }
 
 /** A picture's latents [B, C, h, w] at moments of training [B], with standard normal noise: sqrt(a) x + sqrt(1 - a) e. */

@@ -1,0 +1,115 @@
+/**
+ * Autoencoders of pictures as networks of their own: with continuous latents, or with codes.
+ *
+ * B pictures, C latent channels, h w size of latents, P = h w
+ */
+import { abs, add, detach, exp, mean, mul, sizeAsFloat, sub, sum, type Tensor } from '../graph/index.js';
+import type { Params } from '../nn/index.js';
+import type { Autoencoder, Posterior, Quantiser } from '../parts/generators/types.js';
+import { QuintetError, type Shape } from '../tensor/index.js';
+import type { InputType, Network, Tensors } from './network.js';
+import type { Objective } from './objective.js';
+import type { Slot } from './system.js';
+
+/** A latent of the distribution, by standard normal noise [B, C, h, w]. */
+export function sampleOf({ mean: average, logVariance }: Posterior, noise: Tensor): Tensor {
+  return add(average, mul(exp(mul(logVariance, 0.5)), noise));
+}
+
+/** The divergence from the standard normal distribution, summed over a picture's latents, averaged over pictures: scalar. */
+export function divergence({ mean: average, logVariance }: Posterior): Tensor {
+  const each = sub(sub(add(mul(average, average), exp(logVariance)), 1), logVariance);
+  return mul(mean(sum(each, [1, 2, 3])), 0.5);
+}
+
+const f32 = (...shape: Shape): InputType => ({ dtype: 'f32', shape });
+
+/** What an autoencoder may be given. */
+export function coderInputs({ image, channels, shrinking }: Autoencoder) {
+  const small = image / shrinking;
+  return {
+    pixel_values: f32('B', 3, image, image),
+    posterior_noise: f32('B', channels, small, small),
+    latents: f32('B', channels, small, small),
+  } satisfies Record<string, InputType>;
+}
+
+/**
+ * `pixel_values` -> `mean`, `log_variance`, `divergence`, with `posterior_noise` -> `sampled` latents and the picture
+ * `reconstructed` from them; `latents` -> `decoded`.
+ */
+export function codePictures({ part, prefix }: Slot<Autoencoder>, p: Params, given: Tensors): Record<string, Tensor> {
+  const { pixel_values: pixels, posterior_noise: noise, latents } = given;
+  const at = p.at(prefix);
+  const outputs: Record<string, Tensor> = {};
+  if (pixels) {
+    const posterior = part.encode(at, pixels);
+    Object.assign(outputs, { mean: posterior.mean, log_variance: posterior.logVariance });
+    outputs.divergence = divergence(posterior);
+    if (noise) outputs.sampled = sampleOf(posterior, noise);
+  }
+  const { sampled } = outputs;
+  if (sampled) outputs.reconstructed = part.decode(at, sampled);
+  if (latents) outputs.decoded = part.decode(sampled ? at.shared : at, latents);
+  return outputs;
+}
+
+export interface CodingParts<Part> {
+  readonly name: string;
+  readonly paper?: string;
+  readonly coder: Slot<Part>;
+}
+
+export function autoencoding({ name, paper, coder }: CodingParts<Autoencoder>): Network {
+  return {
+    name,
+    ...(paper === undefined ? {} : { paper }),
+    inputs: coderInputs(coder.part),
+    renames: coder.part.renames ?? [],
+    forward: (p, given) => codePictures(coder, p, given),
+  };
+}
+
+/**
+ * `pixel_values` -> latents `encoded`, their `codes` [B, P], the `codebook_loss` and the picture `reconstructed`; given
+ * `codes` -> `decoded`.
+ */
+export function quantising({ name, paper, coder: { part, prefix } }: CodingParts<Quantiser>): Network {
+  const { image, shrinking } = part;
+  const side = image / shrinking;
+  return {
+    name,
+    ...(paper === undefined ? {} : { paper }),
+    inputs: { pixel_values: f32('B', 3, image, image), given_codes: { dtype: 'i64', shape: ['B', side * side] } },
+    renames: part.renames ?? [],
+    forward(p, { pixel_values: pixels, given_codes: codes }) {
+      const at = p.at(prefix);
+      const outputs: Record<string, Tensor> = {};
+      if (pixels) {
+        const encoded = part.encode(at, pixels);
+        const found = part.quantise(at, encoded);
+        Object.assign(outputs, { encoded, codes: found.codes, codebook_loss: found.loss });
+        outputs.reconstructed = part.decode(at, found.latents);
+      }
+      const again = pixels ? at.shared : at;
+      if (codes) outputs.decoded = part.decode(again, part.lookUp(again, codes, [side, side]));
+      return outputs;
+    },
+  };
+}
+
+/** Pictures as they were given: the mean absolute error, and how far latents may stray from a standard normal. */
+export function reconstruct({ divergence: weight }: { readonly divergence: number }): Objective {
+  return {
+    name: 'reconstruct',
+    loss(network, p, batch) {
+      const { reconstructed, divergence: strayed } = network.forward(p, batch);
+      if (!reconstructed || !strayed || !batch.pixel_values) {
+        throw new QuintetError('name', 'reconstruction needs pixel_values and posterior_noise', { at: network.name });
+      }
+      const error = mean(abs(sub(reconstructed, detach(batch.pixel_values))));
+      const targets = sizeAsFloat([reconstructed.dim(0)], 'f32');
+      return { total: mul(add(error, mul(strayed, weight)), targets), targets };
+    },
+  };
+}
