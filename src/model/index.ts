@@ -6,6 +6,7 @@ export { Drawer, type DrawOptions, drawTokens } from './draw-tokens.js';
 export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts } from './generate.js';
 export { type Cache, type LanguageEnds, LanguageSession, type NewTokens, ownWords } from './language-session.js';
 export { asSystem, initialise, isSystem, type LoadOptions, load, type Model } from './load.js';
+export { processPairs } from './pairs.js';
 export { type LoadedAdapter, readAdapter, writeAdapter } from './peft.js';
 export { createProcessor, type PicturedChat, type Processor } from './prompt.js';
 export { type Choice, choose, type SamplingOptions } from './sample.js';

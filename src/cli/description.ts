@@ -1,0 +1,250 @@
+/** What a model is made of, as data: from its configuration and its files' headers, without loading weights. */
+
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import {
+  type Checkpoint,
+  type FolderFiles,
+  type HubOptions,
+  openModel,
+  readFolderFiles,
+  resolveModel,
+} from '../checkpoint/index.js';
+import { input } from '../graph/index.js';
+import { isLatentDiffusion } from '../model/diffuse.js';
+import { checkpointWeights } from '../model/index.js';
+import { type Declaration, rootScope, select } from '../nn/index.js';
+import { networkOf, recipes } from '../recipes/index.js';
+import {
+  declarationsOf,
+  growingCache,
+  type Network,
+  parameterCount,
+  type Stage,
+  type System,
+} from '../system/index.js';
+import { fields, nearest, QuintetError } from '../tensor/index.js';
+
+export interface Description {
+  readonly name: string;
+  readonly paper?: string;
+  /** The folder or file; none of a recipe. */
+  readonly path?: string;
+  /** Other sizes of the recipe. */
+  readonly sizes?: readonly string[];
+  readonly parts: readonly PartDescription[];
+  readonly parameters: number;
+  readonly memory: MemoryDescription;
+  /** Tokens that the model can look back on. */
+  readonly context?: number;
+  readonly stages: readonly StageDescription[];
+  /** Jinja source. */
+  readonly chatTemplate?: string;
+  readonly weights?: WeightsDescription;
+}
+
+/** A part in its place, or what has no place of its own. */
+export interface PartDescription {
+  readonly kind: string;
+  readonly prefix: string;
+  readonly parameters: number;
+}
+
+/** In bytes, in f32. */
+export interface MemoryDescription {
+  readonly weights: number;
+  /** Keys and values of one token. */
+  readonly cachePerToken?: number;
+  /** Weights, gradients and AdamW's two moments of all parameters, without activations. */
+  readonly training: number;
+}
+
+export interface StageDescription {
+  readonly name: string;
+  readonly train: readonly string[];
+  readonly trained: number;
+  readonly objective: string;
+  readonly data?: string;
+  readonly batch: number;
+  readonly length: Stage['length'];
+  readonly lr: number;
+}
+
+export interface WeightsDescription {
+  readonly tensors: number;
+  /** Bytes by type. */
+  readonly types: Readonly<Record<string, number>>;
+  readonly bytes: number;
+  /** What does not fit the configuration; absent where everything does. */
+  readonly problem?: string;
+}
+
+export interface Described {
+  readonly description: Description;
+  readonly network: Network;
+  readonly declarations: ReadonlyMap<string, Declaration>;
+}
+
+/** Describes a recipe, a folder, a file or a model of the hub, of which only `config.json` is fetched if it is not there. */
+export async function describe(source: string, size: string | undefined, hub: HubOptions): Promise<Described> {
+  const [name = '', sizeInName] = source.split(':');
+  const recipe = recipes.find((known) => known.name === name);
+  const exists = await stat(source).then(
+    () => true,
+    () => false,
+  );
+  if (recipe && !exists) {
+    const network = recipe.of(size ?? sizeInName);
+    return { ...ofNetwork(network, { sizes: recipe.sizes }) };
+  }
+  if (size !== undefined) throw new QuintetError('name', 'only recipes have sizes', { at: source });
+  const path = await resolve(source, hub);
+  const { network, files, checkpoint } = await openFiles(path);
+  try {
+    const described = ofNetwork(network, { path, ...templateOf(files) });
+    if (!checkpoint) return described;
+    const weights = weightsOf(checkpoint, described, path);
+    return { ...described, description: { ...described.description, weights } };
+  } finally {
+    await checkpoint?.close();
+  }
+}
+
+async function resolve(source: string, hub: HubOptions): Promise<string> {
+  try {
+    return await resolveModel(source, { ...hub, offline: true });
+  } catch (error) {
+    if (!(error instanceof QuintetError) || error.code !== 'not-found') throw error;
+    if (!source.includes('/') || hub.offline) throw withGuess(error, source);
+    return resolveModel(source, { ...hub, files: ['config.json'] });
+  }
+}
+
+/** Names without a slash are more often misspelt recipes than models of the hub. */
+function withGuess(error: QuintetError, source: string): QuintetError {
+  const guess = nearest(
+    source,
+    recipes.map(({ name }) => name),
+  );
+  if (!guess) return error;
+  return new QuintetError('not-found', 'no such file, folder or recipe', {
+    at: source,
+    hint: `The nearest recipe is "${guess}"; quintet recipes lists all.`,
+  });
+}
+
+async function openFiles(
+  path: string,
+): Promise<{ readonly network: Network; readonly files: FolderFiles; readonly checkpoint?: Checkpoint }> {
+  try {
+    const files = await openModel(path);
+    return { network: networkOf(fields(files.config, 'config.json')), files, checkpoint: files.checkpoint };
+  } catch (error) {
+    const hasNoWeights = error instanceof QuintetError && error.code === 'not-found';
+    if (!hasNoWeights || !(await stat(path)).isDirectory()) throw error;
+    const files = await readFolderFiles(path);
+    if (!files.config) throw error;
+    return { network: networkOf(fields(files.config, 'config.json')), files };
+  }
+}
+
+function templateOf({ chatTemplates }: FolderFiles): { chatTemplate?: string } {
+  const template = chatTemplates.get('default');
+  return template === undefined ? {} : { chatTemplate: template };
+}
+
+function ofNetwork(network: Network, more: Partial<Description>): Described {
+  const declarations = declarationsOf(network);
+  const parameters = parameterCount(declarations.values());
+  const isSystem = 'kind' in network && network.kind === 'system';
+  const system = isSystem ? (network as System) : undefined;
+  const stages = 'stages' in network ? (network.stages as readonly Stage[]) : [];
+  const description: Description = {
+    name: network.name,
+    ...(network.paper === undefined ? {} : { paper: network.paper }),
+    ...more,
+    parts: partsOf(network, declarations),
+    parameters,
+    memory: {
+      weights: 4 * parameters,
+      ...(system ? { cachePerToken: cachePerToken(system) } : {}),
+      training: 16 * parameters,
+    },
+    ...(system ? { context: system.backbone.part.context } : {}),
+    stages: stages.map((stage) => stageOf(stage, declarations)),
+  };
+  return { description, network, declarations };
+}
+
+interface Place {
+  readonly part: { readonly kind: string };
+  readonly prefix: string;
+}
+
+function placesOf(network: Network): readonly Place[] {
+  if (isLatentDiffusion(network)) return [network.text, network.denoiser, network.autoencoder];
+  if (!('kind' in network) || network.kind !== 'system') return [];
+  const { image, backbone } = network as System;
+  return image ? [image.encoder, image.projector, backbone] : [backbone];
+}
+
+/** Parameters by the longest prefix of a part that their names have; what belongs to none, by where it stands. */
+function partsOf(network: Network, declarations: ReadonlyMap<string, Declaration>): PartDescription[] {
+  const places = placesOf(network);
+  const counts = new Map<string, { readonly kind: string; readonly prefix: string; parameters: number }>();
+  for (const { part, prefix } of places) counts.set(prefix, { kind: part.kind, prefix, parameters: 0 });
+  const prefixes = [...counts.keys()].sort((a, b) => b.length - a.length);
+  for (const [name, declaration] of declarations) {
+    const own = prefixes.find((prefix) => prefix === '' || name.startsWith(`${prefix}.`)) ?? rootOf(name, prefixes);
+    const entry = counts.get(own) ?? { kind: 'other', prefix: own, parameters: 0 };
+    entry.parameters += parameterCount([declaration]);
+    counts.set(own, entry);
+  }
+  return [...counts.values()];
+}
+
+/** The shortest beginning of a name within which no part stands. */
+function rootOf(name: string, prefixes: readonly string[]): string {
+  const steps = name.split('.');
+  const length = steps.findIndex((_, i) => {
+    const root = `${steps.slice(0, i + 1).join('.')}.`;
+    return !prefixes.some((prefix) => prefix.startsWith(root));
+  });
+  return steps.slice(0, length + 1).join('.');
+}
+
+/** Bytes of keys and values, from the shapes that the backbone's layers ask for. */
+function cachePerToken({ backbone: { part, prefix } }: System): number {
+  const context = growingCache();
+  part.forward(rootScope().p.at(prefix), input('embeddings', 'f32', ['B', 'T', part.width]), context);
+  return context.layers.reduce((bytes, { kvHeads, headWidth }) => bytes + 4 * 2 * kvHeads * headWidth, 0);
+}
+
+function stageOf(stage: Stage, declarations: ReadonlyMap<string, Declaration>): StageDescription {
+  const { name, train, objective, data, batch, length, optimizer } = stage;
+  const trained = select([...declarations.keys()], train, `stage ${name}`);
+  return {
+    name,
+    train,
+    trained: parameterCount(trained.map((key) => declarations.get(key) as Declaration)),
+    objective: objective.name,
+    ...(data === undefined ? {} : { data }),
+    ...{ batch, length, lr: optimizer.lr },
+  };
+}
+
+function weightsOf(checkpoint: Checkpoint, { network, declarations }: Described, path: string): WeightsDescription {
+  const types: Record<string, number> = {};
+  for (const { dtype, source } of checkpoint.tensors.values()) {
+    types[dtype] = (types[dtype] ?? 0) + ('bytes' in source ? source.bytes.byteLength : source.length);
+  }
+  const bytes = Object.values(types).reduce((a, b) => a + b, 0);
+  const described = { tensors: checkpoint.tensors.size, types, bytes };
+  try {
+    checkpointWeights(network, declarations, checkpoint, basename(path));
+    return described;
+  } catch (error) {
+    if (!(error instanceof QuintetError)) throw error;
+    return { ...described, problem: error.message };
+  }
+}

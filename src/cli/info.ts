@@ -1,0 +1,96 @@
+/** `quintet info`: what a model is made of. */
+
+import { graph, printGraph } from '../graph/index.js';
+import { type Declaration, rootScope } from '../nn/index.js';
+import { inputTensors, type Network } from '../system/index.js';
+import { formatShape } from '../tensor/index.js';
+import { type Description, describe, type StageDescription } from './description.js';
+import { formatBytes, formatCount, formatTable } from './format.js';
+import { type GlobalOptions, hubOptions } from './settings.js';
+import { bold } from './terminal.js';
+
+export interface InfoOptions extends GlobalOptions {
+  readonly size?: string;
+  readonly parameters?: boolean;
+  readonly graph?: boolean;
+  readonly json?: boolean;
+}
+
+export async function info(source: string, options: InfoOptions): Promise<void> {
+  const { network, declarations, description } = await describe(source, options.size, hubOptions(options));
+  const { json = false, parameters = false } = options;
+  if (options.graph) process.stdout.write(graphText(network));
+  else if (json) process.stdout.write(`${JSON.stringify(asJson(description, declarations, parameters), null, 2)}\n`);
+  else if (parameters) process.stdout.write(`${parameterTable(declarations)}\n`);
+  else process.stdout.write(`${page(description)}\n`);
+}
+
+/** The forward pass on everything that the network may be given. */
+function graphText({ name, inputs, forward }: Network): string {
+  return printGraph(graph(name, forward(rootScope().p, inputTensors(inputs))));
+}
+
+type Declarations = ReadonlyMap<string, Declaration>;
+
+function asJson(description: Description, declarations: Declarations, all: boolean) {
+  const shapes = Object.fromEntries([...declarations.values()].map(({ name, shape }) => [name, shape]));
+  return all ? { ...description, shapes } : description;
+}
+
+function parameterTable(declarations: Declarations): string {
+  return formatTable([...declarations.values()].map(({ name, shape }) => [name, formatShape(shape)]));
+}
+
+function page(description: Description): string {
+  const { name, paper, path, sizes, parts, parameters, context, stages } = description;
+  const title = [bold(name, process.stdout), ...(paper ? [paper] : []), ...(path ? [path] : [])].join('  ');
+  const rows = parts.map((part) => [`  ${part.kind}`, part.prefix || '(no prefix)', formatCount(part.parameters)]);
+  const sections = [
+    title,
+    `Parts\n${formatTable([...rows, ['  total', '', `${formatCount(parameters)} (${parameters} parameters)`]])}`,
+    `Memory in f32, without activations\n${formatTable(memoryRows(description))}`,
+    ...(context === undefined ? [] : [`Context  ${context} tokens`]),
+    ...(stages.length === 0 ? [] : [`Stages\n${formatTable(stages.map(stageRow))}`]),
+    ...weightsSection(description),
+    ...templateSection(description),
+    ...(sizes ? [`Sizes  ${sizes.join(', ')}`] : []),
+  ];
+  return sections.join('\n\n');
+}
+
+function memoryRows({ memory, context }: Description): string[][] {
+  const { weights, cachePerToken, training } = memory;
+  const rows = [['  weights', formatBytes(weights)]];
+  if (cachePerToken !== undefined && context !== undefined) {
+    const whole = `${formatBytes(cachePerToken * context)} for the whole context`;
+    rows.push(['  keys and values', `${formatBytes(cachePerToken)} a token, ${whole}`]);
+  }
+  rows.push(['  training all of it', `${formatBytes(training)} (weights, gradients, AdamW)`]);
+  return rows;
+}
+
+function stageRow({ name, trained, train, objective, data, batch, length, lr }: StageDescription): string[] {
+  const long =
+    'steps' in length ? `${length.steps} steps` : `${length.epochs} ${length.epochs === 1 ? 'epoch' : 'epochs'}`;
+  const what = `${long} of ${batch}${data ? `, ${data}` : ''}`;
+  return [
+    `  ${name}`,
+    objective,
+    `rate ${lr.toExponential()}`,
+    what,
+    `trains ${formatCount(trained)}: ${train.join(', ')}`,
+  ];
+}
+
+function weightsSection({ weights }: Description): string[] {
+  if (!weights) return [];
+  const types = Object.entries(weights.types).map(([type, bytes]) => `${type} ${formatBytes(bytes)}`);
+  const summary = `Weights  ${weights.tensors} tensors, ${formatBytes(weights.bytes)}: ${types.join(', ')}`;
+  return [weights.problem === undefined ? summary : `${summary}\n${weights.problem}`];
+}
+
+function templateSection({ chatTemplate, path }: Description): string[] {
+  if (path === undefined) return [];
+  if (chatTemplate === undefined) return ['Chat template  none: what messages say is written one after another'];
+  return [`Chat template\n${chatTemplate.trimEnd().replaceAll(/^/gm, '  ')}`];
+}

@@ -1,0 +1,19 @@
+/** Ctrl-C: the first one ends what is being done, the second one the program. */
+
+import { exitCodes } from './failures.js';
+
+export interface Interrupt {
+  readonly signal: AbortSignal;
+  /** Ctrl-C ends the program again. */
+  forget(): void;
+}
+
+export function onInterrupt(): Interrupt {
+  const controller = new AbortController();
+  const listener = (): void => {
+    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+    controller.abort();
+  };
+  process.on('SIGINT', listener);
+  return { signal: controller.signal, forget: () => void process.off('SIGINT', listener) };
+}

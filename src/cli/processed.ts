@@ -1,0 +1,44 @@
+/** A file of chat messages, and what a model's processor makes of them. */
+
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { readChat } from '../data/chat-jsonl.js';
+import { loadPicture } from '../media/index.js';
+import { createProcessor, isSystem, type Model, type PicturedChat, processPairs } from '../model/index.js';
+import type { HostArrays } from '../system/index.js';
+import { fields, parseJson, QuintetError } from '../tensor/index.js';
+
+/**
+ * The tensors that a model takes for the chat, or the batch of chats, in a JSON file. Paths of pictures are relative to the
+ * file. A chat that ends with the assistant is taken as it is; any other asks for an answer.
+ */
+export async function processMessages(model: Model, file: string): Promise<HostArrays> {
+  const chats = await readChats(file);
+  if (!isSystem(model)) return processPairs(model, chats);
+  const ended = chats.map(({ messages }) => messages.at(-1)?.role === 'assistant');
+  if (ended.some((end) => end !== ended[0])) {
+    throw new QuintetError('data', 'some chats end with the assistant and some do not', { at: file });
+  }
+  return createProcessor(model).process(chats, { prompt: !ended[0] });
+}
+
+async function readChats(file: string): Promise<PicturedChat[]> {
+  const text = await readFile(file, 'utf8').catch((cause) => {
+    throw new QuintetError('not-found', 'no such file of messages', { at: file, cause });
+  });
+  const value = parseJson(text, file);
+  if (!Array.isArray(value) || value.length === 0) {
+    throw new QuintetError('data', 'expected a list of messages, or a list of such lists', { at: file });
+  }
+  const chats: readonly unknown[] = Array.isArray(value[0]) ? value : [value];
+  return Promise.all(
+    chats.map(async (messages, i) => {
+      const at = chats.length > 1 ? `${file}[${i}]` : file;
+      const chat = readChat(fields({ messages }, at));
+      const pictures = await Promise.all(
+        chat.pictures.map((path) => loadPicture(path.startsWith('data:') ? path : resolve(dirname(file), path))),
+      );
+      return { messages: chat.messages, pictures };
+    }),
+  );
+}

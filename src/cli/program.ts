@@ -1,0 +1,130 @@
+/** The commands and their options. What a command does is in a file of its own, loaded when it is called. */
+
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { between, names, repeatedly, whole } from './arguments.js';
+import type { ChatOptions } from './chat.js';
+import type { InfoOptions } from './info.js';
+import type { TraceCommandOptions } from './trace.js';
+
+/** A program that reports mistakes in a call by throwing. */
+export function createProgram(): Command {
+  const program = new Command('quintet')
+    .description('Builds, trains and runs multimodal language models.')
+    .version(versionOf(), '-v, --version', 'print the version')
+    .addOption(
+      new Option('--engine <name>', 'ONNX Runtime itself, or its WebAssembly build').choices(['native', 'web']),
+    )
+    .option('--library <path>', "another build of ONNX Runtime's shared library (or the variable QUINTET_ORT_LIBRARY)")
+    .option('--threads <n>', 'threads inside one operator', whole(1))
+    .option('--profile <file>', "write each operator's time, as Chrome's trace viewer reads it")
+    .option('--offline', 'download nothing')
+    .option('--debug', 'show stacks of errors')
+    .helpOption('-h, --help', 'print this text')
+    .helpCommand('help [command]', 'print what a command takes')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+    .addHelpText('after', examples('quintet chat models/nano photo.jpg "What is this?"', 'quintet info llava-1.5:7b'))
+    .exitOverride();
+  for (const add of [addChat, addInfo, addRecipes, addTrace]) add(program);
+  return program;
+}
+
+/** From the package's own file, which is two folders up in the sources and in what is built from them. */
+function versionOf(): string {
+  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { version: string }).version;
+}
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}
+
+const modelText = "a model's folder, a .gguf file, or a name on the Hugging Face hub";
+
+function addChat(program: Command): void {
+  program
+    .command('chat')
+    .description('Answers about pictures, or holds a conversation where no prompt is given.')
+    .argument('<model>', modelText)
+    .argument('[picture|prompt...]', 'picture files, then what to say; a prompt may also come from the standard input')
+    .option('--system <text>', 'what the model is told before the conversation')
+    .option('--max-tokens <n>', 'most tokens of an answer', whole(1))
+    .option('--temperature <t>', '0 takes the likeliest token each time', between(0))
+    .option('--top-k <k>', 'draw among this many tokens', whole(1))
+    .option('--top-p <p>', 'draw among the likeliest tokens that have this probability together', between(0, 1))
+    .option('--min-p <p>', 'leave out tokens less likely than this part of the likeliest', between(0, 1))
+    .option('--repetition-penalty <f>', 'make tokens worse that were there before', between(0.01))
+    .option('--seed <n>', 'of the draws', whole(0))
+    .option('--stop <text>', 'end the answer before this text; may be given several times', repeatedly)
+    .option('--adapter <folder>', "a LoRA adapter in PEFT's format")
+    .option('--json', 'print one JSON object: text, tokens, end, timing')
+    .option('--stats', 'print times and speed to the standard error')
+    .addHelpText(
+      'after',
+      examples(
+        'quintet chat models/nano photo.jpg "What is this?"',
+        'quintet chat HuggingFaceTB/SmolVLM-256M-Instruct a.png b.png "What differs?" --max-tokens 80',
+        'echo "Name three rivers." | quintet chat model.gguf --temperature 0.7 --seed 1',
+      ),
+    )
+    .action(async (model: string, given: readonly string[], _: unknown, command: Command) => {
+      const { chat } = await import('./chat.js');
+      process.exitCode = await chat(model, given, command.optsWithGlobals<ChatOptions>());
+    });
+}
+
+function addInfo(program: Command): void {
+  program
+    .command('info')
+    .description('Says what a model is made of; of a recipe without any weights.')
+    .argument('<model>', `${modelText}; or a recipe, as in llava-1.5 or llava-1.5:7b`)
+    .option('--size <name>', 'the size of a recipe')
+    .option('--parameters', 'list every parameter with its shape')
+    .option('--graph', 'print the graph of a forward pass as text')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('quintet info llava-1.5:7b', 'quintet info ./my-model --parameters'))
+    .action(async (model: string, _: unknown, command: Command) => {
+      const { info } = await import('./info.js');
+      await info(model, command.optsWithGlobals<InfoOptions>());
+    });
+}
+
+function addRecipes(program: Command): void {
+  program
+    .command('recipes')
+    .description('Lists the systems of the literature that can be built, with their sizes and papers.')
+    .option('--json', 'print a JSON list')
+    .action(async (options: { readonly json?: boolean }) => {
+      const { recipes } = await import('./recipes.js');
+      recipes(options);
+    });
+}
+
+function addTrace(program: Command): void {
+  program
+    .command('trace')
+    .description('Runs one forward pass on exactly the given tensors or messages and writes named tensors.')
+    .argument('<model>', modelText)
+    .option('--inputs <file>', "a safetensors file of inputs under Hugging Face's argument names")
+    .option('--messages <file>', 'a JSON file: the messages of a chat, or a list of chats')
+    .requiredOption('--outputs <file>', 'the safetensors file to write')
+    .option('--want <names>', 'only these outputs, with commas between them; default all', names)
+    .option('--generate <n>', 'also continue greedily by this many tokens: sequences', whole(1))
+    .option('--gradients <patterns>', 'also gradients of the loss by these parameters: grad/<name>', names)
+    .option('--adapter <folder>', "a LoRA adapter in PEFT's format")
+    .addHelpText(
+      'after',
+      `
+The loss is the model's own where there are labels; otherwise the outputs, weighed by tensors among the inputs
+that are called upstream_<output>, are summed up.${examples(
+        'quintet trace ./model --inputs in.safetensors --outputs out.safetensors --generate 16',
+        'quintet trace ./model --messages chat.json --outputs out.safetensors --want logits,image_features',
+        "quintet trace ./model --inputs in.safetensors --outputs out.safetensors --gradients 'multi_modal_projector.**'",
+      )}`,
+    )
+    .action(async (model: string, _: unknown, command: Command) => {
+      const { trace } = await import('./trace.js');
+      await trace(model, command.optsWithGlobals<TraceCommandOptions>());
+    });
+}

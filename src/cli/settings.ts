@@ -1,0 +1,66 @@
+/** What every command takes: the engine, its settings, and where models come from. */
+
+import { extname } from 'node:path';
+import type { HubOptions } from '../checkpoint/index.js';
+import { hubOptionsFromEnvironment } from '../checkpoint/index.js';
+import type { LoadOptions } from '../model/index.js';
+import { defaultEngine, type Engine } from '../runtime/index.js';
+import { formatBytes } from './format.js';
+import { note, ProgressLine } from './terminal.js';
+
+export interface GlobalOptions {
+  readonly engine?: Engine['name'];
+  readonly library?: string;
+  readonly threads?: number;
+  readonly profile?: string;
+  readonly offline?: boolean;
+  readonly debug?: boolean;
+}
+
+/** Names another build of ONNX Runtime, as `--library` does. */
+export const libraryVariable = 'QUINTET_ORT_LIBRARY';
+
+/** How a command loads a model. */
+export async function loadOptions(options: GlobalOptions): Promise<LoadOptions & { readonly engine: Engine }> {
+  return { engine: await engineOf(options), hub: hubOptions(options) };
+}
+
+async function engineOf({ engine, threads, profile, ...options }: GlobalOptions): Promise<Engine> {
+  const library = options.library ?? (process.env[libraryVariable] || undefined);
+  const made = await defaultEngine({
+    onNotice: note,
+    ...(engine === undefined ? {} : { engine }),
+    ...(library === undefined ? {} : { library }),
+    ...(threads === undefined ? {} : { threads }),
+  });
+  return profile === undefined ? made : profiled(made, profile);
+}
+
+/** An engine each of whose sessions writes its profile: the first one to the file itself, the others beside it. */
+function profiled(engine: Engine, file: string): Engine {
+  let sessions = 0;
+  const ending = extname(file);
+  const stem = file.slice(0, file.length - ending.length);
+  return {
+    ...engine,
+    createSession(model, options) {
+      sessions++;
+      const profile = sessions === 1 ? file : `${stem}-${sessions}${ending}`;
+      return engine.createSession(model, { ...options, profile });
+    },
+  };
+}
+
+/** Hugging Face's settings of the environment, with downloads shown on the standard error. */
+export function hubOptions({ offline }: GlobalOptions): HubOptions {
+  const line = new ProgressLine();
+  return {
+    ...hubOptionsFromEnvironment(process.env),
+    ...(offline ? { offline } : {}),
+    onProgress({ file, received, total }) {
+      const done = received >= total;
+      line.show(`${file}  ${formatBytes(received)} of ${formatBytes(total)}`, { always: done });
+      if (done) line.end();
+    },
+  };
+}
