@@ -10,7 +10,7 @@ import { pixelShuffle } from '../parts/input-projectors/pixel-shuffle.js';
 import { adamw, epochs, nextToken, recipe, slot, system, tiled } from '../system/index.js';
 
 const siglip = { image: 512, patch: 16, width: 768, depth: 12, heads: 12, hidden: 3072 };
-const smollm = { context: 8192, epsilon: 1e-5, rotary: { theta: 100000 }, tied: true };
+const smollm = { context: 8192, epsilon: 1e-5, rotary: { theta: 100000 } };
 const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
 const stage = { objective: nextToken(), optimizer: adamw({ lr: 2e-5 }) };
 
@@ -24,7 +24,7 @@ export const idefics3 = recipe({
     },
     tiny: {
       ...{ vision: { ...siglip, ...tiny, image: 32 }, factor: 2, token: 255 },
-      language: { ...smollm, ...tiny, vocab: 256 },
+      language: { ...smollm, ...tiny, vocab: 256, tied: true },
     },
   },
   read: (config) => ({

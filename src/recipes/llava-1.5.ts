@@ -30,6 +30,10 @@ export const llava15 = recipe({
   modelTypes: ['llava'],
   sizes: {
     '7b': { vision: clip, language: vicuna, projector: {}, token: 32000 },
+    '13b': {
+      ...{ vision: clip, projector: {}, token: 32000 },
+      language: { ...vicuna, width: 5120, depth: 40, heads: 40, hidden: 13824 },
+    },
     tiny: { vision: { ...clip, ...tiny, image: 28 }, language: { ...vicuna, ...tiny }, projector: {}, token: 32000 },
   },
   read: (config) => ({
