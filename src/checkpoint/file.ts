@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseJson, QuintetError } from '../tensor/index.js';
-import { allocate, type ByteSource, checkRange } from './source.js';
+import { allocate, type ByteSource, checkFileSize, checkRange, textOf } from './source.js';
 
 /** One system call reads at most this much: Linux and macOS stop short of 2 GiB. */
 const readAtMost = 2 ** 30;
@@ -75,14 +75,8 @@ export async function kindOfPath(path: string): Promise<'file' | 'folder' | unde
 export async function readText(path: string, limit: number): Promise<string> {
   const source = await fileSource(path);
   try {
-    if (source.size > limit) {
-      throw new QuintetError('limit', `${source.size} bytes; at most ${limit} are read`, { at: source.at });
-    }
-    const bytes = await source.read(0, source.size);
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    if (cause instanceof QuintetError) throw cause;
-    throw new QuintetError('format', 'the file is not UTF-8', { at: source.at, cause });
+    checkFileSize(source, limit);
+    return textOf(await source.read(0, source.size), source.at);
   } finally {
     await source.close();
   }

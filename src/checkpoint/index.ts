@@ -1,5 +1,6 @@
 export * from './bytes.js';
 export * from './checkpoint.js';
+export type { FolderFiles, ModelFiles } from './folder-files.js';
 export { type GgufEntry, type GgufHeader, largestGgufHeader, parseGgufHeader } from './gguf.js';
 export { isQuantised, type QuantisedType, quantisedTypes } from './gguf-types.js';
 export { type HubOptions, hubOptionsFromEnvironment, resolveModel } from './hub.js';

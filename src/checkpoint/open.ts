@@ -7,14 +7,8 @@ import type { Checkpoint } from './checkpoint.js';
 import { fileError, fileSource, kindOfPath, readText } from './file.js';
 import { openGguf } from './gguf-checkpoint.js';
 import { openSafetensors, openShards } from './safetensors-checkpoint.js';
-import { parseShardIndex } from './shard-index.js';
-
-/** The names that the weights of transformers, diffusers and peft have, first choice first. */
-const stems = ['model', 'diffusion_pytorch_model', 'adapter_model'];
-const preferred = stems.flatMap((stem) => [`${stem}.safetensors`, `${stem}.safetensors.index.json`]);
-
-/** The largest index that is read: 64 MB name a million tensors. */
-const largestIndex = 2 ** 26;
+import { largestIndex, parseShardIndex } from './shard-index.js';
+import { chooseWeights } from './weights-file.js';
 
 /**
  * Opens a checkpoint: a `.safetensors` or `.gguf` file, a shard index, or a folder that holds one of them. Only headers are
@@ -38,23 +32,7 @@ export async function weightsFile(folderOrFile: string): Promise<string> {
   const names = await readdir(folderOrFile).catch((cause: Error) => {
     throw fileError(folderOrFile, cause);
   });
-  const chosen = preferred.find((name) => names.includes(name));
-  if (chosen !== undefined) return join(folderOrFile, chosen);
-  const weights = names.filter((name) => /\.(safetensors|gguf)$/.test(name)).sort();
-  if (weights.length === 1) return join(folderOrFile, weights[0] as string);
-  if (weights.length > 1) {
-    const hint = `Name one of the files: ${weights.join(', ')}.`;
-    throw new QuintetError('not-found', `${weights.length} weight files and none of the usual names`, {
-      at: folderOrFile,
-      hint,
-    });
-  }
-  const pickles = names.filter((name) => /\.(bin|pt|pth|ckpt)$/.test(name));
-  const hint =
-    pickles.length > 0
-      ? `${pickles[0]} is a Python pickle, which can run code and is never opened; convert it to safetensors.`
-      : `Expected ${preferred.slice(0, 2).join(' or ')}, or a .gguf file.`;
-  throw new QuintetError('not-found', 'no weights in this folder', { at: folderOrFile, hint });
+  return join(folderOrFile, chooseWeights(names, folderOrFile));
 }
 
 /** Whether a folder holds weights of any kind, readable or not. */

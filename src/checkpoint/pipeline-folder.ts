@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fields, QuintetError } from '../tensor/index.js';
 import { type Checkpoint, type JsonObject, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { kindOfPath, readJson } from './file.js';
-import { type FolderFiles, type ModelFiles, openModelFolder, readFolderFiles } from './model-folder.js';
+import type { FolderFiles, ModelFiles } from './folder-files.js';
+import { openModelFolder, readFolderFiles } from './model-folder.js';
 import { hasWeights, openCheckpoint } from './open.js';
 
 export interface PipelineComponent extends FolderFiles {

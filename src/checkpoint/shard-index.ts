@@ -12,6 +12,9 @@ export interface ShardIndex {
   readonly shards: readonly string[];
 }
 
+/** The largest index that is read: 64 MB name a million tensors. */
+export const largestIndex = 2 ** 26;
+
 /** The most problems that one message lists. */
 const reported = 40;
 

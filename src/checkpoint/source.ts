@@ -42,6 +42,20 @@ export function checkRange({ size, at }: Pick<ByteSource, 'size' | 'at'>, offset
   }
 }
 
+/** A file's bytes as text. */
+export function textOf(bytes: Uint8Array, at: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new QuintetError('format', 'the file is not UTF-8', { at, cause });
+  }
+}
+
+/** Refuses a file of more than `limit` bytes. */
+export function checkFileSize({ size, at }: Pick<ByteSource, 'size' | 'at'>, limit: number): void {
+  if (size > limit) throw new QuintetError('limit', `${size} bytes; at most ${limit} are read`, { at });
+}
+
 /** Zeroed memory for `length` bytes; what one buffer cannot hold is refused by name. */
 export function allocate(length: number, at: string): Uint8Array<ArrayBuffer> {
   try {
