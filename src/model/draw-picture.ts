@@ -21,7 +21,7 @@ export async function drawPicture(model: Model<System>, text: string, options: D
 /** The tokens of a chat in which a user asks for a picture, up to where it begins. */
 export function drawingPrompt({ model, codes }: Drawer, text: string): number[] {
   const { render, encode } = createProcessor(model);
-  return encode(render([{ role: 'user', content: text }], { prompt: true }) + codes.begin, []);
+  return encode(render([{ role: 'user', content: text }], { prompt: true, preamble: false }) + codes.begin, []);
 }
 
 /** One picture [1, height, width, 3] between -1 and 1, in levels rounded down as the reference rounds them. */

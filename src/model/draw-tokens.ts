@@ -90,15 +90,19 @@ export class Drawer {
   }
 }
 
-/** Codes [B, N] for input_ids [B, T] with their attention_mask, as a reference implementation's `generate` gives them. */
+/**
+ * What a model draws behind input_ids [B, T] with their attention_mask, as a reference implementation's `generate` gives it:
+ * `image_sequences`, codes [B, N], and `decoded_generated`, pictures [B, height, width, 3].
+ */
 export async function drawTokens(
   model: Model<System>,
   given: HostArrays,
   options: DrawOptions = {},
-): Promise<HostArray> {
+): Promise<{ readonly image_sequences: HostArray; readonly decoded_generated: HostArray }> {
   const drawer = await Drawer.open(model);
   try {
-    return await drawer.draw(realTokens(given), options);
+    const codes = await drawer.draw(realTokens(given), options);
+    return { image_sequences: codes, decoded_generated: await drawer.show(codes, options.signal) };
   } finally {
     await drawer.close();
   }

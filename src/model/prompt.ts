@@ -4,7 +4,7 @@ import type { FolderFiles } from '../checkpoint/index.js';
 import { type ImageProcessor, imageProcessorOf, type Picture, type PictureLayout } from '../media/index.js';
 import { rootScope } from '../nn/index.js';
 import { type HostArrays, imageFeatures, inputTensors, type System } from '../system/index.js';
-import { type HostArray, hostArray, QuintetError, toNumbers } from '../tensor/index.js';
+import { fields, type HostArray, hostArray, QuintetError, toNumbers } from '../tensor/index.js';
 import { createTokenizer, ggufTokenizer, renderChat, type Tokenizer } from '../text/index.js';
 import { countImages, inParts, inTexts, type Message } from '../text/messages.js';
 import type { Model } from './load.js';
@@ -19,8 +19,11 @@ export interface Processor {
   readonly tokenizer: Tokenizer;
   /** The template, where the model has one. */
   readonly template: string | undefined;
-  /** The chat as text, with one placeholder a picture; with `prompt`, followed by what asks for an answer. */
-  render(messages: readonly Message[], options: { readonly prompt: boolean }): string;
+  /**
+   * The chat as text, with one placeholder a picture; with `prompt`, followed by what asks for an answer. Text that the
+   * model's processor writes before chats is left out where `preamble` is false.
+   */
+  render(messages: readonly Message[], options: { readonly prompt: boolean; readonly preamble?: boolean }): string;
   /** Tokens of a rendered chat, image tokens in place of the placeholders. */
   encode(text: string, pictures: readonly PictureLayout[]): number[];
   /** Pixel tensors under Hugging Face's names, and how each picture was laid out, chat by chat. */
@@ -46,11 +49,14 @@ export function createProcessor({ network: system, files, metadata }: Model<Syst
     const { tensors, pictures } = processor(chats);
     return { tensors, layouts: pictures };
   };
-  const render: Processor['render'] = (messages, { prompt }) => {
+  const before = preambleOf(system, files);
+  const render: Processor['render'] = (messages, { prompt, preamble = true }) => {
     const guarded = messages.map((message) => guardMessage(message, prompter.reserved));
-    if (template === undefined) return plain(guarded);
+    const start = preamble ? before : '';
+    if (template === undefined) return start + plain(guarded);
     const shaped = (system.image ? inParts(guarded) : inTexts(guarded)).map((message) => ({ ...message }));
-    return renderChat(template, shaped, { addGenerationPrompt: prompt, variables: specialTexts(tokenizer) }).text;
+    const options = { addGenerationPrompt: prompt, variables: specialTexts(tokenizer) };
+    return start + renderChat(template, shaped, options).text;
   };
   return {
     tokenizer,
@@ -65,6 +71,12 @@ export function createProcessor({ network: system, files, metadata }: Model<Syst
       return { ...padLeft(rows, prompter.leading(layouts), tokenizer.special.pad ?? 0), ...tensors };
     },
   };
+}
+
+/** What Janus's processors write before a chat, where their files ask for it. */
+function preambleOf({ image }: System, { processorConfig = {} }: FolderFiles): string {
+  const asked = fields(processorConfig, 'processor_config.json').flag('use_default_system_prompt', false);
+  return asked ? (image?.prompt.preamble ?? '') : '';
 }
 
 function tokenizerOf(name: string, files: FolderFiles, metadata: ReadonlyMap<string, unknown> = new Map()): Tokenizer {

@@ -17,6 +17,10 @@ const pro = { vision: siglip, seeing: {}, vq: vqgan, drawing: {}, token: 100581 
 const deepseek = { vocab: 102400, context: 16384, tied: false };
 const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
 
+const preamble =
+  'You are a helpful language and vision assistant. You are able to understand the visual content that the user ' +
+  'provides, and assist the user with a variety of tasks using natural language.\n\n';
+
 export const janus = recipe({
   name: 'janus',
   modelTypes: ['janus'],
@@ -47,7 +51,7 @@ export const janus = recipe({
         image: {
           encoder: slot(janusVision(vision), { prefix: 'model.vision_model' }),
           projector: slot(aligner(seeing), { prefix: 'model.aligner' }),
-          ...{ token, prompt: framed('<begin_of_image>', '<image_placeholder>', '<end_of_image>') },
+          ...{ token, prompt: { ...framed('<begin_of_image>', '<image_placeholder>', '<end_of_image>'), preamble } },
         },
       },
       outputs: {

@@ -23,6 +23,7 @@ import { type Dim, formatShape, productOf, QuintetError } from '../tensor/index.
 import type { HostArrays, InputType, Network, Renames, Tensors } from './network.js';
 import { nextTokenLoss } from './objective.js';
 import { behind, codeInputs, codeOutputs, codeScores, type PictureCodes } from './picture-codes.js';
+import { conditionInputs, conditionOutputs, type PictureCondition } from './picture-conditions.js';
 import type { Stage } from './stage.js';
 
 /** A part in its place: under which prefix the checkpoint holds it, and which published weights it starts from. */
@@ -64,6 +65,8 @@ export interface ImagePrompt {
   expand(picture: PromptPicture): string;
   /** Whether pictures stand before all text, wherever the chat has them. */
   readonly first?: boolean;
+  /** Text before chats, where `use_default_system_prompt` of the processor's configuration asks for it. */
+  readonly preamble?: string;
 }
 
 /** A placeholder that is repeated for every feature. */
@@ -92,7 +95,7 @@ export const tiled: ImagePrompt = {
 };
 
 /** How a system gives pictures. */
-export type ImageOutput = PictureCodes;
+export type ImageOutput = PictureCodes | PictureCondition;
 
 export interface SystemParts {
   readonly name: string;
@@ -148,18 +151,25 @@ export function system({
     renames,
     buffers: [
       ...buffers,
+      ...(outputs.image?.kind === 'condition' ? outputs.image.buffers : []),
       ...slots.flatMap(({ part, prefix }) => (part.buffers ?? []).map((glob) => (prefix ? `${prefix}.${glob}` : glob))),
     ],
-    inputs: { ...tokens, ...pixels, ...(outputs.image ? codeInputs(outputs.image) : {}) },
+    inputs: { ...tokens, ...pixels, ...inputsOf(outputs.image) },
     forward: (p, given) => forward(result, p, given),
   };
   return result;
 }
 
+function inputsOf(output: ImageOutput | undefined): Record<string, InputType> {
+  if (!output) return {};
+  return output.kind === 'codes' ? codeInputs(output) : conditionInputs(output);
+}
+
 function forward(model: System, p: Params, given: Tensors): Tensors {
   const { image, backbone } = model;
   const { input_ids: ids, attention_mask: present, labels, pixel_values: pixels } = given;
-  const { image: codes } = model.outputs;
+  const { image: drawing } = model.outputs;
+  const codes = drawing?.kind === 'codes' ? drawing : undefined;
   const outputs: Record<string, Tensor> = codes ? codeOutputs(codes, p, given, backbone.part.width) : {};
   const features = image && pixels ? imageFeatures(model, p, given) : undefined;
   if (features && image) outputs.image_features = image.rows ? flatten(features, 0, 1) : features;
@@ -172,6 +182,9 @@ function forward(model: System, p: Params, given: Tensors): Tensors {
   const hidden = backbone.part.forward(at, embeddings, fullContext(all));
   outputs.last_hidden = drawn ? slice(hidden, 1, 0, ids.dim(1)) : hidden;
   if (codes) Object.assign(outputs, codeScores(codes, p, hidden, outputs.last_hidden));
+  if (drawing?.kind === 'condition') {
+    Object.assign(outputs, conditionOutputs(drawing, p, { ids, hidden: outputs.last_hidden, words }, given));
+  }
   outputs.logits = backbone.part.logits(at, outputs.last_hidden);
   if (labels) outputs.loss = nextTokenLoss(outputs.logits, labels).mean;
   return outputs;

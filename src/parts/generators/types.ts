@@ -54,9 +54,9 @@ export interface Quantiser {
   /** Codes in the book. */
   readonly codes: number;
   readonly shrinking: number;
-  /** Pictures [B, 3, height, width] between -1 and 1 -> latents [B, D, h, w] */
+  /** Pictures [B, 3, height, width] between -1 and 1 -> latents [B, C, h, w] */
   encode(p: Params, pixels: Tensor): Tensor;
-  /** Latents [B, D, h, w] to the nearest codes; gradients of the result pass straight through to what was given. */
+  /** Such latents to the nearest codes; gradients of the result pass straight through to what was given. */
   quantise(p: Params, latents: Tensor): Quantised;
   /** Codes [B, h*w] in rows -> latents [B, D, h, w] */
   lookUp(p: Params, codes: Tensor, grid: readonly [height: number, width: number]): Tensor;
