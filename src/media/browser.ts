@@ -1,9 +1,30 @@
 /** PNG, JPEG and WebP through the browser's own decoder. */
 
 import { QuintetError } from '../tensor/index.js';
+import type { DecodeOptions } from './decode.js';
 import { damaged, type PictureHeader } from './header.js';
 import { orient } from './orient.js';
-import type { Picture } from './picture.js';
+import { checkSize, type Picture, pictureLimits } from './picture.js';
+
+export function inBrowser(): boolean {
+  return typeof createImageBitmap === 'function' && typeof OffscreenCanvas === 'function';
+}
+
+/** The pixels of what a page has decoded or drawn itself; alpha is dropped. */
+export function pictureOfBitmap(bitmap: ImageBitmap, { limits, at = 'bitmap' }: DecodeOptions = {}): Picture {
+  checkSize(bitmap.width, bitmap.height, at, { ...pictureLimits, ...limits });
+  return { width: bitmap.width, height: bitmap.height, data: withoutAlpha(readPixels(bitmap, at)) };
+}
+
+/** What an address holds. Throws QuintetError 'network' or 'not-found'. */
+export async function fetchBlob(url: URL, at: string): Promise<Blob> {
+  const response = await fetch(url).catch((cause: Error) => {
+    const hint = 'A page may read from another host only where that host allows it (CORS).';
+    throw new QuintetError('network', cause.message, { at, hint, cause });
+  });
+  if (!response.ok) throw new QuintetError('not-found', `the server answers with status ${response.status}`, { at });
+  return response.blob();
+}
 
 /** Decodes what the header describes. Throws QuintetError 'media' where the browser cannot. */
 export async function decodeInBrowser(bytes: Uint8Array, header: PictureHeader, at: string): Promise<Picture> {
@@ -25,10 +46,8 @@ export async function decodeInBrowser(bytes: Uint8Array, header: PictureHeader, 
 function readPixels(bitmap: ImageBitmap, at: string): Uint8Array {
   const { width, height } = bitmap;
   const gl = new OffscreenCanvas(1, 1).getContext('webgl2');
-  if (!gl || width > gl.getParameter(gl.MAX_TEXTURE_SIZE) || height > gl.getParameter(gl.MAX_TEXTURE_SIZE)) {
-    const hint = 'Scale the picture down, or pass a Picture instead of its file.';
-    throw new QuintetError('unsupported', `this browser has no texture of ${width} x ${height} pixels`, { at, hint });
-  }
+  const side = gl?.getParameter(gl.MAX_TEXTURE_SIZE) ?? 0;
+  if (!gl || width > side || height > side) return readOpaquePixels(bitmap, at);
   gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
   gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
   const texture = gl.createTexture();
@@ -40,6 +59,17 @@ function readPixels(bitmap: ImageBitmap, at: string): Uint8Array {
   gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, rgba);
   gl.getExtension('WEBGL_lose_context')?.loseContext();
   return rgba;
+}
+
+/** Where there is no texture of this size: a 2d canvas changes nothing of a picture without transparency. */
+function readOpaquePixels(bitmap: ImageBitmap, at: string): Uint8Array {
+  const { width, height } = bitmap;
+  const canvas = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+  canvas?.drawImage(bitmap, 0, 0);
+  const rgba = canvas?.getImageData(0, 0, width, height).data;
+  if (rgba?.every((level, i) => i % 4 < 3 || level === 255)) return new Uint8Array(rgba.buffer);
+  const hint = 'Scale the picture down, save it without transparency, or pass a Picture instead of its file.';
+  throw new QuintetError('unsupported', `this browser has no texture of ${width} x ${height} pixels`, { at, hint });
 }
 
 function withoutAlpha(rgba: Uint8Array): Uint8Array {

@@ -7,7 +7,7 @@
  */
 
 import { QuintetError } from '../tensor/index.js';
-import { decodeInBrowser } from './browser.js';
+import { decodeInBrowser, inBrowser } from './browser.js';
 import { decodeGif } from './gif.js';
 import { readHeader } from './header.js';
 import { checkSize, type Picture, type PictureLimits, pictureLimits } from './picture.js';
@@ -39,16 +39,12 @@ export async function decodePicture(
   }
   if (header.format === 'gif') return decodeGif(bytes, at, bounds);
   if (inBrowser()) return decodeInBrowser(bytes, header, at);
-  const { decodeWithSharp } = await import('./sharp.js');
+  const { decodeWithSharp } = await import('./node.js');
   return decodeWithSharp(bytes, header, { pixels: bounds.pixels, at });
-}
-
-function inBrowser(): boolean {
-  return typeof createImageBitmap === 'function' && typeof OffscreenCanvas === 'function';
 }
 
 /** A PNG file of the picture, for drawn results. Node only. */
 export async function encodePng(picture: Picture): Promise<Uint8Array> {
-  const { encodeWithSharp } = await import('./sharp.js');
+  const { encodeWithSharp } = await import('./node.js');
   return encodeWithSharp(picture);
 }
