@@ -20,7 +20,7 @@ export const idefics3 = recipe({
   sizes: {
     'smolvlm-256m': {
       ...{ vision: siglip, factor: 4, token: 49190 },
-      language: { ...smollm, width: 576, depth: 30, heads: 9, kvHeads: 3, hidden: 1536, vocab: 49280 },
+      language: { ...smollm, width: 576, depth: 30, heads: 9, kvHeads: 3, hidden: 1536, vocab: 49280, tied: false },
     },
     tiny: {
       ...{ vision: { ...siglip, ...tiny, image: 32 }, factor: 2, token: 255 },
