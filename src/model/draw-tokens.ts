@@ -14,7 +14,7 @@ import { compile } from './compile.js';
 import { specialId } from './defaults.js';
 import { checkFinite } from './generate.js';
 import { type LanguageEnds, LanguageSession } from './language-session.js';
-import type { Model } from './load.js';
+import type { Model } from './model.js';
 import { realTokens } from './prompt.js';
 import { choose, type SamplingOptions } from './sample.js';
 
@@ -41,7 +41,9 @@ export class Drawer {
   static async open(model: Model<System>): Promise<Drawer> {
     const { network } = model;
     const codes = network.outputs.image;
-    if (!codes) throw new QuintetError('unsupported', 'this model draws no pictures', { at: network.name });
+    if (codes?.kind !== 'codes') {
+      throw new QuintetError('unsupported', 'this model does not draw pictures code by code', { at: network.name });
+    }
     return new Drawer(model, codes, await LanguageSession.open(model, codeEnds(network, codes)));
   }
 
