@@ -4,7 +4,7 @@ import { loadPicture } from '../../src/media/index.js';
 import { continueGreedily } from '../../src/model/continue.js';
 import { drawingPrompt, drawPicture, pictureOf } from '../../src/model/draw-picture.js';
 import { Drawer, drawTokens } from '../../src/model/draw-tokens.js';
-import { asSystem, initialise, type Model } from '../../src/model/load.js';
+import { asSystem, initialise, type Model } from '../../src/model/model.js';
 import { createProcessor } from '../../src/model/prompt.js';
 import { traceNetwork } from '../../src/model/trace.js';
 import { readJanusVision } from '../../src/parts/encoders/janus-vision.js';
