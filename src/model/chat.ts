@@ -7,7 +7,7 @@ import { createDetokenizer, createStopMatcher } from '../text/index.js';
 import { generationDefaults } from './defaults.js';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generate.js';
 import { type Cache, LanguageSession } from './language-session.js';
-import type { Model } from './load.js';
+import type { Model } from './model.js';
 import { createProcessor, type PicturedChat, type Processor } from './prompt.js';
 import type { Choice } from './sample.js';
 import { VisionSession } from './vision.js';

@@ -7,7 +7,7 @@ import { compile } from './compile.js';
 import { generationDefaults, specialId } from './defaults.js';
 import { generateTokens } from './generate.js';
 import { LanguageSession } from './language-session.js';
-import type { Model } from './load.js';
+import type { Model } from './model.js';
 import { realTokens } from './prompt.js';
 
 /**

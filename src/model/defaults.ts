@@ -3,7 +3,7 @@
 import type { System } from '../system/index.js';
 import { type Fields, fields } from '../tensor/index.js';
 import type { GenerateOptions } from './generate.js';
-import type { Model } from './load.js';
+import type { Model } from './model.js';
 
 /** The settings in `generation_config.json`; ids that end a text may stand in `config.json` instead. */
 export function generationDefaults({ files }: Model<System>): GenerateOptions {

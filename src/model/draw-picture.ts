@@ -4,7 +4,7 @@ import type { Picture } from '../media/index.js';
 import type { System } from '../system/index.js';
 import type { HostArray } from '../tensor/index.js';
 import { Drawer, type DrawOptions } from './draw-tokens.js';
-import type { Model } from './load.js';
+import type { Model } from './model.js';
 import { createProcessor } from './prompt.js';
 
 /** Draws what a text asks for. The default temperature is 1, as the models were published with: greedy pictures are flat. */

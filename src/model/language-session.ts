@@ -10,7 +10,7 @@ import type { Session } from '../runtime/engine.js';
 import { type CachedContext, cacheNames, embed, growingCache, inPlaceCache, type System } from '../system/index.js';
 import { bytesOf, type HostArray, hostArray, productOf, QuintetError, sizeOf, zerosArray } from '../tensor/index.js';
 import { compile } from './compile.js';
-import type { Model } from './load.js';
+import type { Model } from './model.js';
 
 /** What a session reads and writes; default the system's own words. */
 export interface LanguageEnds {

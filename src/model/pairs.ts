@@ -4,7 +4,7 @@ import { imageProcessorOf } from '../media/index.js';
 import type { HostArrays } from '../system/index.js';
 import { fields, type HostArray, hostArray, QuintetError } from '../tensor/index.js';
 import { createTokenizer } from '../text/index.js';
-import type { Model } from './load.js';
+import type { Model } from './model.js';
 import type { PicturedChat } from './prompt.js';
 
 /**

@@ -7,7 +7,7 @@ import { type HostArrays, imageFeatures, inputTensors, type System } from '../sy
 import { fields, type HostArray, hostArray, QuintetError, toNumbers } from '../tensor/index.js';
 import { createTokenizer, ggufTokenizer, renderChat, type Tokenizer } from '../text/index.js';
 import { countImages, inParts, inTexts, type Message } from '../text/messages.js';
-import type { Model } from './load.js';
+import type { Model } from './model.js';
 
 /** A chat and the pictures of its places, in order. */
 export interface PicturedChat {

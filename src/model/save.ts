@@ -6,7 +6,7 @@ import { type LazyTensor, saveCheckpoint } from '../checkpoint/index.js';
 import type { Declaration } from '../nn/index.js';
 import { type LoraOptions, loraNames, loraScale } from '../system/index.js';
 import { castArray, type DType, type HostArray, parseJson, QuintetError, toNumbers } from '../tensor/index.js';
-import type { Model } from './load.js';
+import type { Model } from './model.js';
 
 export interface SaveOptions {
   /** Parameters that have other values than the model's weights, by the network's names. */

@@ -6,7 +6,7 @@ import type { Session } from '../runtime/engine.js';
 import { type HostArrays, imageFeatures, inputTensors, type System } from '../system/index.js';
 import type { HostArray } from '../tensor/index.js';
 import { compile } from './compile.js';
-import type { Model } from './load.js';
+import type { Model } from './model.js';
 import type { Processor } from './prompt.js';
 
 export interface SeenPicture {

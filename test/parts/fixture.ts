@@ -1,7 +1,8 @@
 /** Comparison of whole models with the numbers that reference implementations gave: `test/fixtures`, made by `oracle/`. */
 import { readFileSync } from 'node:fs';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
-import { load, type Model } from '../../src/model/load.js';
+import { load } from '../../src/model/load.js';
+import type { Model } from '../../src/model/model.js';
 import { traceNetwork } from '../../src/model/trace.js';
 import type { Engine } from '../../src/runtime/engine.js';
 import { nativeEngine } from '../../src/runtime/native.js';

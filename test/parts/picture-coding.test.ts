@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { div, gradients, graph, mean, mul, sub, type Tensor } from '../../src/graph/index.js';
 import { openSession } from '../../src/model/compile.js';
-import { load, type Model } from '../../src/model/load.js';
+import { load } from '../../src/model/load.js';
+import type { Model } from '../../src/model/model.js';
 import { traceNetwork } from '../../src/model/trace.js';
 import { rootScope } from '../../src/nn/index.js';
 import { vqgan } from '../../src/recipes/vqgan.js';

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Painter } from '../../src/model/diffuse.js';
-import { load, type Model } from '../../src/model/load.js';
+import { load } from '../../src/model/load.js';
+import type { Model } from '../../src/model/model.js';
 import { traceNetwork } from '../../src/model/trace.js';
 import { readSampling, schedulers } from '../../src/parts/generators/schedulers/index.js';
 import { stableDiffusion } from '../../src/recipes/stable-diffusion.js';

@@ -1,0 +1,71 @@
+/** A network with weights on an engine, and the files that belong to it. No file system here. */
+
+import type { FolderFiles, ModelFiles } from '../checkpoint/bytes.js';
+import type { Declaration, Params } from '../nn/index.js';
+import { networkOf } from '../recipes/index.js';
+import { defaultEngine, type Engine, type EngineOptions, type SessionOptions } from '../runtime/index.js';
+import { declarationsOf, type Network, type System } from '../system/index.js';
+import { fields, QuintetError } from '../tensor/index.js';
+import type { Compiler } from './compile.js';
+import { checkpointWeights, initialWeights } from './weights.js';
+
+export interface Model<N extends Network = Network> extends Compiler {
+  readonly network: N;
+  /** The network's parameters, without those of adapters. */
+  readonly declarations: ReadonlyMap<string, Declaration>;
+  /** The files beside the weights, where the model came from a folder. */
+  readonly files?: FolderFiles;
+  /** What a .gguf file says about itself: among other things its vocabulary. */
+  readonly metadata?: ReadonlyMap<string, unknown>;
+  /** The folder, file or address that the model came from. */
+  readonly path?: string;
+  /** Frees the weights. Sessions made of the model are closed by whoever made them. */
+  close(): Promise<void>;
+}
+
+export interface ModelOptions {
+  /** An engine, or which one; default the native one where it loads. */
+  readonly engine?: Engine | EngineOptions;
+  readonly session?: SessionOptions;
+}
+
+/** A network of a recipe with freshly initialised parameters, and without tokenizer. */
+export async function initialise<N extends Network>(
+  network: N,
+  { seed = 0, engine, session = {} }: { readonly seed?: number } & ModelOptions = {},
+): Promise<Model<N>> {
+  const weights = initialWeights(seed, network.renames?.[0]);
+  const base = { engine: await engineOf(engine), session, weights, adapt: (p: Params) => p };
+  return { ...base, network, declarations: declarationsOf(network), close: () => weights.close() };
+}
+
+/** The model of an opened folder, whose `config.json` names the recipe. The model closes the checkpoint, also on failure. */
+export async function modelOf(files: ModelFiles, { engine, session = {} }: ModelOptions = {}): Promise<Model> {
+  const { checkpoint, path } = files;
+  try {
+    const network = networkOf(fields(files.config, 'config.json'));
+    const declarations = declarationsOf(network);
+    const weights = checkpointWeights(network, declarations, checkpoint, path);
+    const base = { engine: await engineOf(engine), session, weights, adapt: (p: Params) => p };
+    return { ...base, network, declarations, files, metadata: checkpoint.metadata, path, close: () => weights.close() };
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
+}
+
+/** A model that generates text, or an error that says what this one is. */
+export function asSystem(model: Model): Model<System> {
+  if (isSystem(model)) return model;
+  throw new QuintetError('unsupported', `${model.network.name} has no language model`, {
+    hint: 'it can be traced, but not chatted with',
+  });
+}
+
+export function isSystem(model: Model): model is Model<System> {
+  return 'kind' in model.network && model.network.kind === 'system';
+}
+
+async function engineOf(engine: Engine | EngineOptions | undefined): Promise<Engine> {
+  return engine && 'createSession' in engine ? engine : defaultEngine(engine);
+}
