@@ -1,54 +1,12 @@
-/** The systems of the literature, a line each. */
+/** Finding a recipe: by its name, or by what a published configuration says. */
 
 import type { AnyRecipe, Network } from '../system/index.js';
 import { type Fields, nearest, QuintetError } from '../tensor/index.js';
-import { blip2 } from './blip-2.js';
-import { clip, clipTextAlone, clipVisionAlone } from './clip.js';
-import { idefics3 } from './idefics3.js';
-import { janus } from './janus.js';
-import { llama } from './llama.js';
-import { llava15 } from './llava-1.5.js';
-import { nano } from './nano.js';
-import { opt } from './opt.js';
-import { siglip, siglipVisionAlone } from './siglip.js';
-import { stableDiffusion } from './stable-diffusion.js';
-import { pictureAutoencoder, vqgan } from './vqgan.js';
+import * as all from './all.js';
 
-export {
-  blip2,
-  clip,
-  clipTextAlone,
-  clipVisionAlone,
-  idefics3,
-  janus,
-  llama,
-  llava15,
-  nano,
-  opt,
-  pictureAutoencoder,
-  siglip,
-  siglipVisionAlone,
-  stableDiffusion,
-  vqgan,
-};
+export * from './all.js';
 
-export const recipes: readonly AnyRecipe[] = [
-  blip2,
-  idefics3,
-  janus,
-  opt,
-  clip,
-  clipTextAlone,
-  clipVisionAlone,
-  llama,
-  llava15,
-  nano,
-  siglip,
-  siglipVisionAlone,
-  stableDiffusion,
-  pictureAutoencoder,
-  vqgan,
-];
+export const recipes: readonly AnyRecipe[] = Object.values(all);
 
 /** The recipe of that name. */
 export function recipeNamed(name: string): AnyRecipe {
