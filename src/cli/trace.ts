@@ -1,13 +1,24 @@
 /** `quintet trace`: one forward pass on exactly the given tensors or messages, written as named tensors. */
 
 import { openCheckpoint, writeSafetensors } from '../checkpoint/index.js';
-import { asSystem, continueGreedily, load, type Model, traceNetwork } from '../model/index.js';
-import type { HostArrays } from '../system/index.js';
+import {
+  asSystem,
+  continueGreedily,
+  createProcessor,
+  Drawer,
+  isSystem,
+  load,
+  type Model,
+  traceNetwork,
+} from '../model/index.js';
+import { realTokens } from '../model/prompt.js';
+import type { HostArrays, System } from '../system/index.js';
 import { castArray, type HostArray, hostArray, sizeOf } from '../tensor/index.js';
 import { UsageError } from './failures.js';
 import { formatTable } from './format.js';
 import { onInterrupt } from './interrupt.js';
 import { processMessages } from './processed.js';
+import { type ReferenceNames, referenceNames, renamed } from './reference-names.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { note } from './terminal.js';
 
@@ -34,7 +45,7 @@ export async function trace(source: string, options: TraceCommandOptions): Promi
   try {
     const given = inputs === undefined ? await processMessages(model, messages as string) : await readTensors(inputs);
     const processed = inputs === undefined ? under('processed', given) : {};
-    const all = { ...processed, ...(await traced(model, given, options, interrupt.signal)) };
+    const all = { ...chosen(processed, options.want), ...(await traced(model, given, options, interrupt.signal)) };
     await writeSafetensors(outputs, Object.entries(all));
     note(`${outputs}\n${summary(all)}`);
   } finally {
@@ -54,27 +65,88 @@ async function readTensors(file: string): Promise<HostArrays> {
   }
 }
 
+/** Only what is wanted, where anything is said about it. */
+const chosen = (arrays: HostArrays, want: readonly string[] | undefined): HostArrays =>
+  want ? Object.fromEntries(Object.entries(arrays).filter(([name]) => want.includes(name))) : arrays;
+
 const under = (folder: string, arrays: HostArrays): HostArrays =>
   Object.fromEntries(Object.entries(arrays).map(([name, array]) => [`${folder}/${name}`, array]));
+
+/** What is made after the forward pass, by continuing or drawing. */
+const madeLater = ['sequences', 'image_sequences', 'decoded_generated'];
 
 async function traced(
   model: Model,
   given: HostArrays,
-  { want, generate, gradients }: TraceCommandOptions,
+  options: TraceCommandOptions,
   signal: AbortSignal,
 ): Promise<HostArrays> {
-  const complete = completed(model, given);
-  const outputs = want?.filter((name) => name !== 'sequences');
-  const passed = await traceNetwork(model, complete, {
-    signal,
-    ...(outputs ? { want: outputs } : {}),
-    ...(gradients ? { gradients } : {}),
-  });
+  const { want, generate, gradients } = options;
+  const names = referenceNames[model.network.name];
+  if (names) return tracedParts(model, renamed(given, names.inputs), names, options, signal);
   if (want?.includes('sequences') && generate === undefined) {
     throw new UsageError('sequences are made with --generate N');
   }
-  if (generate === undefined) return passed;
-  return { ...passed, sequences: await continueGreedily(asSystem(model), complete, generate) };
+  const complete = completed(model, given);
+  const wanted = want?.filter((name) => !madeLater.includes(name) && !name.startsWith('processed/'));
+  const passes = wanted?.length !== 0 || gradients !== undefined;
+  const passed = passes
+    ? await traceNetwork(model, complete, {
+        signal,
+        ...(wanted ? { want: wanted } : {}),
+        ...(gradients ? { gradients } : {}),
+      })
+    : {};
+  const drawn = isSystem(model) ? await drawing(model, complete, want, signal) : {};
+  if (generate === undefined) return { ...passed, ...drawn };
+  return { ...passed, ...drawn, sequences: await continueGreedily(asSystem(model), complete, generate) };
+}
+
+/**
+ * Where every prompt ends with the token that begins a picture: the picture's codes [B, N], drawn greedily under the model's
+ * own guidance, and the pictures [B, height, width, 3] between -1 and 1.
+ */
+async function drawing(
+  model: Model<System>,
+  given: HostArrays,
+  want: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<HostArrays> {
+  const codes = model.network.outputs.image;
+  const wanted = !want || want.includes('image_sequences') || want.includes('decoded_generated');
+  if (codes?.kind !== 'codes' || !given.input_ids || !wanted) return {};
+  const begin = createProcessor(model).tokenizer.idOf(codes.begin);
+  const prompts = realTokens(given);
+  if (begin === undefined || prompts.some((prompt) => prompt.at(-1) !== begin)) return {};
+  const drawer = await Drawer.open(model);
+  try {
+    const drawn = await drawer.draw(prompts, { signal });
+    return chosen({ image_sequences: drawn, decoded_generated: await drawer.show(drawn, signal) }, want);
+  } finally {
+    await drawer.close();
+  }
+}
+
+/** The networks of a pipeline, each by itself, under the names that diffusers has for what goes in and comes out. */
+async function tracedParts(
+  model: Model,
+  given: HostArrays,
+  { outputs, passes }: ReferenceNames,
+  { want, gradients }: TraceCommandOptions,
+  signal: AbortSignal,
+): Promise<HostArrays> {
+  const known = passes.flat();
+  const others = Object.keys(given).filter((name) => !known.includes(name) && !name.startsWith('upstream'));
+  if (others.length > 0) note(`No network takes ${others.join(', ')}.`);
+  const complete = completed(model, given);
+  let all: HostArrays = {};
+  for (const names of gradients ? [known] : passes) {
+    const own = Object.entries(complete).filter(([name]) => names.includes(name) || name.startsWith('upstream'));
+    if (own.length === 0) continue;
+    const options = { signal, ...(gradients ? { gradients } : {}) };
+    all = { ...all, ...renamed(await traceNetwork(model, Object.fromEntries(own), options), outputs) };
+  }
+  return chosen(all, want);
 }
 
 /** The inputs in the types that the graph has them in; without a mask every token is real. */
