@@ -5,7 +5,7 @@ import { type Declaration, type Glob, rootScope, select } from '../nn/index.js';
 import { type HostArrays, type InputType, inputTensors, type Tensors } from '../system/index.js';
 import { nearest, QuintetError } from '../tensor/index.js';
 import { openSession } from './compile.js';
-import type { Model } from './load.js';
+import type { Model } from './model.js';
 
 export interface TraceOptions {
   /** Names of outputs; default all. */
@@ -70,10 +70,7 @@ function lossOf(outputs: Tensors, fed: readonly string[]): Tensor {
   const weighed = fed
     .filter((name) => name.startsWith('upstream'))
     .map((name) => {
-      const [first = '', ...others] = Object.keys(outputs);
-      const short = name.slice('upstream_'.length);
-      const named = [first, ...others].find((key) => key === short || key.endsWith(`_${short}`));
-      const output = outputNamed(outputs, name === 'upstream' ? first : (named ?? short));
+      const output = outputNamed(outputs, weighedBy(name, Object.keys(outputs)));
       return sum(mul(output, input(name, output.dtype, output.shape)));
     });
   const loss = outputs.loss ?? (weighed.length > 0 ? weighed.reduce((a, b) => add(a, b)) : undefined);
@@ -81,6 +78,15 @@ function lossOf(outputs: Tensors, fed: readonly string[]): Tensor {
   throw new QuintetError('name', 'gradients need a loss', {
     hint: 'give labels, or upstream tensors that weigh outputs',
   });
+}
+
+/** The output that an upstream tensor weighs. */
+function weighedBy(upstream: string, [first = '', ...others]: readonly string[]): string {
+  if (upstream === 'upstream') return first;
+  const short = upstream.slice('upstream_'.length);
+  const ending = (word: string) => [first, ...others].find((key) => key === word || key.endsWith(`_${word}`));
+  // A tower that projects its pooled vector gives the projection in its place.
+  return ending(short) ?? (short === 'pooled' ? ending('embeds') : undefined) ?? short;
 }
 
 function lossGradients(

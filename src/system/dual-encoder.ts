@@ -153,7 +153,7 @@ export interface TowerOptions {
   readonly projection?: number | undefined;
 }
 
-/** One side alone. Outputs: `last_hidden`, `pooled`, `hidden_states/<i>`, and `<side>_embeds` where it is projected. */
+/** One side alone. Outputs: `last_hidden`, `hidden_states/<i>`, and `pooled`, or `<side>_embeds` where it is projected. */
 export function singleTower(side: Side, tower: Slot<Tower>, { name, paper, projection }: TowerOptions): Network {
   return {
     name,
@@ -165,8 +165,8 @@ export function singleTower(side: Side, tower: Slot<Tower>, { name, paper, proje
     forward(p, given) {
       const { states, last, pooled } = tower.part.forward(p.at(tower.prefix), given);
       const outputs: Record<string, Tensor> = { last_hidden: last };
-      if (pooled) outputs.pooled = pooled;
       if (pooled && projection) outputs[`${side}_embeds`] = project(p, side, pooled, projection);
+      else if (pooled) outputs.pooled = pooled;
       for (const [i, state] of states.entries()) outputs[`hidden_states/${i}`] = state;
       return outputs;
     },
