@@ -118,19 +118,27 @@ class WebSession implements Session {
     }
     const wanted = wantedOutputs(model, options, sizes).map(({ output }) => output);
     const tensors = Object.fromEntries(this.inputs.map((name) => [name, tensorOf(feeds[name] as HostArray)]));
-    const running = this.session.run(
+    const running = this.#run(
       tensors,
       wanted.map(({ name }) => name),
-      { logSeverityLevel: FATAL },
+      options.signal,
     );
     this.#running.add(running);
-    const results = await running
-      .catch((cause) => {
-        throw failure(model, cause);
-      })
-      .finally(() => this.#running.delete(running));
+    const results = await running.finally(() => this.#running.delete(running));
     if (options.signal?.aborted) throw stopped(model);
     return Object.fromEntries(wanted.map(({ name, dtype }) => [name, arrayOf(dtype, results[name] as ort.Tensor)]));
+  }
+
+  async #run(
+    tensors: Record<string, ort.Tensor>,
+    wanted: string[],
+    signal: AbortSignal | undefined,
+  ): Promise<ort.InferenceSession.ReturnType> {
+    await otherEvents();
+    if (signal?.aborted) throw stopped(this.model);
+    return this.session.run(tensors, wanted, { logSeverityLevel: FATAL }).catch((cause) => {
+      throw failure(this.model, cause);
+    });
   }
 
   close(): Promise<void> {
@@ -142,6 +150,21 @@ class WebSession implements Session {
     await Promise.allSettled(this.#running);
     await this.session.release();
   }
+}
+
+/**
+ * Runs end within the task that began them, so that a loop over them would keep out everything else: the message that
+ * aborts it, timers, drawing. A message to oneself waits for its turn among them.
+ */
+function otherEvents(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
 }
 
 /** onnxruntime-web 1.30 has no name for this type: "unsupported data type: 16" for an input or output that has it. */

@@ -44,6 +44,17 @@ forEachEngine((engine) => {
     await session.close();
   });
 
+  test('lets other events happen between runs, such as the one that aborts', async () => {
+    const session = await engine.createSession(arithmetic);
+    const controller = new AbortController();
+    setImmediate(() => controller.abort());
+    const runs = async (): Promise<void> => {
+      for (let i = 0; i < 1000; i++) await session.run(feeds, { signal: controller.signal });
+    };
+    await expect(runs()).rejects.toMatchObject({ code: 'aborted' });
+    await session.close();
+  });
+
   test('runs a graph that is fed nothing', async () => {
     const session = await engine.createSession(lower(graph('constant', { y: range(1, 4) })));
     expect((await session.run({})).y).toEqual(hostArray('i64', [3], [1, 2, 3]));
