@@ -3,9 +3,10 @@
  *
  * B batch, T tokens, D width
  */
-import { add, type Tensor } from '../graph/index.js';
+import { add, matmul, slice, type Tensor, transpose } from '../graph/index.js';
 import { type ActivationName, activations } from './activations.js';
 import { attend } from './attention.js';
+import { zeroed } from './init.js';
 import { layerNorm, linear } from './layers.js';
 import type { Params } from './params.js';
 
@@ -39,4 +40,19 @@ export function encoderBlock(p: Params, x: Tensor, config: EncoderBlockConfig, m
 /** Two linear layers around an activation: `fc1`, `fc2`. x [..., D] -> [..., D] */
 export function mlp(p: Params, x: Tensor, hidden: number, activation: ActivationName): Tensor {
   return linear(p.at('fc2'), activations[activation](linear(p.at('fc1'), x, hidden)), x.size(-1));
+}
+
+/**
+ * Attention as PyTorch's `MultiheadAttention` stores it: queries, keys and values in one matrix `in_proj_weight` [3 D, D].
+ * x [B, T, D] looks at memory [B, S, D] -> [B, T, D]
+ */
+export function jointAttention(p: Params, x: Tensor, memory: Tensor, heads: number): Tensor {
+  const width = x.size(-1);
+  const weight = p.get('in_proj_weight', [3 * width, width]);
+  const bias = p.get('in_proj_bias', [3 * width], zeroed);
+  const part = (t: Tensor, i: number): Tensor => {
+    const rows = (whole: Tensor): Tensor => slice(whole, 0, i * width, (i + 1) * width);
+    return add(matmul(t, transpose(rows(weight))), rows(bias));
+  };
+  return linear(p.at('out_proj'), attend(part(x, 0), part(memory, 1), part(memory, 2), { heads }), width);
 }

@@ -60,8 +60,8 @@ export interface Backbone {
 /** Hidden states of the backbone to what a generator is conditioned on. */
 export interface OutputProjector {
   readonly kind: 'output-projector';
-  /** Hidden states [B, T, D] -> conditions [B, T', width]. */
-  forward(p: Params, hidden: Tensor, width: number): Tensor;
+  /** Hidden states [..., T, D] -> conditions [..., T', width]. Some look at the same tokens' embeddings too, `words`. */
+  forward(p: Params, hidden: Tensor, width: number, words?: Tensor): Tensor;
 }
 
 /** One side of a dual encoder: pictures or texts to hidden states and one vector each. */

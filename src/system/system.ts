@@ -165,6 +165,10 @@ function inputsOf(output: ImageOutput | undefined): Record<string, InputType> {
   return output.kind === 'codes' ? codeInputs(output) : conditionInputs(output);
 }
 
+export function isSystem(network: Network): network is System {
+  return 'kind' in network && network.kind === 'system';
+}
+
 function forward(model: System, p: Params, given: Tensors): Tensors {
   const { image, backbone } = model;
   const { input_ids: ids, attention_mask: present, labels, pixel_values: pixels } = given;

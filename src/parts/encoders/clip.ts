@@ -6,7 +6,7 @@
  *
  * B batch, P patches, T tokens, D width
  */
-import { add, concat, expand, flatten, select, slice, type Tensor, transpose } from '../../graph/index.js';
+import { add, concat, expand, flatten, select, slice, type Tensor, transpose, unsqueeze } from '../../graph/index.js';
 import {
   type ActivationName,
   activationOf,
@@ -60,6 +60,19 @@ export function clipVision({ layers, keepClass, ...config }: ClipVisionConfig & 
         2,
       );
       return keepClass ? features : slice(features, 1, 1);
+    },
+  };
+}
+
+/** The vision transformer as an encoder of one vector a picture, the normalised class token: features [B, 1, D]. */
+export function clipVector(config: ClipVisionConfig): Encoder {
+  return {
+    kind: 'encoder',
+    image: config.image,
+    buffers: ['vision_model.embeddings.position_ids'],
+    forward(p, pixels) {
+      const { pooled } = clipVisionTower(config).forward(p.at('vision_model'), { pixel_values: pixels });
+      return unsqueeze(pooled as Tensor, 1);
     },
   };
 }

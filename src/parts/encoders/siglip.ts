@@ -5,21 +5,20 @@
  *
  * B batch, P patches, T tokens, D width
  */
-import { add, expand, flatten, matmul, range, select, slice, type Tensor, transpose } from '../../graph/index.js';
+import { add, expand, flatten, range, select, type Tensor, transpose } from '../../graph/index.js';
 import {
   type ActivationName,
   activationOf,
-  attend,
   convolution,
   embedding,
   encoderBlock,
+  jointAttention,
   layerNorm,
   linear,
   mlp,
   normal,
   type Params,
   paddingMask,
-  zeroed,
 } from '../../nn/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
 import type { Encoder, Tower, TowerStates } from '../types.js';
@@ -124,13 +123,7 @@ function blocks(p: Params, embedded: Tensor, config: SiglipBlocks, mask: Tensor 
 function attentionPool(p: Params, patches: Tensor, config: SiglipVisionConfig): Tensor {
   const { width, heads, hidden, activation = 'gelu_pytorch_tanh', epsilon = 1e-6 } = config;
   const probe = expand(p.get('probe', [1, 1, width], normal(0.02)), [patches.dim(0), 1, width]);
-  const at = p.at('attention');
-  const weight = at.get('in_proj_weight', [3 * width, width]);
-  const bias = at.get('in_proj_bias', [3 * width], zeroed);
-  const part = (x: Tensor, from: number, to: number): Tensor =>
-    add(matmul(x, transpose(slice(weight, 0, from * width, to * width))), slice(bias, 0, from * width, to * width));
-  const seen = attend(part(probe, 0, 1), part(patches, 1, 2), part(patches, 2, 3), { heads });
-  const mixed = linear(at.at('out_proj'), seen, width); // [B, 1, D]
+  const mixed = jointAttention(p.at('attention'), probe, patches, heads); // [B, 1, D]
   const out = add(mixed, mlp(p.at('mlp'), layerNorm(p.at('layernorm'), mixed, epsilon), hidden, activation));
   return select(out, 1, 0);
 }
