@@ -55,11 +55,13 @@ type Drawing = SamplingOptions & { readonly temperature: number };
 /** In the order of transformers' processors: temperature, top-k, top-p, min-p. */
 function draw(scores: Float32Array, { temperature, topK = 0, topP = 1, minP = 0 }: Drawing, random: Random): number {
   const top = scores[largest(scores)] as number;
-  // What lies this far below the likeliest is never drawn, and need not be ranked.
-  const floor = minP > 0 ? top + temperature * Math.log(minP) : top - 50 * temperature;
+  // What lies this far below the likeliest is never drawn, and need not be ranked. Without top-p nothing below min-p counts.
+  const floor = minP > 0 && topP >= 1 ? top + temperature * Math.log(minP) : top - 50 * temperature;
   const candidates = ranked(scores, topK > 0 ? Math.min(topK, scores.length) : scores.length, floor);
   const weights = candidates.map((id) => Math.exp(((scores[id] as number) - top) / temperature));
-  const kept = topP < 1 ? nucleus(weights, topP) : weights.length;
+  const likely = topP < 1 ? nucleus(weights, topP) : weights.length;
+  // The likeliest token has the weight 1.
+  const kept = minP > 0 ? weights.slice(0, likely).filter((weight) => weight >= minP).length : likely;
   let left = random.uniform() * total(weights, kept);
   for (let i = 0; i < kept; i++) {
     left -= weights[i] as number;
