@@ -30,6 +30,8 @@ export interface FolderFiles {
   readonly adapterConfig: JsonObject | undefined;
   /** Jinja sources by name; the one that is used unless another is asked for is `default`. */
   readonly chatTemplates: ReadonlyMap<string, string>;
+  /** `vocab.json` and `merges.txt`, where they stand for a tokenizer.json. */
+  readonly vocabulary?: { readonly vocab: JsonObject; readonly merges: string };
 }
 
 /** Of a .gguf file, `config` and `generationConfig` are made from its header; its tokenizer is in `checkpoint.metadata`. */
@@ -91,7 +93,11 @@ export async function parseFolder(folder: Folder): Promise<FolderFiles> {
     keyof typeof jsonFiles,
     JsonObject | undefined
   >;
-  return { ...parsed, chatTemplates: await readChatTemplates(folder, parsed) };
+  const chatTemplates = await readChatTemplates(folder, parsed);
+  const older = parsed.tokenizer === undefined && folder.names.has('vocab.json') && folder.names.has('merges.txt');
+  if (!older) return { ...parsed, chatTemplates };
+  const merges = await folder.text('merges.txt', largestFile('merges.txt'));
+  return { ...parsed, chatTemplates, vocabulary: { vocab: await readObject(folder, 'vocab.json'), merges } };
 }
 
 /** A .gguf file carries all of it: configuration, vocabulary and template are key-value pairs of its header. */

@@ -5,11 +5,22 @@
  *
  * B pictures, C latent channels, h w size of latents, T length of the condition, D its width
  */
+import type { FolderFiles } from '../checkpoint/index.js';
 import { add, clip, div, input, type Tensor } from '../graph/index.js';
 import type { Params } from '../nn/index.js';
 import type { Session } from '../runtime/engine.js';
 import type { LatentDiffusion, LatentDiffusionParts } from '../system/index.js';
-import { concatRows, type HostArray, hostArray, QuintetError, Random, seedFor, sizeOf } from '../tensor/index.js';
+import {
+  concatRows,
+  fields,
+  type HostArray,
+  hostArray,
+  QuintetError,
+  Random,
+  seedFor,
+  sizeOf,
+} from '../tensor/index.js';
+import { clipTokenizer, createTokenizer, type Tokenizer } from '../text/index.js';
 import { type Compiler, compile } from './compile.js';
 
 type Latents = Float32Array<ArrayBuffer>;
@@ -173,6 +184,28 @@ const tasks = {
     return { picture: clip(add(div(decoded, 2), 0.5), 0, 1) };
   },
 } as const satisfies Record<Task, (generator: Generator, p: Params, shape: LatentShape) => Record<string, Tensor>>;
+
+/**
+ * Texts as a text encoder of latent diffusion takes them: ids [B, T], each cut or padded to the model's length with its
+ * tokenizer's padding, which is read like words.
+ */
+export function captionIds(files: FolderFiles, texts: readonly string[]): HostArray {
+  const settings = fields(files.tokenizerConfig ?? {}, 'tokenizer_config.json');
+  const tokenizer = captionTokenizer(files);
+  const length = settings.whole('model_max_length', 77);
+  const rows = texts.flatMap((text) => {
+    const ids = tokenizer.encode(text, { special: true });
+    const kept = ids.length <= length ? ids : [...ids.slice(0, length - 1), ids.at(-1) as number];
+    return [...kept, ...new Array<number>(length - kept.length).fill(tokenizer.special.pad ?? kept.at(-1) ?? 0)];
+  });
+  return hostArray('i64', [texts.length, length], rows);
+}
+
+function captionTokenizer({ tokenizer, tokenizerConfig, vocabulary }: FolderFiles): Tokenizer {
+  if (tokenizer) return createTokenizer(tokenizer, tokenizerConfig);
+  if (vocabulary) return clipTokenizer(vocabulary, tokenizerConfig);
+  throw new QuintetError('not-found', 'neither tokenizer.json nor vocab.json and merges.txt');
+}
 
 /** Whether a network makes pictures by itself. */
 export function isLatentDiffusion(network: object): network is LatentDiffusion {

@@ -1,13 +1,22 @@
 export { Chat, type ReplyOptions, type ReplyPiece } from './chat.js';
 export { type Compiler, compile, openSession } from './compile.js';
 export { continueGreedily } from './continue.js';
+export {
+  captionIds,
+  type Generator,
+  isLatentDiffusion,
+  Painter,
+  type PainterOptions,
+  type PaintOptions,
+} from './diffuse.js';
 export { drawPicture } from './draw-picture.js';
 export { Drawer, type DrawOptions, drawTokens } from './draw-tokens.js';
 export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts } from './generate.js';
 export { type Cache, type LanguageEnds, LanguageSession, type NewTokens, ownWords } from './language-session.js';
 export { type LoadOptions, load } from './load.js';
 export { asSystem, initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
-export { processPairs } from './pairs.js';
+export { type PaintPictureOptions, paintPicture } from './paint-picture.js';
+export { encodeTexts, processPairs } from './pairs.js';
 export { type LoadedAdapter, readAdapter, writeAdapter } from './peft.js';
 export { createProcessor, type PicturedChat, type Processor } from './prompt.js';
 export { loadFromBytes, loadFromUrl } from './remote.js';

@@ -1,4 +1,5 @@
 export { findChatTemplate } from './chat-template.js';
+export { clipTokenizer, type VocabularyFiles } from './clip-tokenizer.js';
 export { createDetokenizer, type Detokenizer } from './detokenizer.js';
 export { ggufChatTemplate, ggufTokenizer } from './gguf-tokenizer.js';
 export { createStopMatcher, type StopMatcher } from './stop.js';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Painter } from '../../src/model/diffuse.js';
+import type { FolderFiles } from '../../src/checkpoint/index.js';
+import { captionIds, Painter } from '../../src/model/diffuse.js';
 import { load } from '../../src/model/load.js';
 import type { Model } from '../../src/model/model.js';
 import { traceNetwork } from '../../src/model/trace.js';
@@ -13,6 +14,8 @@ const name = 'stable-diffusion';
 interface Settings {
   readonly steps: number;
   readonly guidance: number;
+  readonly prompt: string;
+  readonly negative: string;
   readonly schedulers: Readonly<Record<string, { readonly class: string }>>;
 }
 const settings = fixtureJson(name).settings as Settings;
@@ -55,6 +58,15 @@ test('pictures become the latents of the reference, and latents its pictures', a
   same(outputs.log_variance, 'vae.logvar');
   same(outputs.sampled, 'vae.sampled');
   same(outputs.decoded, 'vae.decoded');
+});
+
+test('prompts have the ids of the reference', () => {
+  const { prompt, negative } = settings;
+  const ids = captionIds(model.files as FolderFiles, [negative, prompt]);
+  expect(toNumbers(ids)).toEqual(toNumbers(expected['text.input_ids'] as HostArray));
+  const long = captionIds(model.files as FolderFiles, [new Array(40).fill('red').join(' ')]);
+  expect(long.shape).toEqual([1, ids.shape[1]]);
+  expect(Number(long.data.at(-1))).toBe(Number(ids.data.at(-1)));
 });
 
 /** One text's part of states [2, T, D]. */
