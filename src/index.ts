@@ -1,11 +1,104 @@
 /**
- * Quintet: what most programs need. Beside it each folder has a name of its own, such as `quintet/graph`, and each part and
- * recipe a file: `quintet/parts/encoders/clip`, `quintet/recipes/llava-1.5`.
+ * Quintet: builds, trains and runs multimodal language models.
+ *
+ *     import { Chat, load, loadPicture } from 'quintet';
+ *
+ *     const model = await load('models/nano');
+ *     const chat = await Chat.open(model);
+ *     const messages = [{ role: 'user', content: [{ type: 'image' }, { type: 'text', text: 'What is this?' }] }];
+ *     for await (const { text } of chat.reply({ messages, pictures: [await loadPicture('photo.jpg')] })) show(text);
+ *
+ * This is the whole, for Node. Each folder has a sub-path of its own, such as `quintet/graph` or `quintet/text`, and
+ * `quintet/browser` is what runs in a page. Only in Node there are `load`, `saveModel`, `readAdapter`, `writeAdapter`,
+ * `openCheckpoint`, `writeSafetensors`, `openDataset`, `runFile` and `train` into a folder.
  */
-export { decodePicture, loadPicture, type Picture } from './media/index.js';
-export * from './model/index.js';
-export { recipeNamed, recipes } from './recipes/index.js';
-export { defaultEngine, type Engine, type EngineOptions } from './runtime/index.js';
-export { declarationsOf, type Network, parameterCount, type System } from './system/index.js';
-export { QuintetError } from './tensor/index.js';
-export * from './train/index.js';
+
+/** Weights in files: names, shapes and values, without a model. */
+export { type Checkpoint, openCheckpoint, writeSafetensors } from './checkpoint/index.js';
+/** Conversations to learn from. */
+export { type Dataset, openDataset, type Sample } from './data/index.js';
+/** Pictures, and what models make of them before they look. */
+export { loadPicture, type Picture } from './media/index.js';
+/** Models with weights: loading, answering, drawing, tracing, saving. */
+export {
+  asSystem,
+  Chat,
+  type Choice,
+  continueGreedily,
+  createProcessor,
+  type DrawOptions,
+  drawPicture,
+  type GeneratedToken,
+  type GenerateOptions,
+  generateTokens,
+  initialise,
+  isSystem,
+  LanguageSession,
+  type LoadOptions,
+  load,
+  loadFromBytes,
+  loadFromUrl,
+  type Model,
+  type PicturedChat,
+  type Processor,
+  processPairs,
+  type ReplyOptions,
+  type ReplyPiece,
+  readAdapter,
+  type SamplingOptions,
+  type SaveOptions,
+  saveModel,
+  type TraceOptions,
+  traceNetwork as trace,
+  writeAdapter,
+} from './model/index.js';
+/** The systems of the literature. */
+export * from './recipes/index.js';
+/** What runs graphs: ONNX Runtime itself, or its WebAssembly build. */
+export { defaultEngine, type Engine, type EngineOptions, type Session } from './runtime/index.js';
+/** What systems, recipes and stages are composed of. */
+export {
+  type AdamW,
+  type Adapter,
+  adamw,
+  declarationsOf,
+  epochs,
+  type HostArrays,
+  type LoraOptions,
+  lora,
+  type Network,
+  nextToken,
+  type Objective,
+  parameterCount,
+  type Recipe,
+  recipe,
+  type Stage,
+  type System,
+  slot,
+  steps,
+  system,
+} from './system/index.js';
+/** Arrays, seeded randomness and the one kind of error. */
+export {
+  type DType,
+  type ErrorCode,
+  type HostArray,
+  hostArray,
+  QuintetError,
+  Random,
+  toNumbers,
+} from './tensor/index.js';
+export type { ContentPart, Message, Role } from './text/messages.js';
+/** The one training loop. */
+export {
+  type BatchSource,
+  type RunOptions,
+  type RunResult,
+  runFile,
+  type SampleOptions,
+  type StepReport,
+  sampleBatches,
+  type TrainOptions,
+  type TrainResult,
+  train,
+} from './train/index.js';

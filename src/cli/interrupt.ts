@@ -8,10 +8,11 @@ export interface Interrupt {
   forget(): void;
 }
 
-export function onInterrupt(): Interrupt {
+export function onInterrupt(said?: () => void): Interrupt {
   const controller = new AbortController();
   const listener = (): void => {
     if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+    said?.();
     controller.abort();
   };
   process.on('SIGINT', listener);

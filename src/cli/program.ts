@@ -4,8 +4,11 @@ import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { between, names, repeatedly, whole } from './arguments.js';
 import type { ChatOptions } from './chat.js';
+import type { DrawCommandOptions } from './draw.js';
 import type { InfoOptions } from './info.js';
+import type { GlobalOptions } from './settings.js';
 import type { TraceCommandOptions } from './trace.js';
+import type { TrainCommandOptions } from './train.js';
 
 /** A program that reports mistakes in a call by throwing. */
 export function createProgram(): Command {
@@ -26,7 +29,7 @@ export function createProgram(): Command {
     .configureOutput({ writeErr: (text) => process.stderr.write(text) })
     .addHelpText('after', examples('quintet chat models/nano photo.jpg "What is this?"', 'quintet info llava-1.5:7b'))
     .exitOverride();
-  for (const add of [addChat, addInfo, addRecipes, addTrace]) add(program);
+  for (const add of [addChat, addDraw, addTrain, addInfo, addRecipes, addTrace, addPull]) add(program);
   return program;
 }
 
@@ -71,6 +74,58 @@ function addChat(program: Command): void {
     .action(async (model: string, given: readonly string[], _: unknown, command: Command) => {
       const { chat } = await import('./chat.js');
       process.exitCode = await chat(model, given, command.optsWithGlobals<ChatOptions>());
+    });
+}
+
+function addDraw(program: Command): void {
+  program
+    .command('draw')
+    .description('Draws a picture of what a text says.')
+    .argument('<model>', modelText)
+    .argument('<prompt>', 'what to draw')
+    .requiredOption('-o, --output <file>', 'the PNG file to write')
+    .option('--guidance <g>', 'how far to follow the prompt; 1 for not at all more than the model does', between(0))
+    .option('--seed <n>', 'of the draws', whole(0))
+    .option('--temperature <t>', 'of a model that draws code by code', between(0))
+    .option('--steps <n>', 'of a diffusion model', whole(1))
+    .option('--scheduler <name>', "of a diffusion model, by diffusers' name")
+    .option('--against <text>', 'what a diffusion model keeps away from')
+    .addHelpText('after', examples('quintet draw deepseek-community/Janus-Pro-1B "a red boat" -o boat.png --seed 1'))
+    .action(async (model: string, prompt: string, _: unknown, command: Command) => {
+      const { draw } = await import('./draw.js');
+      await draw(model, prompt, command.optsWithGlobals<DrawCommandOptions>());
+    });
+}
+
+function addTrain(program: Command): void {
+  program
+    .command('train')
+    .description('Trains a model as a run file says; a run that was stopped goes on where it was.')
+    .argument('<run.yaml>', 'the run file: model, data and stages')
+    .option('--output <folder>', "in place of the run file's")
+    .option('--steps <n>', "steps of every stage, in place of the run file's", whole(1))
+    .addHelpText(
+      'after',
+      `
+Ctrl-C ends after the step that is running, with a checkpoint; the same command goes on from there.
+${examples('quintet train run.yaml', 'quintet train run.yaml --steps 10 --output runs/trial')}`,
+    )
+    .action(async (file: string, _: unknown, command: Command) => {
+      const { train } = await import('./train.js');
+      process.exitCode = await train(file, command.optsWithGlobals<TrainCommandOptions>());
+    });
+}
+
+function addPull(program: Command): void {
+  program
+    .command('pull')
+    .description("Downloads a model of the hub into Hugging Face's cache and prints its folder.")
+    .argument('<name>', 'as in org/name, or org/name/file.gguf')
+    .option('--revision <name>', 'a branch, tag or commit')
+    .addHelpText('after', examples('quintet pull HuggingFaceTB/SmolVLM-256M-Instruct'))
+    .action(async (name: string, _: unknown, command: Command) => {
+      const { pull } = await import('./pull.js');
+      await pull(name, command.optsWithGlobals<GlobalOptions & { revision?: string }>());
     });
 }
 

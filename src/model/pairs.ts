@@ -21,19 +21,24 @@ export function processPairs({ network, files }: Model, chats: readonly Pictured
   const pictures = chats.flatMap((chat) => chat.pictures);
   const { processorConfig: processor, preprocessorConfig: preprocessor } = files;
   const pixels = pictures.length > 0 ? imageProcessorOf({ processor, preprocessor })([pictures]).tensors : {};
-  return { ...(texts.length > 0 ? encodeTexts(network.name, files, texts) : {}), ...pixels };
+  return { ...(texts.length > 0 ? encodeTexts({ network, files }, texts) : {}), ...pixels };
 }
 
-type Files = NonNullable<Model['files']>;
-
-function encodeTexts(at: string, files: Files, texts: readonly string[]): Record<string, HostArray> {
-  if (!files.tokenizer) throw new QuintetError('not-found', 'no tokenizer.json beside the weights', { at });
+/**
+ * Texts as `input_ids` [B, T] with `attention_mask`, cut to the model's length. With `full` they are padded to that length,
+ * which the model then reads like words: there is no mask.
+ */
+export function encodeTexts(
+  { network, files }: Pick<Model, 'network' | 'files'>,
+  texts: readonly string[],
+  { full = readsPadding(files) }: { readonly full?: boolean } = {},
+): HostArrays {
+  if (!files?.tokenizer) {
+    throw new QuintetError('not-found', 'no tokenizer.json beside the weights', { at: network.name });
+  }
   const tokenizer = createTokenizer(files.tokenizer, files.tokenizerConfig);
-  const settings = fields(files.tokenizerConfig ?? {}, 'tokenizer_config.json');
-  const longest = settings.whole('model_max_length');
+  const longest = fields(files.tokenizerConfig ?? {}, 'tokenizer_config.json').whole('model_max_length');
   const rows = texts.map((text) => cut(tokenizer.encode(text, { special: true, parse: true }), longest));
-  // SigLIP was trained on padding to the full length, which its last token sees; the others are told by a mask.
-  const full = settings.text('tokenizer_class', '').startsWith('Siglip');
   const length = full ? longest : Math.max(...rows.map((row) => row.length));
   const table = (of: (row: readonly number[], t: number) => number): HostArray =>
     hostArray(
@@ -43,6 +48,13 @@ function encodeTexts(at: string, files: Files, texts: readonly string[]): Record
     );
   const ids = table((row, t) => row[t] ?? tokenizer.special.pad ?? 0);
   return full ? { input_ids: ids } : { input_ids: ids, attention_mask: table((row, t) => (t < row.length ? 1 : 0)) };
+}
+
+/** SigLIP was trained on padding to the full length, which its last token sees; the others are told by a mask. */
+function readsPadding(files: Model['files']): boolean {
+  return fields(files?.tokenizerConfig ?? {}, 'tokenizer_config.json')
+    .text('tokenizer_class', '')
+    .startsWith('Siglip');
 }
 
 function cut(ids: readonly number[], longest: number): readonly number[] {

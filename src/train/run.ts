@@ -21,6 +21,8 @@ import { type StepReport, type TrainResult, train } from './train.js';
 export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hub'> {
   /** In place of the run file's. */
   readonly output?: string;
+  /** In place of every stage's length. */
+  readonly steps?: number;
   /** Told before a stage begins. */
   readonly onStage?: (stage: RunStage, plan: StagePlan) => void;
   readonly onStep?: (stage: RunStage, report: StepReport) => void;
@@ -107,7 +109,8 @@ async function runStage(model: Model<System>, stage: RunStage, options: StageOpt
   try {
     const processor = createProcessor(model);
     const { batch, microBatch, longest, length, saveEvery } = stage;
-    const steps = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
+    const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
+    const steps = options.steps ?? whole;
     onStage?.(stage, { samples: dataset.count, steps, folder });
     const data = sampleBatches(model.network, processor, dataset, {
       batch,

@@ -1,0 +1,77 @@
+/** `quintet draw`: a picture of what a text says, by a model that draws codes or paints by diffusion. */
+
+import { writeFile } from 'node:fs/promises';
+import { encodePng, type Picture } from '../media/index.js';
+import { isLatentDiffusion } from '../model/diffuse.js';
+import { asSystem, drawPicture, load, type Model, paintPicture } from '../model/index.js';
+import type { LatentDiffusion } from '../system/index.js';
+import { UsageError } from './failures.js';
+import { onInterrupt } from './interrupt.js';
+import { type GlobalOptions, loadOptions } from './settings.js';
+import { note, ProgressLine } from './terminal.js';
+
+export interface DrawCommandOptions extends GlobalOptions {
+  readonly output: string;
+  readonly guidance?: number;
+  readonly seed?: number;
+  readonly temperature?: number;
+  readonly steps?: number;
+  readonly scheduler?: string;
+  readonly against?: string;
+}
+
+export async function draw(source: string, prompt: string, options: DrawCommandOptions): Promise<void> {
+  const interrupt = onInterrupt();
+  const line = new ProgressLine();
+  const model = await load(source, await loadOptions(options));
+  try {
+    const painting = isLatentDiffusion(model.network);
+    refuseOthers(options, painting);
+    const show = (done: number, total: number): void => line.show(`${done} of ${total}`, { always: done === total });
+    const picture = await (painting ? painted : drawn)(model, prompt, { ...options, show, signal: interrupt.signal });
+    line.clear();
+    await writeFile(options.output, await encodePng(picture));
+    note(`${options.output}: ${picture.width} x ${picture.height} pixels`);
+  } finally {
+    interrupt.forget();
+    await model.close();
+  }
+}
+
+/** An option that the model has no use for is a mistake in the call. */
+function refuseOthers(options: DrawCommandOptions, painting: boolean): void {
+  const others = painting ? (['temperature'] as const) : (['steps', 'scheduler', 'against'] as const);
+  const given = others.find((name) => options[name] !== undefined);
+  if (given === undefined) return;
+  throw new UsageError(`--${given} is for models that ${painting ? 'draw code by code' : 'paint by diffusion'}`);
+}
+
+interface DrawingOptions extends DrawCommandOptions {
+  readonly show: (done: number, total: number) => void;
+  readonly signal: AbortSignal;
+}
+
+function painted(model: Model, prompt: string, options: DrawingOptions): Promise<Picture> {
+  const { guidance, seed, steps, scheduler, against, show, signal } = options;
+  return paintPicture(model as Model<LatentDiffusion>, prompt, {
+    ...given({ guidance, seed, steps, scheduler, against }),
+    onStep: ({ call, calls }) => show(call + 1, calls),
+    signal,
+  });
+}
+
+function drawn(model: Model, prompt: string, options: DrawingOptions): Promise<Picture> {
+  const { guidance, seed, temperature, show, signal } = options;
+  return drawPicture(asSystem(model), prompt, {
+    ...given({ guidance, seed, temperature }),
+    onProgress: ({ done, total }) => show(done, total),
+    signal,
+  });
+}
+
+/** Without what was not given. */
+function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
