@@ -6,6 +6,7 @@
 import {
   add,
   and,
+  concat,
   constant,
   cumSum,
   equal,
@@ -17,6 +18,7 @@ import {
   mul,
   range,
   reshape,
+  slice,
   softmax,
   sub,
   type Tensor,
@@ -45,6 +47,10 @@ export function attend(q: Tensor, k: Tensor, v: Tensor, options: AttentionOption
   return attendHeads(splitHeads(q, heads), splitHeads(k, kvHeads), splitHeads(v, kvHeads), options);
 }
 
+/** More scores a head than this are computed in parts: they would not stay in a processor's caches. */
+const mostScores = 2 ** 21;
+const queriesAtOnce = 512;
+
 /** The same of split heads: q [B, H, T, K], k and v [B, G, S, K] -> [B, T, H*K] */
 export function attendHeads(
   q: Tensor,
@@ -53,9 +59,20 @@ export function attendHeads(
   { mask = null, scale = q.size(-1) ** -0.5 }: Pick<AttentionOptions, 'mask' | 'scale'> = {},
 ): Tensor {
   const heads = q.size(1);
-  const scores = matmul(mul(q, scale), transpose(repeatHeads(k, heads))); // [B, H, T, S]
-  const weights = softmax(mask ? add(scores, mask) : scores);
-  return flatten(transpose(matmul(weights, repeatHeads(v, heads)), [0, 2, 1, 3]), 2, 3);
+  const [keys, values, count] = [repeatHeads(k, heads), repeatHeads(v, heads), q.dim(2)];
+  const some = (queries: Tensor, hidden: Tensor | null): Tensor => {
+    const scores = matmul(mul(queries, scale), transpose(keys)); // [B, H, T, S]
+    const weights = softmax(hidden ? add(scores, hidden) : scores);
+    return flatten(transpose(matmul(weights, values), [0, 2, 1, 3]), 2, 3);
+  };
+  const seen = keys.dim(2);
+  if (typeof count !== 'number' || typeof seen !== 'number' || count * seen <= mostScores) return some(q, mask);
+  const parts = Array.from({ length: Math.ceil(count / queriesAtOnce) }, (_, i) => {
+    const [from, to] = [i * queriesAtOnce, Math.min((i + 1) * queriesAtOnce, count)];
+    const hidden = mask && mask.rank > 1 && mask.dim(-2) !== 1 ? slice(mask, -2, from, to) : mask;
+    return some(slice(q, 2, from, to), hidden);
+  });
+  return concat(parts, 1);
 }
 
 /** [B, T, H*K] -> [B, H, T, K] */
