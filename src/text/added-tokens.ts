@@ -103,7 +103,7 @@ function longestAt(text: string, start: number, patterns: Trie, fuel: Fuel): rea
     const index = patterns.value(node);
     if (index !== -1) [best, length] = [index, position - start];
   }
-  spend(fuel, 1 + 4 * (position - start), 'the search for added tokens');
+  spend(fuel, 1 + position - start, 'the search for added tokens');
   return [best, length];
 }
 

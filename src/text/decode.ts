@@ -231,7 +231,8 @@ function replaceStage(spec: Fields, fused: boolean): () => TextStage {
       at: spec.at,
     });
   }
-  return () => mapStage((token) => pattern.replace(token, content, fuelFor(token.length)));
+  return () =>
+    mapStage((token) => pattern.replace(token, content, { ...fuelFor(token.length), longest: token.length + 2 ** 16 }));
 }
 
 /** `▁` becomes a space, except in the first token, where it was put by the encoder. */

@@ -3,7 +3,7 @@
 import { type Fields, fields, QuintetError } from '../tensor/index.js';
 import { byteChars } from './byte-level.js';
 import { charSet, whitespace } from './char-set.js';
-import type { Fuel } from './fuel.js';
+import { checkLength, type Fuel } from './fuel.js';
 import { readPattern } from './pattern.js';
 import { precompiledMap } from './precompiled.js';
 
@@ -50,7 +50,12 @@ export function readNormalizer(spec: Fields): Normalizer {
 }
 
 function inTurn(steps: readonly Normalizer[]): Normalizer {
-  return (text, fuel) => steps.reduce((sofar, step) => step(sofar, fuel), text);
+  return (text, fuel) =>
+    steps.reduce((sofar, step) => {
+      const result = step(sofar, fuel);
+      checkLength(fuel, result.length, 'a normalizer');
+      return result;
+    }, text);
 }
 
 /** Character by character as Rust does it, so that a capital sigma at the end of a word is no special case. */

@@ -2,7 +2,7 @@
 
 import { type Fields, QuintetError } from '../tensor/index.js';
 import type { CharSet } from './char-set.js';
-import type { Fuel } from './fuel.js';
+import { checkLength, type Fuel } from './fuel.js';
 import { compileRegex, type Span } from './regex.js';
 
 export interface Pattern {
@@ -53,16 +53,16 @@ function pattern(matches: (text: string, fuel: Fuel) => readonly Span[]): Patter
   return {
     matches,
     replace(text, content, fuel) {
+      const spans = matches(text, fuel);
+      if (spans.length === 0) return text;
+      checkLength(fuel, text.length + spans.length * content.length, 'a replacement');
       let result = '';
       let last = 0;
-      for (const [start, end] of matches(text, fuel)) {
+      for (const [start, end] of spans) {
         result += text.slice(last, start) + content;
         last = end;
-        if (result.length > mostReplaced) throw new QuintetError('tokenizer', 'a replacement makes the text too long');
       }
-      return last === 0 && result === '' ? text : result + text.slice(last);
+      return result + text.slice(last);
     },
   };
 }
-
-const mostReplaced = 2 ** 27;

@@ -3,7 +3,7 @@
 import { type Fields, fields, QuintetError } from '../tensor/index.js';
 import { byteChars } from './byte-level.js';
 import { charSet, literal, numeric, punctuation, whitespace } from './char-set.js';
-import type { Fuel } from './fuel.js';
+import { checkLength, type Fuel } from './fuel.js';
 import { charPattern, type Pattern, readPattern, regexPattern } from './pattern.js';
 import type { Span } from './regex.js';
 
@@ -50,7 +50,13 @@ export function splitterOf(spec: unknown, at: string): Splitter {
 }
 
 function inTurn(steps: readonly Splitter[]): Splitter {
-  return (pieces, fuel) => steps.reduce((sofar, step) => step(sofar, fuel), pieces);
+  return (pieces, fuel) =>
+    steps.reduce((sofar, step) => {
+      const result = step(sofar, fuel);
+      const length = result.reduce((sum, { text }) => sum + text.length, 0);
+      checkLength(fuel, length, 'a pre-tokenizer');
+      return result;
+    }, pieces);
 }
 
 function cutting(pattern: Pattern, behavior: Behavior, inverted = false): Splitter {

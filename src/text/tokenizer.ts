@@ -67,6 +67,8 @@ const models: Readonly<Record<string, (model: Fields) => TokenModel>> = {
 export function createTokenizer(json: unknown, config: unknown = {}, at = 'tokenizer.json'): Tokenizer {
   const file = fields(json, at);
   const settings = fields(config, 'tokenizer_config.json');
+  for (const name of ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder'])
+    checkNesting(file.raw[name], name, at);
   const { model, kind } = readModel(file);
   const added = readAddedTokens(file.raw.added_tokens, model.vocab, at);
   const normalize = normalizerOf(file.raw.normalizer, at);
@@ -134,6 +136,18 @@ export function createTokenizer(json: unknown, config: unknown = {}, at = 'token
     isSpecial,
     textStream,
   };
+}
+
+/** Steps are read by functions that call themselves; files hold two or three within one another, and ten in all. */
+function checkNesting(root: unknown, name: string, at: string): void {
+  let level = [root];
+  let count = 0;
+  for (let depth = 0; level.length > 0; depth++) {
+    count += level.length;
+    if (depth > 16 || count > 2000)
+      throw new QuintetError('tokenizer', `${name} nests or lists too many steps`, { at });
+    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []));
+  }
 }
 
 function readModel(file: Fields): { readonly model: TokenModel; readonly kind: string } {

@@ -56,7 +56,7 @@ export function unigram(model: Fields): TokenModel {
         offer(start, end, sofar + (scores[id] as number), id === unknownId);
         if (end - start === width) isSinglePiece = true;
       }
-      spend(fuel, 4 * (end - start + 1), 'the search for pieces');
+      spend(fuel, end - start + 1, 'the search for pieces');
       if (!isSinglePiece) offer(start, start + width, sofar + unknownScore, true);
       start += width;
     }

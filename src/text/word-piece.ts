@@ -36,7 +36,7 @@ export function wordPiece(model: Fields): TokenModel {
           const id = pieces.value(node);
           if (id !== -1) [longest, end] = [id, position];
         }
-        spend(fuel, 4 * (position - start + 1), 'the search for pieces');
+        spend(fuel, position - start + 1, 'the search for pieces');
         if (longest === -1) return unknownIds();
         ids.push(longest);
         start = end;
