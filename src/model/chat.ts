@@ -4,13 +4,14 @@ import type { Picture } from '../media/index.js';
 import type { System } from '../system/index.js';
 import { concatRows, type HostArray, QuintetError } from '../tensor/index.js';
 import { createDetokenizer, createStopMatcher } from '../text/index.js';
+import type { Message } from '../text/messages.js';
 import { generationDefaults } from './defaults.js';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generate.js';
 import { type Cache, LanguageSession } from './language-session.js';
 import type { Model } from './model.js';
-import { createProcessor, type PicturedChat, type Processor } from './prompt.js';
+import { checkPlaces, createProcessor, type PicturedChat, type Processor } from './prompt.js';
 import type { Choice } from './sample.js';
-import { VisionSession } from './vision.js';
+import { type SeenPicture, VisionSession } from './vision.js';
 
 export interface ReplyOptions extends GenerateOptions {
   /** Texts that end the answer; they are not part of it. */
@@ -65,12 +66,9 @@ export class Chat {
     this.#busy = true;
     try {
       const { signal } = options;
+      checkPlaces(messages, pictures.length);
       const seen = await Promise.all(pictures.map((picture) => this.#see(picture, signal)));
-      const text = this.processor.render(messages, { prompt: true });
-      const ids = this.processor.encode(
-        text,
-        seen.map(({ layout }) => layout),
-      );
+      const ids = this.#encode(messages, seen);
       const settings = { ...this.defaults(), ...options };
       const cache = this.#recall(ids, pictures, ids.length + (settings.maxTokens ?? 256));
       const features = this.#pending(
@@ -99,15 +97,12 @@ export class Chat {
   /** Answers to several conversations, computed together. */
   async answers(chats: readonly PicturedChat[], options: ReplyOptions = {}): Promise<string[]> {
     const settings = { ...this.defaults(), ...options };
+    for (const { messages, pictures } of chats) checkPlaces(messages, pictures.length);
     const seen = await Promise.all(
       chats.map(({ pictures }) => Promise.all(pictures.map((picture) => this.#see(picture, settings.signal)))),
     );
-    const ids = chats.map(({ messages }, i) =>
-      this.processor.encode(
-        this.processor.render(messages, { prompt: true }),
-        (seen[i] ?? []).map(({ layout }) => layout),
-      ),
-    );
+    const ids = chats.map(({ messages }, i) => this.#encode(messages, seen[i] ?? []));
+    for (const row of ids) this.#checkFits(row);
     const all = seen.flat().map(({ features }) => features);
     const capacity = this.#capacity(Math.max(...ids.map((row) => row.length)) + (settings.maxTokens ?? 256));
     const cache = this.language.start(ids.length, capacity);
@@ -136,6 +131,20 @@ export class Chat {
     throw new QuintetError('unsupported', 'this model takes no pictures', { at: this.model.network.name });
   }
 
+  #encode(messages: readonly Message[], seen: readonly SeenPicture[]): number[] {
+    const layouts = seen.map(({ layout }) => layout);
+    return this.processor.encode(this.processor.render(messages, { prompt: true }), layouts);
+  }
+
+  #checkFits(ids: readonly number[]): void {
+    const { context } = this.model.network.backbone.part;
+    if (ids.length < context) return;
+    throw new QuintetError('limit', `the prompt takes ${ids.length} tokens, and the context has ${context}`, {
+      at: this.model.network.name,
+      hint: 'shorten the conversation, or use fewer pictures',
+    });
+  }
+
   /** Room for a conversation, with some to spare so that the next turn fits too; never beyond the model's context. */
   #capacity(wanted: number): number {
     const { context } = this.model.network.backbone.part;
@@ -144,13 +153,8 @@ export class Chat {
 
   /** A cache of as much of the prompt as is remembered, all but its last token at most. */
   #recall(ids: readonly number[], pictures: readonly Picture[], wanted: number): Cache {
+    this.#checkFits(ids);
     const { context } = this.model.network.backbone.part;
-    if (ids.length >= context) {
-      throw new QuintetError('limit', `the prompt takes ${ids.length} tokens, and the context has ${context}`, {
-        at: this.model.network.name,
-        hint: 'shorten the conversation, or use fewer pictures',
-      });
-    }
     const known = this.#remembered;
     this.#remembered = undefined;
     if (!known) return this.language.start(1, this.#capacity(wanted));

@@ -5,7 +5,7 @@ import type { Cache, LanguageSession } from './language-session.js';
 import { type Choice, choose, likeliest, type SamplingOptions } from './sample.js';
 
 export interface GenerateOptions extends SamplingOptions {
-  /** Most new tokens of a row; default 256. */
+  /** Most new tokens of a row; default 256. A full cache ends a row too. */
   readonly maxTokens?: number;
   /** Tokens that end a row; they are given out as its last. */
   readonly stopIds?: readonly number[];
@@ -48,16 +48,17 @@ export async function* generateTokens(
   for (let count = 1; count <= maxTokens; count++) {
     const scores = await session.step(cache, { ids: next, features: count === 1 ? features : undefined, signal });
     const size = scores.shape[1] as number;
-    next = rows.map(() => [0]);
+    next = rows.map(() => []);
     for (const [row, state] of rows.entries()) {
       if (state.ended) continue;
       const own = (scores.data as Float32Array).subarray(row * size, (row + 1) * size);
       const choice = choose(own, options, state.seen, state.random);
       checkFinite(choice, count);
-      const end = stops.has(choice.id) ? 'stop' : count === maxTokens ? 'length' : undefined;
+      const full = count === maxTokens || (cache.lengths[row] as number) >= cache.capacity;
+      const end = stops.has(choice.id) ? 'stop' : full ? 'length' : undefined;
       state.ended = end !== undefined;
       state.seen.push(choice.id);
-      next[row] = [choice.id];
+      if (!end) next[row] = [choice.id];
       yield { ...choice, row, end, top: topLogprobs > 0 ? likeliest(own, topLogprobs) : [] };
     }
     if (rows.every((state) => state.ended)) return;

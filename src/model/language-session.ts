@@ -20,7 +20,10 @@ export interface LanguageEnds {
   score(p: Params, hidden: Tensor): Tensor;
 }
 
-/** New tokens of every row, with the features that their image tokens stand for. */
+/**
+ * New tokens of every row, with the features that their image tokens stand for. Of a row that has seen something already
+ * there may be none: its scores mean nothing then.
+ */
 export interface NewTokens {
   readonly ids: readonly (readonly number[])[];
   /** [F, D] for all rows in order. */
@@ -88,7 +91,9 @@ export class LanguageSession {
     if (Math.max(...totals) > cache.capacity) {
       throw new QuintetError('limit', `${Math.max(...totals)} tokens do not fit into a cache of ${cache.capacity}`);
     }
-    const places = cache.lengths.flatMap((length) => Array.from({ length: tokens }, (_, t) => length + t));
+    const places = cache.lengths.flatMap((length) =>
+      Array.from({ length: tokens }, (_, t) => Math.min(length + t, cache.capacity - 1)),
+    );
     const seen = cache.seen.map((row, b) => [
       ...row,
       ...ids[b]!.map(() => true),
@@ -104,7 +109,7 @@ export class LanguageSession {
       at: hostArray(
         'i64',
         [rows],
-        ids.map((row, b) => b * tokens + row.length - 1),
+        ids.map((row, b) => b * tokens + Math.max(0, row.length - 1)),
       ),
       ...this.#features(features),
       ...(this.inPlace ? ends(totals) : { seen: hostArray('bool', [rows, seen[0]!.length], seen.flat().map(Number)) }),

@@ -65,7 +65,7 @@ export function createProcessor({ network: system, files, metadata }: Model<Syst
     encode: prompter.encode,
     pixels,
     process(chats, options) {
-      for (const { messages, pictures } of chats) checkCounts(messages, pictures.length);
+      for (const { messages, pictures } of chats) checkPlaces(messages, pictures.length);
       const { tensors, layouts } = pixels(chats.map(({ pictures }) => pictures));
       const rows = chats.map(({ messages }, i) => prompter.encode(render(messages, options), layouts[i] ?? []));
       return { ...padLeft(rows, prompter.leading(layouts), tokenizer.special.pad ?? 0), ...tensors };
@@ -85,7 +85,8 @@ function tokenizerOf(name: string, files: FolderFiles, metadata: ReadonlyMap<str
   throw new QuintetError('not-found', 'no tokenizer.json beside the weights', { at: name });
 }
 
-function checkCounts(messages: readonly Message[], pictures: number): void {
+/** Throws 'data' where there are not as many pictures as places for them. */
+export function checkPlaces(messages: readonly Message[], pictures: number): void {
   const places = countImages(messages);
   if (places === pictures) return;
   throw new QuintetError('data', `the messages have places for ${places} pictures, and ${pictures} are given`);

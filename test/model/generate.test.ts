@@ -1,0 +1,151 @@
+/** The generation loop and its caches, against passes over whole sequences. */
+import { expect, test } from 'vitest';
+import {
+  type GeneratedToken,
+  type GenerateOptions,
+  generateTokens,
+  initialise,
+  LanguageSession,
+  type Model,
+  traceNetwork,
+} from '../../src/model/index.js';
+import { llama } from '../../src/recipes/llama.js';
+import { opt } from '../../src/recipes/opt.js';
+import type { Engine } from '../../src/runtime/engine.js';
+import type { System } from '../../src/system/index.js';
+import { type HostArray, hostArray, Random, toNumbers } from '../../src/tensor/index.js';
+import { engine } from '../parts/fixture.js';
+
+const growing: Engine = { ...engine, inPlace: false };
+const random = new Random(8);
+const prompt = (length: number): number[] => Array.from({ length }, () => random.integer(256));
+const [long, short, other] = [prompt(19), prompt(7), prompt(12)];
+
+/** Rows of new tokens. */
+async function generate(
+  model: Model<System>,
+  ids: readonly (readonly number[])[],
+  options: GenerateOptions,
+  capacity = 64,
+): Promise<GeneratedToken[][]> {
+  const session = await LanguageSession.open(model);
+  try {
+    const rows: GeneratedToken[][] = ids.map(() => []);
+    for await (const token of generateTokens(session, session.start(ids.length, capacity), { ids }, options)) {
+      rows[token.row]?.push(token);
+    }
+    return rows;
+  } finally {
+    await session.close();
+  }
+}
+
+const idsOf = (rows: readonly (readonly GeneratedToken[])[]): number[][] => rows.map((row) => row.map(({ id }) => id));
+
+/** The likeliest next tokens, each by a pass over everything before it, and their log-probabilities. */
+async function byWholePasses(model: Model<System>, ids: readonly number[], count: number) {
+  const all = [...ids];
+  const logprobs: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const input_ids = hostArray('i64', [1, all.length], all);
+    const attention_mask = hostArray(
+      'i64',
+      [1, all.length],
+      all.map(() => 1),
+    );
+    const { logits } = await traceNetwork(model, { input_ids, attention_mask }, { want: ['logits'] });
+    const scores = toNumbers(logits as HostArray).slice(-256);
+    const best = scores.indexOf(Math.max(...scores));
+    logprobs.push((scores[best] as number) - Math.log(scores.reduce((sum, x) => sum + Math.exp(x), 0)));
+    all.push(best);
+  }
+  return { ids: all.slice(ids.length), logprobs };
+}
+
+const shapes = [
+  ['llama', llama('tiny')],
+  ['OPT', opt('tiny')],
+] as const;
+
+test.each(shapes)(
+  '%s: cached decoding picks the same tokens as whole passes, in place and growing',
+  async (_, network) => {
+    for (const by of [engine, growing]) {
+      const model = await initialise(network, { engine: by, seed: 5 });
+      const wanted = await byWholePasses(model, long, 6);
+      const [row = []] = await generate(model, [long], { maxTokens: 6 });
+      expect(row.map(({ id }) => id)).toEqual(wanted.ids);
+      for (const [i, { logprob }] of row.entries()) expect(logprob).toBeCloseTo(wanted.logprobs[i] as number, 4);
+    }
+  },
+);
+
+test.each(shapes)('%s: a padded row goes on as it does alone, in place and growing', async (_, network) => {
+  for (const by of [engine, growing]) {
+    const model = await initialise(network, { engine: by, seed: 6 });
+    const together = await generate(model, [short, long, other], { maxTokens: 8 });
+    for (const [i, ids] of [short, long, other].entries()) {
+      const [alone = []] = await generate(model, [ids], { maxTokens: 8 });
+      expect(idsOf(together)[i]).toEqual(alone.map(({ id }) => id));
+      const logprobs = together[i]?.map(({ logprob }) => logprob) as number[];
+      for (const [j, { logprob }] of alone.entries()) expect(logprobs[j]).toBeCloseTo(logprob, 4);
+    }
+  }
+});
+
+test('a row that has ended leaves the others as they are', async () => {
+  const model = await initialise(llama('tiny'), { engine, seed: 6 });
+  const [first = [], second = []] = idsOf(await generate(model, [long, short], { maxTokens: 8 }));
+  const stopIds = [first[2] as number];
+  const stopped = await generate(model, [long, short], { maxTokens: 8, stopIds });
+  const end = second.indexOf(stopIds[0] as number);
+  expect(idsOf(stopped)).toEqual([
+    first.slice(0, first.indexOf(stopIds[0] as number) + 1),
+    end < 0 ? second : second.slice(0, end + 1),
+  ]);
+  expect(stopped[0]?.at(-1)?.end).toBe('stop');
+});
+
+test('a full cache ends a row, and the shorter rows go on', async () => {
+  const model = await initialise(llama('tiny'), { engine, seed: 6 });
+  const free = idsOf(await generate(model, [long, short], { maxTokens: 12 }));
+  const rows = await generate(model, [long, short], { maxTokens: 12 }, long.length + 3);
+  expect(idsOf(rows)).toEqual([free[0]?.slice(0, 4), free[1]]);
+  expect(rows.map((row) => row.at(-1)?.end)).toEqual(['length', 'length']);
+});
+
+test('what a row draws depends on the seed, and not on its neighbours', async () => {
+  const model = await initialise(llama('tiny'), { engine, seed: 7 });
+  const options = { maxTokens: 10, temperature: 1.5, topP: 0.95 };
+  const once = idsOf(await generate(model, [long, short], { ...options, seed: 1 }));
+  expect(idsOf(await generate(model, [long, short], { ...options, seed: 1 }))).toEqual(once);
+  expect(idsOf(await generate(model, [long, other], { ...options, seed: 1 }))[0]).toEqual(once[0]);
+  expect(idsOf(await generate(model, [long], { ...options, seed: 1 }))[0]).toEqual(once[0]);
+  expect(idsOf(await generate(model, [long, short], { ...options, seed: 2 }))).not.toEqual(once);
+});
+
+test('the probabilities of all tokens sum to one at every step, and hold the one that was chosen', async () => {
+  const model = await initialise(llama('tiny'), { engine, seed: 7 });
+  const [row = []] = await generate(model, [short], { maxTokens: 4, temperature: 1, topLogprobs: 256 });
+  expect(row.length).toBe(4);
+  for (const { id, logprob, top } of row) {
+    expect(top.reduce((sum, choice) => sum + Math.exp(choice.logprob), 0)).toBeCloseTo(1, 6);
+    expect(top.find((choice) => choice.id === id)?.logprob).toBe(logprob);
+  }
+});
+
+test('scores that are not finite are an error', async () => {
+  const model = await initialise(llama('tiny'), { engine });
+  const weights = {
+    ...model.weights,
+    read: model.weights.read,
+    async bind(declaration: Parameters<typeof model.weights.bind>[0]) {
+      const size = declaration.shape.reduce((a, b) => a * b, 1);
+      return {
+        dtype: 'f32' as const,
+        source: { bytes: new Uint8Array(new Float32Array(size).fill(Number.NaN).buffer) },
+      };
+    },
+  };
+  await expect(generate({ ...model, weights }, [short], { maxTokens: 1 })).rejects.toMatchObject({ code: 'numeric' });
+});
