@@ -10,6 +10,7 @@
  *         train: ['multi_modal_projector.**']
  *         data: data/chats.jsonl
  *         pictures: data/pictures   # the folder that pictures are relative to; default that of `data`
+ *         objective: next-token     # default; name-features names the features of pictures
  *         batch: 32
  *         microBatch: 8             # default: batch
  *         epochs: 1                 # or: steps
@@ -24,7 +25,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { LoraOptions, Stage } from '../system/index.js';
-import { type AdamW, nextToken } from '../system/index.js';
+import { type AdamW, nextToken, objectives } from '../system/index.js';
 import { type Fields, fields, nearest, QuintetError } from '../tensor/index.js';
 
 export interface RunFile {
@@ -58,7 +59,7 @@ const largestFile = 2 ** 20;
 const known = ['model', 'fresh', 'output', 'seed', 'stages'];
 const knownOfStage = [
   ...['name', 'train', 'data', 'pictures', 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'optimizer'],
-  'saveEvery',
+  ...['objective', 'saveEvery'],
 ];
 const knownOfOptimizer = ['lr', 'betas', 'eps', 'decay', 'decayOn', 'warmup', 'schedule', 'minimum', 'clip'];
 
@@ -107,7 +108,7 @@ function stageOf(stage: Fields, folder: string, own: readonly Stage[]): RunStage
     name,
     train,
     data: resolve(folder, stage.text('data')),
-    objective: base?.objective ?? nextToken(),
+    objective: stage.has('objective') ? objectiveOf(stage) : (base?.objective ?? nextToken()),
     optimizer: optimizerOf(stage.object('optimizer', { optional: base !== undefined }), base?.optimizer),
     batch: stage.whole('batch', base?.batch),
     length: steps ?? epochs ?? base?.length ?? { epochs: 1 },
@@ -117,6 +118,10 @@ function stageOf(stage: Fields, folder: string, own: readonly Stage[]): RunStage
     ...(stage.has('saveEvery') ? { saveEvery: stage.whole('saveEvery') } : {}),
     ...(lora ? { lora } : {}),
   };
+}
+
+function objectiveOf(stage: Fields): Stage['objective'] {
+  return (objectives[stage.choice('objective', Object.keys(objectives))] as () => Stage['objective'])();
 }
 
 function loraOf(lora: Fields): LoraOptions {
