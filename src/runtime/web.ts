@@ -12,6 +12,11 @@ import { type Arrays, checkFeeds, wantedOutputs } from './feeds.js';
 export interface WebOptions {
   /** The WebAssembly file: its bytes, or where a browser finds it; default beside the script. */
   readonly wasm?: Uint8Array | string;
+  /**
+   * Where a browser finds the script that belongs to the WebAssembly file, `ort-wasm-simd-threaded.mjs`: each further thread
+   * begins with it. One thread needs no script.
+   */
+  readonly script?: string;
   /** Threads of all sessions; a browser has more than one only where the page is cross-origin isolated. Default 1. */
   readonly threads?: number;
   /** Reads a range of a file of weights; without it all weights must be in memory. */
@@ -23,11 +28,17 @@ const FATAL = 4;
 
 /** The engine. The first one decides for the whole page or process where the WebAssembly file is, and its threads. */
 export function webEngine(options: WebOptions = {}): Engine {
-  const { wasm, threads = 1 } = options;
+  const { wasm, script, threads = 1 } = options;
+  if (threads > 1 && script === undefined) {
+    // Without it a thread would begin with the script that Quintet was bundled into, and never answer.
+    throw new QuintetError('unsupported', 'the web engine has several threads only with a `script`', {
+      hint: 'give the address of ort-wasm-simd-threaded.mjs of onnxruntime-web',
+    });
+  }
   ort.env.logLevel = 'fatal';
   ort.env.wasm.numThreads = threads;
-  if (typeof wasm === 'string') ort.env.wasm.wasmPaths = { wasm };
-  else if (wasm) ort.env.wasm.wasmBinary = wasm;
+  ort.env.wasm.wasmPaths = { ...(typeof wasm === 'string' ? { wasm } : {}), ...(script ? { mjs: script } : {}) };
+  if (wasm instanceof Uint8Array) ort.env.wasm.wasmBinary = wasm;
   return {
     name: 'web',
     description: `ONNX Runtime ${ort.env.versions.web}, WebAssembly, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
