@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { Random, seedFor } from '../../src/tensor/index.js';
 import { cacheFolder } from './art.js';
 import { encodePng } from './png.js';
-import { ask, converse, questionKinds, type Turn } from './questions.js';
+import { ask, converse, nameCells, questionKinds, type Turn } from './questions.js';
 import { markPaintable, pictureSize, planGrid, planScene, renderScene, splits } from './scene.js';
 import { type Art, loadArt } from './sprites.js';
 
@@ -36,8 +36,7 @@ function makeOne(art: Art, { folder, file, seed }: Plan, index: number): string 
   const image = join('pictures', file, String(Math.floor(index / piece)), `${index}.png`);
   writeFileSync(join(folder, image), encodePng(renderScene(scene, own)));
   if (file === 'names' || file === 'train') {
-    const turns =
-      file === 'names' ? [ask('describe', scene, art.objects, random)!] : converse(scene, art.objects, random);
+    const turns = file === 'names' ? [nameCells(scene, art.objects)] : converse(scene, art.objects, random);
     return JSON.stringify({ messages: asMessages(image, turns) });
   }
   const questions = questionKinds

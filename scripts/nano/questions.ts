@@ -8,6 +8,7 @@ import type { Cell, Scene, Thing } from './scene.js';
 export const questionKinds = [
   'what',
   'describe',
+  'list',
   'how-many',
   'how-many-of',
   'background',
@@ -30,6 +31,7 @@ export interface Turn {
 const wordings: Record<QuestionKind, readonly string[]> = {
   what: ['What is this?', 'What is in this picture?', 'What do you see?'],
   describe: ['Describe the picture.', 'Describe this picture.', 'What does the picture show?'],
+  list: ['List everything.', 'List all things.', 'What is where?'],
   'how-many': ['How many things are there?', 'How many things do you see?', 'Count the things.'],
   'how-many-of': ['How many # are there?', 'How many # do you see?', 'Count the #.'],
   background: ['What color is the background?', 'What is the color of the background?', 'Which color is behind?'],
@@ -62,12 +64,31 @@ export function everySentence(objects: readonly ObjectKind[]): string[] {
   const behind = colorNames.flatMap((color) =>
     places.map((place) => `${place} on ${article(color)} ${color} background.`),
   );
-  return [...asked, ...asked.map(casually), ...answers, ...described, ...behind];
+  const listed = objects.map(({ name }) => `Top ${name}, left ${name}, right ${name}, middle ${name}, bottom ${name}.`);
+  const openings = places.map((place) => sentence(place.split(' ').slice(2).join(' ')));
+  return [...asked, ...asked.map(casually), ...answers, ...listed, ...openings, ...described, ...behind];
 }
 
 /** As people type in a hurry: no capital, no mark at the end. */
 function casually(question: string): string {
   return question[0]!.toLowerCase() + question.slice(1, -1);
+}
+
+/** One word for a kind of thing: the one in which its name differs from all others. */
+export function headWord(objects: readonly ObjectKind[], { name }: ObjectKind): string {
+  const [first = name, ...rest] = name.split(' ');
+  const last = rest.at(-1) ?? first;
+  return objects.filter((other) => other.name.split(' ').at(-1) === last).length > 1 ? first : last;
+}
+
+/** Names what is in each of the nine cells in reading order, a word a cell. */
+export function nameCells(scene: Scene, objects: readonly ObjectKind[]): Turn {
+  const words = Array.from({ length: 9 }, (_, i) => {
+    const thing = scene.things.find(({ cell }) => cell.row * 3 + cell.column === i);
+    return thing ? headWord(objects, objects[thing.object]!) : 'background';
+  });
+  // Every word is behind a space, as in the middle of a sentence.
+  return { kind: 'describe', question: 'Name each thing.', answer: ` ${words.join(' ')}` };
 }
 
 /** Asks about one scene; null where the kind of question does not fit it. */
@@ -93,7 +114,9 @@ export function converse(scene: Scene, objects: readonly ObjectKind[], random: R
   };
   if (random.uniform() < 0.5) {
     const brief = single && random.uniform() < 0.5;
-    for (const kind of [brief ? 'what' : 'describe', 'color', single ? 'where' : 'color'] as const) add(kind);
+    const listed = !single && random.uniform() < 0.3;
+    for (const kind of [brief ? 'what' : listed ? 'list' : 'describe', 'color', single ? 'where' : 'color'] as const)
+      add(kind);
     if (brief) add('background');
     return turns.filter(({ question }, i) => turns.findIndex((turn) => turn.question === question) === i);
   }
@@ -143,6 +166,12 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
     });
     const behind = `on ${article(scene.backgroundColor)} ${scene.backgroundColor} background`;
     return { answer: sentence(`${enumerate(parts)}${single ? '' : ','} ${behind}`) };
+  },
+  list({ scene, objects }) {
+    if (scene.things.length === 1) return null;
+    // Few words but names, and each right after its place: what is learnt fastest.
+    const parts = scene.things.map(({ cell, object }) => `${shortPlace(cell)} ${objects[object]!.name}`);
+    return { answer: sentence(parts.join(', ')) };
   },
   'how-many': ({ scene }) => ({ answer: sentence(numberWords[scene.things.length]!) }),
   'how-many-of'({ scene, objects, random }) {
@@ -197,6 +226,11 @@ function freeCells(things: readonly Thing[]): Cell[] {
 
 function placeName({ row, column }: Cell): string {
   return placeNames[row]![column]!;
+}
+
+/** "top left" for "at the top left". */
+function shortPlace(cell: Cell): string {
+  return placeName(cell).split(' ').slice(2).join(' ');
 }
 
 function withArticle({ name }: ObjectKind): string {

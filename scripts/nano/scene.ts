@@ -84,9 +84,9 @@ export function planGrid(art: Art, random: Random): Scene {
   return { things, background, backgroundColor, faults: planFaults(random) };
 }
 
-/** The picture of a scene. */
-export function renderScene(scene: Scene, seed: number): Picture {
-  const picture = drawBackground(pictureSize, scene.background);
+/** The picture of a scene, `size` pixels square. */
+export function renderScene(scene: Scene, seed: number, size = pictureSize): Picture {
+  const picture = drawBackground(size, scene.background);
   for (const { placement } of scene.things) drawSprite(picture, placement);
   applyFaults(picture, scene.faults, new Random(seedFor(seed, 'noise')));
   return picture;

@@ -9,7 +9,7 @@ import { pyramid, readPyramid } from '../parts/encoders/pyramid.js';
 import { mlpProjector, readMlpProjector } from '../parts/input-projectors/mlp.js';
 import { adamw, nextToken, recipe, repeated, slot, steps, system } from '../system/index.js';
 
-const language = { width: 192, depth: 4, heads: 6, hidden: 512, vocab: 767, context: 1024, tied: true };
+const language = { width: 192, depth: 4, heads: 6, hidden: 512, vocab: 784, context: 1024, tied: true };
 const vision = { image: 72, strides: [4, 2, 3], widths: [64, 128, 384], depths: [1, 3, 2] };
 
 export const nano = recipe({
