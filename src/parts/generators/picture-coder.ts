@@ -40,7 +40,7 @@ export interface CoderConfig {
   readonly middleAttention?: boolean;
   /** Default 32. */
   readonly groups?: number;
-  /** Default silu. */
+  /** Of the residual blocks; default silu. The last layer's is silu always. */
   readonly activation?: ActivationName;
 }
 
@@ -67,7 +67,7 @@ export function encodePicture(p: Params, pixels: Tensor, config: CoderConfig, ou
     // One row and column of zeros, after the last ones only.
     if (i < levels.length - 1) x = downsample(at, x, [0, 0, 1, 1]);
   }
-  return head(p, between(p.at('mid_block'), x, config), out, style);
+  return head(p, between(p.at('mid_block'), x, config), out, { ...style, activation: 'silu' });
 }
 
 /** Latents [B, C, h, w] -> pictures [B, 3, height, width] */
@@ -84,7 +84,7 @@ export function decodePicture(p: Params, latents: Tensor, config: CoderConfig): 
     }
     if (i < levels.length - 1) x = upsample(at, x);
   }
-  return head(p, x, colours, style);
+  return head(p, x, colours, { ...style, activation: 'silu' });
 }
 
 function between(p: Params, x: Tensor, config: CoderConfig): Tensor {

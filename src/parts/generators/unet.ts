@@ -58,6 +58,8 @@ export interface UnetConfig {
   readonly levels: readonly UnetLevel[];
   /** Width of the condition. */
   readonly condition: number;
+  /** Whether there are blocks between the way down and the way up; default true. */
+  readonly middle?: boolean;
   /** Whether attention is entered and left by linear layers instead of convolutions; default false. */
   readonly linear?: boolean;
   /** Default 32. */
@@ -92,7 +94,8 @@ export function unet(config: UnetConfig): Denoiser {
       const start = convolution(p.at('conv_in'), noisy, first, { kernel: kernelIn, padding });
       const passed = [start];
       down(p, passed, place);
-      const middle = between(p.at('mid_block'), passed.at(-1) as Tensor, place);
+      const coarsest = passed.at(-1) as Tensor;
+      const middle = (config.middle ?? true) ? between(p.at('mid_block'), coarsest, place) : coarsest;
       return head(p, up(p, middle, passed, place), config.outputs, style, kernelOut);
     },
   };
@@ -273,6 +276,8 @@ export function readUnet(config: Fields): UnetConfig {
       crossOnly: crossOnly[i] as boolean,
     })),
     condition,
+    // Elsewhere null stands for the default; here it says that there are none.
+    middle: config.raw.mid_block_type !== null,
     linear: config.flag('use_linear_projection', false),
     groups: config.whole('norm_num_groups', 32),
     epsilon: config.number('norm_eps', 1e-5),

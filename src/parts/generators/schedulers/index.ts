@@ -7,10 +7,12 @@ import { ddpm } from './ddpm.js';
 import { dpmSolver } from './dpm-solver.js';
 import { euler } from './euler.js';
 import { eulerAncestral } from './euler-ancestral.js';
+import { flowMatchEuler } from './flow-match-euler.js';
 import { heun } from './heun.js';
 import { lcm } from './lcm.js';
 import { pndm } from './pndm.js';
 import type { Scheduler } from './sampler.js';
+import { uniPc } from './uni-pc.js';
 
 export { readNoise } from './noise.js';
 
@@ -20,9 +22,11 @@ export const schedulers = {
   DPMSolverMultistepScheduler: dpmSolver,
   EulerAncestralDiscreteScheduler: eulerAncestral,
   EulerDiscreteScheduler: euler,
+  FlowMatchEulerDiscreteScheduler: flowMatchEuler,
   HeunDiscreteScheduler: heun,
   LCMScheduler: lcm,
   PNDMScheduler: pndm,
+  UniPCMultistepScheduler: uniPc,
 } as const satisfies Readonly<Record<string, Scheduler>>;
 
 export interface ChosenSampling extends SamplingOptions {

@@ -1,0 +1,39 @@
+/**
+ * Euler's method for flow matching: the network predicts noise less picture, the direction of a straight path between them.
+ *
+ * Lipman et al., 2023, https://arxiv.org/abs/2210.02747; shifted moments: Esser et al., "Scaling Rectified Flow Transformers",
+ * 2024, section 5.3.2, https://arxiv.org/abs/2403.03206
+ */
+import { QuintetError } from '../../../tensor/index.js';
+import { mix, type Scheduler, unchanged } from './sampler.js';
+import { readCurve } from './sigmas.js';
+
+export const flowMatchEuler: Scheduler = (config) => {
+  if (config.flag('use_dynamic_shifting', false) || config.flag('invert_sigmas', false)) {
+    throw new QuintetError('unsupported', 'shifts that depend on the picture are not built here', { at: config.at });
+  }
+  const total = config.whole('num_train_timesteps', 1000);
+  const shift = config.number('shift', 1);
+  const stochastic = config.flag('stochastic_sampling', false);
+  const curve = readCurve(config);
+  const shifted = (sigma: number): number => (shift * sigma) / (1 + (shift - 1) * sigma);
+  return ({ steps }) => {
+    const [largest, smallest] = [shifted(1), shifted(1 / total)];
+    const even = Array.from({ length: steps }, (_, i) =>
+      shifted(largest + (steps === 1 ? 0 : (i * (smallest - largest)) / (steps - 1))),
+    );
+    const plain = curve ? curve.values(even[0] as number, even.at(-1) as number, steps) : even;
+    const sigmas = [...plain.map(Math.fround), 0];
+    return {
+      times: plain.map((sigma) => Math.fround(Math.fround(sigma) * total)),
+      start: 1,
+      shown: unchanged,
+      step(i, predicted, latents, noise) {
+        const [now, next] = [sigmas[i] as number, sigmas[i + 1] as number];
+        if (!stochastic) return mix([1, latents], [next - now, predicted]);
+        const picture = mix([1, latents], [-now, predicted]);
+        return mix([1 - next, picture], [next, noise()]);
+      },
+    };
+  };
+};
