@@ -12,7 +12,7 @@ import { expectClose, type Tolerance } from '../graph/close.js';
 type Arrays = Record<string, HostArray>;
 
 /** One engine for all tests of a file. */
-export const engine: Engine = nativeEngine();
+export const engine: Engine = nativeEngine({ threads: 1 });
 
 export const fixturePath = (name: string): string => new URL(`../fixtures/${name}`, import.meta.url).pathname;
 
@@ -87,7 +87,7 @@ export function expectSame(actual: HostArray | undefined, wanted: HostArray, wha
 }
 
 /** Expected numbers, those of padded tokens as NaN: they do not matter. */
-function present(key: string, { shape, ...array }: HostArray, mask: HostArray | undefined) {
+export function present(key: string, { shape, ...array }: HostArray, mask: HostArray | undefined) {
   const data = toNumbers({ shape, ...array });
   if (mask && ['logits', 'last_hidden'].includes(key)) {
     const width = shape[2] as number;
