@@ -61,7 +61,12 @@ export function sampleBatches(
 async function prepare(sample: Sample, processor: Processor, longest: number): Promise<PreparedSample> {
   const pictures = await Promise.all(sample.pictures.map((path) => loadPicture(path)));
   const layouts = processor.pixels([pictures]).layouts[0] ?? [];
-  const chat = { render: processor.render, encode: (text: string) => processor.encode(text, layouts) };
+  const { eos } = processor.tokenizer.special;
+  const chat = {
+    render: processor.render,
+    encode: (text: string) => processor.encode(text, layouts),
+    ...(eos === undefined ? {} : { end: eos }),
+  };
   return { ...cutTo(labelAnswers(sample.messages, chat), longest, sample.where), pictures };
 }
 
