@@ -18,7 +18,7 @@ export { type Checkpoint, openCheckpoint, writeSafetensors } from './checkpoint/
 /** Conversations to learn from. */
 export { type Dataset, openDataset, type Sample } from './data/index.js';
 /** Pictures, and what models make of them before they look. */
-export { loadPicture, type Picture } from './media/index.js';
+export { decodePicture, encodePng, loadPicture, type Picture } from './media/index.js';
 /** Models with weights: loading, answering, drawing, tracing, saving. */
 export {
   asSystem,
@@ -39,8 +39,10 @@ export {
   loadFromBytes,
   loadFromUrl,
   type Model,
+  type PaintPictureOptions,
   type PicturedChat,
   type Processor,
+  paintPicture,
   processPairs,
   type ReplyOptions,
   type ReplyPiece,

@@ -10,7 +10,7 @@ import { converse } from './conversation.js';
 import { exitCodes, UsageError } from './failures.js';
 import { onInterrupt } from './interrupt.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
-import { note } from './terminal.js';
+import { note, printable } from './terminal.js';
 
 export interface ChatOptions extends GlobalOptions, Omit<ReplyOptions, 'signal'> {
   readonly system?: string;
@@ -81,7 +81,7 @@ async function once(session: Chat, { prompt, pictures, loaded }: Question, optio
       {
         ...settingsOf(options),
         signal: interrupt.signal,
-        write: (text) => void (json || process.stdout.write(text)),
+        write: (text) => void (json || process.stdout.write(printable(text, process.stdout))),
       },
     );
     process.stdout.write(json ? `${JSON.stringify(asJson(given, loaded))}\n` : '\n');

@@ -6,7 +6,7 @@ import type { Chat, ReplyOptions } from '../model/index.js';
 import { nearest, QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
 import { answer, formatStats, userMessage } from './answer.js';
-import { bold, dim } from './terminal.js';
+import { bold, dim, printable } from './terminal.js';
 
 const help = `Type a question and press Enter. Besides:
   /picture PATH   show the model a picture with your next question
@@ -109,7 +109,7 @@ async function turn(chat: Chat, text: string, state: State, options: TurnOptions
       {
         ...settings,
         signal: controller.signal,
-        write: (piece) => void output.write(piece),
+        write: (piece) => void output.write(printable(piece, output)),
       },
     );
     output.write('\n');

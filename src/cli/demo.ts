@@ -1,7 +1,8 @@
-#!/usr/bin/env node
-/** `npm start`: the embedded model tells what is in one of the sample pictures, or answers about a picture that is given. */
+/**
+ * `quintet demo`, which `npm start` calls: the embedded model says what is in one of the sample pictures, or answers about a
+ * picture that is given.
+ */
 
-import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadPicture } from '../media/index.js';
@@ -9,11 +10,10 @@ import { asSystem, Chat, load } from '../model/index.js';
 import { parameterCount } from '../system/index.js';
 import { answer, formatStats, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
-import { report } from './failures.js';
 import { formatCount } from './format.js';
 import { onInterrupt } from './interrupt.js';
-import { loadOptions } from './settings.js';
-import { bold, note } from './terminal.js';
+import { type GlobalOptions, loadOptions } from './settings.js';
+import { bold, note, printable } from './terminal.js';
 
 const embedded = fileURLToPath(new URL('../../models/nano', import.meta.url));
 
@@ -27,27 +27,21 @@ Try next:
                                                 a larger model, downloaded once (0.5 GB)
 `;
 
-/** The first of the sample pictures. */
-async function samplePicture(): Promise<string> {
-  const folder = join(embedded, 'samples');
-  const [first] = (await readdir(folder)).filter((name) => /\.(png|jpe?g|webp)$/.test(name)).sort();
-  if (first === undefined) throw new Error(`no picture in ${folder}`);
-  return join(folder, first);
-}
-
-async function demonstrate(given: readonly string[]): Promise<void> {
+export async function demo(given: readonly string[], options: GlobalOptions, folder: string = embedded): Promise<void> {
   const { pictures: paths, prompt = 'Describe the picture.' } = await picturesAndPrompt(given);
-  const shown = paths.length > 0 ? paths : [await samplePicture()];
+  const shown = paths.length > 0 ? paths : [join(folder, 'samples/scene.png')];
   const interrupt = onInterrupt();
-  const model = asSystem(await load(embedded, await loadOptions({ offline: true })));
+  const model = asSystem(await load(folder, await loadOptions(options)));
   try {
     const chat = await Chat.open(model);
     const count = formatCount(parameterCount(model.declarations.values()));
     const names = shown.map((path) => relative(process.cwd(), path)).join(', ');
-    process.stdout.write(`nano, ${count} parameters, looks at ${names}\n${bold(`> ${prompt}`, process.stdout)}\n`);
+    process.stdout.write(
+      `${model.network.name}, ${count} parameters, looks at ${names}\n${bold(`> ${prompt}`, process.stdout)}\n`,
+    );
     const pictures = await Promise.all(shown.map((path) => loadPicture(path)));
     const conversation = { messages: [userMessage(prompt, pictures.length)], pictures };
-    const write = (text: string): void => void process.stdout.write(text);
+    const write = (text: string): void => void process.stdout.write(printable(text, process.stdout));
     const said = await answer(chat, conversation, { signal: interrupt.signal, write });
     process.stdout.write('\n');
     note(formatStats(said));
@@ -57,10 +51,4 @@ async function demonstrate(given: readonly string[]): Promise<void> {
     await model.close();
     interrupt.forget();
   }
-}
-
-try {
-  await demonstrate(process.argv.slice(2));
-} catch (error) {
-  process.exitCode = report(error);
 }

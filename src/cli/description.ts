@@ -11,8 +11,7 @@ import {
   resolveModel,
 } from '../checkpoint/index.js';
 import { input } from '../graph/index.js';
-import { isLatentDiffusion } from '../model/diffuse.js';
-import { checkpointWeights } from '../model/index.js';
+import { checkpointWeights, isLatentDiffusion } from '../model/index.js';
 import { type Declaration, rootScope, select } from '../nn/index.js';
 import { networkOf, recipes } from '../recipes/index.js';
 import {

@@ -2,8 +2,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { encodePng, type Picture } from '../media/index.js';
-import { isLatentDiffusion } from '../model/diffuse.js';
-import { asSystem, drawPicture, load, type Model, paintPicture } from '../model/index.js';
+import { asSystem, drawPicture, isLatentDiffusion, load, type Model, paintPicture } from '../model/index.js';
 import type { LatentDiffusion } from '../system/index.js';
 import { UsageError } from './failures.js';
 import { onInterrupt } from './interrupt.js';

@@ -29,7 +29,7 @@ export function createProgram(): Command {
     .configureOutput({ writeErr: (text) => process.stderr.write(text) })
     .addHelpText('after', examples('quintet chat models/nano photo.jpg "What is this?"', 'quintet info llava-1.5:7b'))
     .exitOverride();
-  for (const add of [addChat, addDraw, addTrain, addInfo, addRecipes, addTrace, addPull]) add(program);
+  for (const add of [addChat, addDraw, addTrain, addInfo, addRecipes, addTrace, addPull, addDemo]) add(program);
   return program;
 }
 
@@ -126,6 +126,17 @@ function addPull(program: Command): void {
     .action(async (name: string, _: unknown, command: Command) => {
       const { pull } = await import('./pull.js');
       await pull(name, command.optsWithGlobals<GlobalOptions & { revision?: string }>());
+    });
+}
+
+function addDemo(program: Command): void {
+  program
+    .command('demo')
+    .description('Shows what the embedded model says about a sample picture, or about yours.')
+    .argument('[picture|prompt...]', 'picture files, then a question')
+    .action(async (given: readonly string[], _: unknown, command: Command) => {
+      const { demo } = await import('./demo.js');
+      await demo(given, command.optsWithGlobals<GlobalOptions>());
     });
 }
 

@@ -16,7 +16,7 @@ export { type Cache, type LanguageEnds, LanguageSession, type NewTokens, ownWord
 export { type LoadOptions, load } from './load.js';
 export { asSystem, initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 export { type PaintPictureOptions, paintPicture } from './paint-picture.js';
-export { encodeTexts, processPairs } from './pairs.js';
+export { processPairs } from './pairs.js';
 export { type LoadedAdapter, readAdapter, writeAdapter } from './peft.js';
 export { createProcessor, type PicturedChat, type Processor } from './prompt.js';
 export { loadFromBytes, loadFromUrl } from './remote.js';

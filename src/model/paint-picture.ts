@@ -2,10 +2,9 @@
 
 import type { Picture } from '../media/index.js';
 import type { LatentDiffusion } from '../system/index.js';
-import type { HostArray } from '../tensor/index.js';
-import { Painter, type PainterOptions, type PaintOptions } from './diffuse.js';
+import { type HostArray, QuintetError } from '../tensor/index.js';
+import { captionIds, Painter, type PainterOptions, type PaintOptions } from './diffuse.js';
 import type { Model } from './model.js';
-import { encodeTexts } from './pairs.js';
 
 export interface PaintPictureOptions
   extends Omit<PaintOptions, 'condition' | 'against'>,
@@ -20,9 +19,11 @@ export async function paintPicture(
   text: string,
   { size, against = '', ...options }: PaintPictureOptions = {},
 ): Promise<Picture> {
+  const { files } = model;
+  if (!files) throw new QuintetError('not-found', 'the model came from no folder', { at: model.network.name });
   const painter = new Painter(model, model.network, size === undefined ? {} : { size });
   try {
-    const read = (words: string) => painter.read(encodeTexts(model, [words], { full: true }).input_ids as HostArray);
+    const read = (words: string) => painter.read(captionIds(files, [words]));
     const [condition, other] = [await read(text), await read(against)];
     return pictureOf(await painter.paint({ ...options, condition, against: other }));
   } finally {

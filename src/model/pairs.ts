@@ -1,9 +1,11 @@
 /** Texts and pictures for models that compare them, or see one of them alone: a row each. */
 
+import type { FolderFiles } from '../checkpoint/index.js';
 import { imageProcessorOf } from '../media/index.js';
 import type { HostArrays } from '../system/index.js';
 import { fields, type HostArray, hostArray, QuintetError } from '../tensor/index.js';
 import { createTokenizer } from '../text/index.js';
+import { captionIds, isLatentDiffusion } from './diffuse.js';
 import type { Model } from './model.js';
 import type { PicturedChat } from './prompt.js';
 
@@ -21,42 +23,33 @@ export function processPairs({ network, files }: Model, chats: readonly Pictured
   const pictures = chats.flatMap((chat) => chat.pictures);
   const { processorConfig: processor, preprocessorConfig: preprocessor } = files;
   const pixels = pictures.length > 0 ? imageProcessorOf({ processor, preprocessor })([pictures]).tensors : {};
-  return { ...(texts.length > 0 ? encodeTexts({ network, files }, texts) : {}), ...pixels };
+  if (texts.length === 0) return pixels;
+  return {
+    ...(isLatentDiffusion(network) ? { input_ids: captionIds(files, texts) } : encodeTexts(files, texts)),
+    ...pixels,
+  };
 }
 
-/**
- * Texts as `input_ids` [B, T] with `attention_mask`, cut to the model's length. With `full` they are padded to that length,
- * which the model then reads like words: there is no mask.
- */
-export function encodeTexts(
-  { network, files }: Pick<Model, 'network' | 'files'>,
-  texts: readonly string[],
-  { full = readsPadding(files) }: { readonly full?: boolean } = {},
-): HostArrays {
-  if (!files?.tokenizer) {
-    throw new QuintetError('not-found', 'no tokenizer.json beside the weights', { at: network.name });
-  }
+function encodeTexts(files: FolderFiles, texts: readonly string[]): HostArrays {
+  if (!files.tokenizer) throw new QuintetError('not-found', 'no tokenizer.json beside the weights');
   const tokenizer = createTokenizer(files.tokenizer, files.tokenizerConfig);
-  const longest = fields(files.tokenizerConfig ?? {}, 'tokenizer_config.json').whole('model_max_length');
-  const rows = texts.map((text) => cut(tokenizer.encode(text, { special: true, parse: true }), longest));
-  const length = full ? longest : Math.max(...rows.map((row) => row.length));
+  const settings = fields(files.tokenizerConfig ?? {}, 'tokenizer_config.json');
+  // SigLIP was trained on padding to the full length, which its last token sees; the others are told by a mask.
+  if (settings.text('tokenizer_class', '').startsWith('Siglip')) return { input_ids: captionIds(files, texts) };
+  const longest = settings.whole('model_max_length');
+  const rows = texts.map((text) => {
+    const ids = tokenizer.encode(text, { special: true, parse: true });
+    return ids.length <= longest ? ids : [...ids.slice(0, longest - 1), ids.at(-1) as number];
+  });
+  const length = Math.max(...rows.map((row) => row.length));
   const table = (of: (row: readonly number[], t: number) => number): HostArray =>
     hostArray(
       'i64',
       [rows.length, length],
       rows.flatMap((row) => Array.from({ length }, (_, t) => of(row, t))),
     );
-  const ids = table((row, t) => row[t] ?? tokenizer.special.pad ?? 0);
-  return full ? { input_ids: ids } : { input_ids: ids, attention_mask: table((row, t) => (t < row.length ? 1 : 0)) };
-}
-
-/** SigLIP was trained on padding to the full length, which its last token sees; the others are told by a mask. */
-function readsPadding(files: Model['files']): boolean {
-  return fields(files?.tokenizerConfig ?? {}, 'tokenizer_config.json')
-    .text('tokenizer_class', '')
-    .startsWith('Siglip');
-}
-
-function cut(ids: readonly number[], longest: number): readonly number[] {
-  return ids.length <= longest ? ids : [...ids.slice(0, longest - 1), ids.at(-1) as number];
+  return {
+    input_ids: table((row, t) => row[t] ?? tokenizer.special.pad ?? 0),
+    attention_mask: table((row, t) => (t < row.length ? 1 : 0)),
+  };
 }

@@ -15,16 +15,22 @@ export interface Ended {
   readonly stderr: string;
 }
 
+type Watcher = (text: string, signal: (name: NodeJS.Signals) => void) => void;
+
 export interface RunOptions {
   /** Written to the standard input, which then ends. */
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Called with each piece of the standard output. */
-  readonly onOutput?: (text: string, signal: (name: NodeJS.Signals) => void) => void;
+  /** Called with each piece of the standard output, or of the standard error. */
+  readonly onOutput?: Watcher;
+  readonly onError?: Watcher;
 }
 
 /** Runs `quintet` from the sources and waits for its end. */
-export function quintet(args: readonly string[], { input = '', env = {}, onOutput }: RunOptions = {}): Promise<Ended> {
+export function quintet(
+  args: readonly string[],
+  { input = '', env = {}, onOutput, onError }: RunOptions = {},
+): Promise<Ended> {
   const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
     env: { ...process.env, HF_HUB_OFFLINE: '1', NO_COLOR: '1', ...env },
   });
@@ -35,6 +41,7 @@ export function quintet(args: readonly string[], { input = '', env = {}, onOutpu
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
+    onError?.(text, (name) => child.kill(name));
   });
   child.stdin.on('error', () => {});
   child.stdin.end(input);

@@ -1,0 +1,240 @@
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openCheckpoint } from '../../src/checkpoint/index.js';
+import { loadPicture } from '../../src/media/index.js';
+import { quintet, temporaryFolder } from './cli.js';
+
+const fixtures = new URL('../fixtures', import.meta.url).pathname;
+const model = (name: string): string => join(fixtures, name, 'model');
+const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
+const llavaAnswer = (readJson(join(fixtures, 'llava/expected.json')) as { answer_text: string }).answer_text;
+const llavaQuestion = [model('llava'), join(fixtures, 'llava/media/one.png'), 'What do you see?', '--max-tokens', '16'];
+
+/** A fixture's model in a folder of its own, with other settings. */
+function changedModel(name: string, settings: Record<string, unknown>): string {
+  const folder = join(temporaryFolder(), 'model');
+  cpSync(model(name), folder, { recursive: true });
+  const config = readJson(join(folder, 'config.json')) as Record<string, unknown>;
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, ...settings }));
+  return folder;
+}
+
+describe('chat', () => {
+  test('streams the answer of the reference piece by piece', async () => {
+    const pieces: string[] = [];
+    const { code, stdout, stderr } = await quintet(['chat', ...llavaQuestion, '--stats'], {
+      onOutput: (text) => pieces.push(text),
+    });
+    expect(stdout).toBe(`${llavaAnswer}\n`);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^first token after .* 16 tokens in .* tokens\/s/);
+    expect(pieces.length).toBeGreaterThan(2);
+  });
+
+  test('gives the same answer as one JSON object, by the WebAssembly engine too', async () => {
+    const { stdout } = await quintet(['chat', ...llavaQuestion, '--json', '--engine', 'web']);
+    const answer = JSON.parse(stdout) as { timing: { firstToken: number; total: number } };
+    expect(answer).toMatchObject({ text: llavaAnswer, tokens: 16, end: 'length' });
+    expect(answer.timing.total).toBeGreaterThan(answer.timing.firstToken);
+  });
+
+  test('takes its prompt from another program, and the same draws from the same seed', async () => {
+    const args = ['chat', model('llama'), '--max-tokens', '12', '--temperature', '1.5', '--seed'];
+    const answers = await Promise.all(
+      ['1', '1', '2'].map(async (seed) => (await quintet([...args, seed], { input: 'Name a river.\n' })).stdout),
+    );
+    expect(answers[0]).not.toBe('\n');
+    expect(answers[1]).toBe(answers[0]);
+    expect(answers[2]).not.toBe(answers[0]);
+  });
+
+  test('ends before a stop text', async () => {
+    const { stdout } = await quintet(['chat', ...llavaQuestion, '--stop', 'zzz', '--stop', llavaAnswer.slice(3, 6)]);
+    expect(stdout).toBe(`${llavaAnswer.slice(0, llavaAnswer.indexOf(llavaAnswer.slice(3, 6)))}\n`);
+  });
+
+  test('Ctrl-C ends the answer with what there is', async () => {
+    const endless = changedModel('llama', { max_position_embeddings: 200_000, eos_token_id: null });
+    const args = ['chat', endless, 'hello', '--max-tokens', '100000', '--stats'];
+    let sent = false;
+    const { code, stdout, stderr } = await quintet(args, {
+      onOutput(_, signal) {
+        if (!sent) signal('SIGINT');
+        sent = true;
+      },
+    });
+    expect(code).toBe(130);
+    expect(stdout).toMatch(/\n$/);
+    expect(stdout.length).toBeGreaterThan(1);
+    expect(stderr).toMatch(/^first token after/);
+  });
+});
+
+describe('info', () => {
+  test('counts the parameters of a folder by part', async () => {
+    const fixture = readJson(join(fixtures, 'llava/fixture.json')) as { parameters: number };
+    const { stdout } = await quintet(['info', model('llava'), '--json', '--parameters']);
+    const found = JSON.parse(stdout) as {
+      parameters: number;
+      parts: { kind: string; prefix: string; parameters: number }[];
+      memory: { weights: number; cachePerToken: number };
+      weights: { bytes: number; problem?: string };
+      chatTemplate: string;
+      shapes: Record<string, number[]>;
+    };
+    expect(found.parameters).toBe(fixture.parameters);
+    expect(found.parts.map(({ kind, prefix }) => `${kind} ${prefix}`)).toEqual([
+      'encoder vision_tower',
+      'input-projector multi_modal_projector',
+      'backbone language_model',
+    ]);
+    expect(found.parts.reduce((sum, part) => sum + part.parameters, 0)).toBe(fixture.parameters);
+    expect(found.memory.weights).toBe(4 * fixture.parameters);
+    expect(found.weights).toMatchObject({ bytes: 4 * fixture.parameters });
+    expect(found.weights.problem).toBeUndefined();
+    expect(found.chatTemplate).toContain('ASSISTANT');
+    const { text_config: text } = readJson(join(model('llava'), 'config.json')) as {
+      text_config: Record<string, number>;
+    };
+    const { num_hidden_layers: depth = 0, num_key_value_heads: kvHeads = 0 } = text;
+    const headWidth = (text.hidden_size as number) / (text.num_attention_heads as number);
+    expect(found.memory.cachePerToken).toBe(
+      4 * 2 * depth * (kvHeads || (text.num_attention_heads as number)) * headWidth,
+    );
+    expect(found.shapes['language_model.lm_head.weight']).toEqual([text.vocab_size, text.hidden_size]);
+  });
+
+  test('describes a published size without weights', async () => {
+    const { stdout } = await quintet(['info', 'llava-1.5:7b']);
+    expect(stdout).toContain('arXiv:2310.03744');
+    expect(stdout).toMatch(/total +7\.06B/);
+    expect(stdout).toMatch(/Context +4096 tokens/);
+    expect(stdout).toMatch(/align .* trains 21\.0M: multi_modal_projector\.\*\*/);
+  });
+
+  test('says of weights that do not fit what is missing', async () => {
+    const { code, stdout } = await quintet(['info', changedModel('llama', { num_hidden_layers: 3 })]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('missing: model.layers.2.self_attn.q_proj.weight');
+  });
+
+  test('prints the graph of a forward pass as text', async () => {
+    const { stdout } = await quintet(['info', 'llama:tiny', '--graph']);
+    expect(stdout).toMatch(/^graph llama-tiny\n/);
+    expect(stdout).toMatch(/= MatMul\(%\d+, %\d+\).* f32 \[B, T, 256\]/);
+    expect(stdout).toMatch(/\n {2}output logits = %\d+\n/);
+  });
+});
+
+test('recipes are listed with their sizes', async () => {
+  const { stdout } = await quintet(['recipes', '--json']);
+  const found = JSON.parse(stdout) as { name: string; paper?: string; sizes: { name: string; parameters: number }[] }[];
+  const llava = found.find(({ name }) => name === 'llava-1.5');
+  expect(llava?.paper).toBe('arXiv:2310.03744');
+  expect(llava?.sizes.map(({ name }) => name)).toContain('7b');
+  const smol = found.find(({ name }) => name === 'llama')?.sizes.find(({ name }) => name === 'smollm2-135m');
+  expect(smol?.parameters).toBe(134_515_008); // as its model card says
+});
+
+describe('mistakes', () => {
+  const llama = model('llama');
+  test.each([
+    [2, [], 'Usage: quintet'],
+    [2, ['chta'], 'Did you mean chat?'],
+    [2, ['chat'], "missing required argument 'model'"],
+    [2, ['chat', llama, '--temprature', '1', 'hi'], 'Did you mean --temperature?'],
+    [2, ['chat', llama, '--top-p', '2', 'hi'], 'Expected a number from 0 to 1.'],
+    [2, ['chat', llama], 'no prompt'],
+    [2, ['chat', llama, 'one', 'two'], 'two prompts: "one" and "two"'],
+    [2, ['chat', llama, 'none.png', 'hi'], 'no such picture: none.png'],
+    [2, ['chat', llama, 'https://example.org/a.png', 'hi'], 'not fetched from addresses'],
+    [2, ['trace', llama, '--outputs', 'x'], 'give either --inputs FILE or --messages FILE'],
+    [1, ['chat', join(fixtures, 'none'), 'hi'], 'no such file or folder'],
+    [1, ['chat', 'no-such/model', 'hi', '--offline'], 'Offline mode'],
+    [1, ['chat', model('clip'), 'hi'], 'clip has no language model'],
+    [1, ['info', 'lava-1.5'], 'The nearest recipe is "llava-1.5"'],
+    [1, ['info', 'llava-1.5:8b'], 'did you mean "7b"?'],
+    [1, ['train', 'none.yaml'], 'none.yaml: no such run file'],
+    [1, ['chat', llama, 'hi', '--library', './none.so'], 'none.so: ONNX Runtime could not be loaded'],
+  ])('exit code %i: %j', async (expected, args, message) => {
+    const { code, stdout, stderr } = await quintet(args);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/\n {4}at /);
+    expect([code, stdout]).toEqual([expected, '']);
+  });
+
+  test('show a stack with --debug only', async () => {
+    const { stderr } = await quintet(['info', 'lava-1.5', '--debug']);
+    expect(stderr).toMatch(/\n {4}at /);
+  });
+});
+
+test('a profile of operators is written for each session', async () => {
+  const file = join(temporaryFolder(), 'profile.json');
+  await quintet(['chat', ...llavaQuestion, '--profile', file]);
+  for (const written of [file, file.replace('.json', '-2.json')]) {
+    const events = readJson(written) as { name: string }[];
+    expect(events.some(({ name }) => name.includes('MatMul'))).toBe(true);
+  }
+});
+
+test('draw writes the picture that the model draws', async () => {
+  const file = join(temporaryFolder(), 'moon.png');
+  const { code, stderr } = await quintet(['draw', model('janus'), 'Draw a picture of the moon.', '-o', file]);
+  expect(code, stderr).toBe(0);
+  const { width, height, data } = await loadPicture(file);
+  expect([width, height]).toEqual([6, 6]);
+  expect(new Set(data).size).toBeGreaterThan(10);
+});
+
+describe('train', () => {
+  const samples = ['red', 'green', 'blue', 'big', 'small'].map((word) => ({
+    messages: [
+      { role: 'user', content: 'say it' },
+      { role: 'assistant', content: `it is ${word}` },
+    ],
+  }));
+
+  function runFolder(): { readonly run: string; readonly trained: (output: string) => string } {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'data'));
+    writeFileSync(join(folder, 'data/chats.jsonl'), samples.map((sample) => JSON.stringify(sample)).join('\n'));
+    const run = join(folder, 'run.yaml');
+    const stage = `{ name: all, train: ['**'], data: data/chats.jsonl, batch: 2, steps: 300, optimizer: { lr: 1.0e-3 } }`;
+    writeFileSync(run, `model: ${model('llama')}\noutput: once\nseed: 3\nstages:\n  - ${stage}\n`);
+    return { run, trained: (output) => join(folder, output, 'model/model.safetensors') };
+  }
+
+  test('a run that Ctrl-C stopped goes on to the very weights of one that was not stopped', async () => {
+    const { run, trained } = runFolder();
+    const twice = join(run, '../twice');
+    let sent = false;
+    const first = await quintet(['train', run, '--output', twice], {
+      onError(text, signal) {
+        if (!sent && /all {2}\d+\/300/.test(text)) {
+          sent = true;
+          signal('SIGINT');
+        }
+      },
+    });
+    expect(first.stdout).toMatch(/^Stopped after step \d+ of 300/);
+    expect(first.code).toBe(130);
+    expect(existsSync(trained('twice'))).toBe(false);
+    const [second, once] = [await quintet(['train', run, '--output', twice]), await quintet(['train', run])];
+    expect([second.code, once.code]).toEqual([0, 0]);
+    expect(once.stderr).toMatch(
+      /all {2}300\/300 {2}loss \d+\.\d{4} {2}rate \S+ {2}\S+ tokens\/s {2}waiting \d+ % {2}done/,
+    );
+    expect(readFileSync(trained('twice')).equals(readFileSync(trained('once')))).toBe(true);
+  });
+
+  test('--steps runs every stage for so many', async () => {
+    const { run, trained } = runFolder();
+    const { stdout } = await quintet(['train', run, '--steps', '2']);
+    expect(stdout).toMatch(/^Trained in .* after step 2 of 2, loss \d/);
+    const checkpoint = await openCheckpoint(trained('once'));
+    expect(checkpoint.tensors.has('model.embed_tokens.weight')).toBe(true);
+    await checkpoint.close();
+  });
+});
