@@ -216,13 +216,8 @@ function run(
       pc++;
       if (matched && op.giveBack && position > lowest) stack.push(pc, position, lowest);
     } else if (op.kind === 'choice') {
-      const next = position < text.length ? (text.codePointAt(position) as number) : -1;
+      addOptions(op.options, text, position, stack);
       matched = false;
-      for (let i = op.options.length - 1; i >= 0; i--) {
-        const option = op.options[i] as Option;
-        if (option.first !== undefined && (next < 0 || !option.first.has(next))) continue;
-        stack.push(option.pc, position, position);
-      }
       if (stack.length > mostPending) spend(fuel, Infinity, `pattern /${source}/`);
     } else if (op.kind === 'jump') pc = op.pc;
     else if (op.kind === 'atomic') {
@@ -246,6 +241,16 @@ function run(
       position = stepBack(text, position, 1);
       if (position > lowest) stack.push(pc, position, lowest);
     }
+  }
+}
+
+/** Puts the options that can start with the next character on the stack, the first on top. */
+function addOptions(options: readonly Option[], text: string, position: number, stack: number[]): void {
+  const next = position < text.length ? (text.codePointAt(position) as number) : -1;
+  for (let i = options.length - 1; i >= 0; i--) {
+    const option = options[i] as Option;
+    if (option.first !== undefined && (next < 0 || !option.first.has(next))) continue;
+    stack.push(option.pc, position, position);
   }
 }
 
