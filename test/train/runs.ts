@@ -1,0 +1,47 @@
+/** Run files in folders of their own: a tiny LLaVA over four chats about pictures. */
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { stringify } from 'yaml';
+import { fixturePath } from '../parts/fixture.js';
+
+const chat = (picture: string, question: string, answer: string) => ({
+  messages: [
+    {
+      role: 'user',
+      content: [
+        { type: 'image', path: picture },
+        { type: 'text', text: question },
+      ],
+    },
+    { role: 'assistant', content: answer },
+  ],
+});
+
+export const chats = [
+  chat('one.png', 'What do you see?', 'a tall tree'),
+  chat('two.png', 'How many birds?', 'two birds'),
+  chat('grey.png', 'What do you see?', 'nothing at all'),
+  chat('two.png', 'What do you see?', 'birds in a tree'),
+];
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** A folder that lasts as long as the test, with pictures, `chats.jsonl` and `run.yaml`, whose path is returned. */
+export function runFolder(settings: Settings): { readonly folder: string; readonly file: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'quintet-run-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  cpSync(`${fixturePath('llava')}/media`, folder, { recursive: true });
+  cpSync(`${fixturePath('llava')}/model`, join(folder, 'base'), { recursive: true });
+  writeFileSync(join(folder, 'chats.jsonl'), chats.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const file = join(folder, 'run.yaml');
+  writeFileSync(file, stringify({ model: './base', output: 'out', seed: 3, ...settings }));
+  return { folder, file };
+}
+
+/** A stage of a run file. */
+export const stage = (settings: Settings): Settings => ({
+  ...{ data: 'chats.jsonl', batch: 2, steps: 4, optimizer: { lr: 3e-3, warmup: 2, schedule: 'cosine' } },
+  ...settings,
+});
