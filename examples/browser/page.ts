@@ -40,6 +40,22 @@ function show(chosen: Blob | null | undefined): void {
   drop.classList.add('filled');
 }
 
+/** Pictures that the server has for its own model. */
+async function offerSamples(): Promise<void> {
+  const response = await fetch('samples.json');
+  if (!response.ok || settings.has('model')) return;
+  for (const address of (await response.json()) as string[]) {
+    const button = document.createElement('button');
+    const image = document.createElement('img');
+    image.src = address;
+    image.alt = `Sample picture: ${/([^/]*)\.\w+$/.exec(address)?.[1]?.replaceAll('-', ', ')}`;
+    button.type = 'button';
+    button.append(image);
+    button.addEventListener('click', async () => show(await (await fetch(address)).blob()));
+    find('samples').append(button);
+  }
+}
+
 function beginAnew(): void {
   send({ kind: 'stop' });
   send({ kind: 'forget' });
@@ -137,6 +153,7 @@ function listenToUser(): void {
 worker.addEventListener('message', ({ data }: MessageEvent<Reply>) => hear[data.kind](data as never));
 worker.addEventListener('error', ({ message }) => hear.failed({ kind: 'failed', message: message || 'no worker' }));
 listenToUser();
+offerSamples();
 setState('opening');
 // WebAssembly has threads only in a page that shares nothing with other sites, which its server's headers say.
 const threads = crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;

@@ -1,7 +1,7 @@
 /** A small server for examples/browser: the page, bundled, and folders of models beside it. */
 
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
@@ -56,7 +56,8 @@ export async function bundleExample(): Promise<Map<string, Uint8Array>> {
 
 /** Serves the example on this machine only. */
 export async function serveExample({ port = 0, folders }: ServerOptions): Promise<ExampleServer> {
-  const scripts = await bundleExample();
+  const made = await bundleExample();
+  made.set('/samples.json', new TextEncoder().encode(JSON.stringify(await samplesIn(folders))));
   const { resolve: ofPackage } = createRequire(import.meta.url);
   const files = new Map([
     ['/', join(example, 'index.html')],
@@ -66,8 +67,8 @@ export async function serveExample({ port = 0, folders }: ServerOptions): Promis
   ]);
   const server = createServer((request, response) => {
     const path = pathOf(request.url ?? '/');
-    const script = scripts.get(path);
-    if (script) return void head(response, '.js', script.byteLength).end(script);
+    const bytes = made.get(path);
+    if (bytes) return void head(response, extname(path), bytes.byteLength).end(bytes);
     const file = files.get(path) ?? fileWithin(folders, path);
     sendFile(response, file).catch(() => response.destroy());
   });
@@ -79,6 +80,15 @@ export async function serveExample({ port = 0, folders }: ServerOptions): Promis
       return new Promise((closed) => server.close(() => closed()));
     },
   };
+}
+
+/** Addresses of the pictures in the folders' own folders `samples`. */
+async function samplesIn(folders: ServerOptions['folders']): Promise<string[]> {
+  const found = Object.entries(folders).map(async ([prefix, folder]) => {
+    const names = await readdir(join(folder, 'samples')).catch(() => []);
+    return names.filter((name) => /\.(png|jpg|webp)$/.test(name)).map((name) => `${prefix.slice(1)}samples/${name}`);
+  });
+  return (await Promise.all(found)).flat();
 }
 
 /** The path of a request without its escapes; empty where it is none. */

@@ -30,16 +30,22 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
   beforeAll(async () => {
     server = await serveExample({ folders: { '/fixtures/': fixturePath('.') } });
     browser = await chromium.launch({ executablePath: chromiumPath as string, args: [...flags, ...quiet] });
-  });
+  }, 60_000);
 
   afterAll(async () => {
     await browser?.close();
     await server?.close();
   });
 
+  async function newPage(): Promise<Page> {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(60_000);
+    return page;
+  }
+
   /** A page whose model is open. */
   async function open(name: string): Promise<Page> {
-    const page = await browser.newPage();
+    const page = await newPage();
     await page.goto(`${server.url}?model=fixtures/${name}/model/&tokens=16`);
     await page.waitForSelector('body:not([data-state="opening"])');
     return page;
@@ -94,7 +100,7 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await page.setInputFiles('#file', { name: 'a.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
     expect(await ask(page, 'What do you see?')).toMatch(/a\.png: /);
     expect(await page.getAttribute('body', 'data-state')).toBe('idle');
-    const missing = await browser.newPage();
+    const missing = await newPage();
     await missing.goto(`${server.url}?model=fixtures/nothing/`);
     await missing.waitForSelector('body[data-state="failed"]');
     expect(await missing.textContent('#log')).toContain('no config.json at this address');
