@@ -56,6 +56,8 @@ export interface RunStage {
 }
 
 const largestFile = 2 ** 20;
+/** Folders beside those of the stages. */
+const results = ['model', 'adapter'];
 const known = ['model', 'fresh', 'output', 'seed', 'stages'];
 const knownOfStage = [
   ...['name', 'train', 'data', 'pictures', 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'optimizer'],
@@ -86,8 +88,16 @@ export function runOf(file: Fields, path: string, own: readonly Stage[]): RunFil
     fresh: file.flag('fresh', false),
     output: resolve(folder, file.text('output')),
     seed: file.whole('seed', 0),
-    stages: file.objects('stages').map((stage) => stageOf(stage, folder, own)),
+    stages: stagesOf(file, folder, own),
   };
+}
+
+function stagesOf(file: Fields, folder: string, own: readonly Stage[]): RunStage[] {
+  const stages = file.objects('stages').map((stage) => stageOf(stage, folder, own));
+  const twice = stages.find(({ name }, i) => stages.findIndex((other) => other.name === name) < i);
+  if (stages.length > 0 && !twice) return stages;
+  const why = twice ? `two stages are called "${twice.name}"` : 'there are no stages';
+  throw new QuintetError('config', why, { at: `${file.at}: stages` });
 }
 
 /** A path relative to the file, or a hub name as it is. */
@@ -98,9 +108,9 @@ export function modelOf(file: Fields, folder: string): string {
 
 function stageOf(stage: Fields, folder: string, own: readonly Stage[]): RunStage {
   refuseUnknown(stage, knownOfStage);
-  const name = stage.text('name');
+  const name = nameOf(stage);
   const base = own.find((other) => other.name === name);
-  const steps = stage.has('steps') ? { steps: stage.whole('steps') } : undefined;
+  const steps = stage.has('steps') ? { steps: countOf(stage, 'steps') } : undefined;
   const epochs = stage.has('epochs') ? { epochs: stage.number('epochs') } : undefined;
   const lora = stage.has('lora') ? loraOf(stage.object('lora')) : undefined;
   const train = stage.texts('train', lora ? [] : base?.train);
@@ -110,14 +120,30 @@ function stageOf(stage: Fields, folder: string, own: readonly Stage[]): RunStage
     data: resolve(folder, stage.text('data')),
     objective: stage.has('objective') ? objectiveOf(stage) : (base?.objective ?? nextToken()),
     optimizer: optimizerOf(stage.object('optimizer', { optional: base !== undefined }), base?.optimizer),
-    batch: stage.whole('batch', base?.batch),
+    batch: countOf(stage, 'batch', base?.batch),
     length: steps ?? epochs ?? base?.length ?? { epochs: 1 },
     ...(stage.has('pictures') ? { pictures: resolve(folder, stage.text('pictures')) } : {}),
-    ...(stage.has('microBatch') ? { microBatch: stage.whole('microBatch') } : {}),
-    ...(stage.has('longest') ? { longest: stage.whole('longest') } : {}),
-    ...(stage.has('saveEvery') ? { saveEvery: stage.whole('saveEvery') } : {}),
+    ...(stage.has('microBatch') ? { microBatch: countOf(stage, 'microBatch') } : {}),
+    ...(stage.has('longest') ? { longest: countOf(stage, 'longest') } : {}),
+    ...(stage.has('saveEvery') ? { saveEvery: countOf(stage, 'saveEvery') } : {}),
     ...(lora ? { lora } : {}),
   };
+}
+
+/** What a stage is called, and the folder of its checkpoints. */
+function nameOf(stage: Fields): string {
+  const name = stage.text('name');
+  if (/^[\w-][\w.-]*$/.test(name) && !results.includes(name)) return name;
+  throw new QuintetError('config', `"${name}" cannot name a stage`, {
+    at: `${stage.at}.name`,
+    hint: `use letters, digits, dots, - and _, and none of ${results.join(', ')}, which are folders of results`,
+  });
+}
+
+function countOf(file: Fields, name: string, otherwise?: number): number {
+  const count = file.whole(name, otherwise);
+  if (count >= 1) return count;
+  throw new QuintetError('config', `expected a whole number from 1 on, got ${count}`, { at: `${file.at}.${name}` });
 }
 
 function objectiveOf(stage: Fields): Stage['objective'] {
@@ -127,7 +153,7 @@ function objectiveOf(stage: Fields): Stage['objective'] {
 function loraOf(lora: Fields): LoraOptions {
   refuseUnknown(lora, ['rank', 'alpha', 'rankStabilised', 'on']);
   return {
-    rank: lora.whole('rank'),
+    rank: countOf(lora, 'rank'),
     on: lora.texts('on'),
     rankStabilised: lora.flag('rankStabilised', false),
     ...(lora.has('alpha') ? { alpha: lora.number('alpha') } : {}),

@@ -1,0 +1,147 @@
+/** Run files: what they say wrongly, and whole runs over two stages. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { asSystem, Chat, load, type Model, traceNetwork } from '../../src/model/index.js';
+import { type HostArray, QuintetError, toNumbers } from '../../src/tensor/index.js';
+import { runFile } from '../../src/train/run.js';
+import { engine, fixtureTensors } from '../parts/fixture.js';
+import { runFolder, stage } from './runs.js';
+
+/** The message of the error that a run file ends in. */
+async function complaint(settings: Readonly<Record<string, unknown>>): Promise<string> {
+  const { file, folder } = runFolder(settings);
+  const error = await runFile(file, { engine }).catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(QuintetError);
+  return (error as Error).message.replaceAll(folder, '');
+}
+
+const align = (settings: Readonly<Record<string, unknown>>) => ({ stages: [stage({ name: 'align', ...settings })] });
+
+test.each<[Readonly<Record<string, unknown>>, RegExp]>([
+  [{ ...align({}), modell: 'x' }, /run\.yaml: there is no field "modell"; did you mean "model"\?/],
+  [{ ...align({}), output: 3 }, /run\.yaml: output: expected .*got 3/],
+  [{ ...align({}), model: './bse' }, /bse/],
+  [{ stages: 'align' }, /run\.yaml: stages: expected/],
+  [align({ bach: 3 }), /stages\[0\]: there is no field "bach"; did you mean "batch"\?/],
+  [align({ batch: 'two' }), /stages\[0\].*batch: expected a whole number, got "two"/],
+  [align({ batch: 0 }), /stages\[0\]\.batch: expected a whole number from 1 on, got 0/],
+  [align({ microBatch: 0 }), /microBatch: expected/],
+  [align({ steps: 0 }), /steps: expected/],
+  [align({ saveEvery: 0 }), /saveEvery: expected/],
+  [align({ longest: 0 }), /longest: expected/],
+  [align({ longest: 1 }), /no answer to learn in its first 1 of \d+ tokens/],
+  [
+    align({ optimizer: { lr: 1e-3, shedule: 'cosine' } }),
+    /optimizer: there is no field "shedule"; did you mean "schedule"\?/,
+  ],
+  [align({ optimizer: { lr: 1e-3, schedule: 'cosin' } }), /schedule: .*"cosin"/],
+  [align({ optimizer: { lr: -1 } }), /lr: expected a positive number, got -1/],
+  [align({ train: ['multi_modal_projecter.**'] }), /"multi_modal_projecter\.\*\*" matches no parameter/],
+  [align({ lora: { rank: 4, on: ['language_model.**.x_proj'] } }), /matches no parameter/],
+  [align({ lora: { rank: 0, on: ['language_model.**.q_proj'] } }), /stages\[0\]\.lora\.rank: expected/],
+  [align({ data: 'chat.jsonl' }), /chat\.jsonl/],
+  [align({ pictures: 'elsewhere' }), /elsewhere/],
+  [{ stages: [stage({ name: 'align' }), stage({ name: 'align' })] }, /stages: two stages are called "align"/],
+  [{ stages: [stage({ name: '../align' })] }, /name: "\.\.\/align" cannot name a stage/],
+  [{ stages: [stage({ name: 'model' })] }, /name: "model" cannot name a stage/],
+  [{ stages: [] }, /there are no stages/],
+])('a run file with %j says what is wrong', async (settings, message) => {
+  expect(await complaint(settings)).toMatch(message);
+});
+
+test('YAML that is none is told with its line', async () => {
+  const { file } = runFolder({});
+  writeFileSync(file, 'model: ./base\noutput: [\nstages: }\n');
+  await expect(runFile(file, { engine })).rejects.toThrow(/run\.yaml:[23]/);
+});
+
+async function logits(model: Model): Promise<HostArray> {
+  const { input_ids, attention_mask, pixel_values } = await fixtureTensors('llava', 'inputs');
+  const inputs = { input_ids, attention_mask, pixel_values } as Record<string, HostArray>;
+  return (await traceNetwork(model, inputs, { want: ['logits'] })).logits as HostArray;
+}
+
+async function open(...args: Parameters<typeof load>): Promise<Model> {
+  const model = await load(...args);
+  onTestFinished(() => model.close());
+  return model;
+}
+
+test('two stages give a folder that loads again, answers, and holds what was trained', async () => {
+  const { folder, file } = runFolder({
+    stages: [stage({ name: 'align' }), stage({ name: 'instruct', train: ['language_model.**'] })],
+  });
+  const stages: string[] = [];
+  const result = await runFile(file, {
+    engine,
+    onStage: ({ name }, { samples, steps }) => stages.push(`${name} ${samples} ${steps}`),
+  });
+  expect(stages).toEqual(['align 4 4', 'instruct 4 4']);
+  expect(result).toEqual({ stopped: false, folder: join(folder, 'out/model') });
+  for (const name of ['align', 'instruct'])
+    expect(
+      readFileSync(join(folder, 'out', name, 'log.jsonl'), 'utf8')
+        .trim()
+        .split('\n').length,
+    ).toBe(4);
+
+  const [base, trained] = [
+    await open(join(folder, 'base'), { engine }),
+    await open(join(folder, 'out/model'), { engine }),
+  ];
+  const read = async (model: Model, name: string) =>
+    toNumbers(await model.weights.read(model.declarations.get(name) as never));
+  const [projector, words, eye] = [
+    'multi_modal_projector.linear_1.weight',
+    'language_model.lm_head.weight',
+    'vision_tower.vision_model.embeddings.patch_embedding.weight',
+  ];
+  for (const name of [projector, words]) expect(await read(trained, name), name).not.toEqual(await read(base, name));
+  expect(await read(trained, eye)).toEqual(await read(base, eye));
+  const chat = await Chat.open(asSystem(trained));
+  expect(
+    await chat.answer({ messages: [{ role: 'user', content: 'What do you see?' }], pictures: [] }, { maxTokens: 3 }),
+  ).toBeTypeOf('string');
+  await chat.close();
+});
+
+test('a last stage with LoRA gives an adapter over the base that equals the run with its weights merged', async () => {
+  const stages = [
+    stage({ name: 'align' }),
+    stage({ name: 'instruct', train: [], lora: { rank: 2, on: ['language_model.**.{q,v}_proj'] } }),
+  ];
+  const { folder, file } = runFolder({ stages });
+  const { folder: adapter } = await runFile(file, { engine });
+  expect(adapter).toBe(join(folder, 'out/adapter'));
+  expect(existsSync(join(folder, 'out/model'))).toBe(false);
+  const base = await logits(await open(join(folder, 'base'), { engine }));
+  const adapted = await logits(await open(join(folder, 'base'), { engine, adapter: adapter as string }));
+  expect(toNumbers(adapted)).not.toEqual(toNumbers(base));
+});
+
+test('a signal ends a run with a checkpoint, from which it goes on to the same end', async () => {
+  const stages = [stage({ name: 'align', steps: 6, saveEvery: 100 })];
+  const [whole, halved] = [runFolder({ stages }), runFolder({ stages })];
+  await runFile(whole.file, { engine });
+  const controller = new AbortController();
+  const stopped = await runFile(halved.file, {
+    engine,
+    signal: controller.signal,
+    onStep: (_, { step }) => step === 3 && controller.abort(),
+  });
+  expect(stopped).toEqual({ stopped: true });
+  await runFile(halved.file, { engine });
+  const [one, other] = [whole, halved].map(({ folder }) => readFileSync(join(folder, 'out/model/model.safetensors')));
+  expect(one?.equals(other as Buffer)).toBe(true);
+});
+
+test('a picture that is missing is told with its path', async () => {
+  const { folder, file } = runFolder({ stages: [stage({ name: 'align', batch: 2 })] });
+  const lines = readFileSync(join(folder, 'chats.jsonl'), 'utf8').replace('grey.png', 'gone.png');
+  writeFileSync(join(folder, 'chats.jsonl'), lines);
+  const notices: QuintetError[] = [];
+  const running = runFile(file, { engine, onNotice: (error) => notices.push(error) });
+  await expect(running).rejects.toThrow(/chats\.jsonl: 1 of 4 samples cannot be used.*gone\.png: no such picture/s);
+  expect(notices.map(({ message }) => message)).toEqual([expect.stringMatching(/gone\.png/)]);
+});
