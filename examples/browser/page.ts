@@ -124,6 +124,7 @@ const hear: { readonly [K in Reply['kind']]: (reply: Extract<Reply, { kind: K }>
   failed({ message }) {
     const opening = document.body.dataset.state === 'opening';
     if (opening) status.textContent = 'The model could not be opened.';
+    if (speech?.textContent === '') speech.remove();
     say('note', message).role = 'alert';
     // What was being asked was not heard: the picture goes with the next question again.
     seen = false;
