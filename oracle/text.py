@@ -1,6 +1,6 @@
 """Writes test/fixtures/text: what the tokenizers library and Jinja give for odd texts and templates.
 
-    python oracle/text.py        needs tokenizers 0.23.3 and jinja2 3.1.6
+python oracle/text.py        needs tokenizers 0.23.3 and jinja2 3.1.6
 """
 
 import json

@@ -44,7 +44,7 @@ def environment():
 
 
 USER = {"role": "user", "content": "What is in the picture? "}
-ANSWER = {"role": "assistant", "content": " A cat, \"asleep\".\n"}
+ANSWER = {"role": "assistant", "content": ' A cat, "asleep".\n'}
 SYSTEM = {"role": "system", "content": "Be brief."}
 IMAGE = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is this?"}]}
 IMAGE_ANSWER = {"role": "assistant", "content": [{"type": "text", "text": "A red ball."}]}
@@ -53,7 +53,11 @@ TOOL = {
     "function": {
         "name": "weather",
         "description": "Tells the weather.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string", "enum": ["Köln", "<b>&'"]}}, "required": ["city"]},
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "enum": ["Köln", "<b>&'"]}},
+            "required": ["city"],
+        },
     },
 }
 
@@ -210,7 +214,18 @@ MISTRAL = """{%- if messages[0]["role"] == "system" %}
 
 CHATS = [
     ("llama 3", LLAMA3, [SYSTEM, USER, ANSWER, USER]),
-    ("llama 3", LLAMA3, [USER, {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1, "b": [True, None, 1.5]}}}]}, {"role": "tool", "content": "21 °C"}]),
+    (
+        "llama 3",
+        LLAMA3,
+        [
+            USER,
+            {
+                "role": "assistant",
+                "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1, "b": [True, None, 1.5]}}}],
+            },
+            {"role": "tool", "content": "21 °C"},
+        ],
+    ),
     ("chatml", CHATML, [USER, ANSWER]),
     ("chatml", CHATML, [SYSTEM, USER, ANSWER, USER, ANSWER]),
     ("llava", LLAVA, [IMAGE, IMAGE_ANSWER, IMAGE]),
@@ -348,10 +363,24 @@ def templates():
     for name, template, messages in CHATS:
         for add in (False, True):
             for tools in (None, [TOOL]):
-                names = {"messages": messages, "tools": tools, "add_generation_prompt": add, "bos_token": "<s>", "eos_token": "</s>"}
-                chats.append({"name": name, "messages": messages, "tools": tools, "add": add, **attempt(template, names)})
+                names = {
+                    "messages": messages,
+                    "tools": tools,
+                    "add_generation_prompt": add,
+                    "bos_token": "<s>",
+                    "eos_token": "</s>",
+                }
+                chats.append(
+                    {"name": name, "messages": messages, "tools": tools, "add": add, **attempt(template, names)}
+                )
     snippets = []
-    for template in SNIPPETS.strip("\n").split("\n") + ["  {% if true %}\n    indented\n  {% endif %}\nnext\n", "a\n\n{% set x = 1 %}\n\nb\n\n", "{% for i in [1, 2] %}\n  - {{ i }}\n{% endfor %}\n", " {{ 1 }}\n {# c #}\n {% raw %} x\n{% endraw %}\n.", "\r\na\rb {% if 1 %}\r\nc{% endif %}"]:
+    for template in SNIPPETS.strip("\n").split("\n") + [
+        "  {% if true %}\n    indented\n  {% endif %}\nnext\n",
+        "a\n\n{% set x = 1 %}\n\nb\n\n",
+        "{% for i in [1, 2] %}\n  - {{ i }}\n{% endfor %}\n",
+        " {{ 1 }}\n {# c #}\n {% raw %} x\n{% endraw %}\n.",
+        "\r\na\rb {% if 1 %}\r\nc{% endif %}",
+    ]:
         names = {"messages": [USER], "add_generation_prompt": False, **NAMES}
         snippets.append({"template": template, **attempt(template, names)})
     faulty = [{"template": template, **attempt(template, {"messages": [USER], **NAMES})} for template in FAULTY]

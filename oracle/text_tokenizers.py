@@ -3,7 +3,6 @@
 Writes test/fixtures/text/tokenizers.json. Run by oracle/text.py.
 """
 
-import base64
 import json
 import random
 import struct
@@ -105,7 +104,9 @@ def charsmap(pairs):
 def bpe(vocab=260, alphabet=True, special=("<s>", "</s>", "<unk>", "<pad>"), **model):
     tokenizer = Tokenizer(models.BPE(**model))
     initial = pre_tokenizers.ByteLevel.alphabet() if alphabet else []
-    return tokenizer, trainers.BpeTrainer(vocab_size=vocab, show_progress=False, special_tokens=list(special), initial_alphabet=initial)
+    return tokenizer, trainers.BpeTrainer(
+        vocab_size=vocab, show_progress=False, special_tokens=list(special), initial_alphabet=initial
+    )
 
 
 def learn(tokenizer, trainer):
@@ -121,7 +122,9 @@ def byte_level(pattern, normalizer=None, ignore_merges=False):
     tokenizer, trainer = bpe(310, ignore_merges=ignore_merges)
     if normalizer:
         tokenizer.normalizer = normalizer
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split(pattern), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [split(pattern), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     learn(tokenizer, trainer)
     tokenizer.add_special_tokens(["<image>"])
@@ -135,7 +138,9 @@ def gpt2():
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     learn(tokenizer, trainer)
     tokenizer.add_special_tokens(["<image>"])
-    tokenizer.add_tokens([AddedToken("NewWord", single_word=True), AddedToken("<mask>", lstrip=True), AddedToken("  ", normalized=False)])
+    tokenizer.add_tokens(
+        [AddedToken("NewWord", single_word=True), AddedToken("<mask>", lstrip=True), AddedToken("  ", normalized=False)]
+    )
     return tokenizer
 
 
@@ -145,18 +150,31 @@ def roberta():
     tokenizer.decoder = decoders.ByteLevel()
     learn(tokenizer, trainer)
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
-    tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True, special=True), AddedToken("<image>", rstrip=True, special=True)])
+    tokenizer.add_special_tokens(
+        [AddedToken("<mask>", lstrip=True, special=True), AddedToken("<image>", rstrip=True, special=True)]
+    )
     return tokenizer
 
 
 def llama2(legacy=True):
-    tokenizer, trainer = bpe(230, alphabet=False, special=["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)], byte_fallback=True, unk_token="<unk>", fuse_unk=True)
+    tokenizer, trainer = bpe(
+        230,
+        alphabet=False,
+        special=["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)],
+        byte_fallback=True,
+        unk_token="<unk>",
+        fuse_unk=True,
+    )
     trainer.vocab_size = 420
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=True)
     learn(tokenizer, trainer)
-    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
-    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)]
+    )
     if not legacy:
         tokenizer.normalizer = None
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
@@ -171,20 +189,26 @@ def llama2(legacy=True):
 
 
 def unigram(normalizer, metaspace, byte_fallback=False):
-    trainer = trainers.UnigramTrainer(vocab_size=160, show_progress=False, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>")
+    trainer = trainers.UnigramTrainer(
+        vocab_size=160, show_progress=False, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>"
+    )
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = metaspace
     learn(tokenizer, trainer)
     tokenizer.decoder = decoders.Metaspace()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)]
+    )
     tokenizer.add_tokens([AddedToken("<image>", lstrip=True, rstrip=True)])
     if byte_fallback:
         data = json.loads(tokenizer.to_str())
         model = data["model"]
         model["vocab"] += [[f"<0x{b:02X}>", -20.0] for b in range(256)]
         model["byte_fallback"] = True
-        data["added_tokens"] = [{**t, "id": len(model["vocab"]) if t["content"] == "<image>" else t["id"]} for t in data["added_tokens"]]
+        data["added_tokens"] = [
+            {**t, "id": len(model["vocab"]) if t["content"] == "<image>" else t["id"]} for t in data["added_tokens"]
+        ]
         data["decoder"] = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, data["decoder"]]}
         tokenizer = Tokenizer.from_str(json.dumps(data))
     return tokenizer
@@ -194,7 +218,12 @@ def bert(lowercase, strip_accents=None):
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=300, show_progress=False, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], continuing_subword_prefix="##")
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=300,
+        show_progress=False,
+        special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
+        continuing_subword_prefix="##",
+    )
     learn(tokenizer, trainer)
     tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=lowercase)
     cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
@@ -203,10 +232,26 @@ def bert(lowercase, strip_accents=None):
 
 
 def clip():
-    tokenizer, trainer = bpe(300, special=["<|startoftext|>", "<|endoftext|>"], unk_token="<|endoftext|>", end_of_word_suffix="</w>", continuing_subword_prefix="")
-    trainer = trainers.BpeTrainer(vocab_size=330, show_progress=False, special_tokens=["<|startoftext|>", "<|endoftext|>"], end_of_word_suffix="</w>", initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split(CLIP, "removed", True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer, trainer = bpe(
+        300,
+        special=["<|startoftext|>", "<|endoftext|>"],
+        unk_token="<|endoftext|>",
+        end_of_word_suffix="</w>",
+        continuing_subword_prefix="",
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=330,
+        show_progress=False,
+        special_tokens=["<|startoftext|>", "<|endoftext|>"],
+        end_of_word_suffix="</w>",
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [split(CLIP, "removed", True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
     learn(tokenizer, trainer)
     tokenizer.decoder = decoders.Sequence([decoders.ByteLevel()])
     return tokenizer
@@ -215,9 +260,27 @@ def clip():
 def words():
     """Everything that is left: a word-level model over odd normalizers and pre-tokenizers."""
     tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKD(), normalizers.StripAccents(), normalizers.Strip(left=True, right=False), normalizers.Replace("th", "þ")])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.Punctuation("merged_with_previous"), split(BEHIND, "merged_with_next")])
-    learn(tokenizer, trainers.WordLevelTrainer(vocab_size=150, show_progress=False, special_tokens=["<unk>", "<pad>", "|"]))
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.Nmt(),
+            normalizers.NFKD(),
+            normalizers.StripAccents(),
+            normalizers.Strip(left=True, right=False),
+            normalizers.Replace("th", "þ"),
+        ]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Whitespace(),
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.Punctuation("merged_with_previous"),
+            split(BEHIND, "merged_with_next"),
+        ]
+    )
+    learn(
+        tokenizer,
+        trainers.WordLevelTrainer(vocab_size=150, show_progress=False, special_tokens=["<unk>", "<pad>", "|"]),
+    )
     tokenizer.decoder = decoders.CTC(pad_token="<pad>", word_delimiter_token="|", cleanup=True)
     return tokenizer
 
@@ -225,8 +288,18 @@ def words():
 def suffixed():
     tokenizer, _ = bpe()
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"))
-    trainer = trainers.BpeTrainer(vocab_size=240, show_progress=False, special_tokens=["<unk>"], end_of_word_suffix="</w>")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Digits(), split(r"\p{P}", "contiguous"), split(GROUPS), pre_tokenizers.CharDelimiterSplit("_")])
+    trainer = trainers.BpeTrainer(
+        vocab_size=240, show_progress=False, special_tokens=["<unk>"], end_of_word_suffix="</w>"
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Digits(),
+            split(r"\p{P}", "contiguous"),
+            split(GROUPS),
+            pre_tokenizers.CharDelimiterSplit("_"),
+        ]
+    )
     learn(tokenizer, trainer)
     tokenizer.decoder = decoders.BPEDecoder(suffix="</w>")
     return tokenizer
@@ -234,7 +307,9 @@ def suffixed():
 
 def prefixed():
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", continuing_subword_prefix="##", fuse_unk=False))
-    trainer = trainers.BpeTrainer(vocab_size=260, show_progress=False, special_tokens=["<unk>"], continuing_subword_prefix="##")
+    trainer = trainers.BpeTrainer(
+        vocab_size=260, show_progress=False, special_tokens=["<unk>"], continuing_subword_prefix="##"
+    )
     tokenizer.normalizer = normalizers.NFD()
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     learn(tokenizer, trainer)
@@ -242,7 +317,29 @@ def prefixed():
 
 
 def tokenizers():
-    nmt = normalizers.Precompiled(charsmap({"\u0000": "", "\t": " ", "\n": " ", "\r\n": " ", "ﬁ": "fi", "Å": "Å", "e\u0301": "é", "\u0301": "", "Ａ": "A", "３": "3", "４": "4", "½": "1/2", "㌔": "キロ", "\u00a0": " ", "\u3000": " ", "\u200b": " ", "🏳️\u200d🌈": "?"}))
+    nmt = normalizers.Precompiled(
+        charsmap(
+            {
+                "\u0000": "",
+                "\t": " ",
+                "\n": " ",
+                "\r\n": " ",
+                "ﬁ": "fi",
+                "Å": "Å",
+                "e\u0301": "é",
+                "\u0301": "",
+                "Ａ": "A",
+                "３": "3",
+                "４": "4",
+                "½": "1/2",
+                "㌔": "キロ",
+                "\u00a0": " ",
+                "\u3000": " ",
+                "\u200b": " ",
+                "🏳️\u200d🌈": "?",
+            }
+        )
+    )
     collapse = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace("  ", " ")])
     return {
         "gpt2": gpt2(),
@@ -254,9 +351,16 @@ def tokenizers():
         "bloom": byte_level(BLOOM),
         "llama2": llama2(),
         "llama2 first": llama2(legacy=False),
-        "t5": unigram(normalizers.Sequence([nmt, normalizers.Replace(Regex(" {2,}"), " ")]), pre_tokenizers.Metaspace()),
-        "siglip": unigram(normalizers.Sequence([normalizers.Lowercase(), collapse]), pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])),
-        "unigram bytes": unigram(normalizers.NFKC(), pre_tokenizers.Metaspace(prepend_scheme="first"), byte_fallback=True),
+        "t5": unigram(
+            normalizers.Sequence([nmt, normalizers.Replace(Regex(" {2,}"), " ")]), pre_tokenizers.Metaspace()
+        ),
+        "siglip": unigram(
+            normalizers.Sequence([normalizers.Lowercase(), collapse]),
+            pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]),
+        ),
+        "unigram bytes": unigram(
+            normalizers.NFKC(), pre_tokenizers.Metaspace(prepend_scheme="first"), byte_fallback=True
+        ),
         "bert": bert(True),
         "bert cased": bert(False),
         "clip": clip(),
