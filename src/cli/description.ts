@@ -6,7 +6,9 @@ import {
   type Checkpoint,
   type FolderFiles,
   type HubOptions,
+  isQuantised,
   openModel,
+  quantisedTypes,
   readFolderFiles,
   resolveModel,
 } from '../checkpoint/index.js';
@@ -22,7 +24,7 @@ import {
   type Stage,
   type System,
 } from '../system/index.js';
-import { fields, nearest, QuintetError } from '../tensor/index.js';
+import { dtypes, fields, nearest, QuintetError, sizeOf } from '../tensor/index.js';
 
 export interface Description {
   readonly name: string;
@@ -234,8 +236,9 @@ function stageOf(stage: Stage, declarations: ReadonlyMap<string, Declaration>): 
 
 function weightsOf(checkpoint: Checkpoint, { network, declarations }: Described, path: string): WeightsDescription {
   const types: Record<string, number> = {};
-  for (const { dtype, source } of checkpoint.tensors.values()) {
-    types[dtype] = (types[dtype] ?? 0) + ('bytes' in source ? source.bytes.byteLength : source.length);
+  for (const { dtype, shape } of checkpoint.tensors.values()) {
+    const { values, bytes } = isQuantised(dtype) ? quantisedTypes[dtype] : { values: 1, bytes: dtypes[dtype].bytes };
+    types[dtype] = (types[dtype] ?? 0) + (sizeOf(shape) / values) * bytes;
   }
   const bytes = Object.values(types).reduce((a, b) => a + b, 0);
   const described = { tensors: checkpoint.tensors.size, types, bytes };

@@ -13,7 +13,7 @@ import {
 } from '../model/index.js';
 import { realTokens } from '../model/prompt.js';
 import type { HostArrays, System } from '../system/index.js';
-import { castArray, type HostArray, hostArray, sizeOf } from '../tensor/index.js';
+import { castArray, type HostArray, hostArray, QuintetError, sizeOf } from '../tensor/index.js';
 import { UsageError } from './failures.js';
 import { formatTable } from './format.js';
 import { onInterrupt } from './interrupt.js';
@@ -113,11 +113,16 @@ async function drawing(
   signal: AbortSignal,
 ): Promise<HostArrays> {
   const codes = model.network.outputs.image;
-  const wanted = !want || want.includes('image_sequences') || want.includes('decoded_generated');
-  if (codes?.kind !== 'codes' || !given.input_ids || !wanted) return {};
+  const asked = want?.includes('image_sequences') || want?.includes('decoded_generated');
+  if (codes?.kind !== 'codes' || !given.input_ids || !model.files?.tokenizer || (want && !asked)) return {};
   const begin = createProcessor(model).tokenizer.idOf(codes.begin);
   const prompts = realTokens(given);
-  if (begin === undefined || prompts.some((prompt) => prompt.at(-1) !== begin)) return {};
+  if (prompts.some((prompt) => prompt.at(-1) !== begin)) {
+    if (!asked) return {};
+    throw new QuintetError('data', `a picture is drawn where every prompt ends with ${codes.begin}`, {
+      at: 'input_ids',
+    });
+  }
   const drawer = await Drawer.open(model);
   try {
     const drawn = await drawer.draw(prompts, { signal });

@@ -5,7 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
+import { report } from '../../src/cli/failures.js';
+import { createProgram } from '../../src/cli/program.js';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -50,6 +52,30 @@ export function quintet(
     child.once('close', (code) => resolve({ code, stdout, stderr }));
   });
 }
+
+/** What an action in this process writes, and the exit code that its end asks for. */
+export async function captured(action: () => Promise<unknown>): Promise<Ended> {
+  const written = { stdout: '', stderr: '' };
+  const spies = (['stdout', 'stderr'] as const).map((name) =>
+    vi.spyOn(process[name], 'write').mockImplementation((text) => {
+      written[name] += text;
+      return true;
+    }),
+  );
+  try {
+    await action();
+    return { code: 0, ...written };
+  } catch (error) {
+    const code = report(error);
+    return { code, ...written };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+/** Runs `quintet` in this process, which spares the start of another one; for commands that set no exit code themselves. */
+export const here = (args: readonly string[]): Promise<Ended> =>
+  captured(() => createProgram().parseAsync(args, { from: 'user' }));
 
 /** A folder that is gone after the test. */
 export function temporaryFolder(): string {

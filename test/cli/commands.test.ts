@@ -1,9 +1,11 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
+import { demo } from '../../src/cli/demo.js';
 import { loadPicture } from '../../src/media/index.js';
-import { quintet, temporaryFolder } from './cli.js';
+import { hubServer, repository } from '../checkpoint/hub-server.js';
+import { captured, here, quintet, temporaryFolder } from './cli.js';
 
 const fixtures = new URL('../fixtures', import.meta.url).pathname;
 const model = (name: string): string => join(fixtures, name, 'model');
@@ -49,6 +51,12 @@ describe('chat', () => {
     expect(answers[2]).not.toBe(answers[0]);
   });
 
+  test('says where a prompt may come from when there is none', async () => {
+    const { code, stderr } = await quintet(['chat', model('llama')]);
+    expect(stderr).toBe('error: no prompt: give one as the last argument, or on the standard input\n');
+    expect(code).toBe(2);
+  });
+
   test('ends before a stop text', async () => {
     const { stdout } = await quintet(['chat', ...llavaQuestion, '--stop', 'zzz', '--stop', llavaAnswer.slice(3, 6)]);
     expect(stdout).toBe(`${llavaAnswer.slice(0, llavaAnswer.indexOf(llavaAnswer.slice(3, 6)))}\n`);
@@ -74,7 +82,7 @@ describe('chat', () => {
 describe('info', () => {
   test('counts the parameters of a folder by part', async () => {
     const fixture = readJson(join(fixtures, 'llava/fixture.json')) as { parameters: number };
-    const { stdout } = await quintet(['info', model('llava'), '--json', '--parameters']);
+    const { stdout } = await here(['info', model('llava'), '--json', '--parameters']);
     const found = JSON.parse(stdout) as {
       parameters: number;
       parts: { kind: string; prefix: string; parameters: number }[];
@@ -106,7 +114,7 @@ describe('info', () => {
   });
 
   test('describes a published size without weights', async () => {
-    const { stdout } = await quintet(['info', 'llava-1.5:7b']);
+    const { stdout } = await here(['info', 'llava-1.5:7b']);
     expect(stdout).toContain('arXiv:2310.03744');
     expect(stdout).toMatch(/total +7\.06B/);
     expect(stdout).toMatch(/Context +4096 tokens/);
@@ -114,13 +122,13 @@ describe('info', () => {
   });
 
   test('says of weights that do not fit what is missing', async () => {
-    const { code, stdout } = await quintet(['info', changedModel('llama', { num_hidden_layers: 3 })]);
+    const { code, stdout } = await here(['info', changedModel('llama', { num_hidden_layers: 3 })]);
     expect(code).toBe(0);
     expect(stdout).toContain('missing: model.layers.2.self_attn.q_proj.weight');
   });
 
   test('prints the graph of a forward pass as text', async () => {
-    const { stdout } = await quintet(['info', 'llama:tiny', '--graph']);
+    const { stdout } = await here(['info', 'llama:tiny', '--graph']);
     expect(stdout).toMatch(/^graph llama-tiny\n/);
     expect(stdout).toMatch(/= MatMul\(%\d+, %\d+\).* f32 \[B, T, 256\]/);
     expect(stdout).toMatch(/\n {2}output logits = %\d+\n/);
@@ -128,7 +136,7 @@ describe('info', () => {
 });
 
 test('recipes are listed with their sizes', async () => {
-  const { stdout } = await quintet(['recipes', '--json']);
+  const { stdout } = await here(['recipes', '--json']);
   const found = JSON.parse(stdout) as { name: string; paper?: string; sizes: { name: string; parameters: number }[] }[];
   const llava = found.find(({ name }) => name === 'llava-1.5');
   expect(llava?.paper).toBe('arXiv:2310.03744');
@@ -145,7 +153,6 @@ describe('mistakes', () => {
     [2, ['chat'], "missing required argument 'model'"],
     [2, ['chat', llama, '--temprature', '1', 'hi'], 'Did you mean --temperature?'],
     [2, ['chat', llama, '--top-p', '2', 'hi'], 'Expected a number from 0 to 1.'],
-    [2, ['chat', llama], 'no prompt'],
     [2, ['chat', llama, 'one', 'two'], 'two prompts: "one" and "two"'],
     [2, ['chat', llama, 'none.png', 'hi'], 'no such picture: none.png'],
     [2, ['chat', llama, 'https://example.org/a.png', 'hi'], 'not fetched from addresses'],
@@ -158,14 +165,16 @@ describe('mistakes', () => {
     [1, ['train', 'none.yaml'], 'none.yaml: no such run file'],
     [1, ['chat', llama, 'hi', '--library', './none.so'], 'none.so: ONNX Runtime could not be loaded'],
   ])('exit code %i: %j', async (expected, args, message) => {
-    const { code, stdout, stderr } = await quintet(args);
+    const { code, stdout, stderr } = await here(args);
     expect(stderr).toContain(message);
     expect(stderr).not.toMatch(/\n {4}at /);
     expect([code, stdout]).toEqual([expected, '']);
   });
 
-  test('show a stack with --debug only', async () => {
-    const { stderr } = await quintet(['info', 'lava-1.5', '--debug']);
+  test('end the process with their code, and show a stack with --debug', async () => {
+    const { code, stdout, stderr } = await quintet(['info', 'lava-1.5', '--debug']);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^error: lava-1\.5: no such file, folder or recipe\n/);
     expect(stderr).toMatch(/\n {4}at /);
   });
 });
@@ -177,6 +186,54 @@ test('a profile of operators is written for each session', async () => {
     const events = readJson(written) as { name: string }[];
     expect(events.some(({ name }) => name.includes('MatMul'))).toBe(true);
   }
+});
+
+describe('models of the hub', () => {
+  const served = () =>
+    hubServer(
+      Object.fromEntries(readdirSync(model('llava')).map((name) => [name, readFileSync(join(model('llava'), name))])),
+    );
+
+  test('pull brings a model into the cache, from where it answers without a network', async () => {
+    const hub = await served();
+    const home = temporaryFolder();
+    const env = { HF_HOME: home, HF_ENDPOINT: hub.endpoint };
+    const { code, stdout, stderr } = await quintet(['pull', repository], { env: { ...env, HF_HUB_OFFLINE: '0' } });
+    expect(code, stderr).toBe(0);
+    expect(stdout.startsWith(join(home, 'hub'))).toBe(true);
+    expect(stderr).toMatch(/^model\.safetensors {2}\S+ kB of \S+ kB$/m);
+    const [, ...question] = llavaQuestion as [string, ...string[]];
+    expect((await quintet(['chat', repository, ...question], { env })).stdout).toBe(`${llavaAnswer}\n`);
+  });
+
+  test('info fetches nothing but the configuration', async () => {
+    const hub = await served();
+    for (const [name, value] of [
+      ['HF_HOME', temporaryFolder()],
+      ['HF_ENDPOINT', hub.endpoint],
+      ['HF_HUB_OFFLINE', '0'],
+    ] as const) {
+      vi.stubEnv(name, value);
+    }
+    const { code, stdout, stderr } = await here(['info', repository]);
+    vi.unstubAllEnvs();
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/encoder +vision_tower/);
+    const fetched = hub.requests.filter(({ method, path }) => method === 'GET' && path.includes('/resolve/'));
+    expect(fetched.map(({ path }) => path.split('/').at(-1))).toEqual(['config.json']);
+  });
+});
+
+test('the demonstration shows its picture, the question and the answer, and says what to try next', async () => {
+  const folder = join(temporaryFolder(), 'model');
+  cpSync(model('llava'), folder, { recursive: true });
+  cpSync(join(fixtures, 'llava/media/one.png'), join(folder, 'samples/scene.png'));
+  const { stdout, stderr } = await captured(() => demo(['What do you see?'], {}, folder));
+  expect(stdout).toContain('parameters, looks at ');
+  // The reference's answer is cut at sixteen tokens.
+  expect(stdout).toContain(`samples/scene.png\n> What do you see?\n${llavaAnswer}`);
+  expect(stdout).toMatch(/\nTry next:\n {2}npm start -- photo\.jpg "What is this\?"/);
+  expect(stderr).toMatch(/tokens\/s after the first\n$/);
 });
 
 test('draw writes the picture that the model draws', async () => {
@@ -201,7 +258,7 @@ describe('train', () => {
     mkdirSync(join(folder, 'data'));
     writeFileSync(join(folder, 'data/chats.jsonl'), samples.map((sample) => JSON.stringify(sample)).join('\n'));
     const run = join(folder, 'run.yaml');
-    const stage = `{ name: all, train: ['**'], data: data/chats.jsonl, batch: 2, steps: 300, optimizer: { lr: 1.0e-3 } }`;
+    const stage = `{ name: all, train: ['**'], data: data/chats.jsonl, batch: 2, steps: 150, optimizer: { lr: 1.0e-3 } }`;
     writeFileSync(run, `model: ${model('llama')}\noutput: once\nseed: 3\nstages:\n  - ${stage}\n`);
     return { run, trained: (output) => join(folder, output, 'model/model.safetensors') };
   }
@@ -212,19 +269,19 @@ describe('train', () => {
     let sent = false;
     const first = await quintet(['train', run, '--output', twice], {
       onError(text, signal) {
-        if (!sent && /all {2}\d+\/300/.test(text)) {
+        if (!sent && /all {2}\d+\/150/.test(text)) {
           sent = true;
           signal('SIGINT');
         }
       },
     });
-    expect(first.stdout).toMatch(/^Stopped after step \d+ of 300/);
+    expect(first.stdout).toMatch(/^Stopped after step \d+ of 150/);
     expect(first.code).toBe(130);
     expect(existsSync(trained('twice'))).toBe(false);
     const [second, once] = [await quintet(['train', run, '--output', twice]), await quintet(['train', run])];
     expect([second.code, once.code]).toEqual([0, 0]);
     expect(once.stderr).toMatch(
-      /all {2}300\/300 {2}loss \d+\.\d{4} {2}rate \S+ {2}\S+ tokens\/s {2}waiting \d+ % {2}done/,
+      /all {2}150\/150 {2}loss \d+\.\d{4} {2}rate \S+ {2}\S+ tokens\/s {2}waiting \d+ % {2}done/,
     );
     expect(readFileSync(trained('twice')).equals(readFileSync(trained('once')))).toBe(true);
   });

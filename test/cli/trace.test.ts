@@ -4,12 +4,11 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
-import { createProgram } from '../../src/cli/program.js';
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { expectClose } from '../graph/close.js';
-import { quintet, temporaryFolder } from './cli.js';
+import { here, quintet, temporaryFolder } from './cli.js';
 
 type Arrays = Readonly<Record<string, HostArray>>;
 
@@ -68,14 +67,11 @@ function generated({ sequences }: Arrays, { input_ids: ids }: Arrays): string[] 
   return ['--generate', String((sequences.shape[1] as number) - (ids.shape[1] as number))];
 }
 
-/** Runs the command in this process, which spares the start of another one. */
-const command = (args: readonly string[]) => createProgram().parseAsync(args, { from: 'user' });
-
-// Commands that run in this process say what they wrote on its standard error.
-beforeEach(() => {
-  const writing = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-  return () => writing.mockRestore();
-});
+/** Runs the command in this process, and expects it to succeed. */
+async function command(args: readonly string[]): Promise<void> {
+  const { code, stderr } = await here(args);
+  expect(code, stderr).toBe(0);
+}
 
 const names = readdirSync(fixtures).filter((name) => existsSync(at(name, 'expected.safetensors')));
 const families = /^(blip2|clip|idefics3|janus|llama|llava|opt|siglip|smolvlm)/;
