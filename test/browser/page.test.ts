@@ -1,14 +1,11 @@
 /** The page of examples/browser in headless Chromium, against the native engine in Node; skipped where there is no Chromium. */
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ExampleServer, serveExample } from '../../scripts/browser-example/server.js';
 import { loadPicture } from '../../src/media/index.js';
 import { asSystem, Chat } from '../../src/model/index.js';
 import { chromiumPath } from '../chromium.js';
 import { fixturePath, withModel } from '../parts/fixture.js';
-
-const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'];
-const quiet = ['--disable-background-networking', '--disable-component-update'];
+import { type Opened, openBrowser } from './chromium.js';
 
 /** What Node's native engine answers about a picture, greedily. */
 async function nativeAnswer(name: string, picture: string, text: string): Promise<string> {
@@ -24,29 +21,18 @@ async function nativeAnswer(name: string, picture: string, text: string): Promis
 }
 
 describe.skipIf(chromiumPath === undefined)('the page', () => {
-  let server: ExampleServer;
-  let browser: Browser;
+  let browser: Opened;
 
   beforeAll(async () => {
-    server = await serveExample({ folders: { '/fixtures/': fixturePath('.') } });
-    browser = await chromium.launch({ executablePath: chromiumPath as string, args: [...flags, ...quiet] });
+    browser = await openBrowser();
   }, 60_000);
 
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
-
-  async function newPage(): Promise<Page> {
-    const page = await browser.newPage();
-    page.setDefaultTimeout(60_000);
-    return page;
-  }
+  afterAll(() => browser?.close());
 
   /** A page whose model is open. */
   async function open(name: string): Promise<Page> {
-    const page = await newPage();
-    await page.goto(`${server.url}?model=fixtures/${name}/model/&tokens=16`);
+    const page = await browser.newPage();
+    await page.goto(`${browser.server.url}?model=fixtures/${name}/model/&tokens=16`);
     await page.waitForSelector('body:not([data-state="opening"])');
     return page;
   }
@@ -100,8 +86,8 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await page.setInputFiles('#file', { name: 'a.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
     expect(await ask(page, 'What do you see?')).toMatch(/a\.png: /);
     expect(await page.getAttribute('body', 'data-state')).toBe('idle');
-    const missing = await newPage();
-    await missing.goto(`${server.url}?model=fixtures/nothing/`);
+    const missing = await browser.newPage();
+    await missing.goto(`${browser.server.url}?model=fixtures/nothing/`);
     await missing.waitForSelector('body[data-state="failed"]');
     expect(await missing.textContent('#log')).toContain('no config.json at this address');
     await page.close();

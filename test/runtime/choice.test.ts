@@ -2,6 +2,7 @@
 import { build } from 'esbuild';
 import { afterEach, expect, test, vi } from 'vitest';
 import { defaultEngine } from '../../src/runtime/index.js';
+import { webEngine } from '../../src/runtime/web.js';
 import { QuintetError } from '../../src/tensor/index.js';
 
 afterEach(() => {
@@ -38,6 +39,10 @@ test('the web one where the native library does not load, and a notice says why'
   expect(engine.name).toBe('web');
   expect(notices).toEqual(['ONNX Runtime could not be loaded: no such file\nThe slower web engine runs instead.']);
   await expect(fresh.defaultEngine({ engine: 'native' })).rejects.toThrow('no such file');
+});
+
+test('the web one has several threads only where it is told with which script they begin', () => {
+  expect(() => webEngine({ threads: 2 })).toThrow(expect.objectContaining({ code: 'unsupported' }));
 });
 
 test('a bundle for browsers holds nothing of the native engine', async () => {
