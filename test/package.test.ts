@@ -2,9 +2,9 @@
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { readSource } from '../scripts/structure/source.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(`${root}${path}`, 'utf8');
@@ -16,11 +16,13 @@ const files = (folder: string): string[] =>
 const { exports, bin, dependencies } = JSON.parse(read('package.json')) as Record<string, Record<string, string>>;
 
 test('the dependencies are what src imports', () => {
-  const imported = files('src').flatMap((path) =>
-    [...read(path).matchAll(/(?:from |import\(|resolve\(|import )'([^'.][^']*)'/g)].map(([, name = '']) => name),
-  );
+  // Of two packages only files are asked for, by `resolve`.
+  const imported = files('src').flatMap((path) => [
+    ...readSource(path, read(path)).imports.map(({ specifier }) => specifier),
+    ...[...read(path).matchAll(/\.resolve\('([^']+)'\)/g)].map(([, name = '']) => name),
+  ]);
   const packages = imported
-    .filter((name) => !name.startsWith('node:') && !builtinModules.includes(name))
+    .filter((name) => !name.startsWith('.') && !name.startsWith('node:'))
     .map((name) => name.split('/', name.startsWith('@') ? 2 : 1).join('/'));
   expect([...new Set(packages)].sort()).toEqual(Object.keys(dependencies ?? {}).sort());
 });
