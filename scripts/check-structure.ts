@@ -1,4 +1,4 @@
-/** Checks the structure of the project (`npm run structure`) and prints its largest file, longest function and totals. */
+/** Checks the structure of the project (a step of `npm run check`) and prints its largest file, longest function and totals. */
 
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
