@@ -1,10 +1,10 @@
 /**
- * Makes nano's pictures and questions: `npx tsx scripts/nano/make-data.ts [--pictures 60000] [--seed 1]`.
+ * Makes nano's pictures and questions: `npx tsx scripts/nano/make-data.ts [--pictures 30000] [--seed 1]`.
  *
- * Writes to `.cache/nano/data`: `train.jsonl` (a conversation a line: `messages` with pictures by path), and for each
- * evaluation split `seen.jsonl`, `unseen-style.jsonl`, `unseen-outline-style.jsonl` (a picture a line with its
- * questions, each to be asked alone). The same arguments make the same bytes. Work is saved a thousand pictures at a
- * time; an interrupted run goes on where it stopped.
+ * Writes to `.cache/nano/data`: what is learnt as `names.jsonl`, `places.jsonl` and `answers.jsonl` (a conversation a line:
+ * `messages` with pictures by path), and for each evaluation `seen.jsonl`, `unseen-style.jsonl` and
+ * `unseen-outline-style.jsonl` (a picture a line with its questions, each to be asked alone). The same arguments make the
+ * same bytes. Pictures are saved a thousand at a time; an interrupted run goes on where it stopped.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { Random, seedFor } from '../../src/tensor/index.js';
 import { cacheFolder } from './art.js';
 import { encodePng } from './png.js';
-import { ask, converse, nameCells, questionKinds, type Turn } from './questions.js';
+import { ask, nameCells, pickQuestions, questionKinds, type Turn } from './questions.js';
 import { markPaintable, pictureSize, planGrid, planScene, renderScene, splits } from './scene.js';
 import { type Art, loadArt } from './sprites.js';
 
@@ -28,17 +28,21 @@ interface Plan {
   readonly seed: number;
 }
 
-/** One picture's line, and the picture itself beside it. */
+/** The path of a picture within the data folder. */
+const pathOf = (file: string, index: number) =>
+  join('pictures', file, String(Math.floor(index / piece)), `${index}.png`);
+
+const planOf = (art: Art, file: (typeof files)[number], random: Random) =>
+  file === 'names' ? planGrid(art, random) : planScene(art, random, file);
+
+/** Draws one picture; returns its line, with what an evaluation asks about it. */
 function makeOne(art: Art, { folder, file, seed }: Plan, index: number): string {
   const own = seedFor(seed, file, index);
   const random = new Random(own);
-  const scene = file === 'names' ? planGrid(art, random) : planScene(art, random, file);
-  const image = join('pictures', file, String(Math.floor(index / piece)), `${index}.png`);
+  const scene = planOf(art, file, random);
+  const image = pathOf(file, index);
   writeFileSync(join(folder, image), encodePng(renderScene(scene, own)));
-  if (file === 'names' || file === 'train') {
-    const turns = file === 'names' ? [nameCells(scene, art.objects)] : converse(scene, art.objects, random);
-    return JSON.stringify({ messages: asMessages(image, turns) });
-  }
+  if (file === 'names' || file === 'train') return JSON.stringify({ image });
   const questions = questionKinds
     .map((kind) => ask(kind, scene, art.objects, random))
     .filter((turn) => turn !== null)
@@ -46,14 +50,42 @@ function makeOne(art: Art, { folder, file, seed }: Plan, index: number): string 
   return JSON.stringify({ image, questions });
 }
 
-function asMessages(image: string, turns: readonly Turn[]): unknown[] {
-  return turns.flatMap(({ question, answer }, i) => {
-    const text = { type: 'text', text: question };
-    return [
-      { role: 'user', content: i === 0 ? [{ type: 'image', path: image }, text] : [text] },
-      { role: 'assistant', content: [{ type: 'text', text: answer }] },
+/**
+ * Writes what is learnt from the pictures, a question and its answer a line: `names.jsonl` and `places.jsonl` name the nine
+ * cells of full pictures, and of full ones and scenes in turn; `answers.jsonl` asks about scenes, and now and then about cells.
+ */
+function writeLessons(art: Art, folder: string, seed: number, counts: { names: number; train: number }): void {
+  const lessons = { names: [] as string[], places: [] as string[], answers: [] as string[] };
+  const teach = (lesson: keyof typeof lessons, file: 'names' | 'train', index: number, turn: Turn) => {
+    const content = [
+      { type: 'image', path: pathOf(file, index) },
+      { type: 'text', text: turn.question },
     ];
-  });
+    const answer = { role: 'assistant', content: [{ type: 'text', text: turn.answer }] };
+    lessons[lesson].push(JSON.stringify({ messages: [{ role: 'user', content }, answer] }));
+  };
+  for (let index = 0; index < counts.names; index++) {
+    const random = new Random(seedFor(seed, 'names', index));
+    const grid = planGrid(art, random);
+    teach('names', 'names', index, nameCells(grid, art.objects));
+    if (index % 3 > 0) continue;
+    const asked = random.uniform() < 0.3 ? null : ask('what-is-at', grid, art.objects, random);
+    teach('answers', 'names', index, asked ?? nameCells(grid, art.objects));
+  }
+  for (let index = 0; index < counts.train; index++) {
+    const random = new Random(seedFor(seed, 'train', index));
+    const scene = planScene(art, random, 'train');
+    for (const turn of pickQuestions(scene, art.objects, random)) teach('answers', 'train', index, turn);
+    if (index % 6 === 0) teach('answers', 'train', index, nameCells(scene, art.objects));
+    if (index >= Math.min(counts.names, counts.train / 4)) continue;
+    const grid = planGrid(art, new Random(seedFor(seed, 'names', index)));
+    teach('places', 'names', index, nameCells(grid, art.objects));
+    teach('places', 'train', index, nameCells(scene, art.objects));
+  }
+  for (const [name, lines] of Object.entries(lessons)) {
+    writeFileSync(join(folder, `${name}.jsonl`), `${lines.join('\n')}\n`);
+    console.log(`${name}: ${lines.length} samples`);
+  }
 }
 
 /** Makes what is missing of a file, in pieces, and joins the pieces into its file. */
@@ -73,7 +105,8 @@ function makeFile(art: Art, plan: Plan, count: number): void {
     renameSync(`${part}.partial`, part);
     made += lines.length;
   }
-  writeFileSync(join(folder, `${file}.jsonl`), parts.map((part) => readFileSync(part, 'utf8')).join(''));
+  if (file !== 'names' && file !== 'train')
+    writeFileSync(join(folder, `${file}.jsonl`), parts.map((part) => readFileSync(part, 'utf8')).join(''));
   const seconds = (performance.now() - started) / 1000;
   const rate = made === 0 ? '' : `, ${Math.round(made / seconds)} pictures a second`;
   console.log(`${file}: ${count} pictures, ${made} made now in ${seconds.toFixed(1)} s${rate}`);
@@ -81,8 +114,8 @@ function makeFile(art: Art, plan: Plan, count: number): void {
 
 const { values } = parseArgs({
   options: {
-    names: { type: 'string', default: '12000' },
-    pictures: { type: 'string', default: '60000' },
+    names: { type: 'string', default: '13000' },
+    pictures: { type: 'string', default: '30000' },
     evaluation: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
     folder: { type: 'string', default: join(cacheFolder, 'data') },
@@ -101,3 +134,4 @@ for (const file of files) {
   const count = Number(counts[file as keyof typeof counts] ?? values.evaluation);
   makeFile(art, { folder: values.folder, file, seed: Number(values.seed) }, count);
 }
+writeLessons(art, values.folder, Number(values.seed), { names: Number(values.names), train: Number(values.pictures) });

@@ -101,42 +101,34 @@ export function ask(kind: QuestionKind, scene: Scene, objects: readonly ObjectKi
   return { kind, question, answer, ...(object === undefined ? {} : { object }) };
 }
 
-/**
- * A conversation of several turns about a scene, for training. No answer can be copied from an earlier turn: either the
- * scene is described first and only colours are asked for then, or each turn is about another thing.
- */
-export function converse(scene: Scene, objects: readonly ObjectKind[], random: Random): Turn[] {
-  const single = scene.things.length === 1;
-  const turns: Turn[] = [];
-  const add = (kind: QuestionKind) => {
-    const turn = ask(kind, scene, objects, random);
-    if (turn !== null) turns.push(turn);
-  };
-  if (random.uniform() < 0.5) {
-    const brief = single && random.uniform() < 0.5;
-    const listed = !single && random.uniform() < 0.3;
-    for (const kind of [brief ? 'what' : listed ? 'list' : 'describe', 'color', single ? 'where' : 'color'] as const)
-      add(kind);
-    if (brief) add('background');
-    return turns.filter(({ question }, i) => turns.findIndex((turn) => turn.question === question) === i);
-  }
-  for (const kind of random.shuffle(single ? ofOne : ofSeveral)) add(kind);
-  const fresh = ({ object }: Turn, i: number) => !turns.slice(0, i).some((turn) => turn.object === object);
-  return turns.filter((turn, i) => turn.object === undefined || fresh(turn, i)).slice(0, 5);
-}
+/** How often each kind of question is asked in training: harder ones more often. */
+const shares: Record<QuestionKind, number> = {
+  what: 2,
+  describe: 1,
+  list: 1,
+  'how-many': 1,
+  'how-many-of': 1,
+  background: 1,
+  color: 1,
+  where: 1,
+  'what-is-at': 3,
+  'is-there': 2,
+};
+const pool = questionKinds.flatMap((kind) => new Array<QuestionKind>(shares[kind]).fill(kind));
 
-const ofOne: readonly QuestionKind[] = ['what', 'background', 'is-there', 'is-there', 'how-many'];
-const ofSeveral: readonly QuestionKind[] = [
-  'background',
-  'how-many',
-  'how-many-of',
-  'is-there',
-  'is-there',
-  'where',
-  'what-is-at',
-  'what-is-at',
-  'what-is-at',
-];
+/** Up to two questions of different kinds about a scene, for training: each is asked alone. */
+export function pickQuestions(scene: Scene, objects: readonly ObjectKind[], random: Random): Turn[] {
+  const turns: Turn[] = [];
+  const asked = new Set<QuestionKind>();
+  for (let attempt = 0; attempt < 8 && turns.length < 2; attempt++) {
+    const kind = random.pick(pool);
+    const turn = asked.has(kind) ? null : ask(kind, scene, objects, random);
+    if (turn === null) continue;
+    asked.add(kind);
+    turns.push(turn);
+  }
+  return turns;
+}
 
 interface Asking {
   readonly scene: Scene;

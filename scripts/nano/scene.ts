@@ -50,13 +50,15 @@ export interface Scene {
   readonly faults: Faults;
 }
 
-/** Draws a scene's plan at random. Scenes of one thing have a large one; others up to four smaller ones. */
+/** A scene's plan at random: one to four things in cells of their own. */
 export function planScene(art: Art, random: Random, split: Split): Scene {
   const sprites = split === 'seen' ? art.train : art[split];
   const backgroundColor = random.pick(colorNames);
   const background = planBackground(backgroundColor, random);
   const chosen = chooseSprites(art, sprites, random);
-  const things = place(chosen, background, random, split);
+  const looks = new Map(chosen.map((sprite) => [sprite, visibleLook(sprite, background, random, split)]));
+  const free = random.shuffle(cells);
+  const things = chosen.map((sprite, i) => thingIn(free[i]!, sprite, looks.get(sprite)!, random));
   things.sort((a, b) => a.cell.row - b.cell.row || a.cell.column - b.cell.column);
   return { things, background, backgroundColor, faults: planFaults(random) };
 }
@@ -71,17 +73,39 @@ export function planGrid(art: Art, random: Random): Scene {
   const byObject = spritesByObject(art, art.train);
   const kinds = random.shuffle([...byObject.keys()]);
   const things: Thing[] = [];
-  for (const [row, column] of [0, 1, 2].flatMap((row) => [0, 1, 2].map((column) => [row, column] as const))) {
+  for (const cell of cells) {
     if (random.uniform() < 0.1) continue;
     const sprite = random.pick(byObject.get(kinds.pop()!)!);
-    const look = visibleLook(sprite, background, random, 'train');
-    const place = (cell: number) => (cell + 0.5) / 3 + (random.uniform() - 0.5) * 0.03;
-    const [x, y, size] = [place(column), place(row), 0.26 + 0.07 * random.uniform()];
-    const placement = { sprite, x, y, size, angle: 0, mirror: random.uniform() < 0.5, stretch: 1, look };
-    const box = [x - size / 2, y - size / 2, x + size / 2, y + size / 2] as const;
-    things.push({ object: sprite.object, cell: { row, column }, color: undefined, box, placement });
+    things.push(thingIn(cell, sprite, visibleLook(sprite, background, random, 'train'), random));
   }
   return { things, background, backgroundColor, faults: planFaults(random) };
+}
+
+/** The nine thirds of thirds of a picture, in reading order. */
+const cells: readonly Cell[] = [0, 1, 2].flatMap((row) => [0, 1, 2].map((column) => ({ row, column })));
+
+/** A drawing that about fills its cell. */
+function thingIn(cell: Cell, sprite: Sprite, look: Look, random: Random): Thing {
+  const place = (third: number) => (third + 0.5) / 3 + (random.uniform() - 0.5) * 0.03;
+  const [x, y, size] = [place(cell.column), place(cell.row), 0.26 + 0.07 * random.uniform()];
+  const placement = {
+    sprite,
+    x,
+    y,
+    size,
+    angle: 0,
+    mirror: random.uniform() < 0.5,
+    stretch: 1,
+    look,
+  };
+  const box = [x - size / 2, y - size / 2, x + size / 2, y + size / 2] as const;
+  return {
+    object: sprite.object,
+    cell,
+    color: dominantColor(countColors(sprite, look)),
+    box,
+    placement,
+  };
 }
 
 /** The picture of a scene, `size` pixels square. */
@@ -126,73 +150,6 @@ function spritesByObject(art: Art, sprites: readonly Sprite[]): Map<number, Spri
   }
   groupings.set(sprites, groups);
   return groups;
-}
-
-function place(sprites: readonly Sprite[], background: Background, random: Random, split: Split): Thing[] {
-  const looks = new Map(sprites.map((sprite) => [sprite, visibleLook(sprite, background, random, split)]));
-  for (let attempt = 0; ; attempt++) {
-    const shrink = 0.97 ** attempt;
-    const [low, high] = sprites.length === 1 ? [0.42, 0.92] : sprites.length === 2 ? [0.32, 0.5] : [0.28, 0.4];
-    const scale = (low + random.uniform() * (high - low)) * shrink;
-    const things: Thing[] = [];
-    for (const sprite of sprites) {
-      const size = Math.max(0.2, scale * (0.88 + 0.24 * random.uniform()));
-      const thing = tryPlace(sprite, Math.min(size, 0.94), looks.get(sprite)!, things, random);
-      if (thing === undefined) break;
-      things.push(thing);
-    }
-    if (things.length === sprites.length) return things;
-  }
-}
-
-function tryPlace(
-  sprite: Sprite,
-  size: number,
-  look: Look,
-  others: readonly Thing[],
-  random: Random,
-): Thing | undefined {
-  const angle = (random.uniform() - 0.5) * 0.4;
-  const stretch = 0.85 + 0.35 * random.uniform();
-  const [halfWidth, halfHeight] = halfExtents(sprite, size, angle, stretch);
-  for (let attempt = 0; attempt < 8; attempt++) {
-    const x = halfWidth + random.uniform() * Math.max(0, 1 - 2 * halfWidth);
-    const y = halfHeight + random.uniform() * Math.max(0, 1 - 2 * halfHeight);
-    const row = third(y);
-    const column = third(x);
-    if (row === undefined || column === undefined) continue;
-    const box = [x - halfWidth, y - halfHeight, x + halfWidth, y + halfHeight] as const;
-    if (others.some((other) => overlap(other.box, box) || (other.cell.row === row && other.cell.column === column)))
-      continue;
-    const mirror = random.uniform() < 0.5;
-    const placement = { sprite, x, y, size, angle, mirror, stretch, look };
-    const color = dominantColor(countColors(sprite, look));
-    return { object: sprite.object, cell: { row, column }, color, box, placement };
-  }
-  return undefined;
-}
-
-/** Half the width and height of the turned and stretched drawing. */
-function halfExtents(sprite: Sprite, size: number, angle: number, stretch: number): [number, number] {
-  const width = (sprite.width * size * Math.sqrt(stretch)) / 2;
-  const height = (sprite.height * size) / Math.sqrt(stretch) / 2;
-  const cos = Math.abs(Math.cos(angle));
-  const sin = Math.abs(Math.sin(angle));
-  return [width * cos + height * sin, width * sin + height * cos];
-}
-
-/** Which third of the side a position is in; undefined near a border, where people would not agree. */
-function third(position: number): number | undefined {
-  if (position < 0.36) return 0;
-  if (position > 0.64) return 2;
-  return position > 0.41 && position < 0.59 ? 1 : undefined;
-}
-
-type Box = readonly [number, number, number, number];
-
-function overlap(a: Box, b: Box): boolean {
-  const gap = 0.01;
-  return a[0] < b[2] + gap && b[0] < a[2] + gap && a[1] < b[3] + gap && b[1] < a[3] + gap;
 }
 
 /** Base colours that their names fit at sight; lightness is varied a little. */
@@ -267,7 +224,13 @@ function planBackground(name: ColorName, random: Random): Background {
     }
   };
   const period = 0.06 + 0.2 * random.uniform();
-  return { texture, from: near(), to: near(), angle: random.uniform() * Math.PI * 2, period };
+  return {
+    texture,
+    from: near(),
+    to: near(),
+    angle: random.uniform() * Math.PI * 2,
+    period,
+  };
 }
 
 function planFaults(random: Random): Faults {
@@ -289,14 +252,25 @@ function visibleLook(sprite: Sprite, background: Background, random: Random, spl
   for (let attempt = 0; hidden() && attempt < 4; attempt++) look = planLook(sprite, random, split);
   // A drawing of the background's own colour gets a contour, as a sticker has.
   const dark = background.from[0] + background.from[1] + background.from[2] > 380;
-  return hidden() ? { ...look, outline: 0.07, outlineColor: dark ? [25, 25, 28] : [250, 250, 250] } : look;
+  return hidden()
+    ? {
+        ...look,
+        outline: 0.07,
+        outlineColor: dark ? [25, 25, 28] : [250, 250, 250],
+      }
+    : look;
 }
 
 /** Training varies how things are drawn, so that what is learnt is their shape; evaluation draws them as they are. */
 function planLook(sprite: Sprite, random: Random, split: Split): Look {
   const repaint = paintable.get(sprite) === true && random.uniform() < 0.6;
   const hue = repaint ? random.uniform() * 360 : 0;
-  const plain = { outline: 0, outlineColor: [20, 20, 22] as const, ink: 0, levels: 0 };
+  const plain = {
+    outline: 0,
+    outlineColor: [20, 20, 22] as const,
+    ink: 0,
+    levels: 0,
+  };
   if (split !== 'train' || random.uniform() < 0.3) return { ...plain, matrix: colorMatrix(hue, 1, 1) };
   const grey = random.uniform() < 0.08;
   const turn = hue + (random.uniform() - 0.5) * 24;

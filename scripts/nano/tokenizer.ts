@@ -17,9 +17,11 @@ const special = ['<pad>', '<image>', '<|user|>', '<|assistant|>', '<|end|>'] as 
 /** How GPT-2 cuts text before merging: words with the space before them, and runs of marks. */
 const gpt2Words = /'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
+// A picture stands behind the words about it, so that its features are always as far from the answer.
 const template = `{% for message in messages %}{{ '<|assistant|>' if message['role'] == 'assistant' else '<|user|>' }}\\
-{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for part in message['content'] %}\\
-{% if part['type'] == 'image' %}<image>{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}\\
+{% if message['content'] is string %}{{ message['content'] }}{% else %}\\
+{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}\\
+{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>{% endif %}{% endfor %}{% endif %}\\
 {% if message['role'] == 'assistant' %}<|end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}`;
 
 const words = new Set(everySentence(objects).flatMap((text) => text.match(gpt2Words) ?? []));

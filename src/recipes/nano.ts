@@ -5,12 +5,18 @@
  * fewer pictures. A picture becomes 3 by 3 features, one for each of its ninths.
  */
 import { llama, readLlama } from '../parts/backbones/llama.js';
-import { pyramid, readPyramid } from '../parts/encoders/pyramid.js';
-import { mlpProjector, readMlpProjector } from '../parts/input-projectors/mlp.js';
-import { adamw, nextToken, recipe, repeated, slot, steps, system } from '../system/index.js';
+import { placesOf, pyramid, readPyramid } from '../parts/encoders/pyramid.js';
+import { readMlpProjector } from '../parts/input-projectors/mlp.js';
+import { placedMlp } from '../parts/input-projectors/placed-mlp.js';
+import { adamw, nameFeatures, nextToken, recipe, repeated, slot, steps, system } from '../system/index.js';
 
 const language = { width: 192, depth: 4, heads: 6, hidden: 512, vocab: 784, context: 1024, tied: true };
 const vision = { image: 72, strides: [4, 2, 3], widths: [64, 128, 384], depths: [1, 3, 2] };
+
+const seeing = ['vision_tower.**', 'multi_modal_projector.**', 'language_model.model.embed_tokens.weight'];
+const stage = { data: 'nano-scenes', objective: nextToken(), batch: 32 };
+const adam = { betas: [0.9, 0.98], decay: 0.05, warmup: { steps: 30 }, schedule: 'cosine' } as const;
+const rate = (lr: number, minimum: number) => ({ optimizer: adamw({ ...adam, lr, minimum }) });
 
 export const nano = recipe({
   name: 'nano',
@@ -36,21 +42,17 @@ export const nano = recipe({
       inputs: {
         image: {
           encoder: slot(pyramid(vision), { prefix: 'vision_tower' }),
-          projector: slot(mlpProjector(projector), { prefix: 'multi_modal_projector' }),
+          projector: slot(placedMlp({ ...projector, places: placesOf(vision) }), { prefix: 'multi_modal_projector' }),
           ...{ token, prompt: repeated('<image>') },
         },
       },
       backbone: slot(llama(language), { prefix: 'language_model' }),
       stages: [
-        {
-          name: 'instruct',
-          train: ['**'],
-          data: 'nano-scenes',
-          objective: nextToken(),
-          optimizer: adamw({ lr: 1e-3, betas: [0.9, 0.98], decay: 0.05, warmup: { steps: 50 }, schedule: 'cosine' }),
-          batch: 32,
-          length: steps(3000),
-        },
+        // Each place of a picture is taught its word; then the language model learns to answer by them; then all together.
+        { ...stage, name: 'names', objective: nameFeatures(), train: seeing, ...rate(1e-3, 0.2), length: steps(350) },
+        { ...stage, name: 'places', objective: nameFeatures(), train: seeing, ...rate(7e-4, 0.2), length: steps(200) },
+        { ...stage, name: 'answer', train: ['language_model.**'], ...rate(1.5e-3, 0.1), batch: 64, length: steps(900) },
+        { ...stage, name: 'polish', train: ['**'], ...rate(4e-4, 0.05), batch: 48, length: steps(150) },
       ],
     }),
 });

@@ -76,6 +76,11 @@ function channelNorm(p: Params, x: Tensor): Tensor {
   return transpose(layerNorm(p, transpose(x, [0, 2, 3, 1]), epsilon), [0, 3, 1, 2]);
 }
 
+/** Features a picture. */
+export function placesOf({ image, strides }: PyramidConfig): number {
+  return (image / strides.reduce((a, b) => a * b, 1)) ** 2;
+}
+
 /** The configuration in a `config.json` of model_type quintet_pyramid. */
 export function readPyramid(config: Fields): PyramidConfig {
   return {
