@@ -132,7 +132,7 @@ describe('a download', () => {
       response.writeHead(from > 0 ? 206 : 200, total);
       // Twice with progress, then thrice without any: the attempts count only those.
       response.write(body.subarray(from, from + (cuts <= 2 ? 100_000 : 0)), () =>
-        setTimeout(() => response.destroy(), 20),
+        setTimeout(() => response.destroy(), 400),
       );
       return true;
     };

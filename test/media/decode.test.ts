@@ -3,6 +3,7 @@ import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { decodePicture, encodePng, loadPicture } from '../../src/media/index.js';
 import { QuintetError } from '../../src/tensor/index.js';
+import { processorTime } from '../processor-time.js';
 import { bytesOf, fileOf, pathOf, reference } from './reference.js';
 
 async function errorOf(promise: Promise<unknown>): Promise<QuintetError> {
@@ -49,9 +50,9 @@ describe('decoding', () => {
   test('a bomb of 100 million zero pixels in 100 kB is refused in no time', async () => {
     const png = bombOf(10_000, 10_000);
     expect(png.length).toBeLessThan(400_000);
-    const started = performance.now();
+    const started = processorTime();
     expect(await errorOf(decodePicture(png))).toMatchObject({ code: 'limit' });
-    expect(performance.now() - started).toBeLessThan(100);
+    expect(processorTime() - started).toBeLessThan(100);
   });
 
   test('a JPEG of very many scans is refused before it is decoded', async () => {
