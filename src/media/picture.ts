@@ -26,8 +26,9 @@ export interface PictureLimits {
  */
 export const pictureLimits: PictureLimits = { bytes: 2 ** 26, side: 2 ** 15, pixels: 2 ** 26, scans: 64 };
 
-/** A picture of one colour. */
+/** A picture of one colour, within the limits. */
 export function plainPicture(width: number, height: number, colour: readonly number[] = [0, 0, 0]): Picture {
+  checkSize(width, height, 'a new picture');
   const data = new Uint8Array(width * height * 3);
   if (colour.some((level) => level !== 0)) for (let i = 0; i < data.length; i++) data[i] = colour[i % 3] as number;
   return { width, height, data };

@@ -156,7 +156,12 @@ function promptOf({ image, ...system }: System, tokenizer: Tokenizer): Prompter 
         const guarded = piece.startsWith(guardStart);
         // A template that writes the beginning-of-text token itself must not get a second one.
         const surrounded = i === 0 && !(beginning !== '' && piece.startsWith(beginning));
-        ids.push(...tokenizer.encode(guarded ? piece.slice(1, -1) : piece, { parse: !guarded, special: surrounded }));
+        const encoded = tokenizer.encode(guarded ? piece.slice(1, -1) : piece, {
+          parse: !guarded,
+          special: surrounded,
+        });
+        // Not spread: a call takes only so many arguments.
+        for (const id of encoded) ids.push(id);
       }
       return ids;
     },

@@ -6,7 +6,7 @@
  * scope has one verb for each, so that a transformation (LoRA, quantisation) can put another computation in its place.
  */
 import { gather, matmul, parameter, type Tensor, transpose } from '../graph/index.js';
-import { formatShape, QuintetError, sameShape } from '../tensor/index.js';
+import { formatShape, QuintetError, sameShape, sizeOf } from '../tensor/index.js';
 import { type Init, normal } from './init.js';
 
 export interface Params {
@@ -50,6 +50,7 @@ function scope(declarations: Map<string, Declaration>, path: string, again: bool
     const full = nameOf(name);
     const known = declarations.get(full);
     if (again || known) return reuse(full, known, shape, again);
+    checkDeclaration(full, shape, declarations.size);
     const tensor = parameter(full, 'f32', shape);
     declarations.set(full, { name: full, shape, init, tensor });
     return tensor;
@@ -64,6 +65,21 @@ function scope(declarations: Map<string, Declaration>, path: string, again: bool
       return scope(declarations, path, true);
     },
   };
+}
+
+/** Several times as many as the deepest published models have. */
+const mostParameters = 2 ** 16;
+
+/** Sizes come from configuration files, and may be anything. */
+function checkDeclaration(name: string, shape: readonly number[], before: number): void {
+  if (before >= mostParameters) {
+    throw new QuintetError('limit', `more than ${mostParameters} parameters`, { at: name });
+  }
+  if (shape.every((size) => Number.isSafeInteger(size) && size > 0) && Number.isSafeInteger(sizeOf(shape))) return;
+  throw new QuintetError('config', `a parameter cannot be ${formatShape(shape)}`, {
+    at: name,
+    hint: 'sizes are whole numbers from 1 on: look at what config.json says',
+  });
 }
 
 function join(path: string, name: string | number): string {

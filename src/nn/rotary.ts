@@ -4,7 +4,7 @@
  * Su et al., "RoFormer", 2021, https://arxiv.org/abs/2104.09864. B batch, T tokens, K head width
  */
 import { cast, cos, mul, rotaryEmbedding, sin, type Tensor, unsqueeze, values } from '../graph/index.js';
-import type { Fields } from '../tensor/index.js';
+import { type Fields, QuintetError } from '../tensor/index.js';
 
 /** How a model turns positions into angles. */
 export interface RotaryConfig {
@@ -23,6 +23,9 @@ export interface Angles {
 
 /** positions [B, T] of i64 -> angles for heads of the given width. */
 export function rotaryAngles(positions: Tensor, width: number, { theta, scaling }: RotaryConfig): Angles {
+  if (!(Number.isSafeInteger(width) && width > 0 && width % 2 === 0)) {
+    throw new QuintetError('config', `heads of width ${width} cannot be turned in pairs`);
+  }
   const plain = Array.from({ length: width / 2 }, (_, i) => theta ** ((-2 * i) / width));
   const frequencies = scaling ? scaling(plain) : plain;
   const angles = mul(cast(unsqueeze(positions, 2), 'f32'), values('f32', [width / 2], frequencies));

@@ -83,7 +83,7 @@ test('a run that is killed 22 times ends with the same bits and the same log as 
   expect(kills).toBe(22);
   await runUntil(script, killed.file);
 
-  for (const { name } of stages as readonly { readonly name: string }[]) {
+  for (const name of ['align', 'instruct']) {
     expect(logOf(killed.folder, name)).toEqual(logOf(whole.folder, name));
   }
   const weights = ({ folder }: { readonly folder: string }) =>

@@ -21,6 +21,8 @@ import { readEdge, readFixedSize, type Size, type SizeRule } from './sizes.js';
 
 /** No edge becomes longer than this before tiling, whatever the settings say. */
 const longestEdge = 4096;
+/** Most tiles of a picture; the smallest published ones make 361. */
+const mostTiles = 1024;
 
 interface Split {
   readonly tiles: readonly Picture[];
@@ -91,9 +93,13 @@ function splitIntoTiles(picture: Picture, edge: number, filter: Resampling, orig
   const isWide = picture.width >= picture.height;
   const width = multiple(isWide ? picture.width : Math.trunc(multiple(picture.height) * ratio));
   const height = multiple(isWide ? Math.trunc(multiple(picture.width) / ratio) : picture.height);
+  const [rows, columns] = [height / edge, width / edge];
+  if (rows * columns > mostTiles) {
+    const message = `a picture of ${rows} x ${columns} tiles; at most ${mostTiles} are taken`;
+    throw new QuintetError('limit', message, { at: 'preprocessor_config.json' });
+  }
   const enlarged = resize(picture, { width, height }, { filter });
   if (width <= edge && height <= edge) return { tiles: [enlarged], layout: original };
-  const [rows, columns] = [height / edge, width / edge];
   const tiles: Picture[] = [];
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
