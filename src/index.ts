@@ -1,11 +1,12 @@
 /**
  * Quintet: builds, trains and runs multimodal language models.
  *
- *     import { Chat, load, loadPicture } from 'quintet';
+ *     import { asSystem, Chat, load, loadPicture } from 'quintet';
  *
- *     const model = await load('models/nano');
+ *     const model = asSystem(await load('models/nano'));
  *     const chat = await Chat.open(model);
- *     const messages = [{ role: 'user', content: [{ type: 'image' }, { type: 'text', text: 'What is this?' }] }];
+ *     const content = [{ type: 'image' as const }, { type: 'text' as const, text: 'What is this?' }];
+ *     const messages = [{ role: 'user' as const, content }];
  *     for await (const { text } of chat.reply({ messages, pictures: [await loadPicture('photo.jpg')] })) show(text);
  *
  * This is the whole, for Node. Each folder has a sub-path of its own, such as `quintet/graph` or `quintet/text`, and

@@ -134,9 +134,11 @@ export function ggufTokenIds(metadata: ReadonlyMap<string, unknown>): JsonObject
     ['eos_token_id', 'tokenizer.ggml.eos_token_id'],
     ['pad_token_id', 'tokenizer.ggml.padding_token_id'],
   ] as const;
-  return Object.fromEntries(
-    names.filter(([, key]) => metadata.has(key)).map(([name, key]) => [name, metadata.get(key)]),
-  );
+  const ids = names.filter(([, key]) => metadata.has(key)).map(([name, key]) => [name, metadata.get(key)]);
+  // A chat model may end its turns with another token than its texts.
+  const [end, turn] = [metadata.get('tokenizer.ggml.eos_token_id'), metadata.get('tokenizer.ggml.eot_token_id')];
+  const ends = turn === undefined || turn === end ? {} : { eos_token_id: end === undefined ? [turn] : [end, turn] };
+  return { ...Object.fromEntries(ids), ...ends };
 }
 
 function ropeScaling(read: Fields): JsonObject | null {

@@ -1,5 +1,6 @@
 /** `quintet train`: runs a run file, with a line of progress. */
 
+import { basename } from 'node:path';
 import { type RunStage, runFile, type StepReport } from '../train/index.js';
 import { exitCodes } from './failures.js';
 import { formatCount, formatDuration } from './format.js';
@@ -103,5 +104,5 @@ interface Outcome {
 function summary({ stopped, folder, last, took }: Outcome): string {
   const where = last ? ` after step ${last.step} of ${last.steps}, loss ${last.loss.toFixed(4)}` : '';
   if (stopped) return `Stopped${where}. The same command goes on from there.`;
-  return `Trained in ${formatDuration(took)}${where}.\n${folder}\nTry it: quintet chat ${folder}`;
+  return `Trained in ${formatDuration(took)}${where}.\n${folder}\nTry it: quintet chat ${basename(folder ?? '') === 'adapter' ? `MODEL --adapter ${folder}` : folder}`;
 }

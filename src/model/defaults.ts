@@ -11,11 +11,12 @@ export function generationDefaults({ files }: Model<System>): GenerateOptions {
   const config = fields(files?.config ?? {}, 'config.json');
   const places = [settings, config, config.object('text_config', { optional: true })];
   const found = places.find((place) => place.has('eos_token_id'));
-  const stopIds = found ? idsOf(found) : [];
-  if (!settings.flag('do_sample', false)) return { stopIds, ...penaltyOf(settings) };
+  const ends = found ? idsOf(found) : [];
+  const longest = settings.has('max_new_tokens') ? { maxTokens: settings.whole('max_new_tokens') } : {};
+  const common = { stopIds: ends, ...longest, ...penaltyOf(settings) };
+  if (!settings.flag('do_sample', false)) return common;
   return {
-    stopIds,
-    ...penaltyOf(settings),
+    ...common,
     temperature: settings.number('temperature', 1),
     topK: settings.whole('top_k', 50),
     topP: settings.number('top_p', 1),

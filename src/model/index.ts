@@ -21,6 +21,6 @@ export { type LoadedAdapter, readAdapter, writeAdapter } from './peft.js';
 export { createProcessor, type PicturedChat, type Processor } from './prompt.js';
 export { loadFromBytes, loadFromUrl } from './remote.js';
 export { type Choice, choose, type SamplingOptions } from './sample.js';
-export { type SaveOptions, saveModel } from './save.js';
+export { folderOf, type SaveOptions, saveModel } from './save.js';
 export { type TraceOptions, traceNetwork } from './trace.js';
 export { checkpointWeights, initialWeights, layeredWeights, type Weights } from './weights.js';

@@ -24,6 +24,7 @@ const torchNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' } as const
 /** Writes `model.safetensors` (or shards) under the published names, and the files that the model came with. */
 export async function saveModel(model: Model, folder: string, options: SaveOptions = {}): Promise<void> {
   const { values = {}, merge, dtype = 'f32', maxShardBytes } = options;
+  const source = folderOf(model);
   await mkdir(folder, { recursive: true });
   const finalValue = async (declaration: Declaration): Promise<HostArray> => {
     const base = values[declaration.name] ?? (await model.weights.read(declaration));
@@ -34,16 +35,20 @@ export async function saveModel(model: Model, folder: string, options: SaveOptio
     { dtype, shape: declaration.shape, read: () => finalValue(declaration) },
   ]);
   await saveCheckpoint(folder, tensors, maxShardBytes === undefined ? {} : { maxShardBytes });
-  await copyFiles(model, folder, torchNames[dtype]);
+  await copyFiles(source, folder, torchNames[dtype]);
 }
 
-/** Configuration, tokenizer and processor files of the folder that the model came from. */
-async function copyFiles({ path, files, network }: Model, folder: string, dtype: string): Promise<void> {
-  if (path === undefined || !files?.config) {
-    throw new QuintetError('unsupported', 'the model came from no folder, so there is no config.json to save', {
-      at: network.name,
-    });
-  }
+/** The folder whose configuration and tokenizer a saved model keeps; an error where there is none. */
+export function folderOf({ path, files, network }: Model): string {
+  if (path !== undefined && files?.config && !path.endsWith('.gguf')) return path;
+  throw new QuintetError('unsupported', 'the model came from no folder, so there is no config.json to save', {
+    at: network.name,
+    hint: 'begin with a folder in the published format',
+  });
+}
+
+/** Configuration, tokenizer and processor files of a folder. */
+async function copyFiles(path: string, folder: string, dtype: string): Promise<void> {
   for (const name of await readdir(path)) {
     if (/\.(json|jinja|txt|model)$/.test(name) && !name.endsWith('.index.json') && name !== 'config.json') {
       await copyFile(join(path, name), join(folder, name));

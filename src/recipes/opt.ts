@@ -14,7 +14,12 @@ export const opt = recipe({
   },
   read: readOpt,
   build: (config: OptConfig, name) =>
-    system({ name, paper: 'arXiv:2205.01068', backbone: slot(optBackbone(config), { prefix: '' }), renames: [bare] }),
+    system({
+      name,
+      paper: 'arXiv:2205.01068',
+      backbone: slot(optBackbone(config), { prefix: '' }),
+      renames: [[], bare],
+    }),
 });
 
 /** As the files of the first release name them. */

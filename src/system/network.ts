@@ -25,7 +25,7 @@ export interface Network {
   forward(p: Params, inputs: Tensors): Tensors;
   /** What the graph is fed for given arguments, where that is not the arguments themselves. */
   prepare?(feeds: HostArrays): HostArrays;
-  /** Ways in which files name the parameters, besides our own names. */
+  /** Ways in which files name the parameters, besides our own names; the first is the one that transformers has in memory. */
   readonly renames?: readonly Renames[];
   /** Tensors of published files that are no parameters. */
   readonly buffers?: readonly Glob[];

@@ -72,11 +72,16 @@ export async function readRunFile(path: string): Promise<Fields> {
   });
   if (text.length > largestFile) throw new QuintetError('limit', 'a run file has at most 1 MB', { at: path });
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, maxAliasCount: 100 } as object);
+  const document = parseDocument(text, { lineCounter: lines });
   const [mistake] = document.errors;
   if (mistake)
     throw new QuintetError('config', mistake.message, { at: `${path}:${lines.linePos(mistake.pos[0]).line}` });
-  return fields(document.toJS(), path);
+  try {
+    return fields(document.toJS({ maxAliasCount: 100 }), path);
+  } catch (cause) {
+    if (cause instanceof QuintetError) throw cause;
+    throw new QuintetError('config', (cause as Error).message, { at: path, cause });
+  }
 }
 
 /** What a run file asks for. `own` are the stages of the model's recipe, which fill what a stage of that name leaves out. */
@@ -103,7 +108,7 @@ function stagesOf(file: Fields, folder: string, own: readonly Stage[]): RunStage
 /** A path relative to the file, or a hub name as it is. */
 export function modelOf(file: Fields, folder: string): string {
   const model = file.text('model');
-  return /^[./~]/.test(model) || model.includes('\\\\') ? resolve(folder, model) : model;
+  return /^[./~]/.test(model) || model.includes('\\') ? resolve(folder, model) : model;
 }
 
 function stageOf(stage: Fields, folder: string, own: readonly Stage[]): RunStage {
@@ -111,7 +116,8 @@ function stageOf(stage: Fields, folder: string, own: readonly Stage[]): RunStage
   const name = nameOf(stage);
   const base = own.find((other) => other.name === name);
   const steps = stage.has('steps') ? { steps: countOf(stage, 'steps') } : undefined;
-  const epochs = stage.has('epochs') ? { epochs: stage.number('epochs') } : undefined;
+  const epochs = stage.has('epochs') ? { epochs: positive(stage, 'epochs') } : undefined;
+  if (steps && epochs) throw new QuintetError('config', 'a stage has steps or epochs, not both', { at: stage.at });
   const lora = stage.has('lora') ? loraOf(stage.object('lora')) : undefined;
   const train = stage.texts('train', lora ? [] : base?.train);
   return {
@@ -148,6 +154,12 @@ function countOf(file: Fields, name: string, otherwise?: number): number {
 
 function objectiveOf(stage: Fields): Stage['objective'] {
   return (objectives[stage.choice('objective', Object.keys(objectives))] as () => Stage['objective'])();
+}
+
+function positive(file: Fields, name: string): number {
+  const value = file.number(name);
+  if (value > 0) return value;
+  throw new QuintetError('config', `expected a number above 0, got ${value}`, { at: `${file.at}.${name}` });
 }
 
 function loraOf(lora: Fields): LoraOptions {

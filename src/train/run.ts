@@ -5,6 +5,7 @@ import { openDataset } from '../data/index.js';
 import {
   asSystem,
   createProcessor,
+  folderOf,
   type LoadOptions,
   layeredWeights,
   load,
@@ -54,6 +55,8 @@ export async function runFile(path: string, options: RunOptions = {}): Promise<R
   const model = asSystem(await load(source, { ...options, ...(fresh ? { fresh: file.whole('seed', 0) } : {}) }));
   try {
     const run = runOf(file, path, model.network.stages);
+    // What cannot be saved at the end is not begun.
+    if (!run.stages.at(-1)?.lora) folderOf(model);
     return await runStages(model, { ...run, output: options.output ?? run.output }, options);
   } finally {
     await model.close();

@@ -13,7 +13,7 @@ import {
 } from '../data/index.js';
 import { loadPicture, type Picture } from '../media/index.js';
 import type { Processor } from '../model/index.js';
-import type { HostArrays, System } from '../system/index.js';
+import type { HostArrays, InputType, System } from '../system/index.js';
 import { type QuintetError, zerosArray } from '../tensor/index.js';
 import type { BatchSource } from './train.js';
 
@@ -49,7 +49,8 @@ export function sampleBatches(
     ...(onBad ? { onBad } : {}),
   });
   return {
-    fields: Object.keys(system.inputs),
+    fields: fieldsOf(system),
+    about: { seed, batch, microBatch, longest, samples: dataset.count },
     accumulates: batch > microBatch,
     async take(step) {
       const taken = await samples.take(step * batch, batch);
@@ -79,10 +80,20 @@ function tensorsOf(samples: readonly PreparedSample[], system: System, processor
   return { ...tokens, ...(system.prepare ? system.prepare(tensors) : tensors) };
 }
 
+/** What the encoder takes. */
+function pictureFields({ image }: System): string[] {
+  return image ? ['pixel_values', ...Object.keys(image.inputs ?? {})] : [];
+}
+
+/** What a batch holds: not what else a system may be given, such as codes of pictures to draw. */
+function fieldsOf(system: System): string[] {
+  return ['input_ids', 'attention_mask', 'labels', ...pictureFields(system)];
+}
+
 /** One empty picture, which no token points at: a batch without pictures has the same fields as any other. */
-function blank({ inputs }: System): HostArrays {
-  const { input_ids: _, attention_mask: __, labels: ___, ...types } = inputs;
-  const one = Object.entries(types).map(([name, { dtype, shape }]) => {
+function blank(system: System): HostArrays {
+  const one = pictureFields(system).map((name) => {
+    const { dtype, shape } = system.inputs[name] as InputType;
     return [
       name,
       zerosArray(

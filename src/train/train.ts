@@ -6,7 +6,7 @@
  */
 import type { Model } from '../model/index.js';
 import type { AdamW, HostArrays, Objective } from '../system/index.js';
-import { type HostArray, QuintetError } from '../tensor/index.js';
+import { fields, type HostArray, QuintetError } from '../tensor/index.js';
 import { adamwStep, checkAdamW } from './adamw.js';
 import { type Arena, createArena, type Region } from './arena.js';
 import { accumulateGradients, clipScale, gradientNorm } from './gradients.js';
@@ -20,6 +20,8 @@ export interface BatchSource {
   readonly fields: readonly string[];
   /** Whether a step has several micro-batches. */
   readonly accumulates: boolean;
+  /** What tells these batches from others, such as a seed: a run goes on only with the same. */
+  readonly about?: Readonly<Record<string, unknown>>;
   /** The micro-batches of a step, counted from 0. */
   take(step: number): Promise<readonly HostArrays[]>;
 }
@@ -87,11 +89,19 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
     }
     const first = run ? await resume(run, step, arena, options) : 0;
     const done = await loop({ step, arena, run, options }, first);
-    return { steps: done, values: arena.values.tensors, unreached: step.unreached, stopped: done < steps };
+    const values = copied(arena.values.tensors);
+    return { steps: done, values, unreached: step.unreached, stopped: done < steps };
   } finally {
     await step.close();
     await run?.close();
   }
+}
+
+/** The arena itself is freed with the run. */
+function copied(tensors: HostArrays): HostArrays {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, array]) => [name, { ...array, data: array.data.slice() }]),
+  );
 }
 
 async function closing(step: StageStep, error: unknown): Promise<never> {
@@ -112,7 +122,7 @@ async function loop({ step, arena, run, options }: Run, first: number): Promise<
   let saved = first;
   const save = async (): Promise<void> => {
     if (!run || saved === done) return;
-    await run.save({ step: done, state: stateOf(step, steps), arrays: regionsOf(arena) });
+    await run.save({ step: done, state: stateOf(step, options), arrays: regionsOf(arena) });
     saved = done;
   };
   // The next step's data is made while this one runs. Its failure counts when its turn comes.
@@ -122,17 +132,23 @@ async function loop({ step, arena, run, options }: Run, first: number): Promise<
     return taking;
   };
   let upcoming = done < steps ? begin(done) : undefined;
-  while (upcoming && !signal?.aborted) {
-    const started = clock();
-    const batches = await upcoming;
-    const waited = clock() - started;
-    upcoming = done + 1 < steps ? begin(done + 1) : undefined;
-    const report = await oneStep({ step, arena, options }, done, batches);
-    done++;
-    const timed = { ...report, time: clock() - started, waited };
-    await run?.log(timed);
-    onStep?.(timed);
-    if (done % saveEvery === 0) await save();
+  try {
+    while (upcoming && !signal?.aborted) {
+      const started = clock();
+      const batches = await upcoming;
+      const waited = clock() - started;
+      upcoming = done + 1 < steps ? begin(done + 1) : undefined;
+      const report = await oneStep({ step, arena, options }, done, batches);
+      done++;
+      const timed = { ...report, time: clock() - started, waited };
+      await run?.log(timed);
+      onStep?.(timed);
+      if (done % saveEvery === 0) await save();
+    }
+  } catch (error) {
+    // What was reached before the failure is not lost with it.
+    await save().catch(() => {});
+    throw error;
   }
   await save();
   return done;
@@ -178,8 +194,9 @@ function regionsOf({ values, first, second }: Arena): Record<string, Uint8Array>
 }
 
 /** What tells one run from another: a checkpoint is read by the run that wrote it only. */
-function stateOf({ trained }: StageStep, steps: number) {
-  return { steps, trained: trained.map(({ name, shape }) => `${name} [${shape}]`) };
+function stateOf({ trained }: StageStep, { steps, objective, optimizer, data }: TrainOptions): Record<string, unknown> {
+  const parameters = trained.map(({ name, shape }) => `${name} [${shape}]`);
+  return { steps, objective: objective.name, optimizer, data: data.about ?? null, parameters };
 }
 
 /** Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. */
@@ -189,8 +206,11 @@ async function resume(run: RunFolder, step: StageStep, arena: Arena, options: Tr
     await run.rewindLog(0);
     return 0;
   }
-  if (JSON.stringify(snapshot.state) !== JSON.stringify(stateOf(step, options.steps))) {
-    throw new QuintetError('config', 'the checkpoint is of another run: its parameters or its number of steps differ', {
+  const saved = fields(snapshot.state, snapshot.folder).raw;
+  const own = stateOf(step, options);
+  const other = Object.keys(own).filter((key) => JSON.stringify(own[key]) !== JSON.stringify(saved[key]));
+  if (other.length > 0) {
+    throw new QuintetError('config', `the checkpoint is of another run: its ${other.join(', ')} differ`, {
       at: snapshot.folder,
       hint: 'give another folder, or remove this one',
     });

@@ -30,6 +30,12 @@ export const dpmSolver: Scheduler = (config) => {
   if (order > 3 || order < 1 || (order === 3 && algorithm === 'sde-dpmsolver++')) {
     throw new QuintetError('unsupported', `solver_order ${order} of ${algorithm}`, { at: config.at });
   }
+  if (zeroEnd && !algorithm.endsWith('++')) {
+    throw new QuintetError('unsupported', `${algorithm} with final_sigmas_type zero, which divides by it`, {
+      at: config.at,
+      hint: 'use final_sigmas_type sigma_min',
+    });
+  }
   return ({ steps, batch = 1 }) => {
     const { times, sigmas } = plan(steps);
     const short = carefulEnd && steps < 15;
