@@ -54,6 +54,7 @@ export const nano = recipe({
         { ...stage, name: 'answer', train: ['language_model.**'], ...rate(1.5e-3, 0.1), batch: 64, length: steps(900) },
         { ...stage, name: 'polish', train: ['**'], ...rate(4e-4, 0.05), batch: 48, length: steps(150) },
         { ...stage, name: 'more', train: ['**'], ...rate(1e-3, 0.03), batch: 48, length: steps(520) },
+        { ...stage, name: 'last', train: ['**'], ...rate(8e-4, 0.02), batch: 48, length: steps(330) },
       ],
     }),
 });
