@@ -84,9 +84,9 @@ function storedTensor(source: ByteSource, name: string, { entry, heads }: Place)
     name,
     dtype,
     shape,
-    // No range of the file holds these rows in order, so they are put in order for whoever asks.
+    // No range of the file holds these rows in order, so they are put in order for whoever asks, who alone has them.
     get source() {
-      return { bytes: separateHalves(source.readNow(offset, length), shape[0] ?? 1, heads) };
+      return { bytes: separateHalves(source.readNow(offset, length), shape[0] ?? 1, heads), givenAway: true };
     },
   };
 }

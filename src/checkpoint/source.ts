@@ -4,7 +4,7 @@ import { QuintetError } from '../tensor/index.js';
 
 /** Where the bytes of a tensor are: in memory, or a range of a file that an engine may map. */
 export type InitializerSource =
-  | { readonly bytes: Uint8Array }
+  | { readonly bytes: Uint8Array; readonly givenAway?: boolean }
   | { readonly file: string; readonly offset: number; readonly length: number };
 
 export interface ByteSource {

@@ -47,10 +47,8 @@ export function checkpointWeights(
   const renames = fittingRenames(network, declarations, checkpoint);
   const fileName = (name: string): string => rename(name, renames);
   checkNames(network, declarations, checkpoint, { at, fileName });
-  const dequantised = new Map<string, Promise<HostArray>>();
   const stored = (name: string): StoredTensor => checkpoint.tensors.get(fileName(name)) as StoredTensor;
-  const read = async (name: string): Promise<HostArray> =>
-    dequantised.get(name) ?? castArray(await checkpoint.read(fileName(name)), 'f32');
+  const read = async (name: string): Promise<HostArray> => castArray(await checkpoint.read(fileName(name)), 'f32');
   return {
     at,
     fileName,
@@ -59,9 +57,8 @@ export function checkpointWeights(
     async bind({ name }) {
       const { dtype, source } = stored(name);
       if (Object.hasOwn(dtypes, dtype)) return { dtype: dtype as DType, source };
-      // Blocks of integers that the engine cannot read as they are; expanded once for all sessions.
-      dequantised.set(name, read(name));
-      return { dtype: 'f32', source: { bytes: bytesOf(await read(name)) } };
+      // Blocks of integers that the engine cannot read as they are: expanded for this session, which keeps them.
+      return { dtype: 'f32', source: { bytes: bytesOf(await read(name)), givenAway: true } };
     },
     close: () => checkpoint.close(),
   };

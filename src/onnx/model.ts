@@ -20,9 +20,12 @@ export interface OnnxNode {
   readonly attributes: Readonly<Record<string, OnnxAttribute>>;
 }
 
-/** The bytes of an initialiser: in memory, or a range of a file that the engine maps. */
+/**
+ * The bytes of an initialiser: in memory, or a range of a file that the engine maps. Bytes that were made for one session are
+ * given away: the engine lays them out anew, and nobody holds them any longer.
+ */
 export type InitializerSource =
-  | { readonly bytes: Uint8Array }
+  | { readonly bytes: Uint8Array; readonly givenAway?: boolean }
   | { readonly file: string; readonly offset: number; readonly length: number };
 
 export interface OnnxInitializer {

@@ -84,6 +84,8 @@ export interface OrtApi {
   callAsync(name: FunctionName, ...args: Argument[]): Promise<void>;
   /** Calls a function whose last argument is where it writes what it makes: a pointer, or a number as wide as one. */
   make(name: FunctionName, ...args: Argument[]): Pointer;
+  /** Gives memory that was freed back to the system. */
+  trimMemory(): void;
 }
 
 // Held for the life of the process: koffi unloads a library whose handle is collected, functions in use or not.
@@ -169,5 +171,17 @@ function bind(handle: ReturnType<typeof koffi.load>, path: string): OrtApi {
         }),
       ),
     make,
+    trimMemory: memoryTrimmer(),
   };
+}
+
+/** The GNU C library keeps what was freed, hundreds of megabytes where weights were copied. Others give it back themselves. */
+function memoryTrimmer(): () => void {
+  if (process.platform !== 'linux') return () => {};
+  try {
+    const trim = koffi.load('libc.so.6').func('malloc_trim', 'int', ['size_t']) as (kept: number) => number;
+    return () => void trim(0);
+  } catch {
+    return () => {}; // another C library
+  }
 }

@@ -1,6 +1,6 @@
 /** Engine `native`: ONNX Runtime's C API in this process. Runs off the event loop, on the host's own arrays. */
 import { rename } from 'node:fs/promises';
-import { type OnnxModel, type OnnxValue, onnxBytes } from '../onnx/index.js';
+import { type OnnxInitializer, type OnnxModel, type OnnxValue, onnxBytes } from '../onnx/index.js';
 import { type HostArray, zerosArray } from '../tensor/index.js';
 import type { Engine, RunOptions, Session, SessionOptions } from './engine.js';
 import { checkOpen, failure, stopped } from './failures.js';
@@ -41,7 +41,8 @@ async function createSession(api: OrtApi, model: OnnxModel, options: SessionOpti
     const creating = api.callAsync('CreateSessionFromArray', api.environment, bytes, bytes.byteLength, made, result);
     creations.set(creating, [bytes, weights, result]);
     await creating.finally(() => creations.delete(creating));
-    return new NativeSession(api, model, result[0] as Pointer, options.profile);
+    if (model.initializers.some(isGivenAway)) givenAway.register(model, api);
+    return new NativeSession(api, withoutGiven(model), result[0] as Pointer, options.profile);
   } catch (cause) {
     throw failure(model, cause);
   } finally {
@@ -54,15 +55,31 @@ async function createSession(api: OrtApi, model: OnnxModel, options: SessionOpti
 const creations = new Map<Promise<void>, unknown>();
 
 /**
+ * Models whose weights were given away: soon after they are collected, what the engine's copies and ours took is free.
+ */
+const givenAway = new FinalizationRegistry((api: OrtApi) => void setTimeout(() => api.trimMemory(), 50).unref());
+
+/**
  * Gives initialisers in memory to a session to be made, and adds to `values` what is to be released afterwards. The first
  * call puts them in the place of the model's own, for optimisations that compute with them; the second makes the session
- * read this very memory instead of copying it.
+ * read this very memory instead of copying it. The copy of what is given away is freed where a kernel lays it out anew.
  */
 function handOver(api: OrtApi, made: Pointer, handed: Weights['handed'], values: Pointer[]): void {
   for (const { dtype, shape, bytes } of handed) values.push(valueOfBytes(api, dtype, shape, bytes));
   const names = handed.map(({ name }) => name);
   api.call('AddExternalInitializers', made, names, pointerArray(values), values.length);
-  for (const [i, name] of names.entries()) api.call('AddInitializer', made, name, values[i] as Pointer);
+  for (const [i, initializer] of handed.entries()) {
+    if (!isGivenAway(initializer)) api.call('AddInitializer', made, initializer.name, values[i] as Pointer);
+  }
+}
+
+function isGivenAway({ source }: OnnxInitializer): boolean {
+  return 'bytes' in source && source.givenAway === true;
+}
+
+/** What a session has to hold of its model. */
+function withoutGiven(model: OnnxModel): OnnxModel {
+  return { ...model, initializers: model.initializers.filter((initializer) => !isGivenAway(initializer)) };
 }
 
 function configure(api: OrtApi, made: Pointer, options: SessionOptions, folder: string | undefined): void {

@@ -1,4 +1,5 @@
 /** A language model in one GGUF file, its weights drawn from a seed. */
+import { seedFor } from '../../src/tensor/index.js';
 import { type GgufTensor, type GgufValue, ggufBytes, texts, u32 } from '../checkpoint/gguf-bytes.js';
 
 export interface GgufModelOptions {
@@ -22,7 +23,7 @@ const list = (items: readonly string[]): GgufValue => ({
 /** Numbers around zero: in blocks each of 32 has the scale 2^-10. */
 function matrix(name: string, shape: readonly [number, number], blocks: boolean): GgufTensor {
   const size = shape[0] * shape[1];
-  const level = (i: number): number => ((i * 2654435761) % 255) - 127;
+  const level = (i: number): number => (Math.imul(i + seedFor(1, name), 2654435761) >>> 24) - 128;
   if (!blocks) {
     const values = Float32Array.from({ length: size }, (_, i) => level(i) / 1024);
     return { name, shape, type: 0, bytes: new Uint8Array(values.buffer) };

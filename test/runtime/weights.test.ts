@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { add, gather, graph, input, matmul, parameter } from '../../src/graph/index.js';
 import { type Binding, lower } from '../../src/onnx/index.js';
 import { nativeEngine } from '../../src/runtime/native.js';
-import { bytesOf, type DType, type HostArray, hostArray } from '../../src/tensor/index.js';
+import { bytesOf, type DType, type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
 import { forEachEngine } from './engines.js';
 
 const ROWS = 2048;
@@ -155,5 +155,20 @@ test('the native engine reads weights in memory where they are', async () => {
   (array.data as Float32Array).fill(3, 7 * WIDTH, 8 * WIDTH);
   const row = await session.run({ ids: hostArray('i64', [1], [7]) });
   expect(row.y).toEqual(hostArray('f32', [1, WIDTH], Array(WIDTH).fill(3)));
+  await session.close();
+});
+
+test('what is given away is copied: its bytes may change once the session is made', async () => {
+  const product = parameter('product', 'f32', [WIDTH, WIDTH]);
+  const built = graph('given', {
+    y: matmul(gather(parameter('table', 'f32', [ROWS, WIDTH]), input('ids', 'i64', ['N']), 0), product),
+  });
+  const own = [table('f32'), hostArray('f32', [WIDTH, WIDTH], Array(WIDTH * WIDTH).fill(1))] as const;
+  const given = (array: HostArray): Binding => ({ dtype: 'f32', source: { bytes: bytesOf(array), givenAway: true } });
+  const bindings = new Map(['table', 'product'].map((name, i) => [name, given(own[i] as HostArray)]));
+  const session = await nativeEngine({ threads: 1 }).createSession(lower(built, bindings));
+  for (const { data } of own) (data as Float32Array).fill(Number.NaN);
+  const { y } = await session.run({ ids });
+  expect(toNumbers(y as HostArray)).toEqual([...Array(WIDTH).fill(7 * WIDTH), ...Array(WIDTH).fill(47 * WIDTH)]);
   await session.close();
 });
