@@ -87,12 +87,10 @@ function ownName(key: string, network: Network, declarations: Declarations, at: 
     throw new QuintetError('weights', `the key "${key}" does not begin with "${root}"`, { at });
   const theirs = key.slice(root.length);
   const [, path = theirs, added = ''] = /^(.*?)(\.lora_[AB]\.weight)$/.exec(theirs) ?? [];
+  const end = added === '' ? '' : '.weight';
   for (const names of namings(network)) {
-    const back = rename(
-      path,
-      names.map(([ours, others]) => [others, ours] as const),
-    );
-    if (declarations.has(added === '' ? back : `${back}.weight`)) return back + added;
+    const own = [...declarations.keys()].find((name) => rename(name, names) === path + end);
+    if (own !== undefined) return own.slice(0, own.length - end.length) + added;
   }
   const guess = nearest(path, declarations.keys());
   throw new QuintetError('weights', `the adapter's key "${key}" names nothing in ${network.name}`, {

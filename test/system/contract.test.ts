@@ -11,8 +11,6 @@ import {
   type HostArrays,
   inputTensors,
   type Network,
-  type Renames,
-  rename,
   type Stage,
   type Tensors,
 } from '../../src/system/index.js';
@@ -95,13 +93,6 @@ describe.each(recipes.map((recipe) => [recipe.name, recipe.of('tiny')] as const)
   // What has stages is tested with their losses.
   const hasLoss =
     stagesOf(network).length === 0 && 'loss' in network.forward(rootScope().p, inputTensors(network.inputs));
-
-  test('has a name of its own for every parameter under each of its namings', () => {
-    for (const renames of [[], ...(network.renames ?? [])] as readonly Renames[]) {
-      const theirs = new Set([...declarations.keys()].map((name) => rename(name, renames)));
-      expect(theirs.size).toBe(declarations.size);
-    }
-  });
 
   test('gives for two rows what it gives for each alone', async () => {
     const model = await initialise(network, { engine, seed: 3 });
