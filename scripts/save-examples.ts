@@ -1,0 +1,72 @@
+/** Trains the tiny models of the fixtures for a few steps and saves them with their logits, for `check_saved.py`. */
+import { cpSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { openCheckpoint, writeSafetensors } from '../src/checkpoint/index.js';
+import { layeredWeights, load, type Model, saveModel, traceNetwork, writeAdapter } from '../src/model/index.js';
+import { adamw, type HostArrays, lora, nextToken } from '../src/system/index.js';
+import { train } from '../src/train/index.js';
+
+const fixtures = new URL('../test/fixtures/', import.meta.url).pathname;
+const models = [
+  'llama',
+  'llama-rope-scaled',
+  'opt',
+  'opt-post-norm',
+  'llava',
+  'llava-v5names',
+  'blip2-opt',
+  'smolvlm',
+  'idefics3',
+];
+const settings = { rank: 3, on: ['**.{q_proj,v_proj}'] };
+
+async function tensorsOf(path: string): Promise<HostArrays> {
+  const checkpoint = await openCheckpoint(path);
+  try {
+    const entries = [...checkpoint.tensors.keys()].map(async (name) => [name, await checkpoint.read(name)] as const);
+    return Object.fromEntries(await Promise.all(entries));
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** Three steps on the one batch that a fixture has. */
+async function trained(model: Model, inputs: HostArrays, globs: readonly string[]): Promise<HostArrays> {
+  const feeds = model.network.prepare ? model.network.prepare(inputs) : inputs;
+  const data = { fields: Object.keys(feeds), accumulates: false, take: async () => [feeds] };
+  const optimizer = adamw({ lr: 1e-2 });
+  return (await train(model, { objective: nextToken(), train: globs, optimizer, steps: 3, data })).values;
+}
+
+async function save(name: string, to: string): Promise<void> {
+  const base = `${fixtures}${name}/model`;
+  const model = await load(base);
+  const { labels: _, ...inputs } = await tensorsOf(`${fixtures}${name}/inputs.safetensors`);
+  const all = await tensorsOf(`${fixtures}${name}/inputs.safetensors`);
+  const trace = async (other: Model, folder: string): Promise<void> => {
+    const { logits } = await traceNetwork(other, inputs, { want: ['logits'] });
+    await writeSafetensors(join(folder, 'trace.safetensors'), Object.entries({ ...inputs, logits } as HostArrays));
+  };
+
+  const whole = join(to, `${name}-whole`);
+  await saveModel(model, join(whole, 'model'), { values: await trained(model, all, ['**']) });
+  const again = await load(join(whole, 'model'));
+  await trace(again, whole);
+  await again.close();
+
+  const adapted = join(to, `${name}-lora`);
+  mkdirSync(adapted, { recursive: true });
+  cpSync(base, join(adapted, 'model'), { recursive: true });
+  const adapter = lora(settings);
+  const scoped: Model = { ...model, adapt: adapter.adapt, weights: layeredWeights(model.weights, new Map(), 1) };
+  const values = new Map(Object.entries(await trained(scoped, all, adapter.parameters)));
+  await writeAdapter(join(adapted, 'adapter'), { ...model, base: 'model' }, settings, values);
+  const other = await load(join(adapted, 'model'), { adapter: join(adapted, 'adapter') });
+  await trace(other, adapted);
+  await other.close();
+  await model.close();
+}
+
+const [to] = process.argv.slice(2);
+if (to === undefined) throw new Error('which folder shall they be saved in?');
+for (const name of models) await save(name, to);
