@@ -2,7 +2,7 @@
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { type ExampleServer, serveExample } from '../../scripts/browser-example/server.js';
 import { chromiumPath } from '../chromium.js';
-import { fixturePath } from '../parts/fixture.js';
+import { fixturePath } from '../fixture.js';
 
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'];
 const quiet = ['--disable-background-networking', '--disable-component-update'];

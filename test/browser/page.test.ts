@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadPicture } from '../../src/media/index.js';
 import { asSystem, Chat } from '../../src/model/index.js';
 import { chromiumPath } from '../chromium.js';
-import { fixturePath, withModel } from '../parts/fixture.js';
+import { fixturePath, withModel } from '../fixture.js';
 import { type Opened, openBrowser } from './chromium.js';
 
 /** What Node's native engine answers about a picture, greedily. */

@@ -3,7 +3,7 @@ import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import { loadPicture } from '../../src/media/index.js';
 import { chromiumPath } from '../chromium.js';
-import { fixturePath } from '../parts/fixture.js';
+import { fixturePath } from '../fixture.js';
 import { openBrowser } from './chromium.js';
 
 async function inNode(path: string): Promise<number[]> {

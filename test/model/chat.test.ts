@@ -5,7 +5,7 @@ import { Chat, type Model, type PicturedChat, type ReplyOptions } from '../../sr
 import type { Engine } from '../../src/runtime/engine.js';
 import type { System } from '../../src/system/index.js';
 import type { Message } from '../../src/text/messages.js';
-import { fixturePath } from '../parts/fixture.js';
+import { fixturePath } from '../fixture.js';
 import { changedModel, llavaInPlace, recorded, tokensRun } from './models.js';
 
 const pictureOf = (name: string): Promise<Picture> => loadPicture(`${fixturePath('llava')}/media/${name}.png`);

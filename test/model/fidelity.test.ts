@@ -5,8 +5,8 @@ import { loadPicture } from '../../src/media/index.js';
 import { asSystem, Chat, continueGreedily, createProcessor, type PicturedChat } from '../../src/model/index.js';
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import type { Message } from '../../src/text/messages.js';
+import { expectFixture, fixtureJson, fixturePath, fixtureTensors, withModel } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
-import { expectFixture, fixtureJson, fixturePath, fixtureTensors, withModel } from '../parts/fixture.js';
 
 const names = readdirSync(fixturePath('.')).filter((name) => /^(llama|opt|llava|blip2|smolvlm|idefics3)/.test(name));
 const sets = names.flatMap((name) => ['', '2'].map((set) => [name, set] as const));

@@ -14,7 +14,7 @@ import { opt } from '../../src/recipes/opt.js';
 import type { Engine } from '../../src/runtime/engine.js';
 import type { System } from '../../src/system/index.js';
 import { type HostArray, hostArray, Random, toNumbers } from '../../src/tensor/index.js';
-import { engine } from '../parts/fixture.js';
+import { engine } from '../fixture.js';
 
 const growing: Engine = { ...engine, inPlace: false };
 const random = new Random(8);

@@ -11,7 +11,7 @@ import { loadPicture } from '../../src/media/index.js';
 import { asSystem, Chat, load } from '../../src/model/index.js';
 import { QuintetError, Random } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/run.js';
-import { engine, fixturePath } from '../parts/fixture.js';
+import { engine, fixturePath } from '../fixture.js';
 import { chats, stage } from '../train/runs.js';
 import { ggufModel } from './gguf-model.js';
 

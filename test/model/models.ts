@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 import { asSystem, load, type Model } from '../../src/model/index.js';
 import type { Engine } from '../../src/runtime/engine.js';
 import type { HostArrays, System } from '../../src/system/index.js';
-import { engine, fixturePath } from '../parts/fixture.js';
+import { engine, fixturePath } from '../fixture.js';
 
 /** A copy of a fixture's model in a folder of its own, which lasts as long as the test. */
 export function copyOfModel(name: string): string {

@@ -12,7 +12,7 @@ import {
   type PicturedChat,
 } from '../../src/model/index.js';
 import { defaultEngine } from '../../src/runtime/index.js';
-import { fixtureJson, fixturePath, engine as native } from '../parts/fixture.js';
+import { fixtureJson, fixturePath, engine as native } from '../fixture.js';
 import { llavaInPlace } from './models.js';
 
 const engine = await defaultEngine({ engine: 'web' });

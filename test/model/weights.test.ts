@@ -7,7 +7,7 @@ import { recipes } from '../../src/recipes/index.js';
 import { llama } from '../../src/recipes/llama.js';
 import { declarationsOf, type Renames, rename } from '../../src/system/index.js';
 import { type HostArray, hostArray, QuintetError, toNumbers } from '../../src/tensor/index.js';
-import { engine, fixtureTensors } from '../parts/fixture.js';
+import { engine, fixtureTensors } from '../fixture.js';
 import { copyOfModel } from './models.js';
 
 test('one error lists every missing, unexpected and misshapen tensor, with both shapes', async () => {

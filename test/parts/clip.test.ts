@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { clip, clipTextAlone } from '../../src/recipes/clip.js';
 import { declarationsOf, type Network, parameterCount } from '../../src/system/index.js';
-import { expectFixture } from './fixture.js';
+import { expectFixture } from '../fixture.js';
 
 test('CLIP scores, loss and gradients equal the reference, the end of texts being their largest id', () =>
   expectFixture('clip'));

@@ -18,7 +18,7 @@ import {
   squaredError,
 } from '../../src/system/index.js';
 import { castArray, type HostArray, hostArray, Random, toNumbers } from '../../src/tensor/index.js';
-import { engine, expectSame, fixturePath, fixtureTensors } from './fixture.js';
+import { engine, expectSame, fixturePath, fixtureTensors } from '../fixture.js';
 
 const name = 'conditioning-gradients';
 let model: Model<LatentDiffusion>;

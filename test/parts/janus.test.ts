@@ -11,8 +11,8 @@ import { readJanusVision } from '../../src/parts/encoders/janus-vision.js';
 import { janus } from '../../src/recipes/janus.js';
 import { declarationsOf, parameterCount, type System } from '../../src/system/index.js';
 import { fields, type HostArray, toNumbers } from '../../src/tensor/index.js';
+import { engine, expectFixture, fixtureJson, fixturePath, fixtureTensors, withModel } from '../fixture.js';
 import { expectClose, type Tolerance } from '../graph/close.js';
-import { engine, expectFixture, fixtureJson, fixturePath, fixtureTensors, withModel } from './fixture.js';
 
 const withJanus = (use: (model: Model<System>) => Promise<void>): Promise<void> =>
   withModel('janus', (model) => use(asSystem(model)));

@@ -8,7 +8,7 @@ import { rootScope } from '../../src/nn/index.js';
 import { vqgan } from '../../src/recipes/vqgan.js';
 import { inputTensors, reconstruct } from '../../src/system/index.js';
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
-import { engine, expectSame, fixtureJson, fixturePath, fixtureTensors } from './fixture.js';
+import { engine, expectSame, fixtureJson, fixturePath, fixtureTensors } from '../fixture.js';
 
 const name = 'vq-vae';
 const given = await fixtureTensors(name, 'inputs');

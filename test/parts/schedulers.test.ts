@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { readNoise, readSampling, schedulers } from '../../src/parts/generators/schedulers/index.js';
 import { fields, type HostArray, toNumbers } from '../../src/tensor/index.js';
+import { fixtureJson, fixtureTensors } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
-import { fixtureJson, fixtureTensors } from './fixture.js';
 
 interface Setting {
   readonly class: string;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { siglip } from '../../src/recipes/siglip.js';
 import { declarationsOf, parameterCount } from '../../src/system/index.js';
-import { expectFixture } from './fixture.js';
+import { expectFixture } from '../fixture.js';
 
 test('SigLIP scores, loss and gradients equal the reference', () => expectFixture('siglip'));
 

@@ -8,7 +8,7 @@ import { readSampling, schedulers } from '../../src/parts/generators/schedulers/
 import { stableDiffusion } from '../../src/recipes/stable-diffusion.js';
 import { declarationsOf, type LatentDiffusion, parameterCount } from '../../src/system/index.js';
 import { castArray, fields, type HostArray, toNumbers } from '../../src/tensor/index.js';
-import { engine, expectSame, fixtureJson, fixturePath, fixtureTensors } from './fixture.js';
+import { engine, expectSame, fixtureJson, fixturePath, fixtureTensors } from '../fixture.js';
 
 const name = 'stable-diffusion';
 interface Settings {

@@ -18,8 +18,8 @@ import { type HostArray, hostArray, sizeOf, toNumbers } from '../../src/tensor/i
 import { clipScale } from '../../src/train/gradients.js';
 import { compileStep } from '../../src/train/step.js';
 import { train } from '../../src/train/train.js';
+import { engine, fixtureJson, fixturePath, fixtureTensors, present } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
-import { engine, fixtureJson, fixturePath, fixtureTensors, present } from '../parts/fixture.js';
 import { batchesOf, rows, trainFixture } from './fixture.js';
 
 type Arrays = Record<string, HostArray>;

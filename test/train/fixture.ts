@@ -10,7 +10,7 @@ import {
   type TrainResult,
   train,
 } from '../../src/train/train.js';
-import { fixtureJson } from '../parts/fixture.js';
+import { fixtureJson } from '../fixture.js';
 
 type Arrays = Readonly<Record<string, HostArray>>;
 

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { asSystem, Chat, load, type Model, traceNetwork } from '../../src/model/index.js';
 import { type HostArray, QuintetError, toNumbers } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/run.js';
-import { engine, fixtureTensors } from '../parts/fixture.js';
+import { engine, fixtureTensors } from '../fixture.js';
 import { runFolder, stage } from './runs.js';
 
 /** The message of the error that a run file ends in. */

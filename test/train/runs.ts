@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
-import { fixturePath } from '../parts/fixture.js';
+import { fixturePath } from '../fixture.js';
 
 const chat = (picture: string, question: string, answer: string) => ({
   messages: [

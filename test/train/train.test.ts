@@ -6,8 +6,8 @@ import { adamw, nextToken, type System } from '../../src/system/index.js';
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { sampleBatches } from '../../src/train/samples.js';
 import { type StepReport, type TrainOptions, train } from '../../src/train/train.js';
+import { engine } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
-import { engine } from '../parts/fixture.js';
 import { runFolder } from './runs.js';
 
 async function open(): Promise<{ readonly model: Model<System>; readonly data: string }> {

@@ -1,20 +1,20 @@
 /** Comparison of whole models with the numbers that reference implementations gave: `test/fixtures`, made by `oracle/`. */
 import { readFileSync } from 'node:fs';
-import { openCheckpoint } from '../../src/checkpoint/index.js';
-import { load } from '../../src/model/load.js';
-import type { Model } from '../../src/model/model.js';
-import { traceNetwork } from '../../src/model/trace.js';
-import type { Engine } from '../../src/runtime/engine.js';
-import { nativeEngine } from '../../src/runtime/native.js';
-import { type HostArray, toNumbers } from '../../src/tensor/index.js';
-import { expectClose, type Tolerance } from '../graph/close.js';
+import { openCheckpoint } from '../src/checkpoint/index.js';
+import { load } from '../src/model/load.js';
+import type { Model } from '../src/model/model.js';
+import { traceNetwork } from '../src/model/trace.js';
+import type { Engine } from '../src/runtime/engine.js';
+import { nativeEngine } from '../src/runtime/native.js';
+import { type HostArray, toNumbers } from '../src/tensor/index.js';
+import { expectClose, type Tolerance } from './graph/close.js';
 
 type Arrays = Record<string, HostArray>;
 
 /** One engine for all tests of a file. */
 export const engine: Engine = nativeEngine({ threads: 1 });
 
-export const fixturePath = (name: string): string => new URL(`../fixtures/${name}`, import.meta.url).pathname;
+export const fixturePath = (name: string): string => new URL(`./fixtures/${name}`, import.meta.url).pathname;
 
 export const fixtureJson = (name: string, file = 'fixture.json'): Record<string, unknown> =>
   JSON.parse(readFileSync(`${fixturePath(name)}/${file}`, 'utf8'));
