@@ -1,7 +1,7 @@
 /** Trains the tiny models of the fixtures for a few steps and saves them with their logits, for `check_saved.py`. */
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { openCheckpoint, writeSafetensors } from '../src/checkpoint/index.js';
+import { readTensors, writeSafetensors } from '../src/checkpoint/index.js';
 import { layeredWeights, load, type Model, saveModel, traceNetwork, writeAdapter } from '../src/model/index.js';
 import { adamw, type HostArrays, lora, nextToken } from '../src/system/index.js';
 import { train } from '../src/train/index.js';
@@ -20,16 +20,6 @@ const models = [
 ];
 const settings = { rank: 3, on: ['**.{q_proj,v_proj}'] };
 
-async function tensorsOf(path: string): Promise<HostArrays> {
-  const checkpoint = await openCheckpoint(path);
-  try {
-    const entries = [...checkpoint.tensors.keys()].map(async (name) => [name, await checkpoint.read(name)] as const);
-    return Object.fromEntries(await Promise.all(entries));
-  } finally {
-    await checkpoint.close();
-  }
-}
-
 /** Three steps on the one batch that a fixture has. */
 async function trained(model: Model, inputs: HostArrays, globs: readonly string[]): Promise<HostArrays> {
   const feeds = model.network.prepare ? model.network.prepare(inputs) : inputs;
@@ -41,8 +31,8 @@ async function trained(model: Model, inputs: HostArrays, globs: readonly string[
 async function save(name: string, to: string): Promise<void> {
   const base = `${fixtures}${name}/model`;
   const model = await load(base);
-  const { labels: _, ...inputs } = await tensorsOf(`${fixtures}${name}/inputs.safetensors`);
-  const all = await tensorsOf(`${fixtures}${name}/inputs.safetensors`);
+  const all = await readTensors(`${fixtures}${name}/inputs.safetensors`);
+  const { labels: _, ...inputs } = all;
   const trace = async (other: Model, folder: string): Promise<void> => {
     const { logits } = await traceNetwork(other, inputs, { want: ['logits'] });
     await writeSafetensors(join(folder, 'trace.safetensors'), Object.entries({ ...inputs, logits } as HostArrays));

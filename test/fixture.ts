@@ -1,6 +1,6 @@
 /** Comparison of whole models with the numbers that reference implementations gave: `test/fixtures`, made by `oracle/`. */
 import { readFileSync } from 'node:fs';
-import { openCheckpoint } from '../src/checkpoint/index.js';
+import { readTensors } from '../src/checkpoint/index.js';
 import { load } from '../src/model/load.js';
 import type { Model } from '../src/model/model.js';
 import { traceNetwork } from '../src/model/trace.js';
@@ -20,14 +20,8 @@ export const fixtureJson = (name: string, file = 'fixture.json'): Record<string,
   JSON.parse(readFileSync(`${fixturePath(name)}/${file}`, 'utf8'));
 
 /** All tensors of a safetensors file of a fixture. */
-export async function fixtureTensors(name: string, file: string): Promise<Arrays> {
-  const checkpoint = await openCheckpoint(`${fixturePath(name)}/${file}.safetensors`);
-  try {
-    const entries = [...checkpoint.tensors.keys()].map(async (key) => [key, await checkpoint.read(key)] as const);
-    return Object.fromEntries(await Promise.all(entries));
-  } finally {
-    await checkpoint.close();
-  }
+export function fixtureTensors(name: string, file: string): Promise<Arrays> {
+  return readTensors(`${fixturePath(name)}/${file}.safetensors`);
 }
 
 /** Loads the fixture's model for the length of `use`. */

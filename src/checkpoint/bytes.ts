@@ -7,4 +7,4 @@ export { type DownloadOptions, type DownloadProgress, download, downloadFolder }
 export { type MemoryFiles, openMemoryFolder } from './memory-folder.js';
 export { openSafetensors, openShards } from './safetensors-checkpoint.js';
 export { parseShardIndex, type ShardIndex } from './shard-index.js';
-export { type ByteSource, bytesSource, type InitializerSource } from './source.js';
+export { type ByteSource, bytesSource } from './source.js';

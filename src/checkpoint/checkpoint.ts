@@ -1,9 +1,8 @@
 /** What a checkpoint is once opened: names, shapes and places of tensors; values are read only when asked for. */
 
-import { type DType, type HostArray, nearest, QuintetError } from '../tensor/index.js';
+import { type DType, type HostArray, type InitializerSource, nearest, QuintetError } from '../tensor/index.js';
 import type { QuantisedType } from './gguf-types.js';
 import { quoted } from './json-scanner.js';
-import type { InitializerSource } from './source.js';
 
 /** A parsed JSON object whose fields nobody has checked yet. */
 export type JsonObject = Readonly<Record<string, unknown>>;

@@ -128,8 +128,8 @@ export async function writeAtomically(path: string, write: (handle: FileHandle) 
   }
 }
 
-/** Makes renames within a folder durable. Windows cannot open folders and needs no such call. */
-async function syncFolder(folder: string): Promise<void> {
+/** Makes new names and renames within a folder durable. Windows cannot open folders and needs no such call. */
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {

@@ -1,12 +1,13 @@
 export * from './bytes.js';
 export * from './checkpoint.js';
+export { syncFolder } from './file.js';
 export type { FolderFiles, ModelFiles } from './folder-files.js';
 export { type GgufEntry, type GgufHeader, largestGgufHeader, parseGgufHeader } from './gguf.js';
 export { isQuantised, type QuantisedType, quantisedTypes } from './gguf-types.js';
 export { type HubOptions, hubOptionsFromEnvironment, resolveModel } from './hub.js';
 export type { HubProgress, Patience } from './hub-download.js';
 export * from './model-folder.js';
-export { openCheckpoint } from './open.js';
+export { openCheckpoint, readTensors } from './open.js';
 export * from './pipeline-folder.js';
 export { largestHeader, parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from './safetensors.js';
 export * from './safetensors-write.js';

@@ -2,7 +2,7 @@
 
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { QuintetError } from '../tensor/index.js';
+import { type HostArray, QuintetError } from '../tensor/index.js';
 import type { Checkpoint } from './checkpoint.js';
 import { fileError, fileSource, kindOfPath, readText } from './file.js';
 import { openGguf } from './gguf-checkpoint.js';
@@ -22,6 +22,17 @@ export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> 
   }
   const source = await fileSource(file);
   return file.endsWith('.gguf') ? openGguf(source) : openSafetensors(source);
+}
+
+/** All tensors of a checkpoint, by name. Fails as `openCheckpoint` does. */
+export async function readTensors(folderOrFile: string): Promise<Record<string, HostArray>> {
+  const checkpoint = await openCheckpoint(folderOrFile);
+  try {
+    const read = [...checkpoint.tensors.keys()].map(async (name) => [name, await checkpoint.read(name)] as const);
+    return Object.fromEntries(await Promise.all(read));
+  } finally {
+    await checkpoint.close();
+  }
 }
 
 /** The file that holds or lists the weights of a folder; a file is its own. */

@@ -1,11 +1,6 @@
 /** Random access to the bytes of a checkpoint file, whether they lie on disk or in memory. No file system here. */
 
-import { QuintetError } from '../tensor/index.js';
-
-/** Where the bytes of a tensor are: in memory, or a range of a file that an engine may map. */
-export type InitializerSource =
-  | { readonly bytes: Uint8Array; readonly givenAway?: boolean }
-  | { readonly file: string; readonly offset: number; readonly length: number };
+import { type InitializerSource, QuintetError } from '../tensor/index.js';
 
 export interface ByteSource {
   /** Names the file in error messages. */

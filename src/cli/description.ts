@@ -19,6 +19,7 @@ import { networkOf, recipes } from '../recipes/index.js';
 import {
   declarationsOf,
   growingCache,
+  isSystem,
   type Network,
   parameterCount,
   type Stage,
@@ -157,8 +158,7 @@ function templateOf({ chatTemplates }: FolderFiles): { chatTemplate?: string } {
 function ofNetwork(network: Network, more: Partial<Description>): Described {
   const declarations = declarationsOf(network);
   const parameters = parameterCount(declarations.values());
-  const isSystem = 'kind' in network && network.kind === 'system';
-  const system = isSystem ? (network as System) : undefined;
+  const system = isSystem(network) ? network : undefined;
   const stages = 'stages' in network ? (network.stages as readonly Stage[]) : [];
   const description: Description = {
     name: network.name,
@@ -184,8 +184,8 @@ interface Place {
 
 function placesOf(network: Network): readonly Place[] {
   if (isLatentDiffusion(network)) return [network.text, network.denoiser, network.autoencoder];
-  if (!('kind' in network) || network.kind !== 'system') return [];
-  const { image, backbone } = network as System;
+  if (!isSystem(network)) return [];
+  const { image, backbone } = network;
   return image ? [image.encoder, image.projector, backbone] : [backbone];
 }
 

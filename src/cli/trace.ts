@@ -1,6 +1,6 @@
 /** `quintet trace`: one forward pass on exactly the given tensors or messages, written as named tensors. */
 
-import { openCheckpoint, writeSafetensors } from '../checkpoint/index.js';
+import { readTensors, writeSafetensors } from '../checkpoint/index.js';
 import {
   asSystem,
   continueGreedily,
@@ -51,17 +51,6 @@ export async function trace(source: string, options: TraceCommandOptions): Promi
   } finally {
     interrupt.forget();
     await model.close();
-  }
-}
-
-/** All tensors of a safetensors file. */
-async function readTensors(file: string): Promise<HostArrays> {
-  const checkpoint = await openCheckpoint(file);
-  try {
-    const read = [...checkpoint.tensors.keys()].map(async (name) => [name, await checkpoint.read(name)] as const);
-    return Object.fromEntries(await Promise.all(read));
-  } finally {
-    await checkpoint.close();
   }
 }
 

@@ -8,7 +8,7 @@
  * becomes a place among the tokens: the tokens before it are those that the text before it has on its own. No offsets of
  * tokens are needed; a token that reaches over an answer's start counts as the answer's, one over its end does not.
  */
-import { QuintetError } from '../tensor/index.js';
+import { ignored, QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
 
 export interface ChatEncoder {
@@ -27,9 +27,6 @@ export interface LabelledTokens {
   /** The id itself where it is learnt, -100 elsewhere. */
   readonly labels: readonly number[];
 }
-
-/** Labels with this value are no targets. */
-export const ignored = -100;
 
 /** The tokens of a conversation and their labels. Throws 'template' where a template's answers cannot be told apart. */
 export function labelAnswers(messages: readonly Message[], chat: ChatEncoder): LabelledTokens {

@@ -1,7 +1,7 @@
 /** Samples of different length as tensors: right padding, which is neither looked at nor learnt. */
 
-import { type HostArray, QuintetError, zerosArray } from '../tensor/index.js';
-import { ignored, type LabelledTokens } from './answers.js';
+import { type HostArray, ignored, QuintetError, zerosArray } from '../tensor/index.js';
+import type { LabelledTokens } from './answers.js';
 
 /** B samples, T the length of the longest. */
 export interface TokenBatch {

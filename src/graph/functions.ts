@@ -9,6 +9,7 @@ import {
   type Dim,
   type DType,
   hostArray,
+  ignored,
   isFloat,
   mulDims,
   productOf,
@@ -231,7 +232,7 @@ export const softmax = (x: Tensor, axis = -1): Tensor => apply('Softmax', [x], {
 export const logSoftmax = (x: Tensor, axis = -1): Tensor => apply('LogSoftmax', [x], { axis: positive(axis, x) });
 
 /** Cross entropy of scores [N, C] with labels [N], row by row; rows labelled `ignore` give 0. */
-export const crossEntropy = (scores: Tensor, labels: Tensor, ignore = -100): Tensor =>
+export const crossEntropy = (scores: Tensor, labels: Tensor, ignore = ignored): Tensor =>
   apply('SoftmaxCrossEntropyLoss', [scores, labels], { reduction: 'none', ignore_index: ignore });
 
 /** [..., M, K] times [..., K, N]; leading axes broadcast. */

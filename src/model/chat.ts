@@ -50,7 +50,7 @@ export class Chat {
   static async open(model: Model<System>): Promise<Chat> {
     const processor = createProcessor(model);
     const language = await LanguageSession.open(model);
-    const vision = model.network.image ? await VisionSession.open(model, processor) : undefined;
+    const vision = model.network.image ? await VisionSession.open(model) : undefined;
     return new Chat(model, processor, language, vision);
   }
 
@@ -127,7 +127,7 @@ export class Chat {
   }
 
   #see(picture: Picture, signal: AbortSignal | undefined) {
-    if (this.vision) return this.vision.see(picture, signal);
+    if (this.vision) return this.vision.see(picture, this.processor, signal);
     throw new QuintetError('unsupported', 'this model takes no pictures', { at: this.model.network.name });
   }
 

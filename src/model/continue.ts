@@ -1,14 +1,13 @@
 /** Greedy continuations of exactly the given ids, as a reference implementation's `generate` gives them. */
 
-import { flatten } from '../graph/index.js';
-import { type HostArrays, imageFeatures, inputTensors, type System } from '../system/index.js';
+import type { HostArrays, System } from '../system/index.js';
 import { type HostArray, hostArray, toNumbers } from '../tensor/index.js';
-import { compile } from './compile.js';
 import { generationDefaults, specialId } from './defaults.js';
 import { generateTokens } from './generate.js';
 import { LanguageSession } from './language-session.js';
 import type { Model } from './model.js';
 import { realTokens } from './prompt.js';
+import { VisionSession } from './vision.js';
 
 /**
  * input_ids [B, T] with their attention_mask, and pixels where there are any, continued greedily by `count` tokens:
@@ -47,16 +46,10 @@ export async function continueGreedily(model: Model<System>, given: HostArrays, 
 }
 
 async function featuresOf(model: Model<System>, given: HostArrays): Promise<HostArray> {
-  const { network } = model;
-  const feeds = network.prepare ? network.prepare(given) : given;
-  const { input_ids: _, attention_mask: __, labels: ___, ...types } = network.inputs;
-  const session = await compile(model, 'features', (p) => ({
-    features: flatten(imageFeatures(network, p, inputTensors(types)), 0, 1),
-  }));
+  const vision = await VisionSession.open(model);
   try {
-    const used = Object.fromEntries(session.inputs.map((name) => [name, feeds[name] as HostArray]));
-    return (await session.run(used)).features as HostArray;
+    return await vision.run(given);
   } finally {
-    await session.close();
+    await vision.close();
   }
 }

@@ -1,8 +1,6 @@
 /**
  * Pictures from latent diffusion: sessions for the three networks, and the loop between noise and picture.
  *
- * Guidance: Ho and Salimans, "Classifier-Free Diffusion Guidance", 2022, https://arxiv.org/abs/2207.12598
- *
  * B pictures, C latent channels, h w size of latents, T length of the condition, D its width
  */
 import type { FolderFiles } from '../checkpoint/index.js';
@@ -22,6 +20,7 @@ import {
 } from '../tensor/index.js';
 import { clipTokenizer, createTokenizer, type Tokenizer } from '../text/index.js';
 import { type Compiler, compile } from './compile.js';
+import { guided } from './guidance.js';
 
 type Latents = Float32Array<ArrayBuffer>;
 
@@ -115,7 +114,7 @@ export class Painter {
       const feeds = { ...denoiserFeeds(shown, time, told), encoder_hidden_states: told };
       const { predicted } = await session.run(feeds, signal ? { signal } : {});
       const answer = predicted?.data as Latents;
-      latents = sampler.step(call, against ? guide(answer, guidance) : answer, latents, noise);
+      latents = sampler.step(call, against ? guidedBy(answer, guidance) : answer, latents, noise);
       const progress = { call, calls: sampler.times.length, latents: { dtype: 'f32', shape, data: latents } } as const;
       options.onStep?.(progress);
     }
@@ -141,13 +140,10 @@ function denoiserFeeds(shown: HostArray, time: number, told: HostArray): Record<
   return { noisy: concatRows(copies), timestep: hostArray('f32', [rows], new Float32Array(rows).fill(time)) };
 }
 
-/** From answers to `against` and to the condition, one after the other: beyond the second, seen from the first. */
-function guide(answers: Latents, guidance: number): Latents {
+/** Answers to `against` and to the condition, one after the other. */
+function guidedBy(answers: Latents, guidance: number): Latents {
   const half = answers.length / 2;
-  return Float32Array.from({ length: half }, (_, i) => {
-    const away = answers[i] as number;
-    return away + guidance * ((answers[i + half] as number) - away);
-  });
+  return guided(answers.subarray(half), answers.subarray(0, half), guidance);
 }
 
 function latentSize(pixels: number, shrinking: number): number {

@@ -1,8 +1,7 @@
 /**
  * Pictures code by code: the language session under classifier-free guidance, and the decoder behind it.
  *
- * Guidance: Ho and Salimans, 2022, https://arxiv.org/abs/2207.12598; of codes: Wu et al., "Janus", 2024, section 3.4,
- * https://arxiv.org/abs/2410.13848
+ * Wu et al., "Janus", 2024, section 3.4, https://arxiv.org/abs/2410.13848
  *
  * B pictures, N codes a picture, K codes in the book, V vocabulary
  */
@@ -13,6 +12,7 @@ import { fields, type HostArray, hostArray, QuintetError, Random, seedFor } from
 import { compile } from './compile.js';
 import { specialId } from './defaults.js';
 import { checkFinite } from './generate.js';
+import { guided } from './guidance.js';
 import { type LanguageEnds, LanguageSession } from './language-session.js';
 import type { Model } from './model.js';
 import { realTokens } from './prompt.js';
@@ -53,21 +53,21 @@ export class Drawer {
     const { count } = this.codes;
     const { vocab } = this.model.network.backbone.part;
     const rows = prompts.map((_, row) => ({ drawn: [] as number[], random: new Random(seedFor(seed, row)) }));
-    const guided = guidance !== 1;
-    let next = guided ? [...prompts, ...prompts.map((prompt) => wordless(this.model, prompt))] : prompts;
+    const guides = guidance !== 1;
+    let next = guides ? [...prompts, ...prompts.map((prompt) => wordless(this.model, prompt))] : prompts;
     const cache = this.language.start(next.length, Math.max(...prompts.map((prompt) => prompt.length)) + count - 1);
     for (let done = 1; done <= count; done++) {
       signal?.throwIfAborted();
       const scores = rowsOf(await this.language.step(cache, { ids: next, signal }));
       const chosen = rows.map(({ drawn, random }, row) => {
         const own = scores[row] as Float32Array;
-        const all = guided ? guide(own, scores[row + rows.length] as Float32Array, guidance) : own;
+        const all = guides ? guided(own, scores[row + rows.length] as Float32Array, guidance) : own;
         const choice = choose(all, options, drawn, random);
         checkFinite(choice, done);
         drawn.push(choice.id);
         return [vocab + choice.id];
       });
-      next = guided ? [...chosen, ...chosen] : chosen;
+      next = guides ? [...chosen, ...chosen] : chosen;
       onProgress?.({ done, total: count });
     }
     return hostArray(
@@ -133,13 +133,6 @@ function wordless(model: Model<System>, prompt: readonly number[]): number[] {
   }
   const kept = [specialId(model, 'bos_token_id'), prompt.at(-1)];
   return prompt.map((id) => (kept.includes(id) ? id : pad));
-}
-
-function guide(told: Float32Array, untold: Float32Array, guidance: number): Float32Array {
-  return told.map((score, i) => {
-    const without = untold[i] as number;
-    return without + guidance * (score - without);
-  });
 }
 
 function publishedGuidance({ files }: Model): number {

@@ -4,7 +4,7 @@ import type { FolderFiles, ModelFiles } from '../checkpoint/bytes.js';
 import type { Declaration, Params } from '../nn/index.js';
 import { networkOf } from '../recipes/index.js';
 import { defaultEngine, type Engine, type EngineOptions, type SessionOptions } from '../runtime/index.js';
-import { declarationsOf, type Network, type System } from '../system/index.js';
+import { declarationsOf, isSystem as isSystemNetwork, type Network, type System } from '../system/index.js';
 import { fields, QuintetError } from '../tensor/index.js';
 import type { Compiler } from './compile.js';
 import { checkpointWeights, initialWeights } from './weights.js';
@@ -63,7 +63,7 @@ export function asSystem(model: Model): Model<System> {
 }
 
 export function isSystem(model: Model): model is Model<System> {
-  return 'kind' in model.network && model.network.kind === 'system';
+  return isSystemNetwork(model.network);
 }
 
 async function engineOf(engine: Engine | EngineOptions | undefined): Promise<Engine> {

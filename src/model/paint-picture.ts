@@ -2,7 +2,7 @@
 
 import type { Picture } from '../media/index.js';
 import type { LatentDiffusion } from '../system/index.js';
-import { type HostArray, QuintetError } from '../tensor/index.js';
+import { type HostArray, QuintetError, roundTiesToEven } from '../tensor/index.js';
 import { captionIds, Painter, type PainterOptions, type PaintOptions } from './diffuse.js';
 import type { Model } from './model.js';
 
@@ -37,14 +37,7 @@ function pictureOf({ shape, data }: HostArray): Picture {
   const size = height * width;
   const levels = new Uint8Array(3 * size);
   for (let i = 0; i < size; i++) {
-    for (let c = 0; c < 3; c++) levels[3 * i + c] = roundToEven((data[c * size + i] as number) * 255);
+    for (let c = 0; c < 3; c++) levels[3 * i + c] = roundTiesToEven((data[c * size + i] as number) * 255);
   }
   return { width, height, data: levels };
-}
-
-/** As NumPy rounds: halves to the even neighbour. */
-function roundToEven(x: number): number {
-  const below = Math.floor(x);
-  if (x - below !== 0.5) return Math.round(x);
-  return below % 2 === 0 ? below : below + 1;
 }

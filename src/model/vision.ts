@@ -3,7 +3,7 @@
 import { flatten } from '../graph/index.js';
 import type { Picture, PictureLayout } from '../media/index.js';
 import type { Session } from '../runtime/engine.js';
-import { type HostArrays, imageFeatures, inputTensors, type System } from '../system/index.js';
+import { type HostArrays, imageFeatures, inputTensors, pictureInputs, type System } from '../system/index.js';
 import type { HostArray } from '../tensor/index.js';
 import { compile } from './compile.js';
 import type { Model } from './model.js';
@@ -20,30 +20,29 @@ export class VisionSession {
 
   private constructor(
     private readonly model: Model<System>,
-    private readonly processor: Processor,
     private readonly session: Session,
   ) {}
 
-  static async open(model: Model<System>, processor: Processor): Promise<VisionSession> {
-    const { input_ids: _, attention_mask: __, labels: ___, ...types } = model.network.inputs;
+  static async open(model: Model<System>): Promise<VisionSession> {
     const session = await compile(model, `${model.network.name} vision`, (p) => ({
-      features: flatten(imageFeatures(model.network, p, inputTensors(types)), 0, 1),
+      features: flatten(imageFeatures(model.network, p, inputTensors(pictureInputs(model.network))), 0, 1),
     }));
-    return new VisionSession(model, processor, session);
+    return new VisionSession(model, session);
   }
 
-  see(picture: Picture, signal?: AbortSignal): Promise<SeenPicture> {
+  /** A picture as the model's processor prepares it. */
+  see(picture: Picture, processor: Processor, signal?: AbortSignal): Promise<SeenPicture> {
     const known = this.#seen.get(picture);
     if (known) return known;
-    const seeing = this.#look(picture, signal);
+    const seeing = this.#look(picture, processor, signal);
     this.#seen.set(picture, seeing);
     // What failed or was cancelled is tried again.
     seeing.catch(() => this.#seen.delete(picture));
     return seeing;
   }
 
-  async #look(picture: Picture, signal: AbortSignal | undefined): Promise<SeenPicture> {
-    const { tensors, layouts } = this.processor.pixels([[picture]]);
+  async #look(picture: Picture, processor: Processor, signal: AbortSignal | undefined): Promise<SeenPicture> {
+    const { tensors, layouts } = processor.pixels([[picture]]);
     const layout = layouts[0]?.[0] as PictureLayout;
     const features = await this.run(tensors, signal);
     return { layout, features };

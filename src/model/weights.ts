@@ -5,7 +5,6 @@ import { type Declaration, matches } from '../nn/index.js';
 import type { Binding } from '../onnx/index.js';
 import { type Network, type Renames, rename } from '../system/index.js';
 import {
-  byteSizeOf,
   bytesOf,
   castArray,
   type DType,
@@ -155,11 +154,4 @@ export function layeredWeights(base: Weights, values: ReadonlyMap<string, HostAr
       return { dtype: value.dtype, source: { bytes: bytesOf(value) } };
     },
   };
-}
-
-/** Bytes that parameters take where the engine holds them in f32. */
-export function f32Bytes(declarations: Iterable<Declaration>): number {
-  let bytes = 0;
-  for (const { shape } of declarations) bytes += byteSizeOf('f32', shape);
-  return bytes;
 }

@@ -1,13 +1,13 @@
 /**
  * Blocks that several families share under the same checkpoint names.
  *
- * B batch, T tokens, D width
+ * B batch, C channels, P patches, T tokens, D width
  */
-import { add, matmul, slice, type Tensor, transpose } from '../graph/index.js';
+import { add, flatten, matmul, slice, type Tensor, transpose } from '../graph/index.js';
 import { type ActivationName, activations } from './activations.js';
 import { attend } from './attention.js';
 import { zeroed } from './init.js';
-import { layerNorm, linear } from './layers.js';
+import { convolution, layerNorm, linear } from './layers.js';
 import type { Params } from './params.js';
 
 export interface EncoderBlockConfig {
@@ -20,6 +20,19 @@ export interface EncoderBlockConfig {
   readonly outName?: string;
   /** Whether queries, keys and values have biases; default true. */
   readonly bias?: boolean;
+}
+
+export interface PatchConfig {
+  /** Edge in pixels. */
+  readonly patch: number;
+  /** Default true. */
+  readonly bias?: boolean;
+}
+
+/** Square patches, row by row, each as a vector: `patch_embedding`. pixels [B, C, height, width] -> [B, P, width] */
+export function patchEmbedding(p: Params, pixels: Tensor, width: number, { patch, bias = true }: PatchConfig): Tensor {
+  const grid = convolution(p.at('patch_embedding'), pixels, width, { kernel: patch, stride: patch, bias });
+  return transpose(flatten(grid, 2, 3), [0, 2, 1]);
 }
 
 /** The pre-norm transformer block of CLIP and SigLIP. x [B, T, D] -> [B, T, D] */

@@ -20,6 +20,7 @@ import {
   formatShape,
   type HostArray,
   hostArray,
+  type InitializerSource,
   lettersOf,
   QuintetError,
   type Shape,
@@ -27,7 +28,7 @@ import {
   subDims,
   termsOf,
 } from '../tensor/index.js';
-import type { InitializerSource, OnnxAttribute, OnnxInitializer, OnnxModel, OnnxNode, OnnxValue } from './model.js';
+import type { OnnxAttribute, OnnxInitializer, OnnxModel, OnnxNode, OnnxValue } from './model.js';
 import { onnxTypes } from './types.js';
 
 /** Where a parameter's value comes from. One that has no binding is fed as an input when the graph runs. */

@@ -1,6 +1,6 @@
 /** An ONNX model as plain records, before it becomes bytes: what lowering makes and what engines take. */
 
-import type { DType, Shape } from '../tensor/index.js';
+import type { DType, InitializerSource, Shape } from '../tensor/index.js';
 
 export type OnnxAttribute =
   | { readonly int: number }
@@ -19,14 +19,6 @@ export interface OnnxNode {
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, OnnxAttribute>>;
 }
-
-/**
- * The bytes of an initialiser: in memory, or a range of a file that the engine maps. Bytes that were made for one session are
- * given away: the engine lays them out anew, and nobody holds them any longer.
- */
-export type InitializerSource =
-  | { readonly bytes: Uint8Array; readonly givenAway?: boolean }
-  | { readonly file: string; readonly offset: number; readonly length: number };
 
 export interface OnnxInitializer {
   readonly name: string;

@@ -20,8 +20,8 @@ import {
   topK,
   where,
 } from '../graph/index.js';
-import { productOf, QuintetError } from '../tensor/index.js';
-import { ignored, nextToken, type Objective } from './objective.js';
+import { ignored, productOf, QuintetError } from '../tensor/index.js';
+import { nextToken, type Objective } from './objective.js';
 import { imageFeatures, isSystem } from './system.js';
 
 /**

@@ -2,7 +2,7 @@
 
 import { cast, crossEntropy, div, equal, not, reshape, slice, sum, type Tensor } from '../graph/index.js';
 import type { Params } from '../nn/index.js';
-import { productOf, QuintetError } from '../tensor/index.js';
+import { ignored, productOf, QuintetError } from '../tensor/index.js';
 import type { Network, Tensors } from './network.js';
 
 /** A loss as a sum over targets and their number, so that micro-batches of different size add up to one mean. */
@@ -17,9 +17,6 @@ export interface Objective {
   readonly name: string;
   loss(network: Network, p: Params, batch: Tensors): Loss;
 }
-
-/** Labels with this value are no targets. */
-export const ignored = -100;
 
 /** Cross entropy of every next token: logits [B, T, V], labels [B, T] (-100 where there is no target). */
 export function nextTokenLoss(logits: Tensor, labels: Tensor): Loss & { readonly mean: Tensor } {

@@ -134,10 +134,6 @@ export function system({
   buffers = [],
 }: SystemParts): System {
   const { image } = inputs;
-  const size = image?.encoder.part.image ?? 0;
-  const pixels: Record<string, InputType> = image
-    ? { pixel_values: { dtype: 'f32', shape: ['M', 3, size, size] }, ...image.inputs }
-    : {};
   const slots: Slot<{ readonly buffers?: readonly Glob[] }>[] = image ? [image.encoder, backbone] : [backbone];
   const result: System = {
     kind: 'system',
@@ -154,10 +150,17 @@ export function system({
       ...(outputs.image?.kind === 'condition' ? outputs.image.buffers : []),
       ...slots.flatMap(({ part, prefix }) => (part.buffers ?? []).map((glob) => (prefix ? `${prefix}.${glob}` : glob))),
     ],
-    inputs: { ...tokens, ...pixels, ...inputsOf(outputs.image) },
+    inputs: { ...tokens, ...pictureInputs({ image }), ...inputsOf(outputs.image) },
     forward: (p, given) => forward(result, p, given),
   };
   return result;
+}
+
+/** What the encoder of pictures takes; nothing where a system has none. */
+export function pictureInputs({ image }: { readonly image?: ImageInput | undefined }): Record<string, InputType> {
+  if (!image) return {};
+  const size = image.encoder.part.image;
+  return { pixel_values: { dtype: 'f32', shape: ['M', 3, size, size] }, ...image.inputs };
 }
 
 function inputsOf(output: ImageOutput | undefined): Record<string, InputType> {

@@ -3,5 +3,7 @@ export * from './dims.js';
 export * from './dtype.js';
 export * from './errors.js';
 export * from './fields.js';
+export * from './initializer-source.js';
 export * from './json.js';
+export * from './labels.js';
 export * from './random.js';

@@ -84,15 +84,22 @@ export async function readRunFile(path: string): Promise<Fields> {
   }
 }
 
+/** What a run starts from: all that can be read before the model is there. */
+export function startOf(file: Fields, path: string): Pick<RunFile, 'model' | 'fresh' | 'seed'> {
+  refuseUnknown(file, known);
+  return {
+    model: modelOf(file, dirname(resolve(path))),
+    fresh: file.flag('fresh', false),
+    seed: file.whole('seed', 0),
+  };
+}
+
 /** What a run file asks for. `own` are the stages of the model's recipe, which fill what a stage of that name leaves out. */
 export function runOf(file: Fields, path: string, own: readonly Stage[]): RunFile {
-  refuseUnknown(file, known);
   const folder = dirname(resolve(path));
   return {
-    model: modelOf(file, folder),
-    fresh: file.flag('fresh', false),
+    ...startOf(file, path),
     output: resolve(folder, file.text('output')),
-    seed: file.whole('seed', 0),
     stages: stagesOf(file, folder, own),
   };
 }
@@ -106,7 +113,7 @@ function stagesOf(file: Fields, folder: string, own: readonly Stage[]): RunStage
 }
 
 /** A path relative to the file, or a hub name as it is. */
-export function modelOf(file: Fields, folder: string): string {
+function modelOf(file: Fields, folder: string): string {
   const model = file.text('model');
   return /^[./~]/.test(model) || model.includes('\\') ? resolve(folder, model) : model;
 }

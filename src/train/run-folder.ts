@@ -10,10 +10,11 @@
  */
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncFolder } from '../checkpoint/index.js';
 import { QuintetError } from '../tensor/index.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { type LogRecord, openRunLog, type RunLog } from './run-log.js';
-import { flushFolder, looksWhole, readSnapshot, type SavedSnapshot, type Snapshot, writeSnapshot } from './snapshot.js';
+import { looksWhole, readSnapshot, type SavedSnapshot, type Snapshot, writeSnapshot } from './snapshot.js';
 
 export interface RunFolderOptions {
   /** How many checkpoints stay; default 2. */
@@ -75,7 +76,7 @@ export class RunFolder {
     }
     const name = freeName(snapshot.step, await readdir(all));
     await rename(temporary, join(all, name));
-    await flushFolder(all);
+    await syncFolder(all);
     await this.#prune(name);
   }
 

@@ -1,6 +1,6 @@
 /** Runs the stages of a run file: loads the model, trains, and writes the trained model or adapter. */
 
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { openDataset } from '../data/index.js';
 import {
   asSystem,
@@ -15,7 +15,7 @@ import {
 } from '../model/index.js';
 import { type Adapter, lora, type System } from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
-import { modelOf, type RunFile, type RunStage, readRunFile, runOf } from './run-file.js';
+import { type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { sampleBatches } from './samples.js';
 import { type StepReport, type TrainResult, train } from './train.js';
 
@@ -50,9 +50,8 @@ export interface RunResult {
 /** Runs a run file to its end, or on from where it was stopped. */
 export async function runFile(path: string, options: RunOptions = {}): Promise<RunResult> {
   const file = await readRunFile(path);
-  const source = modelOf(file, dirname(resolve(path)));
-  const fresh = file.flag('fresh', false);
-  const model = asSystem(await load(source, { ...options, ...(fresh ? { fresh: file.whole('seed', 0) } : {}) }));
+  const { model: source, fresh, seed } = startOf(file, path);
+  const model = asSystem(await load(source, { ...options, ...(fresh ? { fresh: seed } : {}) }));
   try {
     const run = runOf(file, path, model.network.stages);
     // What cannot be saved at the end is not begun.

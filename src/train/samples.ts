@@ -11,10 +11,10 @@ import {
   type Sample,
   sampler,
 } from '../data/index.js';
-import { loadPicture, type Picture } from '../media/index.js';
+import { loadPicture } from '../media/index.js';
 import type { Processor } from '../model/index.js';
-import type { HostArrays, InputType, System } from '../system/index.js';
-import { type QuintetError, zerosArray } from '../tensor/index.js';
+import { type HostArrays, type InputType, pictureInputs, type System } from '../system/index.js';
+import { concatRows, type HostArray, type QuintetError, zerosArray } from '../tensor/index.js';
 import type { BatchSource } from './train.js';
 
 export interface SampleOptions {
@@ -31,7 +31,8 @@ export interface SampleOptions {
 }
 
 interface PreparedSample extends LabelledTokens {
-  readonly pictures: readonly Picture[];
+  /** What the encoder takes for the sample's pictures; nothing where it has none. */
+  readonly pictures: HostArrays;
 }
 
 /** A dataset of chats, shuffled anew in every epoch; only what the assistant says is learnt. */
@@ -45,7 +46,7 @@ export function sampleBatches(
   const samples = sampler<PreparedSample>({
     dataset,
     order: orderOf(dataset.count, { seed }),
-    prepare: (sample) => prepare(sample, processor, longest),
+    prepare: (sample) => prepare(sample, system, processor, longest),
     ...(onBad ? { onBad } : {}),
   });
   return {
@@ -59,48 +60,41 @@ export function sampleBatches(
   };
 }
 
-async function prepare(sample: Sample, processor: Processor, longest: number): Promise<PreparedSample> {
+async function prepare(sample: Sample, system: System, processor: Processor, longest: number): Promise<PreparedSample> {
   const pictures = await Promise.all(sample.pictures.map((path) => loadPicture(path)));
-  const layouts = processor.pixels([pictures]).layouts[0] ?? [];
+  const {
+    tensors,
+    layouts: [layouts = []],
+  } = processor.pixels([pictures]);
   const { eos } = processor.tokenizer.special;
   const chat = {
     render: processor.render,
     encode: (text: string) => processor.encode(text, layouts),
     ...(eos === undefined ? {} : { end: eos }),
   };
-  return { ...cutTo(labelAnswers(sample.messages, chat), longest, sample.where), pictures };
+  const tokens = cutTo(labelAnswers(sample.messages, chat), longest, sample.where);
+  return { ...tokens, pictures: system.prepare ? system.prepare(tensors) : tensors };
 }
 
 function tensorsOf(samples: readonly PreparedSample[], system: System, processor: Processor): HostArrays {
   const tokens = padded(samples, { pad: processor.tokenizer.special.pad ?? 0 });
-  if (!system.image) return { ...tokens };
-  const chats = samples.map(({ pictures }) => pictures);
-  if (chats.every((pictures) => pictures.length === 0)) return { ...tokens, ...blank(system) };
-  const { tensors } = processor.pixels(chats);
-  return { ...tokens, ...(system.prepare ? system.prepare(tensors) : tensors) };
+  const seen = samples.map(({ pictures }) => pictures).filter(({ pixel_values: pixels }) => pixels);
+  const pictures = Object.entries(pictureInputs(system)).map(([name, type]) => [
+    name,
+    seen.length > 0 ? concatRows(seen.map((tensors) => tensors[name] as HostArray)) : blank(type),
+  ]);
+  return { ...tokens, ...Object.fromEntries(pictures) };
 }
 
-/** What the encoder takes. */
-function pictureFields({ image }: System): string[] {
-  return image ? ['pixel_values', ...Object.keys(image.inputs ?? {})] : [];
+/** One empty picture, which no token points at: a batch without pictures has the same fields as any other. */
+function blank({ dtype, shape }: InputType): HostArray {
+  return zerosArray(
+    dtype,
+    shape.map((dim) => (typeof dim === 'number' ? dim : 1)),
+  );
 }
 
 /** What a batch holds: not what else a system may be given, such as codes of pictures to draw. */
 function fieldsOf(system: System): string[] {
-  return ['input_ids', 'attention_mask', 'labels', ...pictureFields(system)];
-}
-
-/** One empty picture, which no token points at: a batch without pictures has the same fields as any other. */
-function blank(system: System): HostArrays {
-  const one = pictureFields(system).map((name) => {
-    const { dtype, shape } = system.inputs[name] as InputType;
-    return [
-      name,
-      zerosArray(
-        dtype,
-        shape.map((dim) => (typeof dim === 'number' ? dim : 1)),
-      ),
-    ];
-  });
-  return Object.fromEntries(one);
+  return ['input_ids', 'attention_mask', 'labels', ...Object.keys(pictureInputs(system))];
 }

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncFolder } from '../checkpoint/index.js';
 import { fields, parseJson, QuintetError } from '../tensor/index.js';
 
 /** What a checkpoint holds. Must not change while it is saved. */
@@ -46,7 +47,7 @@ export async function writeSnapshot(folder: string, { step, state, arrays }: Sna
   }
   const manifest = { format: 1, step, files };
   await writeFlushed(join(folder, manifestFile), utf8(`${JSON.stringify(manifest, null, 2)}\n`));
-  await flushFolder(folder);
+  await syncFolder(folder);
 }
 
 function checkedName(name: string): string {
@@ -69,17 +70,6 @@ async function writeFlushed(path: string, bytes: Uint8Array): Promise<string> {
     await file.close();
   }
   return hash.digest('hex');
-}
-
-/** Flushes the names in a folder. Windows has no such call, and needs none. */
-export async function flushFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 interface Manifest {

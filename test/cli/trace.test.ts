@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { openCheckpoint } from '../../src/checkpoint/index.js';
+import { readTensors } from '../../src/checkpoint/index.js';
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { expectClose } from '../graph/close.js';
 import { here, quintet, temporaryFolder } from './cli.js';
@@ -14,16 +14,6 @@ type Arrays = Readonly<Record<string, HostArray>>;
 
 const fixtures = new URL('../fixtures', import.meta.url).pathname;
 const at = (name: string, file: string): string => join(fixtures, name, file);
-
-async function readTensors(file: string): Promise<Arrays> {
-  const checkpoint = await openCheckpoint(file);
-  try {
-    const entries = [...checkpoint.tensors.keys()].map(async (key) => [key, await checkpoint.read(key)] as const);
-    return Object.fromEntries(await Promise.all(entries));
-  } finally {
-    await checkpoint.close();
-  }
-}
 
 const magnitude = (array: HostArray): number => toNumbers(array).reduce((most, x) => Math.max(most, Math.abs(x)), 0);
 const isGradient = (name: string): boolean => name.startsWith('grad/');

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type ChatEncoder, ignored, labelAnswers } from '../../src/data/answers.js';
+import { type ChatEncoder, labelAnswers } from '../../src/data/answers.js';
+import { ignored } from '../../src/tensor/index.js';
 import type { Message } from '../../src/text/messages.js';
 
 type Render = ChatEncoder['render'];

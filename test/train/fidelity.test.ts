@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { openCheckpoint } from '../../src/checkpoint/index.js';
+import { readTensors } from '../../src/checkpoint/index.js';
 import {
   layeredWeights,
   load,
@@ -23,6 +23,8 @@ import { expectClose } from '../graph/close.js';
 import { batchesOf, rows, trainFixture } from './fixture.js';
 
 type Arrays = Record<string, HostArray>;
+
+const adapterFile = 'adapter_model.safetensors';
 
 /** As the fixtures say: eight times the error of float32 in the reference itself, at least. */
 const rtol = 5e-5;
@@ -233,7 +235,10 @@ describe('a LoRA adapter', () => {
     const folder = temporary();
     const values = new Map(Object.entries(result.values));
     await writeAdapter(folder, { ...base, base: 'model' }, settings, values);
-    const [mine, theirs] = [await tensorsOf(folder), await tensorsOf(`${fixturePath(name)}/adapter-after`)];
+    const [mine, theirs] = [
+      await readTensors(join(folder, adapterFile)),
+      await readTensors(`${fixturePath(name)}/adapter-after/${adapterFile}`),
+    ];
     expect(Object.keys(mine).sort()).toEqual(fixtureJson(name, 'expected.json').adapter_keys);
     for (const [key, value] of Object.entries(theirs)) same(mine[key], value, key);
     const config = JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8')) as Record<string, unknown>;
@@ -253,19 +258,9 @@ describe('a LoRA adapter', () => {
     const plain = await load(merged, { engine });
     onTestFinished(() => plain.close());
     await expectLogits(plain, expected.logits_merged, 'logits when merged');
-    const stored = await tensorsOf(merged, 'model.safetensors');
+    const stored = await readTensors(join(merged, 'model.safetensors'));
     for (const key of Object.keys(expected).filter((key) => key.startsWith('merged.'))) {
       same(stored[base.weights.fileName(key.slice('merged.'.length))], expected[key], key);
     }
   });
 });
-
-async function tensorsOf(folder: string, file = 'adapter_model.safetensors'): Promise<Arrays> {
-  const checkpoint = await openCheckpoint(join(folder, file));
-  try {
-    const entries = [...checkpoint.tensors.keys()].map(async (key) => [key, await checkpoint.read(key)] as const);
-    return Object.fromEntries(await Promise.all(entries));
-  } finally {
-    await checkpoint.close();
-  }
-}

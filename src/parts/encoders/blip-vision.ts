@@ -5,17 +5,17 @@
  *
  * B batch, P patches, D width
  */
-import { add, concat, expand, flatten, split, type Tensor, transpose } from '../../graph/index.js';
+import { add, concat, expand, split, type Tensor } from '../../graph/index.js';
 import {
   type ActivationName,
   activationOf,
   attend,
-  convolution,
   layerNorm,
   linear,
   mlp,
   normal,
   type Params,
+  patchEmbedding,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Encoder } from '../types.js';
@@ -44,8 +44,7 @@ export function blipVision(config: BlipVisionConfig): Encoder {
     image,
     forward(p, pixels) {
       const at = p.at('embeddings');
-      const grid = convolution(at.at('patch_embedding'), pixels, width, { kernel: patch, stride: patch });
-      const tokens = transpose(flatten(grid, 2, 3), [0, 2, 1]); // [B, P, D]
+      const tokens = patchEmbedding(at, pixels, width, { patch });
       const first = expand(at.get('class_embedding', [1, 1, width], normal(0.02)), [pixels.dim(0), 1, width]);
       let x = add(concat([first, tokens], 1), at.get('position_embedding', [1, count + 1, width], normal(0.02)));
       for (let i = 0; i < depth; i++) x = block(p.at('encoder', 'layers', i), x, config);

@@ -6,15 +6,15 @@
  *
  * B batch, P patches, T tokens, D width
  */
-import { add, concat, expand, flatten, select, slice, type Tensor, transpose, unsqueeze } from '../../graph/index.js';
+import { add, concat, expand, select, slice, type Tensor, unsqueeze } from '../../graph/index.js';
 import {
   type ActivationName,
   activationOf,
-  convolution,
   encoderBlock,
   layerNorm,
   normal,
   type Params,
+  patchEmbedding,
 } from '../../nn/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
 import type { Encoder, Tower } from '../types.js';
@@ -100,8 +100,7 @@ export function clipVisionTower(config: ClipVisionConfig): Tower {
 
 function patches(p: Params, pixels: Tensor, { image, patch, width }: ClipVisionConfig): Tensor {
   const count = Math.floor(image / patch) ** 2;
-  const grid = convolution(p.at('patch_embedding'), pixels, width, { kernel: patch, stride: patch, bias: false });
-  const tokens = transpose(flatten(grid, 2, 3), [0, 2, 1]);
+  const tokens = patchEmbedding(p, pixels, width, { patch, bias: false });
   const first = expand(p.get('class_embedding', [width], normal(0.02)), [pixels.dim(0), 1, width]);
   return add(concat([first, tokens], 1), p.at('position_embedding').get('weight', [count + 1, width], normal(0.02)));
 }

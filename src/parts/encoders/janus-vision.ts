@@ -7,17 +7,17 @@
  *
  * B batch, P patches, D width
  */
-import { add, flatten, range, type Tensor, transpose } from '../../graph/index.js';
+import { add, range, type Tensor } from '../../graph/index.js';
 import {
   type ActivationName,
   activationOf,
   attend,
-  convolution,
   embedding,
   layerNorm,
   linear,
   mlp,
   type Params,
+  patchEmbedding,
 } from '../../nn/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
 import type { Encoder } from '../types.js';
@@ -49,8 +49,7 @@ export function janusVision(config: JanusVisionConfig): Encoder {
     buffers: ['embeddings.position_ids'],
     forward(p, pixels) {
       const at = p.at('embeddings');
-      const grid = convolution(at.at('patch_embedding'), pixels, width, { kernel: patch, stride: patch });
-      const tokens = transpose(flatten(grid, 2, 3), [0, 2, 1]); // [B, P, D]
+      const tokens = patchEmbedding(at, pixels, width, { patch });
       let x = add(tokens, embedding(at.at('position_embedding'), range(0, count), [count, width]));
       for (let i = 0; i < depth; i++) x = block(p.at('encoder', 'layers', i), x, config);
       return layerNorm(p.at('post_layernorm'), x, epsilon);

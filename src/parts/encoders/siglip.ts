@@ -5,11 +5,10 @@
  *
  * B batch, P patches, T tokens, D width
  */
-import { add, expand, flatten, range, select, type Tensor, transpose } from '../../graph/index.js';
+import { add, expand, range, select, type Tensor } from '../../graph/index.js';
 import {
   type ActivationName,
   activationOf,
-  convolution,
   embedding,
   encoderBlock,
   jointAttention,
@@ -19,9 +18,10 @@ import {
   normal,
   type Params,
   paddingMask,
+  patchEmbedding,
 } from '../../nn/index.js';
-import { type Fields, QuintetError } from '../../tensor/index.js';
-import type { Encoder, Tower, TowerStates } from '../types.js';
+import type { Fields } from '../../tensor/index.js';
+import type { Tower, TowerStates } from '../types.js';
 
 interface SiglipBlocks {
   readonly width: number;
@@ -47,28 +47,6 @@ export interface SiglipTextConfig extends SiglipBlocks {
   readonly context: number;
   /** Width of the text's vector; default `width`. */
   readonly projection?: number;
-}
-
-export interface SiglipFeatures {
-  /** Which hidden states are the features, as in CLIP; default the last block's output after the last norm. */
-  readonly layer?: number;
-}
-
-/** The vision transformer as an encoder of patches. Its names begin with `vision_model`. */
-export function siglipVision({ layer, ...config }: SiglipVisionConfig & SiglipFeatures): Encoder {
-  const wanted = layer !== undefined && layer < 0 ? config.depth + 1 + layer : layer;
-  if (wanted !== undefined && (wanted < 0 || wanted > config.depth)) {
-    throw new QuintetError('config', `layer ${layer} of a vision transformer with ${config.depth} blocks`);
-  }
-  return {
-    kind: 'encoder',
-    image: config.image,
-    buffers: ['vision_model.embeddings.position_ids'],
-    forward(p, pixels) {
-      const { states, last } = siglipVisionTower(config).forward(p.at('vision_model'), { pixel_values: pixels });
-      return wanted === undefined ? last : (states[wanted] as Tensor);
-    },
-  };
 }
 
 /** Pictures [B, 3, I, I] to patches and, where there is a head, one vector [B, D]. */
@@ -101,8 +79,7 @@ export function siglipVisionStates(
 ): TowerStates {
   const { image, patch, width, epsilon = 1e-6 } = config;
   const at = p.at('embeddings');
-  const grid = convolution(at.at('patch_embedding'), pixels, width, { kernel: patch, stride: patch });
-  const tokens = transpose(flatten(grid, 2, 3), [0, 2, 1]); // [B, P, D]
+  const tokens = patchEmbedding(at, pixels, width, { patch });
   const table = [Math.floor(image / patch) ** 2, width] as const;
   const places = positions ?? range(0, table[0]);
   const states = blocks(p, add(tokens, embedding(at.at('position_embedding'), places, table)), config, mask);

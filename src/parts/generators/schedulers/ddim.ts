@@ -3,7 +3,8 @@
  *
  * Song et al., 2021, https://arxiv.org/abs/2010.02502 (equations 12 and 16)
  */
-import { readNoise, roundEven, spacedTimes, spacings } from './noise.js';
+import { roundTiesToEven } from '../../../tensor/index.js';
+import { readNoise, spacedTimes, spacings } from './noise.js';
 import { mix, readLimits, readPrediction, type Scheduler, unchanged } from './sampler.js';
 
 export const ddim: Scheduler = (config) => {
@@ -14,7 +15,7 @@ export const ddim: Scheduler = (config) => {
   const last = config.flag('set_alpha_to_one', true) ? 1 : (kept[0] as number);
   return ({ steps, batch = 1, eta = 0 }) => {
     const total = kept.length;
-    const times = spacedTimes({ steps, total, spacing, offset }).map(roundEven);
+    const times = spacedTimes({ steps, total, spacing, offset }).map(roundTiesToEven);
     const stride = Math.floor(total / steps);
     const keptAt = (time: number): number => (time >= 0 ? (kept[time] as number) : last);
     return {

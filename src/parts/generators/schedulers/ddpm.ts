@@ -4,8 +4,10 @@
  * Ho et al., 2020, equations 6 and 7, https://arxiv.org/abs/2006.11239; learned variances: Nichol and Dhariwal, 2021,
  * equation 15, https://arxiv.org/abs/2102.09672
  */
+
+import { roundTiesToEven } from '../../../tensor/index.js';
 import type { Latents } from '../types.js';
-import { readNoise, roundEven, spacedTimes, spacings } from './noise.js';
+import { readNoise, spacedTimes, spacings } from './noise.js';
 import { mix, readLimits, readPrediction, type Scheduler, unchanged } from './sampler.js';
 
 const variances = ['fixed_small', 'fixed_small_log', 'fixed_large', 'learned_range'] as const;
@@ -18,7 +20,7 @@ export const ddpm: Scheduler = (config) => {
   const variance = config.choice('variance_type', variances, 'fixed_small');
   return ({ steps, batch = 1 }) => {
     const total = kept.length;
-    const times = spacedTimes({ steps, total, spacing, offset }).map(roundEven);
+    const times = spacedTimes({ steps, total, spacing, offset }).map(roundTiesToEven);
     const stride = Math.floor(total / steps);
     const keptAt = (time: number): number => (time >= 0 ? (kept[time] as number) : 1);
     return {

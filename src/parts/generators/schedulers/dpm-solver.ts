@@ -7,9 +7,9 @@
  *
  * a and s are the weights of picture and noise in latents, l = log(a / s), h a step of l
  */
-import { type Fields, QuintetError } from '../../../tensor/index.js';
+import { type Fields, QuintetError, roundTiesToEven } from '../../../tensor/index.js';
 import type { Latents } from '../types.js';
-import { readNoise, roundEven, spacedTimes, spacings } from './noise.js';
+import { readNoise, spacedTimes, spacings } from './noise.js';
 import { mix, readLimits, readPrediction, type Scheduler, unchanged } from './sampler.js';
 import { between, readCurve, timeOf, trainedSigmas } from './sigmas.js';
 
@@ -150,7 +150,7 @@ export function readMultistepPlan(config: Fields, kept: readonly number[]) {
     if (curve) {
       const sigmas = curve.values(table.at(-1) as number, table[0] as number, steps);
       const places = sigmas.map((sigma) => timeOf(sigma, table));
-      const times = curve.rounds && rounds ? places.map(roundEven) : places.map(Math.floor);
+      const times = curve.rounds && rounds ? places.map(roundTiesToEven) : places.map(Math.floor);
       return { times, sigmas: [...sigmas, ending].map(Math.fround) };
     }
     // One more than asked for, but from the end, of which the last is the beginning of the picture.
@@ -158,7 +158,7 @@ export function readMultistepPlan(config: Fields, kept: readonly number[]) {
       spacing === 'trailing'
         ? spacedTimes({ steps, total, spacing, offset })
         : spacedTimes({ steps: steps + 1, total, spacing, offset }).slice(0, -1);
-    const times = spaced.map(roundEven);
+    const times = spaced.map(roundTiesToEven);
     return { times, sigmas: [...times.map((time) => between(table, time)), ending].map(Math.fround) };
   };
 }

@@ -4,7 +4,7 @@
  * Ho et al., "Denoising Diffusion Probabilistic Models", 2020, https://arxiv.org/abs/2006.11239. Tables are rounded to f32
  * wherever the reference rounds them, so that they are the reference's.
  */
-import { type Fields, QuintetError } from '../../../tensor/index.js';
+import { type Fields, QuintetError, roundTiesToEven } from '../../../tensor/index.js';
 import type { NoiseSchedule, Prediction } from '../types.js';
 
 const predictions = ['epsilon', 'sample', 'v_prediction'] as const satisfies readonly Prediction[];
@@ -95,13 +95,6 @@ export function spacedTimes({ steps, total, spacing, offset }: Spaced): number[]
     case 'leading':
       return places.map((i) => i * Math.floor(total / steps) + offset).reverse();
     case 'trailing':
-      return places.map((i) => roundEven(total - (i * total) / steps) - 1);
+      return places.map((i) => roundTiesToEven(total - (i * total) / steps) - 1);
   }
-}
-
-/** To the nearest whole number, halves to the even one, as numpy rounds. */
-export function roundEven(x: number): number {
-  const floor = Math.floor(x);
-  if (x - floor !== 0.5) return Math.round(x);
-  return floor % 2 === 0 ? floor : floor + 1;
 }
