@@ -5,6 +5,7 @@ from functools import partial
 import torch
 
 from . import blip2, encoders, janus, llava, smolvlm, text
+from .decoder_table import DECODERS
 from .entry import Entry, layers
 from .training_table import DIFFUSION, TRAINING
 
@@ -306,4 +307,4 @@ SYSTEMS = {
     ),
 }
 
-FIXTURES: dict[str, Entry] = TEXT | ENCODERS | SYSTEMS | TRAINING | DIFFUSION
+FIXTURES: dict[str, Entry] = TEXT | DECODERS | ENCODERS | SYSTEMS | TRAINING | DIFFUSION

@@ -274,9 +274,12 @@ export const rmsNormalization = (x: Tensor, scale: Tensor, epsilon: number): Ten
 export const instanceNormalization = (x: Tensor, scale: Tensor, bias: Tensor, epsilon: number): Tensor =>
   apply('InstanceNormalization', [x, scale, bias], { epsilon });
 
-/** x [B, T, H*K] turned by cosines and sines [B, T, K/2], head by head. */
-export const rotaryEmbedding = (x: Tensor, cosines: Tensor, sines: Tensor, heads: number): Tensor =>
-  apply('RotaryEmbedding', [x, cosines, sines], { num_heads: heads });
+/** x [B, T, H*K] turned by cosines and sines [B, T, R/2], head by head: the first R numbers of each. */
+export function rotaryEmbedding(x: Tensor, cosines: Tensor, sines: Tensor, heads: number): Tensor {
+  const turned = 2 * cosines.size(-1);
+  const part = turned === x.size(-1) / heads ? {} : { rotary_embedding_dim: turned };
+  return apply('RotaryEmbedding', [x, cosines, sines], { num_heads: heads, ...part });
+}
 
 interface PoolOptions {
   readonly kernel: readonly number[];

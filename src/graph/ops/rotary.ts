@@ -6,12 +6,17 @@ import { type OpRule, operand, rule } from '../rule.js';
 import type { Tensor } from '../tensor.js';
 
 export const rotary = {
-  /** x [B, T, H*K] with cosines and sines [B, T, K/2] of each place: the pairs (i, i + K/2) of every head are turned. */
-  RotaryEmbedding: rule<{ num_heads: number }>({
-    infer: (inputs, { num_heads }) => {
+  /**
+   * x [B, T, H*K] with cosines and sines [B, T, R/2] of each place: of every head's first R numbers the pairs (i, i + R/2) are
+   * turned. Where R is not K the attribute `rotary_embedding_dim` says so.
+   */
+  RotaryEmbedding: rule<{ num_heads: number; rotary_embedding_dim?: number }>({
+    infer: (inputs, { num_heads, rotary_embedding_dim }) => {
       const [x, cosines, sines] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
-      const wanted = [x.dim(0), x.dim(1), x.size(2) / num_heads / 2];
-      if (x.rank !== 3 || !sameShape(cosines.shape, wanted) || !sameShape(sines.shape, wanted)) {
+      const width = x.size(2) / num_heads;
+      const turned = rotary_embedding_dim ?? width;
+      const wanted = [x.dim(0), x.dim(1), turned / 2];
+      if (x.rank !== 3 || turned > width || !sameShape(cosines.shape, wanted) || !sameShape(sines.shape, wanted)) {
         throw new QuintetError(
           'shape',
           `angles ${formatShape(cosines.shape)} do not fit ${formatShape(x.shape)} in ${num_heads} heads`,

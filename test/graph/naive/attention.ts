@@ -53,13 +53,17 @@ export const groupQueryAttention = naive<Attention>(
   },
 );
 
-export const rotaryEmbedding = naive<{ num_heads: number }>(({ num_heads: heads }, x, cos, sin) => {
+type Rotary = { num_heads: number; rotary_embedding_dim?: number };
+
+export const rotaryEmbedding = naive<Rotary>(({ num_heads: heads, rotary_embedding_dim: part }, x, cos, sin) => {
   const width = (x.shape[2] as number) / heads;
+  const turned = part ?? width;
   const y = fill(x.shape, ([n, t, place]) => {
     const [h, i] = [Math.floor((place as number) / width), (place as number) % width];
     const at = (j: number): number => get(x, [n as number, t as number, h * width + j]);
-    const angle = [n as number, t as number, i % (width / 2)];
-    const other = i < width / 2 ? -at(i + width / 2) : at(i - width / 2);
+    if (i >= turned) return at(i);
+    const angle = [n as number, t as number, i % (turned / 2)];
+    const other = i < turned / 2 ? -at(i + turned / 2) : at(i - turned / 2);
     return at(i) * get(cos as Values, angle) + other * get(sin as Values, angle);
   });
   return [y];

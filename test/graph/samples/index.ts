@@ -381,6 +381,11 @@ export const samples = {
       letters: { B: 1, T: 4 },
       frozen: [1, 2],
     },
+    {
+      ...using({ num_heads: 2, rotary_embedding_dim: 6 }, f32(['B', 'T', 20]), f32(['B', 'T', 3]), f32(['B', 'T', 3])),
+      letters: { B: 2, T: 3 },
+      frozen: [1, 2],
+    },
   ],
 
   GroupQueryAttention: [

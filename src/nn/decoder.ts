@@ -1,0 +1,80 @@
+/**
+ * The two halves of a block as LLaMA and its relatives have them, under the names of their checkpoints.
+ *
+ * B batch, T tokens, D width, H heads, G key-value heads, K head width
+ */
+import { mul, reshape, slice, type Tensor } from '../graph/index.js';
+import { type ActivationName, activations } from './activations.js';
+import { linear } from './layers.js';
+import type { Params } from './params.js';
+import { type Angles, rotate } from './rotary.js';
+
+export interface RotaryAttentionOptions {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headWidth: number;
+  readonly angles: Angles;
+  /** q [B, T, H*K], k and v [B, T, G*K] -> [B, T, H*K] */
+  attend(q: Tensor, k: Tensor, v: Tensor): Tensor;
+  /** Whether queries, keys and values have biases; default false. */
+  readonly bias?: boolean;
+  /** Whether the projection after attention has one; default as `bias`. */
+  readonly outBias?: boolean;
+  /** Whether queries, keys and values are rows of one matrix, `qkv_proj`; default false. */
+  readonly joint?: boolean;
+  /** What is done to each head's queries and keys before they are turned: [B, T, H, K], by the scope `q_norm` or `k_norm`. */
+  readonly norm?: (p: Params, heads: Tensor) => Tensor;
+}
+
+/** x [B, T, D] -> [B, T, D] */
+export function rotaryAttention(p: Params, x: Tensor, options: RotaryAttentionOptions): Tensor {
+  const { heads, kvHeads, angles, attend, bias = false, outBias = bias, norm } = options;
+  const [q, k, v] = projections(p, x, options);
+  const turned = (part: Tensor, name: string, count: number): Tensor =>
+    rotate(norm ? eachHead(part, count, (heads) => norm(p.at(name), heads)) : part, angles, count);
+  const mixed = attend(turned(q, 'q_norm', heads), turned(k, 'k_norm', kvHeads), v);
+  return linear(p.at('o_proj'), mixed, x.size(-1), { bias: outBias });
+}
+
+function projections(
+  p: Params,
+  x: Tensor,
+  { heads, kvHeads, headWidth, bias = false, joint = false }: RotaryAttentionOptions,
+): readonly [q: Tensor, k: Tensor, v: Tensor] {
+  const [whole, part] = [heads * headWidth, kvHeads * headWidth];
+  if (!joint) {
+    const one = (name: string, width: number): Tensor => linear(p.at(name), x, width, { bias });
+    return [one('q_proj', whole), one('k_proj', part), one('v_proj', part)];
+  }
+  const all = linear(p.at('qkv_proj'), x, whole + 2 * part, { bias });
+  const from = (start: number, width: number): Tensor => slice(all, 2, start, start + width);
+  return [from(0, whole), from(whole, part), from(whole + part, part)];
+}
+
+/** What `change` makes of x [B, T, H*K] as [B, T, H, K]. */
+function eachHead(x: Tensor, heads: number, change: (heads: Tensor) => Tensor): Tensor {
+  return reshape(change(reshape(x, [x.dim(0), x.dim(1), heads, x.size(2) / heads])), x.shape);
+}
+
+export interface GatedPerceptronOptions {
+  /** Width within. */
+  readonly hidden: number;
+  readonly activation: ActivationName;
+  /** Default false. */
+  readonly bias?: boolean;
+  /** Whether gate and up are rows of one matrix, `gate_up_proj`; default false. */
+  readonly joint?: boolean;
+}
+
+/** down(activation(gate x) · up x): Shazeer, "GLU Variants Improve Transformer", 2020. x [..., D] -> [..., D] */
+export function gatedPerceptron(
+  p: Params,
+  x: Tensor,
+  { hidden, activation, bias = false, joint = false }: GatedPerceptronOptions,
+): Tensor {
+  const both = joint ? linear(p.at('gate_up_proj'), x, 2 * hidden, { bias }) : undefined;
+  const part = (name: string, start: number): Tensor =>
+    both ? slice(both, -1, start, start + hidden) : linear(p.at(name), x, hidden, { bias });
+  const gate = activations[activation](part('gate_proj', 0));
+  return linear(p.at('down_proj'), mul(gate, part('up_proj', hidden)), x.size(-1), { bias });
+}

@@ -1,0 +1,209 @@
+/**
+ * Scalings of rotary positions: how a model that was trained on short contexts reads long ones.
+ *
+ * Two of them, `dynamicScaling` and `longScaling`, depend on how long the longest row is. A graph is pure: for them the length
+ * is that of the call it belongs to, one more than its largest position, over all rows. Keys that a cache holds keep the
+ * angles of the call that computed them, as they do in transformers; so tokens that are read one by one across the trained
+ * length give other numbers than the same tokens read at once. Who wants the latter's, reads the tokens again in one call.
+ *
+ * R turned numbers of a head
+ */
+import { div, exp, greater, log, maximum, mul, sub, type Tensor, values, where } from '../graph/index.js';
+import { type Fields, QuintetError } from '../tensor/index.js';
+import type { RotaryConfig } from './rotary.js';
+
+/** The angles as they are without any scaling, and what a scaling may depend on. */
+export interface Waves {
+  /** Inverse wavelengths, R/2 of them. */
+  readonly plain: readonly number[];
+  readonly theta: number;
+  /** Tokens of the longest row: a scalar, f32. */
+  readonly length: Tensor;
+}
+
+export interface ScaledWaves {
+  /** Inverse wavelengths [R/2]. */
+  readonly frequencies: Tensor;
+  /** What cosines and sines are multiplied by, so that attention is as sharp as over short contexts; default 1. */
+  readonly gain?: number;
+}
+
+export type RotaryScaling = (waves: Waves) => ScaledWaves;
+
+const row = (numbers: readonly number[]): Tensor => values('f32', [numbers.length], numbers);
+
+/** Positions divided by a factor. Chen et al., 2023, https://arxiv.org/abs/2306.15595 */
+export function linearScaling(factor: number): RotaryScaling {
+  return ({ plain }) => ({ frequencies: row(plain.map((frequency) => frequency / factor)) });
+}
+
+interface DynamicScaling {
+  readonly factor: number;
+  /** The context that the model was trained on, in tokens. */
+  readonly original: number;
+}
+
+/**
+ * A base that grows with the length beyond the trained one ("NTK-aware"), so that the longest waves reach as far as needed and
+ * the shortest stay. Described in Peng et al., "YaRN", 2023, section 3.1, https://arxiv.org/abs/2309.00071
+ */
+export function dynamicScaling({ factor, original }: DynamicScaling): RotaryScaling {
+  return ({ plain, length }) => {
+    // theta' = theta · growth^(R / (R - 2)), and a wave's frequency is theta'^(-2 i / R).
+    const growth = sub(mul(maximum(length, original), factor / original), factor - 1);
+    const powers = row(plain.map((_, i) => (i === 0 ? 0 : (-2 * i) / (2 * plain.length - 2))));
+    return { frequencies: mul(row(plain), exp(mul(log(growth), powers))) };
+  };
+}
+
+export interface YarnScaling {
+  readonly factor: number;
+  readonly original: number;
+  /** Waves that turn more often than `fast` within the trained context are kept, less often than `slow` stretched. */
+  readonly fast?: number;
+  readonly slow?: number;
+  /** Whether the waves at these bounds are counted in whole numbers; default true. */
+  readonly whole?: boolean;
+  /** Default: 0.1 ln(factor) + 1. */
+  readonly gain?: number;
+}
+
+/** Long waves are stretched, short ones kept, those between blended by their number. Peng et al., section 3.2 to 3.4 */
+export function yarnScaling({
+  factor,
+  original,
+  fast = 32,
+  slow = 1,
+  whole = true,
+  ...rest
+}: YarnScaling): RotaryScaling {
+  const { gain = yarnGain(factor) } = rest;
+  return ({ plain, theta }) => {
+    const turned = 2 * plain.length;
+    /** The number, as a fraction, of the wave that turns so many times within the trained context. */
+    const wave = (turns: number): number =>
+      (turned * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+    const first = Math.max(whole ? Math.floor(wave(fast)) : wave(fast), 0);
+    const last = Math.min(whole ? Math.ceil(wave(slow)) : wave(slow), turned - 1);
+    const span = first === last ? 0.001 : last - first;
+    const stretched = plain.map((frequency, i) => {
+      const share = Math.min(1, Math.max(0, (i - first) / span));
+      return (share * frequency) / factor + (1 - share) * frequency;
+    });
+    return { frequencies: row(stretched), gain };
+  };
+}
+
+/** How much cosines and sines of a context `factor` times as long are amplified: YaRN's temperature. */
+function yarnGain(factor: number, scale = 1): number {
+  return factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1;
+}
+
+export interface LongScaling {
+  /** What each wavelength is multiplied by, up to the trained length and beyond it. */
+  readonly short: readonly number[];
+  readonly long: readonly number[];
+  readonly original: number;
+  readonly gain: number;
+}
+
+/** Searched factors for each wave, one list for short and one for long contexts: Ding et al., "LongRoPE", 2024, https://arxiv.org/abs/2402.13753 */
+export function longScaling({ short, long, original, gain }: LongScaling): RotaryScaling {
+  return ({ plain, length }) => {
+    for (const { length: count } of [short, long]) {
+      if (count === plain.length) continue;
+      throw new QuintetError('config', `${count} factors for ${plain.length} rotary wavelengths`);
+    }
+    const factors = where(greater(length, original), row(long), row(short));
+    return { frequencies: div(row(plain), factors), gain };
+  };
+}
+
+interface Llama3Scaling {
+  readonly factor: number;
+  readonly low: number;
+  readonly high: number;
+  /** The context that the model was first trained on, in tokens. */
+  readonly original: number;
+}
+
+/** Long waves are stretched, short ones kept, those between blended: Llama 3.1, https://arxiv.org/abs/2407.21783 */
+export function llama3Scaling({ factor, low, high, original }: Llama3Scaling): RotaryScaling {
+  const stretched = (frequency: number): number => {
+    const turns = (original * frequency) / (2 * Math.PI);
+    if (turns < low) return frequency / factor;
+    if (turns > high) return frequency;
+    const kept = (turns - low) / (high - low);
+    return ((1 - kept) * frequency) / factor + kept * frequency;
+  };
+  return ({ plain }) => ({ frequencies: row(plain.map(stretched)) });
+}
+
+export interface RotaryDefaults {
+  readonly theta?: number;
+  /** `max_position_embeddings` of a configuration that has none. */
+  readonly context?: number;
+}
+
+/**
+ * Reads `rope_theta`, `partial_rotary_factor` and `rope_scaling`, or `rope_parameters` as newer files have them. What they leave
+ * out is what transformers takes.
+ */
+export function readRotary(config: Fields, { theta = 10000, context = 2048 }: RotaryDefaults = {}): RotaryConfig {
+  const parameters = config.object(config.has('rope_parameters') ? 'rope_parameters' : 'rope_scaling', {
+    optional: true,
+  });
+  const share = parameters.number('partial_rotary_factor', config.number('partial_rotary_factor', 1));
+  const scaling = readScaling(config, parameters, config.whole('max_position_embeddings', context));
+  return {
+    theta: parameters.number('rope_theta', config.number('rope_theta', theta)),
+    ...(share === 1 ? {} : { share }),
+    ...(scaling ? { scaling } : {}),
+  };
+}
+
+const kinds = ['default', 'linear', 'dynamic', 'yarn', 'longrope', 'su', 'llama3'] as const;
+
+function readScaling(config: Fields, parameters: Fields, context: number): RotaryScaling | undefined {
+  const kind = parameters.choice(parameters.has('rope_type') ? 'rope_type' : 'type', kinds, 'default');
+  const name = 'original_max_position_embeddings';
+  const original = config.whole(name, parameters.whole(name, context));
+  switch (kind) {
+    case 'default':
+      return undefined;
+    case 'linear':
+      return linearScaling(parameters.number('factor'));
+    case 'dynamic':
+      return dynamicScaling({ factor: parameters.number('factor'), original: context });
+    case 'yarn':
+      return yarnScaling(readYarn(parameters, original, context));
+    case 'longrope':
+    case 'su': {
+      const factor = parameters.number('factor', context / original);
+      const usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+      const [short, long] = [parameters.numbers('short_factor'), parameters.numbers('long_factor')];
+      return longScaling({ short, long, original, gain: parameters.number('attention_factor', usual) });
+    }
+    case 'llama3':
+      return llama3Scaling({
+        factor: parameters.number('factor'),
+        low: parameters.number('low_freq_factor'),
+        high: parameters.number('high_freq_factor'),
+        original,
+      });
+  }
+}
+
+function readYarn(parameters: Fields, original: number, context: number): YarnScaling {
+  const factor = parameters.number('factor', context / original);
+  const [scale, scaleOfAll] = [parameters.number('mscale', 0), parameters.number('mscale_all_dim', 0)];
+  const usual = scale && scaleOfAll ? yarnGain(factor, scale) / yarnGain(factor, scaleOfAll) : yarnGain(factor);
+  return {
+    factor,
+    original,
+    fast: parameters.number('beta_fast', 32) || 32,
+    slow: parameters.number('beta_slow', 1) || 1,
+    whole: parameters.flag('truncate', true),
+    gain: parameters.number('attention_factor', usual),
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * What LLaMA and its relatives share: blocks of attention and a perceptron behind RMS norms, rotary positions, a head.
+ *
+ * B batch, T tokens, D width, H heads, G key-value heads, K head width
+ */
+import { add, type Tensor } from '../../graph/index.js';
+import {
+  type ActivationName,
+  activationOf,
+  embedding,
+  type GatedPerceptronOptions,
+  normal,
+  type Params,
+  type RotaryAttentionOptions,
+  type RotaryConfig,
+  readRotary,
+  rmsNorm,
+  rotaryAngles,
+} from '../../nn/index.js';
+import type { Fields } from '../../tensor/index.js';
+import type { Backbone } from '../types.js';
+
+export interface DecoderConfig {
+  readonly width: number;
+  readonly depth: number;
+  readonly heads: number;
+  /** Default: as many as heads. */
+  readonly kvHeads?: number;
+  /** Default: width / heads. */
+  readonly headWidth?: number;
+  /** Width inside the gated perceptron. */
+  readonly hidden: number;
+  readonly vocab: number;
+  /** Default 2048. */
+  readonly context?: number;
+  readonly rotary?: RotaryConfig;
+  /** Of the RMS norms; default 1e-6. */
+  readonly epsilon?: number;
+  readonly activation?: ActivationName;
+  /** Whether the head is the embedding table. */
+  readonly tied?: boolean;
+}
+
+/** The two halves of a block, each a function of a scope and of normalised x [B, T, D]. */
+export interface DecoderHalves {
+  attention(p: Params, x: Tensor, options: RotaryAttentionOptions): Tensor;
+  perceptron(p: Params, x: Tensor, options: GatedPerceptronOptions): Tensor;
+}
+
+export function decoder(config: DecoderConfig, { attention, perceptron }: DecoderHalves): Backbone {
+  const { width, depth, heads, kvHeads = heads, headWidth = width / heads, hidden, vocab } = config;
+  const { context: longest = 2048, rotary = { theta: 10000 }, epsilon = 1e-6, activation = 'silu' } = config;
+  return {
+    kind: 'backbone',
+    width,
+    vocab,
+    depth,
+    context: longest,
+    buffers: ['model.layers.*.self_attn.rotary_emb.inv_freq'],
+    embed: (p, ids) => embedding(p.at('model', 'embed_tokens'), ids, [vocab, width]),
+    forward(p, embeddings, context) {
+      const angles = rotaryAngles(context.positions, headWidth, rotary);
+      let x = embeddings;
+      for (let layer = 0; layer < depth; layer++) {
+        const at = p.at('model', 'layers', layer);
+        const attend: RotaryAttentionOptions['attend'] = (q, k, v) =>
+          context.attend(layer, q, k, v, { heads, kvHeads });
+        const seen = rmsNorm(at.at('input_layernorm'), x, epsilon);
+        x = add(x, attention(at.at('self_attn'), seen, { heads, kvHeads, headWidth, angles, attend }));
+        const mixed = rmsNorm(at.at('post_attention_layernorm'), x, epsilon);
+        x = add(x, perceptron(at.at('mlp'), mixed, { hidden, activation }));
+      }
+      return rmsNorm(p.at('model', 'norm'), x, epsilon);
+    },
+    logits: (p, hidden) =>
+      config.tied
+        ? p.at('model', 'embed_tokens').shared.product('weight', hidden, vocab)
+        : p.at('lm_head').product('weight', hidden, vocab, normal(0.02)),
+  };
+}
+
+/** What a family's configuration class takes where a file is silent, by the names of the file. */
+export interface DecoderDefaults {
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly vocab_size: number;
+  readonly max_position_embeddings: number;
+  /** Default: as many as heads. */
+  readonly num_key_value_heads?: number;
+  /** Default: hidden_size / num_attention_heads. */
+  readonly head_dim?: number;
+  /** Default 1e-6. */
+  readonly rms_norm_eps?: number;
+}
+
+/** The fields of a published `config.json` that the families share. */
+export function readDecoder(config: Fields, defaults: DecoderDefaults): Required<DecoderConfig> {
+  const width = config.whole('hidden_size', defaults.hidden_size);
+  const heads = config.whole('num_attention_heads', 32);
+  const { max_position_embeddings: context } = defaults;
+  return {
+    width,
+    depth: config.whole('num_hidden_layers', 32),
+    heads,
+    kvHeads: config.whole('num_key_value_heads', defaults.num_key_value_heads ?? heads),
+    headWidth: config.whole('head_dim', defaults.head_dim ?? width / heads),
+    hidden: config.whole('intermediate_size', defaults.intermediate_size),
+    vocab: config.whole('vocab_size', defaults.vocab_size),
+    context: config.whole('max_position_embeddings', context),
+    rotary: readRotary(config, { context }),
+    epsilon: config.number('rms_norm_eps', defaults.rms_norm_eps ?? 1e-6),
+    activation: activationOf(config, 'hidden_act', 'silu'),
+    tied: config.flag('tie_word_embeddings', false),
+  };
+}
