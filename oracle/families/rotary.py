@@ -30,7 +30,9 @@ CASES = {
     "yarn, in no file's words": scaled("yarn", factor=4.0) | {"rope_theta": 100.0},
     "yarn, own bounds": scaled("yarn", factor=8.0, original_max_position_embeddings=512, beta_fast=20, beta_slow=2.5),
     "yarn, fractions": scaled("yarn", factor=40.0, original_max_position_embeddings=300, beta_fast=9, truncate=False),
-    "yarn, two scales": scaled("yarn", factor=40.0, original_max_position_embeddings=90, mscale=1.0, mscale_all_dim=0.7),
+    "yarn, two scales": scaled(
+        "yarn", factor=40.0, original_max_position_embeddings=90, mscale=1.0, mscale_all_dim=0.7
+    ),
     "yarn, own gain": scaled("yarn", factor=4.0, original_max_position_embeddings=48, attention_factor=1.25),
     "longrope": scaled("longrope", short_factor=SHORT, long_factor=LONG, original_max_position_embeddings=32),
     "longrope, own factor": scaled(
@@ -78,7 +80,9 @@ def rotary(fixture: FixtureFolder) -> None:
         for length, positions in ROWS.items():
             # A new one each time: these classes remember the longest row that they have seen.
             module = embedding(typed.from_dict(dict(config)))
-            halves = (angles[..., : angles.shape[-1] // 2] for angles in module(torch.zeros(1), torch.tensor(positions)))
+            halves = (
+                angles[..., : angles.shape[-1] // 2] for angles in module(torch.zeros(1), torch.tensor(positions))
+            )
             for kind, values in zip(("cosines", "sines"), halves, strict=True):
                 expected[f"{kind}/{name}/{length}"] = values
     fixture.expected[""] = stored(expected)

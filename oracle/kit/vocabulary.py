@@ -22,6 +22,7 @@ A quick fox jumps over the lazy zebra.
 
 GPT2_SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 LLAMA3_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+QWEN2_SPLIT = LLAMA3_SPLIT.replace(r"\p{N}{1,3}", r"\p{N}")
 CLIP_SPLIT = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
@@ -82,7 +83,9 @@ def prepended(tokenizer: Tokenizer, token: str):
 
 
 def byte_level(merges=64, first=(), last=(), split="gpt2", begin: str | None = None, every_byte=False) -> Tokenizer:
-    """Byte-level BPE as GPT-2 ("gpt2") or Llama 3 ("llama3") split words. `first` opens the vocabulary, `last` ends it.
+    """Byte-level BPE as GPT-2 ("gpt2"), Llama 3 ("llama3") or Qwen2 ("qwen2") split words.
+
+    `first` opens the vocabulary, `last` ends it.
 
     Published vocabularies hold every byte; without `every_byte` this one holds those of the text, to keep fixtures small.
     """
@@ -90,7 +93,8 @@ def byte_level(merges=64, first=(), last=(), split="gpt2", begin: str | None = N
     if split == "gpt2":
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     else:
-        pattern = pre_tokenizers.Split(Regex(LLAMA3_SPLIT), "isolated")
+        tokenizer.normalizer = normalizers.NFC() if split == "qwen2" else None
+        pattern = pre_tokenizers.Split(Regex(QWEN2_SPLIT if split == "qwen2" else LLAMA3_SPLIT), "isolated")
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pattern, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
         )

@@ -26,6 +26,12 @@ export function linear(p: Params, x: Tensor, out: number, { bias = true, init }:
   return bias ? add(y, p.get('bias', [out], zeroed)) : y;
 }
 
+/** The same with a weight that is stored [in, out], which GPT-2's files call Conv1D. */
+export function inOutLinear(p: Params, x: Tensor, out: number, { bias = true, init }: LinearOptions = {}): Tensor {
+  const y = p.inOutProduct('weight', x, out, init);
+  return bias ? add(y, p.get('bias', [out], zeroed)) : y;
+}
+
 /** Ids [...] -> [..., width] by a table [count, width]. */
 export function embedding(p: Params, ids: Tensor, table: readonly [count: number, width: number]): Tensor {
   return p.rows('weight', ids, table, normal(0.02));

@@ -2,8 +2,8 @@
  * Parameter scopes: a model is a pure function over one.
  *
  * `p.get('weight', [out, in])` declares a parameter, initialises, uses and binds it in one expression; the scope's path and
- * the name are the checkpoint's tensor name. A weight is used in three ways - whole, in a product, or row by row - and a
- * scope has one verb for each, so that a transformation (LoRA, quantisation) can put another computation in its place.
+ * the name are the checkpoint's tensor name. A weight is used whole, in a product, or row by row, and a scope has a verb
+ * for each, so that a transformation (LoRA, quantisation) can put another computation in its place.
  */
 import { gather, matmul, parameter, type Tensor, transpose } from '../graph/index.js';
 import { formatShape, QuintetError, sameShape, sizeOf } from '../tensor/index.js';
@@ -18,6 +18,8 @@ export interface Params {
   get(name: string, shape: readonly number[], init?: Init): Tensor;
   /** x [..., in] times the transpose of the parameter [out, in] -> [..., out]. */
   product(name: string, x: Tensor, out: number, init?: Init): Tensor;
+  /** x [..., in] times the parameter [in, out], as some families store it -> [..., out]. */
+  inOutProduct(name: string, x: Tensor, out: number, init?: Init): Tensor;
   /** The rows of the parameter [count, width] at ids [...] -> [..., width]. */
   rows(name: string, ids: Tensor, table: readonly [count: number, width: number], init?: Init): Tensor;
   /** The same scope for parameters that were declared before: a second use is said aloud. */
@@ -60,6 +62,7 @@ function scope(declarations: Map<string, Declaration>, path: string, again: bool
     at: (...names) => scope(declarations, names.filter((name) => name !== '').reduce<string>(join, path), again),
     get,
     product: (name, x, out, init) => matmul(x, transpose(get(name, [out, x.size(-1)], init))),
+    inOutProduct: (name, x, out, init) => matmul(x, get(name, [x.size(-1), out], init)),
     rows: (name, ids, table, init) => gather(get(name, table, init), ids),
     get shared() {
       return scope(declarations, path, true);
@@ -101,7 +104,7 @@ function reuse(name: string, known: Declaration | undefined, shape: readonly num
 }
 
 /** The verbs that a transformation may put its own computation in place of. */
-export type ScopeVerbs = Pick<Params, 'get' | 'product' | 'rows'>;
+export type ScopeVerbs = Pick<Params, 'get' | 'product' | 'inOutProduct' | 'rows'>;
 
 /** A scope in which `verbs` replaces some of the inner scope's, at every depth. */
 export function wrapScope(inner: Params, verbs: (inner: Params) => Partial<ScopeVerbs>): Params {
@@ -110,6 +113,7 @@ export function wrapScope(inner: Params, verbs: (inner: Params) => Partial<Scope
     at: (...names) => wrapScope(inner.at(...names), verbs),
     get: inner.get,
     product: inner.product,
+    inOutProduct: inner.inOutProduct,
     rows: inner.rows,
     get shared() {
       return wrapScope(inner.shared, verbs);

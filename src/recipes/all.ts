@@ -3,12 +3,15 @@
 export { blip2 } from './blip-2.js';
 export { clip, clipTextAlone, clipVisionAlone } from './clip.js';
 export { gill } from './gill.js';
+export { gpt2 } from './gpt2.js';
 export { idefics3 } from './idefics3.js';
 export { janus } from './janus.js';
 export { llama } from './llama.js';
 export { llava15 } from './llava-1.5.js';
 export { nano } from './nano.js';
 export { opt } from './opt.js';
+export { qwen2 } from './qwen2.js';
+export { qwen3 } from './qwen3.js';
 export { siglip, siglipVisionAlone } from './siglip.js';
 export { stableDiffusion } from './stable-diffusion.js';
 export { pictureAutoencoder, vqgan } from './vqgan.js';

@@ -33,15 +33,18 @@ export function lora(...settings: readonly LoraOptions[]): Adapter {
   return {
     parameters: settings.flatMap(({ on }) => on.flatMap((glob) => loraNames(glob))),
     adapt: (p) =>
-      wrapScope(p, (inner) => ({
-        product(name, x, out, init) {
-          const y = inner.product(name, x, out, init);
-          const own = name === 'weight' ? settings.find(({ on }) => matches(inner.path, on)) : undefined;
-          if (!own) return y;
-          const low = inner.product('lora_A.weight', x, own.rank, fanIn);
-          return add(y, mul(inner.product('lora_B.weight', low, out, zeroed), loraScale(own)));
-        },
-      })),
+      wrapScope(p, (inner) => {
+        const adapted =
+          (product: Params['product']): Params['product'] =>
+          (name, x, out, init) => {
+            const y = product(name, x, out, init);
+            const own = name === 'weight' ? settings.find(({ on }) => matches(inner.path, on)) : undefined;
+            if (!own) return y;
+            const low = inner.product('lora_A.weight', x, own.rank, fanIn);
+            return add(y, mul(inner.product('lora_B.weight', low, out, zeroed), loraScale(own)));
+          };
+        return { product: adapted(inner.product), inOutProduct: adapted(inner.inOutProduct) };
+      }),
   };
 }
 

@@ -121,6 +121,7 @@ const tokens: Readonly<Record<string, InputType>> = {
   input_ids: { dtype: 'i64', shape: ['B', 'T'] },
   attention_mask: { dtype: 'i64', shape: ['B', 'T'] },
   labels: { dtype: 'i64', shape: ['B', 'T'] },
+  position_ids: { dtype: 'i64', shape: ['B', 'T'] },
 };
 
 export function system({
@@ -186,7 +187,7 @@ function forward(model: System, p: Params, given: Tensors): Tensors {
   const drawn = outputs.generation_embeddings;
   const [embeddings, all] = drawn ? behind(words, drawn, present) : [words, present];
   const at = p.at(backbone.prefix);
-  const hidden = backbone.part.forward(at, embeddings, fullContext(all));
+  const hidden = backbone.part.forward(at, embeddings, fullContext(all, drawn ? undefined : given.position_ids));
   outputs.last_hidden = drawn ? slice(hidden, 1, 0, ids.dim(1)) : hidden;
   if (codes) Object.assign(outputs, codeScores(codes, p, hidden, outputs.last_hidden));
   if (drawing?.kind === 'condition') {
@@ -225,11 +226,14 @@ export function splice(embeddings: Tensor, marked: Tensor, features: Tensor): Te
   return where(unsqueeze(marked, 2), placed, embeddings);
 }
 
-/** All tokens at once: causal, and blind to the tokens that `present` [B, T] marks 0. */
-export function fullContext(present: Tensor): Context {
+/**
+ * All tokens at once: causal, and blind to the tokens that `present` [B, T] marks 0. Without `positions` [B, T] they are
+ * counted over the tokens that are there.
+ */
+export function fullContext(present: Tensor, positions = positionsOf(present)): Context {
   const mask = causalMask(present);
   return {
-    positions: positionsOf(present),
+    positions,
     attend: (_layer, q, k, v, options) => attend(q, k, v, { ...options, mask }),
   };
 }

@@ -8,7 +8,9 @@ import type { Message } from '../../src/text/messages.js';
 import { expectFixture, fixtureJson, fixturePath, fixtureTensors, withModel } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
 
-const names = readdirSync(fixturePath('.')).filter((name) => /^(llama|opt|llava|blip2|smolvlm|idefics3)/.test(name));
+const names = readdirSync(fixturePath('.')).filter((name) =>
+  /^(llama|opt|gpt2|qwen|llava|blip2|smolvlm|idefics3)/.test(name),
+);
 const sets = names.flatMap((name) => ['', '2'].map((set) => [name, set] as const));
 
 /** The chats of a set, each a list of messages; a set of one holds just that. */

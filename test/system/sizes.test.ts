@@ -17,6 +17,16 @@ test.each([
   ['opt', '125m', 125_239_296],
   ['opt', '350m', 331_196_416],
   ['opt', '2.7b', 2_651_596_800],
+  ['gpt2', 'small', 124_439_808],
+  ['gpt2', 'medium', 354_823_168],
+  ['gpt2', 'large', 774_030_080],
+  ['gpt2', 'xl', 1_557_611_200],
+  ['qwen2', '0.5b', 494_032_768],
+  ['qwen2', '1.5b', 1_543_714_304],
+  ['qwen2', '7b', 7_615_616_512],
+  ['qwen3', '0.6b', 596_049_920],
+  ['qwen3', '4b', 4_022_468_096],
+  ['qwen3', '8b', 8_190_735_360],
 ])('%s of size %s holds %i numbers', (name, size, count) => {
   expect(parameterCount(declarationsOf(recipeNamed(name).of(size)).values())).toBe(count);
 });
