@@ -68,4 +68,40 @@ DECODERS = {
             rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
         ),
     ),
+    "phi3": Entry(
+        "decoders",
+        "Phi-3: queries, keys and values in one matrix, gate and up in another; half of each head turned; LongRoPE, "
+        "short in the first set and long in the second; marks that swallow the white space behind them",
+        1017,
+        partial(
+            decoders.decoder,
+            family="phi3",
+            style="phi3",
+            sizes=layers(24, 22, 2, 2),
+            max_position_embeddings=128,
+            original_max_position_embeddings=26,
+            partial_rotary_factor=0.5,
+            rope_scaling={"type": "longrope", "short_factor": [1.0, 1.2, 1.5], "long_factor": [1.1, 2.5, 7.0]},
+        ),
+    ),
+    "llama-dynamic": Entry(
+        "decoders",
+        "Llama with dynamic rotary scaling, within the trained length in the first set and beyond it in the second",
+        1004,
+        partial(
+            decoders.decoder,
+            family="llama",
+            style="mistral",
+            sizes=layers(20, 26, 2, 2, num_key_value_heads=1),
+            max_position_embeddings=24,
+            rope_theta=1000.0,
+            rope_scaling={"type": "dynamic", "factor": 2.5},
+            # As long as each other, since a batch turns all its rows by the longest; and longer than the first set's
+            # answer, since the class keeps the angles of the longest row that it has seen.
+            second=[
+                [decoders.user("What colour is the kite? It is red, isn't it")],
+                [decoders.user("How many birds are in this picture? There are 134")],
+            ],
+        ),
+    ),
 }

@@ -1,7 +1,7 @@
 """Language backbones alone: GPT-2, Qwen2, Qwen3, Mistral, Phi-3, and Llama with scaled rotary positions."""
 
 import torch
-from tokenizers import AddedToken
+from tokenizers import AddedToken, processors
 from transformers import (
     GPT2LMHeadModel,
     LlamaForCausalLM,
@@ -70,13 +70,15 @@ def qwen_tokenizer(fixture: FixtureFolder, template: str, plain=()):
 
 
 def llama_tokenizer(fixture: FixtureFolder, last, template: str, end="</s>", pad="<unk>", follow=False):
-    """BPE with a byte fallback; `follow`: marks swallow the white space behind them, as Phi-3's do."""
+    """BPE with a byte fallback; `follow`: marks swallow the white space behind them, and no text gets a begin token: Phi-3."""
     learnt = byte_fallback(merges=30, last=last, every_byte=False)
     if follow:
+        # Their templates write no begin token, and their tokenizers add none.
+        learnt.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B", special_tokens=[])
         marks = [AddedToken(mark, special=True, normalized=False, rstrip=True) for mark in last]
         learnt.add_special_tokens(marks)
     tokens = {"bos_token": "<s>", "eos_token": end, "unk_token": "<unk>", "pad_token": pad}
-    settings = {"legacy": False, "add_bos_token": True, "add_eos_token": False}
+    settings = {"legacy": False, "add_bos_token": not follow, "add_eos_token": False}
     return write_tokenizer(fixture, learnt, "LlamaTokenizer", tokens, template=template, settings=settings), (
         "<s>",
         end,
@@ -123,7 +125,10 @@ CHATS = {
     ),
     "phi3": (
         [user("a photo")],
-        [[{"role": "system", "content": "You answer."}, user("Draw the sun")], [user("Where is it?")]],
+        [
+            [{"role": "system", "content": "You answer."}, user("What colour is the kite in this picture?")],
+            [user("a painting of two horses by the river")],
+        ],
     ),
 }
 
@@ -134,15 +139,14 @@ def decoder(
     family: str,
     style: str,
     sizes: dict,
+    second: list | None = None,
     dtype=None,
-    chats=None,
-    defaults: dict | None = None,
     **fields,
 ) -> None:
-    """sizes, fields: of config.json. defaults: what the family takes for fields that are left out."""
+    """second: chats of the second set, default the style's. sizes, fields: of config.json; what they leave out has the family's default."""
     tokenizer, (bos, end, pad) = STYLES[style](fixture)
-    first, second = chats or CHATS[style]
-    texts = [prompt(fixture, tokenizer, [first]), prompt(fixture, tokenizer, second, "2")]
+    first, usual = CHATS[style]
+    texts = [prompt(fixture, tokenizer, [first]), prompt(fixture, tokenizer, second or usual, "2")]
     ids = {
         name: tokenizer.convert_tokens_to_ids(token) if token else None
         for name, token in (("bos", bos), ("eos", end), ("pad", pad))
@@ -153,10 +157,9 @@ def decoder(
         "vocab_size": len(tokenizer),
         **sizes,
         "torch_dtype": str(dtype or torch.float32).removeprefix("torch."),
-        **{f"{name}_token_id": ids[name] for name in ("bos", "eos")},
+        **{f"{name}_token_id": ids[name] for name in (("bos", "eos", "pad") if family == "phi3" else ("bos", "eos"))},
         **fields,
     }
-    fixture.left_out(**{name: value for name, value in (defaults or {}).items() if name not in config})
     fixture.note(PADDED, RENDERED)
     course = Course(
         CLASSES[family],

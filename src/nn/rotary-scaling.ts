@@ -150,9 +150,7 @@ export interface RotaryDefaults {
  * out is what transformers takes.
  */
 export function readRotary(config: Fields, { theta = 10000, context = 2048 }: RotaryDefaults = {}): RotaryConfig {
-  const parameters = config.object(config.has('rope_parameters') ? 'rope_parameters' : 'rope_scaling', {
-    optional: true,
-  });
+  const parameters = parametersOf(config);
   const share = parameters.number('partial_rotary_factor', config.number('partial_rotary_factor', 1));
   const scaling = readScaling(config, parameters, config.whole('max_position_embeddings', context));
   return {
@@ -162,13 +160,37 @@ export function readRotary(config: Fields, { theta = 10000, context = 2048 }: Ro
   };
 }
 
+/**
+ * The longest context that a configuration's positions are good for: scalings that are told apart from the trained length
+ * reach beyond it.
+ */
+export function readContext(config: Fields, otherwise: number): number {
+  const context = config.whole('max_position_embeddings', otherwise);
+  const parameters = parametersOf(config);
+  const kind = kindOf(parameters);
+  if (kind === 'dynamic') return Math.floor(context * parameters.number('factor'));
+  if (kind !== 'yarn') return context;
+  const original = originalOf(config, parameters, context);
+  return Math.max(context, Math.floor(original * parameters.number('factor', 1)));
+}
+
 const kinds = ['default', 'linear', 'dynamic', 'yarn', 'longrope', 'su', 'llama3'] as const;
 
-function readScaling(config: Fields, parameters: Fields, context: number): RotaryScaling | undefined {
-  const kind = parameters.choice(parameters.has('rope_type') ? 'rope_type' : 'type', kinds, 'default');
+const parametersOf = (config: Fields): Fields =>
+  config.object(config.has('rope_parameters') ? 'rope_parameters' : 'rope_scaling', { optional: true });
+
+const kindOf = (parameters: Fields): (typeof kinds)[number] =>
+  parameters.choice(parameters.has('rope_type') ? 'rope_type' : 'type', kinds, 'default');
+
+/** The trained length; some files have it beside the scaling, which then counts. */
+function originalOf(config: Fields, parameters: Fields, context: number): number {
   const name = 'original_max_position_embeddings';
-  const original = config.whole(name, parameters.whole(name, context));
-  switch (kind) {
+  return config.whole(name, parameters.whole(name, context));
+}
+
+function readScaling(config: Fields, parameters: Fields, context: number): RotaryScaling | undefined {
+  const original = originalOf(config, parameters, context);
+  switch (kindOf(parameters)) {
     case 'default':
       return undefined;
     case 'linear':

@@ -10,6 +10,7 @@ export { llama } from './llama.js';
 export { llava15 } from './llava-1.5.js';
 export { nano } from './nano.js';
 export { opt } from './opt.js';
+export { phi3 } from './phi3.js';
 export { qwen2 } from './qwen2.js';
 export { qwen3 } from './qwen3.js';
 export { siglip, siglipVisionAlone } from './siglip.js';

@@ -27,6 +27,8 @@ test.each([
   ['qwen3', '0.6b', 596_049_920],
   ['qwen3', '4b', 4_022_468_096],
   ['qwen3', '8b', 8_190_735_360],
+  ['phi3', 'mini', 3_821_079_552],
+  ['phi3', '4-14b', 14_659_507_200],
 ])('%s of size %s holds %i numbers', (name, size, count) => {
   expect(parameterCount(declarationsOf(recipeNamed(name).of(size)).values())).toBe(count);
 });

@@ -1,0 +1,26 @@
+/**
+ * Phi-3 and Phi-4: LLaMA with its projections of one input in one matrix; some turn a part of each head only.
+ *
+ * Abdin et al., "Phi-3 Technical Report", 2024, https://arxiv.org/abs/2404.14219
+ */
+import { gatedPerceptron, rotaryAttention } from '../../nn/index.js';
+import type { Fields } from '../../tensor/index.js';
+import type { Backbone } from '../types.js';
+import { type DecoderConfig, decoder, readDecoder } from './decoder.js';
+
+export function phi3(config: DecoderConfig): Backbone {
+  return decoder(config, {
+    attention: (p, x, options) => rotaryAttention(p, x, { ...options, joint: true }),
+    perceptron: (p, x, options) => gatedPerceptron(p, x, { ...options, joint: true }),
+  });
+}
+
+const defaults = {
+  ...{ hidden_size: 3072, intermediate_size: 8192, vocab_size: 32064, max_position_embeddings: 4096 },
+  rms_norm_eps: 1e-5,
+};
+
+/** The configuration in a `config.json` of model_type phi3. */
+export function readPhi3(config: Fields): DecoderConfig {
+  return readDecoder(config, defaults);
+}
