@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from . import decoders, rotary
+from . import decoders, llava, rotary
 from .entry import Entry, layers
 
 DECODERS = {
@@ -102,6 +102,16 @@ DECODERS = {
                 [decoders.user("What colour is the kite? It is red, isn't it")],
                 [decoders.user("How many birds are in this picture? There are 134")],
             ],
+        ),
+    ),
+    "llava-qwen2": Entry(
+        "llava",
+        "LLaVA whose language model is a Qwen2, as its text_config says",
+        1020,
+        partial(
+            llava.llava,
+            text=layers(16, 24, 2, 1, model_type="qwen2", num_key_value_heads=1, rope_theta=1e6),
+            vision=layers(12, 20, 2, 2, image_size=15, patch_size=5),
         ),
     ),
 }

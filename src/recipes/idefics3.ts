@@ -4,7 +4,8 @@
  * Laurençon et al., "Building and better understanding vision-language models", 2024, https://arxiv.org/abs/2408.12637;
  * Marafioti et al., "SmolVLM", 2025, https://arxiv.org/abs/2504.05299 (sizes: the published configurations)
  */
-import { llama, readLlama } from '../parts/backbones/llama.js';
+import { llama } from '../parts/backbones/llama.js';
+import { textBackboneOf } from '../parts/backbones/text-backbone.js';
 import { idefics3Vision, readIdefics3Vision, tileInputs } from '../parts/encoders/idefics3-vision.js';
 import { pixelShuffle } from '../parts/input-projectors/pixel-shuffle.js';
 import { adamw, epochs, nextToken, recipe, slot, system, tiled } from '../system/index.js';
@@ -20,21 +21,20 @@ export const idefics3 = recipe({
   sizes: {
     'smolvlm-256m': {
       ...{ vision: siglip, factor: 4, token: 49190 },
-      language: { ...smollm, width: 576, depth: 30, heads: 9, kvHeads: 3, hidden: 1536, vocab: 49280, tied: false },
+      language: llama({ ...smollm, width: 576, depth: 30, heads: 9, kvHeads: 3, hidden: 1536, vocab: 49280 }),
     },
     tiny: {
       ...{ vision: { ...siglip, ...tiny, image: 32 }, factor: 2, token: 255 },
-      language: { ...smollm, ...tiny, vocab: 256, tied: true },
+      language: llama({ ...smollm, ...tiny, vocab: 256, tied: true }),
     },
   },
   read: (config) => ({
     vision: readIdefics3Vision(config.object('vision_config', { optional: true })),
     factor: config.whole('scale_factor', 2),
     token: config.whole('image_token_id', 128257),
-    language: {
-      ...readLlama(config.object('text_config', { optional: true })),
+    language: textBackboneOf(config.object('text_config', { optional: true }), {
       tied: config.flag('tie_word_embeddings', false),
-    },
+    }),
   }),
   build: ({ vision, factor, language, token }, name) =>
     system({
@@ -47,7 +47,7 @@ export const idefics3 = recipe({
           ...{ token, prompt: tiled, rows: true, ...tileInputs(vision) },
         },
       },
-      backbone: slot(llama(language), { prefix: 'language_model' }),
+      backbone: slot(language, { prefix: 'language_model' }),
       renames: [
         [
           ['language_model.model', 'model.text_model'],

@@ -2,7 +2,8 @@
  * LLaVA-1.5: a CLIP vision tower, a perceptron of two layers and Vicuna.
  * Liu et al., 2023, https://arxiv.org/abs/2310.03744 (schedules: appendix, table of hyperparameters)
  */
-import { llama, readLlama } from '../parts/backbones/llama.js';
+import { llama } from '../parts/backbones/llama.js';
+import { textBackboneOf } from '../parts/backbones/text-backbone.js';
 import { clipVision, readClipVision, readFeatures } from '../parts/encoders/clip.js';
 import { mlpProjector, readMlpProjector } from '../parts/input-projectors/mlp.js';
 import { adamw, epochs, nextToken, recipe, repeated, slot, system } from '../system/index.js';
@@ -29,16 +30,21 @@ export const llava15 = recipe({
   name: 'llava-1.5',
   modelTypes: ['llava'],
   sizes: {
-    '7b': { vision: clip, language: vicuna, projector: {}, token: 32000 },
+    '7b': { vision: clip, language: llama(vicuna), projector: {}, token: 32000 },
     '13b': {
       ...{ vision: clip, projector: {}, token: 32000 },
-      language: { ...vicuna, width: 5120, depth: 40, heads: 40, hidden: 13824 },
+      language: llama({ ...vicuna, width: 5120, depth: 40, heads: 40, hidden: 13824 }),
     },
-    tiny: { vision: { ...clip, ...tiny, image: 28 }, language: { ...vicuna, ...tiny }, projector: {}, token: 32000 },
+    tiny: {
+      vision: { ...clip, ...tiny, image: 28 },
+      language: llama({ ...vicuna, ...tiny }),
+      projector: {},
+      token: 32000,
+    },
   },
   read: (config) => ({
     vision: { ...readClipVision(config.object('vision_config', { optional: true })), ...readFeatures(config) },
-    language: readLlama(config.object('text_config', { optional: true })),
+    language: textBackboneOf(config.object('text_config', { optional: true })),
     projector: readMlpProjector(config),
     token: config.whole('image_token_id', config.whole('image_token_index', 32000)),
   }),
@@ -53,7 +59,7 @@ export const llava15 = recipe({
           ...{ token, prompt: repeated('<image>'), rows: true },
         },
       },
-      backbone: slot(llama(language), { prefix: 'language_model', from: 'lmsys/vicuna-7b-v1.5' }),
+      backbone: slot(language, { prefix: 'language_model', from: 'lmsys/vicuna-7b-v1.5' }),
       renames: [transformers5],
       stages: [
         { ...stage, name: 'align', train: [connector], data: 'llava-pretrain-558k', ...rate(1e-3), batch: 256 },

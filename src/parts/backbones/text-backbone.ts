@@ -1,0 +1,38 @@
+/** Language models by the `model_type` of a published text configuration: what a system may have within. */
+
+import { type Fields, nearest, QuintetError } from '../../tensor/index.js';
+import type { Backbone } from '../types.js';
+import { gpt2, readGpt2 } from './gpt2.js';
+import { llama, readLlama } from './llama.js';
+import { opt, readOpt } from './opt.js';
+import { phi3, readPhi3 } from './phi3.js';
+import { qwen2, readQwen2 } from './qwen2.js';
+import { qwen3, readQwen3 } from './qwen3.js';
+
+/** What a system's own configuration says of its language model. */
+interface Decided {
+  /** Whether the head is the embedding table. */
+  readonly tied?: boolean;
+}
+
+const families: Readonly<Record<string, (config: Fields, decided: Decided) => Backbone>> = {
+  gpt2: (config, decided) => gpt2({ ...readGpt2(config), ...decided }),
+  llama: (config, decided) => llama({ ...readLlama(config), ...decided }),
+  opt: (config, decided) => opt({ ...readOpt(config), ...decided }),
+  phi3: (config, decided) => phi3({ ...readPhi3(config), ...decided }),
+  qwen2: (config, decided) => qwen2({ ...readQwen2(config), ...decided }),
+  qwen3: (config, decided) => qwen3({ ...readQwen3(config), ...decided }),
+};
+
+/** The language model of a `text_config`; without a `model_type` it is a LLaMA, as in transformers. */
+export function textBackboneOf(config: Fields, decided: Decided = {}): Backbone {
+  const type = config.text('model_type', 'llama');
+  const family = Object.hasOwn(families, type) ? families[type] : undefined;
+  if (family) return family(config, decided);
+  const guess = nearest(type, Object.keys(families));
+  throw new QuintetError(
+    'unsupported',
+    `no language model is known for model_type "${type}"${guess ? `; the nearest is "${guess}"` : ''}`,
+    { at: config.at, hint: `known: ${Object.keys(families).join(', ')}` },
+  );
+}
