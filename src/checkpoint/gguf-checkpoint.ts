@@ -25,12 +25,16 @@ export async function openGguf(source: ByteSource): Promise<GgufCheckpoint> {
   return closeOnFailure([source], async () => {
     const header = await readHeader(source);
     refuseParts(header, source.at);
-    const factors = header.entries.find(({ name }) => name === ropeFactors);
-    const stretched = factors === undefined ? undefined : await readEntry(source, { entry: factors, heads: 0 });
-    const floats = stretched?.data instanceof Float32Array ? stretched.data : undefined;
-    return checkpointOf(source, header, ggufConfig(header, floats, source.at));
+    const factors = new Map<string, Float32Array>();
+    for (const entry of header.entries.filter(holdsRopeFactors)) {
+      const { data } = await readEntry(source, { entry, heads: 0 });
+      if (data instanceof Float32Array) factors.set(entry.name, data);
+    }
+    return checkpointOf(source, header, ggufConfig(header, factors, source.at));
   });
 }
+
+const holdsRopeFactors = ({ name }: GgufEntry): boolean => ropeFactors.some((known) => known === name);
 
 /** The header's length is not written anywhere: a window at the file's start grows until it holds it. */
 async function readHeader(source: ByteSource): Promise<GgufHeader> {
@@ -55,8 +59,8 @@ function checkpointOf(source: ByteSource, header: GgufHeader, config: JsonObject
   const places = new Map<string, Place>();
   const tensors = new Map<string, StoredTensor>();
   for (const entry of header.entries) {
-    if (config !== undefined && entry.name === ropeFactors) continue;
-    const name = config === undefined ? entry.name : llamaTensorName(entry.name);
+    if (config !== undefined && holdsRopeFactors(entry)) continue;
+    const name = config === undefined ? entry.name : llamaTensorName(entry.name, config);
     if (places.has(name)) throw new QuintetError('format', `two tensors are ${quoted(name)}`, { at: source.at });
     const heads = config === undefined ? 0 : interleavedHeads(entry.name, config);
     const rows = entry.shape[0] ?? 1;

@@ -13,6 +13,8 @@ interface Family {
    * Hugging Face has the first of each pair in one half of the head and the second in the other.
    */
   readonly interleaved: boolean;
+  /** Names within a layer that mean something else than in most families. */
+  readonly layerNames?: Readonly<Record<string, string>>;
 }
 
 /** By `general.architecture`, which is also the `model_type`. */
@@ -20,6 +22,7 @@ const families: Readonly<Record<string, Family>> = {
   llama: { className: 'LlamaForCausalLM', interleaved: true },
   qwen2: { className: 'Qwen2ForCausalLM', interleaved: false },
   qwen3: { className: 'Qwen3ForCausalLM', interleaved: false },
+  phi3: { className: 'Phi3ForCausalLM', interleaved: false, layerNames: { ffn_up: 'mlp.gate_up_proj' } },
 };
 
 export const ggufArchitectures = Object.keys(families);
@@ -35,6 +38,7 @@ const layerNames: Readonly<Record<string, string>> = {
   attn_q: 'self_attn.q_proj',
   attn_k: 'self_attn.k_proj',
   attn_v: 'self_attn.v_proj',
+  attn_qkv: 'self_attn.qkv_proj',
   attn_q_norm: 'self_attn.q_norm',
   attn_k_norm: 'self_attn.k_norm',
   attn_output: 'self_attn.o_proj',
@@ -44,14 +48,18 @@ const layerNames: Readonly<Record<string, string>> = {
   ffn_down: 'mlp.down_proj',
 };
 
-/** The factors by which Llama 3.1 and its successors stretch their rotations; in Hugging Face's files a rule of the config. */
-export const ropeFactors = 'rope_freqs.weight';
+/**
+ * The factors by which rotations are stretched, those of Llama 3.1 and its successors and of Phi-3; in Hugging Face's files
+ * they stand in the config.
+ */
+export const ropeFactors = ['rope_freqs.weight', 'rope_factors_short.weight', 'rope_factors_long.weight'] as const;
 
 /** A GGUF name in Hugging Face's terms; one that is not known stays as it is, for the loader to report. */
-export function llamaTensorName(name: string): string {
+export function llamaTensorName(name: string, config: JsonObject): string {
   const [, layer, stem, kind] = /^(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)$/.exec(name) ?? [];
   if (stem === undefined) return name;
-  const names = layer === undefined ? outerNames : layerNames;
+  const own = families[String(config.model_type)]?.layerNames;
+  const names = layer === undefined ? outerNames : { ...layerNames, ...own };
   if (!Object.hasOwn(names, stem)) return name;
   return layer === undefined ? `${names[stem]}.${kind}` : `model.layers.${layer}.${names[stem]}.${kind}`;
 }
@@ -80,9 +88,13 @@ export function separateHalves(bytes: Uint8Array, rows: number, heads: number): 
 
 /**
  * What config.json would say of a GGUF model; undefined for architectures whose naming is not known here.
- * `factors` are the values of `rope_freqs.weight`. Fails with 'config' or 'unsupported'.
+ * `factors` are the values of the tensors that `ropeFactors` names. Fails with 'config' or 'unsupported'.
  */
-export function ggufConfig(header: GgufHeader, factors: Float32Array | undefined, at: string): JsonObject | undefined {
+export function ggufConfig(
+  header: GgufHeader,
+  factors: ReadonlyMap<string, Float32Array>,
+  at: string,
+): JsonObject | undefined {
   const architecture = header.metadata.get('general.architecture');
   if (typeof architecture !== 'string' || !Object.hasOwn(families, architecture)) return undefined;
   const prefix = `${architecture}.`;
@@ -103,6 +115,8 @@ export function ggufConfig(header: GgufHeader, factors: Float32Array | undefined
     });
   }
   const headWidth = read.whole('attention.key_length', Math.floor(width / heads));
+  const turned = read.whole('rope.dimension_count', headWidth);
+  const window = read.whole('attention.sliding_window', 0);
   const tensors = new Map(header.entries.map((entry) => [entry.name, entry]));
   return {
     model_type: architecture,
@@ -117,7 +131,10 @@ export function ggufConfig(header: GgufHeader, factors: Float32Array | undefined
     max_position_embeddings: read.whole('context_length'),
     rms_norm_eps: read.number('attention.layer_norm_rms_epsilon'),
     rope_theta: read.number('rope.freq_base', usualTheta),
-    rope_scaling: factors === undefined ? ropeScaling(read) : llama3Scaling(read, factors, headWidth),
+    rope_scaling: ropeScaling(read, factors, headWidth),
+    ...(turned < headWidth ? { partial_rotary_factor: turned / headWidth } : {}),
+    // Files without a window may say 0.
+    ...(window > 0 ? { sliding_window: window } : {}),
     // The table of embeddings is right even where a file was written with padding and an older count.
     vocab_size: tensors.get('token_embd.weight')?.shape[0] ?? read.whole('vocab_size'),
     tie_word_embeddings: !tensors.has('output.weight'),
@@ -141,7 +158,18 @@ export function ggufTokenIds(metadata: ReadonlyMap<string, unknown>): JsonObject
   return { ...Object.fromEntries(ids), ...ends };
 }
 
-function ropeScaling(read: Fields): JsonObject | null {
+function ropeScaling(read: Fields, factors: ReadonlyMap<string, Float32Array>, headWidth: number): JsonObject | null {
+  const [stretch, short, long] = ropeFactors.map((name) => factors.get(name));
+  if (stretch) return llama3Scaling(read, stretch, headWidth);
+  if (short && long) {
+    return {
+      rope_type: 'longrope',
+      short_factor: [...short],
+      long_factor: [...long],
+      original_max_position_embeddings: read.whole('rope.scaling.original_context_length'),
+      attention_factor: read.has('rope.scaling.attn_factor') ? read.number('rope.scaling.attn_factor') : null,
+    };
+  }
   const kind = read.choice('rope.scaling.type', ['none', 'linear', 'yarn'], 'none');
   if (kind === 'none') return null;
   const scaling = { rope_type: kind, factor: read.number('rope.scaling.factor') };
@@ -167,7 +195,7 @@ function llama3Scaling(read: Fields, factors: Float32Array, headWidth: number): 
     return Math.abs(stored * ((1 - share) / factor + share) - 1) < 1e-3;
   });
   if (!fits || factors.length !== headWidth / 2) {
-    throw new QuintetError('unsupported', `${ropeFactors} holds factors of no known rule`, { at: read.at });
+    throw new QuintetError('unsupported', `${ropeFactors[0]} holds factors of no known rule`, { at: read.at });
   }
   return { rope_type: 'llama3', factor, ...llama3 };
 }

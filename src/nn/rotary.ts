@@ -23,7 +23,8 @@ export interface Angles {
 
 /** positions [B, T] of i64 -> angles for heads of the given width. */
 export function rotaryAngles(positions: Tensor, width: number, { theta, share = 1, scaling }: RotaryConfig): Angles {
-  const turned = Math.trunc(width * share);
+  // Rounded down, as the reference does, but for what a share loses in binary.
+  const turned = Math.trunc(width * share + 1e-6);
   if (!(Number.isSafeInteger(width) && turned > 0 && turned % 2 === 0)) {
     throw new QuintetError('config', `${turned} numbers of heads of width ${width} cannot be turned in pairs`);
   }
