@@ -18,8 +18,12 @@ export interface StoredTensor {
 
 export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** The files that hold them; none where they lie in memory. */
+  readonly files: readonly string[];
   /** A tensor's values; quantised ones as f32. Fails with 'name' where there is no such tensor. */
   read(name: string): Promise<HostArray>;
+  /** The same as it is stored: little-endian values, or blocks row by row. */
+  readStored(name: string): Promise<Uint8Array<ArrayBuffer>>;
   /** What the file says about itself: `__metadata__` of safetensors, the key-value pairs of GGUF. */
   readonly metadata: ReadonlyMap<string, unknown>;
   close(): Promise<void>;

@@ -18,6 +18,7 @@ export async function fileSource(path: string): Promise<ByteSource> {
   });
   return {
     at: file,
+    file,
     size,
     read: async (offset, length) => {
       checkRange({ size, at: file }, offset, length);

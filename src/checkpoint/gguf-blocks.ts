@@ -1,26 +1,88 @@
 /**
- * The values of quantised blocks as f32, bit for bit those of ggml's reference (`dequantize_row_*` in ggml-quants.c).
+ * Blocks of quantised weights: their integers, and the values that these stand for.
  *
- * Scales and minima are f16, quants of a few bits; their products fit into the 24 bits of an f32 (Q6_K and Q8_K need one
- * rounding), so float64 arithmetic rounded once on storing gives what ggml's f32 arithmetic gives.
+ * Every type is read as codes of a few bits with a scale, and with some types a minimum, for each group of them:
+ * value = scale * (code - zero) + minimum. Scales and minima are f16 or products of f16 with a few bits; with the codes they
+ * fit into the 24 bits of an f32 (Q6_K and Q8_K need one rounding), so float64 arithmetic rounded once on storing gives bit
+ * for bit what ggml's reference gives (`dequantize_row_*` in ggml-quants.c).
  */
-import { f16ToF32, QuintetError } from '../tensor/index.js';
+import { type BlockForm, emptyBlocks, f16ToF32, type PackedBlocks, putCode, QuintetError } from '../tensor/index.js';
 import { type QuantisedType, quantisedTypes } from './gguf-types.js';
 
-/** Unpacks the block of bytes at `from` into values at `to`. */
-type Unpack = (bytes: Uint8Array, from: number, out: Float32Array, to: number) => void;
+/** One block taken apart: its codes, and a scale and a minimum for each group of them. */
+interface Block {
+  readonly codes: Uint8Array;
+  readonly scales: Float64Array;
+  readonly minima: Float64Array;
+}
+
+interface Layout {
+  /** Values that share a scale. */
+  readonly group: 16 | 32;
+  /** Bits of a code. */
+  readonly bits: number;
+  /** The code that stands for 0; undefined where groups have minima instead. */
+  readonly zero?: number;
+  /** Takes the block of bytes at `from` apart. */
+  unpack(bytes: Uint8Array, from: number, block: Block): void;
+}
 
 /** The values of whole blocks of one type. */
-export function dequantise(type: QuantisedType, blocks: Uint8Array): Float32Array<ArrayBuffer> {
-  const { values, bytes } = quantisedTypes[type];
-  const count = blocks.byteLength / bytes;
-  if (!Number.isInteger(count)) {
-    throw new QuintetError('format', `${blocks.byteLength} bytes are no whole blocks of ${type}, which take ${bytes}`);
-  }
-  const out = new Float32Array(new ArrayBuffer(count * values * 4));
-  const unpack = unpackers[type];
-  for (let i = 0; i < count; i++) unpack(blocks, i * bytes, out, i * values);
+export function dequantise(type: QuantisedType, bytes: Uint8Array): Float32Array<ArrayBuffer> {
+  const { group, zero } = layouts[type];
+  const out = new Float32Array(new ArrayBuffer(4 * countOf(type, bytes)));
+  eachBlock(type, bytes, ({ codes, scales, minima }, to) => {
+    for (let i = 0; i < codes.length; i++) {
+      const at = Math.floor(i / group);
+      const [code, scale] = [codes[i] as number, scales[at] as number];
+      out[to + i] = zero === undefined ? scale * code + (minima[at] as number) : scale * (code - zero);
+    }
+  });
   return out;
+}
+
+/** The form that holds the values of a type exactly, but for the rounding of scales and minima to f32. */
+export function blockFormOf(type: QuantisedType): BlockForm {
+  const { group, bits, zero } = layouts[type];
+  return { bits: bits > 4 ? 8 : 4, block: group, minima: zero === undefined };
+}
+
+/** The integers of whole blocks in the layout of the engine, with the scales and minima that they have. */
+export function repack(type: QuantisedType, bytes: Uint8Array): PackedBlocks {
+  const form = blockFormOf(type);
+  const { group, zero = 0 } = layouts[type];
+  const packed = emptyBlocks(countOf(type, bytes), form);
+  const middle = 2 ** (form.bits - 1);
+  // Where there are minima, codes stay as they are and the minimum takes up what the middle code stands for.
+  const shift = form.minima ? 0 : middle - zero;
+  eachBlock(type, bytes, ({ codes, scales, minima }, to) => {
+    for (let i = 0; i < codes.length; i++) putCode(packed.codes, form.bits, to + i, (codes[i] as number) + shift);
+    for (let i = 0; i < codes.length / group; i++) {
+      const scale = scales[i] as number;
+      packed.scales[to / group + i] = scale;
+      if (packed.minima) packed.minima[to / group + i] = (minima[i] as number) + middle * scale;
+    }
+  });
+  return packed;
+}
+
+/** Calls `visit` with each block taken apart, which is valid until it returns, and the place of its first value. */
+function eachBlock(type: QuantisedType, bytes: Uint8Array, visit: (block: Block, to: number) => void): void {
+  const { values, bytes: length } = quantisedTypes[type];
+  const { group, unpack } = layouts[type];
+  const floats = () => new Float64Array(values / group);
+  const block = { codes: new Uint8Array(values), scales: floats(), minima: floats() };
+  for (let i = 0; i < bytes.byteLength / length; i++) {
+    unpack(bytes, i * length, block);
+    visit(block, i * values);
+  }
+}
+
+function countOf(type: QuantisedType, bytes: Uint8Array): number {
+  const { values, bytes: length } = quantisedTypes[type];
+  const count = bytes.byteLength / length;
+  if (Number.isInteger(count)) return count * values;
+  throw new QuintetError('format', `${bytes.byteLength} bytes are no whole blocks of ${type}, which take ${length}`);
 }
 
 /** All f16 values by their bits: 256 kB that make a scale one look-up. */
@@ -39,70 +101,69 @@ function signed(bytes: Uint8Array, at: number): number {
   return (byte(bytes, at) << 24) >> 24;
 }
 
-const unpackQ4_0: Unpack = (bytes, from, out, to) => {
-  const scale = half(bytes, from);
+/** The first four bits of 16 values and then those of the next 16, a byte a pair. */
+function fourBits(bytes: Uint8Array, at: number, codes: Uint8Array): void {
   for (let i = 0; i < 16; i++) {
-    const pair = byte(bytes, from + 2 + i);
-    out[to + i] = scale * ((pair & 15) - 8);
-    out[to + i + 16] = scale * ((pair >> 4) - 8);
+    const pair = byte(bytes, at + i);
+    codes[i] = pair & 15;
+    codes[i + 16] = pair >> 4;
   }
-};
-
-const unpackQ4_1: Unpack = (bytes, from, out, to) => {
-  const scale = half(bytes, from);
-  const minimum = half(bytes, from + 2);
-  for (let i = 0; i < 16; i++) {
-    const pair = byte(bytes, from + 4 + i);
-    out[to + i] = scale * (pair & 15) + minimum;
-    out[to + i + 16] = scale * (pair >> 4) + minimum;
-  }
-};
-
-/** The fifth bit of each of 32 values. */
-function highBits(bytes: Uint8Array, at: number): number {
-  return byte(bytes, at) | (byte(bytes, at + 1) << 8) | (byte(bytes, at + 2) << 16) | (byte(bytes, at + 3) << 24);
 }
 
-const unpackQ5_0: Unpack = (bytes, from, out, to) => {
-  const scale = half(bytes, from);
-  const high = highBits(bytes, from + 2);
-  for (let i = 0; i < 16; i++) {
-    const pair = byte(bytes, from + 6 + i);
-    out[to + i] = scale * (((pair & 15) | (((high >>> i) & 1) << 4)) - 16);
-    out[to + i + 16] = scale * (((pair >> 4) | (((high >>> (i + 16)) & 1) << 4)) - 16);
+/** The same with a fifth bit of each value in the four bytes before. */
+function fiveBits(bytes: Uint8Array, at: number, codes: Uint8Array): void {
+  fourBits(bytes, at + 4, codes);
+  for (let i = 0; i < 32; i++) {
+    const high = (byte(bytes, at + (i >> 3)) >> (i & 7)) & 1;
+    codes[i] = (codes[i] as number) | (high << 4);
   }
+}
+
+const q4_0: Layout = {
+  ...{ group: 32, bits: 4, zero: 8 },
+  unpack(bytes, from, { codes, scales }) {
+    scales[0] = half(bytes, from);
+    fourBits(bytes, from + 2, codes);
+  },
 };
 
-const unpackQ5_1: Unpack = (bytes, from, out, to) => {
-  const scale = half(bytes, from);
-  const minimum = half(bytes, from + 2);
-  const high = highBits(bytes, from + 4);
-  for (let i = 0; i < 16; i++) {
-    const pair = byte(bytes, from + 8 + i);
-    out[to + i] = scale * ((pair & 15) | (((high >>> i) & 1) << 4)) + minimum;
-    out[to + i + 16] = scale * ((pair >> 4) | (((high >>> (i + 16)) & 1) << 4)) + minimum;
-  }
+const q4_1: Layout = {
+  ...{ group: 32, bits: 4 },
+  unpack(bytes, from, { codes, scales, minima }) {
+    scales[0] = half(bytes, from);
+    minima[0] = half(bytes, from + 2);
+    fourBits(bytes, from + 4, codes);
+  },
 };
 
-const unpackQ8_0: Unpack = (bytes, from, out, to) => {
-  const scale = half(bytes, from);
-  for (let i = 0; i < 32; i++) out[to + i] = scale * signed(bytes, from + 2 + i);
+const q5_0: Layout = {
+  ...{ group: 32, bits: 5, zero: 16 },
+  unpack(bytes, from, { codes, scales }) {
+    scales[0] = half(bytes, from);
+    fiveBits(bytes, from + 2, codes);
+  },
 };
 
-/** 16 scales and minima of 4 bits, 256 quants of 2 bits, the scale and the minimum of the whole. */
-const unpackQ2_K: Unpack = (bytes, from, out, to) => {
-  const scale = half(bytes, from + 80);
-  const minimum = half(bytes, from + 82);
-  for (let group = 0; group < 16; group++) {
-    const packed = byte(bytes, from + group);
-    const groupScale = scale * (packed & 15);
-    const groupMinimum = minimum * (packed >> 4);
-    const quants = twoBitGroup(from + 16, group);
-    const shift = twoBitShift(group);
-    for (let i = 0; i < 16; i++) {
-      out[to + 16 * group + i] = groupScale * ((byte(bytes, quants + i) >> shift) & 3) - groupMinimum;
-    }
-  }
+const q5_1: Layout = {
+  ...{ group: 32, bits: 5 },
+  unpack(bytes, from, { codes, scales, minima }) {
+    scales[0] = half(bytes, from);
+    minima[0] = half(bytes, from + 2);
+    fiveBits(bytes, from + 4, codes);
+  },
+};
+
+/** Signed bytes, as codes that count from -128. */
+function signedBytes(bytes: Uint8Array, at: number, codes: Uint8Array): void {
+  for (let i = 0; i < codes.length; i++) codes[i] = byte(bytes, at + i) ^ 128;
+}
+
+const q8_0: Layout = {
+  ...{ group: 32, bits: 8, zero: 128 },
+  unpack(bytes, from, { codes, scales }) {
+    scales[0] = half(bytes, from);
+    signedBytes(bytes, from + 2, codes);
+  },
 };
 
 /** Where the 16 two-bit quants of a group begin: 32 bytes hold 128 values, four planes of 32. */
@@ -114,23 +175,39 @@ function twoBitShift(group: number): number {
   return 2 * ((group >> 1) & 3);
 }
 
-/** 256 high bits, 256 quants of 2 bits, 16 scales of 6 bits in 12 bytes, the scale of the whole. */
-const unpackQ3_K: Unpack = (bytes, from, out, to) => {
-  const scale = half(bytes, from + 108);
-  const scales = from + 96;
-  for (let group = 0; group < 16; group++) {
-    const low = (byte(bytes, scales + (group & 7)) >> (group < 8 ? 0 : 4)) & 15;
-    const high = (byte(bytes, scales + 8 + (group & 3)) >> (2 * (group >> 2))) & 3;
-    const groupScale = scale * ((low | (high << 4)) - 32);
-    const quants = twoBitGroup(from + 32, group);
-    const shift = twoBitShift(group);
-    const masks = from + 16 * (group & 1);
-    for (let i = 0; i < 16; i++) {
-      // The bit says that 4 is not subtracted.
-      const missing = ((byte(bytes, masks + i) >> (group >> 1)) & 1) ^ 1;
-      out[to + 16 * group + i] = groupScale * (((byte(bytes, quants + i) >> shift) & 3) - 4 * missing);
+/** 16 scales and minima of 4 bits, 256 quants of 2 bits, the scale and the minimum of the whole. */
+const q2_K: Layout = {
+  ...{ group: 16, bits: 2 },
+  unpack(bytes, from, { codes, scales, minima }) {
+    const [scale, minimum] = [half(bytes, from + 80), half(bytes, from + 82)];
+    for (let group = 0; group < 16; group++) {
+      const packed = byte(bytes, from + group);
+      scales[group] = scale * (packed & 15);
+      minima[group] = -minimum * (packed >> 4);
+      const quants = twoBitGroup(from + 16, group);
+      for (let i = 0; i < 16; i++) codes[16 * group + i] = (byte(bytes, quants + i) >> twoBitShift(group)) & 3;
     }
-  }
+  },
+};
+
+/** 256 high bits, 256 quants of 2 bits, 16 scales of 6 bits in 12 bytes, the scale of the whole. */
+const q3_K: Layout = {
+  ...{ group: 16, bits: 3, zero: 4 },
+  unpack(bytes, from, { codes, scales }) {
+    const scale = half(bytes, from + 108);
+    const packed = from + 96;
+    for (let group = 0; group < 16; group++) {
+      const low = (byte(bytes, packed + (group & 7)) >> (group < 8 ? 0 : 4)) & 15;
+      const high = (byte(bytes, packed + 8 + (group & 3)) >> (2 * (group >> 2))) & 3;
+      scales[group] = scale * ((low | (high << 4)) - 32);
+      const quants = twoBitGroup(from + 32, group);
+      const masks = from + 16 * (group & 1);
+      for (let i = 0; i < 16; i++) {
+        const top = (byte(bytes, masks + i) >> (group >> 1)) & 1;
+        codes[16 * group + i] = ((byte(bytes, quants + i) >> twoBitShift(group)) & 3) | (top << 2);
+      }
+    }
+  },
 };
 
 /** The 6-bit scale of one of 8 groups of Q4_K and Q5_K: 12 bytes hold 8 scales and 8 minima. */
@@ -144,70 +221,75 @@ function sixBitMinimum(bytes: Uint8Array, at: number, group: number): number {
   return (byte(bytes, at + group + 4) >> 4) | ((byte(bytes, at + group) >> 6) << 4);
 }
 
-const unpackQ4_K: Unpack = (bytes, from, out, to) => {
-  const scale = half(bytes, from);
-  const minimum = half(bytes, from + 2);
+/** Scales and minima of 8 groups, and the four low bits of their codes, which lie at `quants`. */
+function sixBitGroups(bytes: Uint8Array, from: number, quants: number, { codes, scales, minima }: Block): void {
+  const [scale, minimum] = [half(bytes, from), half(bytes, from + 2)];
   for (let group = 0; group < 8; group++) {
-    const groupScale = scale * sixBitScale(bytes, from + 4, group);
-    const groupMinimum = minimum * sixBitMinimum(bytes, from + 4, group);
-    const quants = from + 16 + 32 * (group >> 1);
-    const shift = 4 * (group & 1);
-    for (let i = 0; i < 32; i++) {
-      out[to + 32 * group + i] = groupScale * ((byte(bytes, quants + i) >> shift) & 15) - groupMinimum;
-    }
+    scales[group] = scale * sixBitScale(bytes, from + 4, group);
+    minima[group] = -minimum * sixBitMinimum(bytes, from + 4, group);
+    const [low, shift] = [quants + 32 * (group >> 1), 4 * (group & 1)];
+    for (let i = 0; i < 32; i++) codes[32 * group + i] = (byte(bytes, low + i) >> shift) & 15;
   }
+}
+
+const q4_K: Layout = {
+  ...{ group: 32, bits: 4 },
+  unpack: (bytes, from, block) => sixBitGroups(bytes, from, from + 16, block),
 };
 
-const unpackQ5_K: Unpack = (bytes, from, out, to) => {
-  const scale = half(bytes, from);
-  const minimum = half(bytes, from + 2);
-  for (let group = 0; group < 8; group++) {
-    const groupScale = scale * sixBitScale(bytes, from + 4, group);
-    const groupMinimum = minimum * sixBitMinimum(bytes, from + 4, group);
-    const quants = from + 48 + 32 * (group >> 1);
-    const shift = 4 * (group & 1);
-    for (let i = 0; i < 32; i++) {
-      const high = (byte(bytes, from + 16 + i) >> group) & 1;
-      out[to + 32 * group + i] = groupScale * (((byte(bytes, quants + i) >> shift) & 15) | (high << 4)) - groupMinimum;
+const q5_K: Layout = {
+  ...{ group: 32, bits: 5 },
+  unpack(bytes, from, block) {
+    sixBitGroups(bytes, from, from + 48, block);
+    const { codes } = block;
+    for (let i = 0; i < 256; i++) {
+      const high = (byte(bytes, from + 16 + (i & 31)) >> (i >> 5)) & 1;
+      codes[i] = (codes[i] as number) | (high << 4);
     }
-  }
+  },
 };
 
 /** 256 quants of 6 bits as 4 low (128 bytes) and 2 high (64 bytes), 16 signed scales, the scale of the whole. */
-const unpackQ6_K: Unpack = (bytes, from, out, to) => {
-  const scale = half(bytes, from + 208);
-  for (let group = 0; group < 16; group++) {
-    const groupScale = scale * signed(bytes, from + 192 + group);
-    // Half of the block, then one of four planes of 32, then half of the plane.
-    const plane = (group >> 1) & 3;
-    const low = from + 64 * (group >> 3) + 32 * (plane & 1) + 16 * (group & 1);
-    const high = twoBitGroup(from + 128, group);
-    for (let i = 0; i < 16; i++) {
-      const quant =
-        ((byte(bytes, low + i) >> (4 * (plane >> 1))) & 15) | (((byte(bytes, high + i) >> (2 * plane)) & 3) << 4);
-      out[to + 16 * group + i] = groupScale * (quant - 32);
+const q6_K: Layout = {
+  ...{ group: 16, bits: 6, zero: 32 },
+  unpack(bytes, from, { codes, scales }) {
+    const scale = half(bytes, from + 208);
+    for (let group = 0; group < 16; group++) {
+      scales[group] = scale * signed(bytes, from + 192 + group);
+      // Half of the block, then one of four planes of 32, then half of the plane.
+      const plane = (group >> 1) & 3;
+      const low = from + 64 * (group >> 3) + 32 * (plane & 1) + 16 * (group & 1);
+      const high = twoBitGroup(from + 128, group);
+      for (let i = 0; i < 16; i++) {
+        const top = (byte(bytes, high + i) >> (2 * plane)) & 3;
+        codes[16 * group + i] = ((byte(bytes, low + i) >> (4 * (plane >> 1))) & 15) | (top << 4);
+      }
     }
-  }
+  },
 };
 
 const floatBytes = new DataView(new ArrayBuffer(4));
 
-const unpackQ8_K: Unpack = (bytes, from, out, to) => {
-  for (let i = 0; i < 4; i++) floatBytes.setUint8(i, byte(bytes, from + i));
-  const scale = floatBytes.getFloat32(0, true);
-  for (let i = 0; i < 256; i++) out[to + i] = scale * signed(bytes, from + 4 + i);
+/** One f32 scale for 256 values; a group of 32 has it as well. */
+const q8_K: Layout = {
+  ...{ group: 32, bits: 8, zero: 128 },
+  unpack(bytes, from, { codes, scales }) {
+    for (let i = 0; i < 4; i++) floatBytes.setUint8(i, byte(bytes, from + i));
+    scales.fill(floatBytes.getFloat32(0, true));
+    signedBytes(bytes, from + 4, codes);
+  },
 };
 
-const unpackers: Readonly<Record<QuantisedType, Unpack>> = {
-  Q4_0: unpackQ4_0,
-  Q4_1: unpackQ4_1,
-  Q5_0: unpackQ5_0,
-  Q5_1: unpackQ5_1,
-  Q8_0: unpackQ8_0,
-  Q2_K: unpackQ2_K,
-  Q3_K: unpackQ3_K,
-  Q4_K: unpackQ4_K,
-  Q5_K: unpackQ5_K,
-  Q6_K: unpackQ6_K,
-  Q8_K: unpackQ8_K,
+const layouts: Readonly<Record<QuantisedType, Layout>> = {
+  Q4_0: q4_0,
+  Q4_1: q4_1,
+  Q5_0: q5_0,
+  Q5_1: q5_1,
+  Q8_0: q8_0,
+  Q2_K: q2_K,
+  Q3_K: q3_K,
+  Q4_K: q4_K,
+  Q5_K: q5_K,
+  Q6_K: q6_K,
+  Q8_K: q8_K,
 };

@@ -75,8 +75,10 @@ function checkpointOf(source: ByteSource, header: GgufHeader, config: JsonObject
   return {
     tensors,
     metadata: header.metadata,
+    files: source.file === undefined ? [] : [source.file],
     config,
     read: (name) => readEntry(source, tensorNamed(places, name, source.at)),
+    readStored: (name) => readStored(source, tensorNamed(places, name, source.at)),
     close: () => source.close(),
   };
 }
@@ -95,10 +97,14 @@ function storedTensor(source: ByteSource, name: string, { entry, heads }: Place)
   };
 }
 
-async function readEntry(source: ByteSource, { entry, heads }: Place): Promise<HostArray> {
-  const { type, shape, offset, length } = entry;
-  const stored = await source.read(offset, length);
-  const bytes = heads === 0 ? stored : separateHalves(stored, shape[0] ?? 1, heads);
+async function readEntry(source: ByteSource, place: Place): Promise<HostArray> {
+  const { type, shape } = place.entry;
+  const bytes = await readStored(source, place);
   if (isQuantised(type)) return { dtype: 'f32', shape, data: dequantise(type, bytes) };
   return arrayOfBytes(type, shape, bytes);
+}
+
+async function readStored(source: ByteSource, { entry, heads }: Place): Promise<Uint8Array<ArrayBuffer>> {
+  const stored = await source.read(entry.offset, entry.length);
+  return heads === 0 ? stored : separateHalves(stored, entry.shape[0] ?? 1, heads);
 }

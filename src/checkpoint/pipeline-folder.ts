@@ -104,12 +104,12 @@ function joinCheckpoints(pipeline: PipelineFolder): Checkpoint {
       places.set(`${name}.${stored.name}`, { checkpoint: checkpoint as Checkpoint, stored });
     }
   }
+  const placeOf = (name: string) => tensorNamed(places, name, pipeline.className);
   return {
     tensors: new Map([...places].map(([name, { stored }]) => [name, { ...stored, name }])),
-    read: (name) => {
-      const { checkpoint, stored } = tensorNamed(places, name, pipeline.className);
-      return checkpoint.read(stored.name);
-    },
+    files: [...pipeline.components.values()].flatMap(({ checkpoint }) => checkpoint?.files ?? []),
+    read: (name) => placeOf(name).checkpoint.read(placeOf(name).stored.name),
+    readStored: (name) => placeOf(name).checkpoint.readStored(placeOf(name).stored.name),
     metadata: new Map(),
     close: pipeline.close,
   };

@@ -64,12 +64,19 @@ function checkpointOf(
     const { dtype, shape, offset, length } = entry;
     tensors.set(name, { name, dtype, shape, source: source.range(offset, length) });
   }
+  const readStored = (name: string): Promise<Uint8Array<ArrayBuffer>> => {
+    const { source, entry } = tensorNamed(places, name, sources[0]?.at ?? 'checkpoint');
+    return source.read(entry.offset, entry.length);
+  };
   return {
     tensors,
     metadata,
+    files: sources.flatMap(({ file }) => file ?? []),
+    readStored,
     read: async (name) => {
-      const { source, entry } = tensorNamed(places, name, sources[0]?.at ?? 'checkpoint');
-      return arrayOfBytes(entry.dtype, entry.shape, await source.read(entry.offset, entry.length));
+      const bytes = await readStored(name);
+      const { dtype, shape } = (places.get(name) as Place).entry;
+      return arrayOfBytes(dtype, shape, bytes);
     },
     close: async () => {
       for (const source of sources) await source.close();

@@ -5,6 +5,8 @@ import { type InitializerSource, QuintetError } from '../tensor/index.js';
 export interface ByteSource {
   /** Names the file in error messages. */
   readonly at: string;
+  /** Its path, where it is a file on disk. */
+  readonly file?: string;
   readonly size: number;
   /** Exactly `length` bytes from `offset`, in memory that the caller owns. */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;

@@ -293,6 +293,29 @@ export const averagePool = (x: Tensor, options: PoolOptions): Tensor =>
   apply('AveragePool', [x], { ...poolAttributes(options), count_include_pad: 1 });
 export const maxPool = (x: Tensor, options: PoolOptions): Tensor => apply('MaxPool', [x], poolAttributes(options));
 
+/** How codes lie in the blocks of a weight. */
+export interface BlockLayout {
+  readonly bits: 4 | 8;
+  /** Values that share a scale. */
+  readonly block: number;
+}
+
+/** x [..., K] times the transpose of a weight in blocks, codes [N, K/block, bytes] and scales [N, K/block] -> [..., N] */
+export function matmulBlocks(x: Tensor, codes: Tensor, scales: Tensor, { bits, block }: BlockLayout): Tensor {
+  const attributes = { K: x.size(-1), N: scales.size(0), bits, block_size: block, accuracy_level: 4 };
+  return apply('MatMulNBits', [x, codes, scales], attributes);
+}
+
+/** Rows of a table in blocks, codes [N, bytes] and scales [N, K/block], at ids [...] -> [..., K] */
+export function gatherBlocks(ids: Tensor, codes: Tensor, scales: Tensor, { bits, block }: BlockLayout): Tensor {
+  const attributes = { bits, block_size: block, gather_axis: 0, quantize_axis: 1 };
+  return apply('GatherBlockQuantized', [codes, ids, scales], attributes);
+}
+
+/** x [..., K], all of it rounded to eight bits, times codes i8 [K, N] with one scale a column [N] -> [..., N] */
+export const matmulColumns = (x: Tensor, codes: Tensor, scales: Tensor): Tensor =>
+  apply('DynamicQuantizeMatMul', [x, codes, scales]);
+
 interface ResizeOptions {
   readonly mode: 'nearest' | 'linear' | 'cubic';
   /** Where pixels lie: `half_pixel` as PyTorch's align_corners=false; nearest takes `asymmetric`. */

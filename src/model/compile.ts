@@ -4,7 +4,7 @@ import { type Graph, graph } from '../graph/index.js';
 import { type Declaration, type Params, rootScope } from '../nn/index.js';
 import { type Binding, lower } from '../onnx/index.js';
 import type { Engine, Session, SessionOptions } from '../runtime/engine.js';
-import type { Tensors } from '../system/index.js';
+import { type Piece, type Pieces, quantised, type Tensors, type WeightForm } from '../system/index.js';
 import { QuintetError } from '../tensor/index.js';
 import type { Weights } from './weights.js';
 
@@ -17,25 +17,59 @@ export interface Compiler {
   readonly session: SessionOptions;
 }
 
-/** Builds the named outputs in a fresh scope and hands the graph to the engine, with its parameters bound. */
-export async function compile(compiler: Compiler, name: string, build: (p: Params) => Tensors): Promise<Session> {
-  const { p, declarations } = rootScope();
-  return openSession(compiler, graph(name, build(compiler.adapt(p))), declarations);
+/** Weights in integers for one kind of session. */
+export interface Packed {
+  form(name: string): WeightForm | undefined;
+  bind(piece: Piece): Binding;
 }
 
-/** A session of a graph whose parameters are bound to the weights; those that `fed` names are inputs instead. */
+/** The weights of a language model in integers. */
+export interface PackedModel {
+  /** For single tokens. */
+  readonly decode: Packed;
+  /** For prompts; undefined where the same serves both. */
+  readonly prefill: Packed | undefined;
+}
+
+/**
+ * Builds the named outputs in a fresh scope and hands the graph to the engine, with its parameters bound: those that
+ * `packed` knows in integers.
+ */
+export async function compile(
+  compiler: Compiler,
+  name: string,
+  build: (p: Params) => Tensors,
+  packed?: Packed,
+): Promise<Session> {
+  const { p, declarations } = rootScope();
+  if (!packed) return openSession(compiler, graph(name, build(compiler.adapt(p))), declarations);
+  const pieces: Pieces = new Map();
+  const built = graph(name, build(compiler.adapt(quantised(p, (weight) => packed.form(weight), pieces))));
+  const known = new Map([...pieces].map(([piece, own]) => [piece, packed.bind(own)]));
+  return openSession(compiler, built, declarations, { known });
+}
+
+interface Bound {
+  /** Parameters that are inputs instead. */
+  readonly fed?: ReadonlySet<string>;
+  /** How parameters are bound that no scope declared. */
+  readonly known?: ReadonlyMap<string, Binding>;
+}
+
+/** A session of a graph whose parameters are bound to the weights. */
 export async function openSession(
   { engine, weights, session }: Compiler,
   built: Graph,
   declarations: ReadonlyMap<string, Declaration>,
-  fed: ReadonlySet<string> = new Set(),
+  { fed = new Set(), known = new Map() }: Bound = {},
 ): Promise<Session> {
-  const bindings = new Map<string, Binding>();
+  const bindings = new Map<string, Binding>(known);
   for (const { node } of built.parameters) {
-    const declaration = declarations.get(node.name as string);
-    if (!declaration)
-      throw new QuintetError('name', `"${node.name}" was declared in another scope`, { at: built.name });
-    if (!fed.has(declaration.name)) bindings.set(declaration.name, await weights.bind(declaration));
+    const name = node.name as string;
+    if (fed.has(name) || known.has(name)) continue;
+    const declaration = declarations.get(name);
+    if (!declaration) throw new QuintetError('name', `"${name}" was declared in another scope`, { at: built.name });
+    bindings.set(name, await weights.bind(declaration));
   }
   return engine.createSession(lower(built, bindings), session);
 }

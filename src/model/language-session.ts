@@ -54,12 +54,19 @@ export class LanguageSession {
   /** Compiles the session. Head widths that the engine's own attention does not take use the growing cache. */
   static async open(model: Model<System>, ends: LanguageEnds = ownWords(model.network)): Promise<LanguageSession> {
     const { network, adapt, engine } = model;
-    const { layers } = build(network, adapt(rootScope().p), growingCache(), ends);
+    const describe = (p: Params) => build(network, p, growingCache(), ends);
+    const { layers } = describe(adapt(rootScope().p));
+    const packed = await model.pack?.(model, describe);
     const inPlace = engine.inPlace && layers.every(({ headWidth }) => headWidth % 8 === 0);
-    const session = await compile(model, `${network.name} language`, (p) => {
-      const { logits, context } = build(network, p, inPlace ? inPlaceCache() : growingCache(), ends);
-      return { logits, ...context.outputs };
-    });
+    const session = await compile(
+      model,
+      `${network.name} language`,
+      (p) => {
+        const { logits, context } = build(network, p, inPlace ? inPlaceCache() : growingCache(), ends);
+        return { logits, ...context.outputs };
+      },
+      packed?.decode,
+    );
     return new LanguageSession(model, session, layers, inPlace);
   }
 

@@ -1,5 +1,7 @@
 /** Models from folders, files and hubs. */
 
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import {
   type HubOptions,
   hubOptionsFromEnvironment,
@@ -10,10 +12,11 @@ import {
 import { networkOf } from '../recipes/index.js';
 import { fields, QuintetError } from '../tensor/index.js';
 import { initialise, type Model, type ModelOptions, modelOf } from './model.js';
+import { type PackingOptions, packWeights } from './packed.js';
 import { readAdapter } from './peft.js';
 import { layeredWeights } from './weights.js';
 
-export interface LoadOptions extends ModelOptions {
+export interface LoadOptions extends ModelOptions, PackingOptions {
   /** The folder of a LoRA adapter in PEFT's format. */
   readonly adapter?: string;
   /** Starts from freshly initialised parameters of this seed instead of the folder's weights. */
@@ -30,7 +33,10 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
   const environment = hubOptionsFromEnvironment(globalThis.process?.env ?? {});
   const path = await resolveModel(source, { ...environment, ...options.hub });
   if (options.fresh !== undefined) return freshFolder(path, options, options.fresh);
-  const model = await modelOf(await openModel(path), options);
+  const { weights, cache = cacheFolder(process.env), onPacking } = options;
+  const opened = await modelOf(await openModel(path), options);
+  const packing = { cache, ...(weights ? { weights } : {}), ...(onPacking ? { onPacking } : {}) };
+  const model: Model = { ...opened, pack: (system, build) => packWeights(system, build, packing) };
   return options.adapter === undefined ? model : adapted(model, options.adapter);
 }
 
@@ -50,4 +56,12 @@ async function adapted(model: Model, folder: string): Promise<Model> {
     await model.close();
     throw error;
   }
+}
+
+/** Where packed weights are kept: the user's own cache. */
+function cacheFolder(environment: Readonly<Record<string, string | undefined>>): string {
+  const own = environment.QUINTET_CACHE;
+  if (own) return join(own, 'weights');
+  const base = environment.XDG_CACHE_HOME || join(homedir(), '.cache');
+  return join(base, 'quintet', 'weights');
 }

@@ -6,7 +6,7 @@ import { networkOf } from '../recipes/index.js';
 import { defaultEngine, type Engine, type EngineOptions, type SessionOptions } from '../runtime/index.js';
 import { declarationsOf, isSystem as isSystemNetwork, type Network, type System } from '../system/index.js';
 import { fields, QuintetError } from '../tensor/index.js';
-import type { Compiler } from './compile.js';
+import type { Compiler, PackedModel } from './compile.js';
 import { checkpointWeights, initialWeights } from './weights.js';
 
 export interface Model<N extends Network = Network> extends Compiler {
@@ -19,6 +19,8 @@ export interface Model<N extends Network = Network> extends Compiler {
   readonly metadata?: ReadonlyMap<string, unknown>;
   /** The folder, file or address that the model came from. */
   readonly path?: string;
+  /** Its language side in integers, which `build` describes; undefined where it stays as it is. */
+  readonly pack?: (model: Model<System>, build: (p: Params) => unknown) => Promise<PackedModel | undefined>;
   /** Frees the weights. Sessions made of the model are closed by whoever made them. */
   close(): Promise<void>;
 }

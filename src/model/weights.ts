@@ -28,7 +28,16 @@ export interface Weights {
   bind(declaration: Declaration): Promise<Binding>;
   /** A parameter's value, in f32. */
   read(declaration: Declaration): Promise<HostArray>;
+  /** A parameter as its file holds it; undefined where its value is from elsewhere. */
+  stored(declaration: Declaration): StoredWeight | undefined;
+  /** The files that hold the weights; none where they lie in memory. */
+  readonly files: readonly string[];
   close(): Promise<void>;
+}
+
+export interface StoredWeight {
+  readonly dtype: StoredTensor['dtype'];
+  readBytes(): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 type Declarations = ReadonlyMap<string, Declaration>;
@@ -53,6 +62,8 @@ export function checkpointWeights(
     fileName,
     has: (name) => checkpoint.tensors.has(fileName(name)),
     read: ({ name }) => read(name),
+    stored: ({ name }) => ({ dtype: stored(name).dtype, readBytes: () => checkpoint.readStored(fileName(name)) }),
+    files: checkpoint.files,
     async bind({ name }) {
       const { dtype, source } = stored(name);
       if (Object.hasOwn(dtypes, dtype)) return { dtype: dtype as DType, source };
@@ -126,6 +137,8 @@ export function initialWeights(seed: number, renames: Renames = []): Weights {
     fileName: (name) => rename(name, renames),
     has: () => true,
     read: async (declaration) => value(declaration),
+    stored: () => undefined,
+    files: [],
     bind: async (declaration) => ({ dtype: 'f32', source: { bytes: bytesOf(value(declaration)) } }),
     close: async () => values.clear(),
   };
@@ -148,6 +161,7 @@ export function layeredWeights(base: Weights, values: ReadonlyMap<string, HostAr
     ...base,
     has: () => true,
     read: async (declaration) => known(declaration) ?? below(declaration).read(declaration),
+    stored: (declaration) => (known(declaration) ? undefined : below(declaration).stored(declaration)),
     async bind(declaration) {
       const value = known(declaration);
       if (!value) return below(declaration).bind(declaration);

@@ -8,6 +8,7 @@ export * from './objective.js';
 export * from './picture-codes.js';
 export * from './picture-coding.js';
 export * from './picture-conditions.js';
+export * from './quantised.js';
 export * from './recipe.js';
 export * from './stage.js';
 export * from './system.js';

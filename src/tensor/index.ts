@@ -6,4 +6,5 @@ export * from './fields.js';
 export * from './initializer-source.js';
 export * from './json.js';
 export * from './labels.js';
+export * from './quantise.js';
 export * from './random.js';

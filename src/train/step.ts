@@ -59,7 +59,7 @@ export async function compileStep(model: Model, { objective, train, fields }: St
   const built = graph('step', { total, targets, ...Object.fromEntries(named), done: ordering(reached) });
   const fed = new Set(trained.map(({ name }) => name));
   const training = { ...model, session: { ...model.session, purpose: 'train' as const } };
-  const session = await openSession(training, built, declarations, fed);
+  const session = await openSession(training, built, declarations, { fed });
   return {
     trained,
     declarations,

@@ -53,7 +53,7 @@ async function compute(
   );
   const outputs = build(p, Object.fromEntries(inputs), (key) => declarations.get(key)?.tensor as Tensor);
   const fed = new Set([...declarations.keys()].filter(isFed));
-  const session = await openSession(model, graph('test', outputs), declarations, fed);
+  const session = await openSession(model, graph('test', outputs), declarations, { fed });
   try {
     return await session.run(Object.fromEntries(session.inputs.map((key) => [key, feeds[key] as HostArray])));
   } finally {

@@ -8,6 +8,7 @@ import { layout } from './layout.js';
 import { norm } from './norm.js';
 import { pool } from './pool.js';
 import { product } from './product.js';
+import { quantised } from './quantised.js';
 import { reduce } from './reduce.js';
 import { rotary } from './rotary.js';
 
@@ -21,6 +22,7 @@ const table = {
   ...pool,
   ...rotary,
   ...inference,
+  ...quantised,
 };
 
 export type OpName = keyof typeof table;

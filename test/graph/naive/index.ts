@@ -25,6 +25,7 @@ import {
   without,
 } from './arrays.js';
 import { groupQueryAttention, rotaryEmbedding } from './attention.js';
+import { dynamicQuantizeMatMul, gatherBlockQuantized, matMulNBits } from './quantised.js';
 import { conv, convTranspose, type Pool, pooled, resize } from './windows.js';
 
 const unary = (f: (x: number) => number): Naive => naive((_, x) => [fill(x.shape, (at) => f(get(x, at)))]);
@@ -342,6 +343,9 @@ export const naives = {
 
   RotaryEmbedding: rotaryEmbedding,
   GroupQueryAttention: groupQueryAttention,
+  MatMulNBits: matMulNBits,
+  GatherBlockQuantized: gatherBlockQuantized,
+  DynamicQuantizeMatMul: dynamicQuantizeMatMul,
   DequantizeLinear: naive<{ axis: number }>(({ axis }, x, scale) => [
     fill(x.shape, (at) => get(x, at) * get(scale, [at[axis] as number])),
   ]),

@@ -49,6 +49,16 @@ const whole = (bound: number): Sample => one(i64([2, 3], below(bound)), i64([3],
 /** Two operands with no value in common, so that neither is the larger by a hair. */
 const odd: Source = (size, random) => distinct(size, random).map((x) => x + 0.07);
 const tie: Sample = { ...one(f32([3], given(1, 2, 3)), f32([3], given(1, 3, 2))), smooth: false };
+const u8 = (shape: Shape): OperandSample => of('u8')(shape, below(256));
+const i8 = (shape: Shape): OperandSample => of('i8')(shape, (n, random) => below(255)(n, random).map((x) => x - 127));
+/** Whole numbers from -127 to `top`, both in every eight: rounding to eight bits leaves them as they are. */
+const upTo =
+  (top: number): Source =>
+  (size, random) =>
+    below(255)(size, random).map((x, i) => (i % 8 === 0 ? top : i % 8 === 1 ? -127 : x - 127));
+const eightBits = upTo(127);
+const blocks = (K: number, N: number) => ({ K, N, bits: 4, block_size: 32, accuracy_level: 4 });
+const table = { bits: 4, block_size: 32, gather_axis: 0, quantize_axis: 1 };
 const comparison: Sample[] = [
   ...broadcast(distinct, odd),
   tie,
@@ -423,6 +433,22 @@ export const samples = {
       attributes: { ...heads, do_rotary: 1, present: ['P+1'] },
       letters: { P: 3 },
     },
+  ],
+  MatMulNBits: [
+    using(blocks(32, 3), f32([2, 2, 32], eightBits), u8([3, 1, 16]), f32([3, 1], positive)),
+    {
+      ...using(blocks(64, 2), f32(['T', 64], eightBits), u8([2, 2, 16]), f32([2, 2], positive)),
+      letters: { T: 3 },
+    },
+    using({ ...blocks(32, 4), bits: 8 }, f32([1, 32], eightBits), u8([4, 1, 32]), f32([4, 1], positive)),
+  ],
+  GatherBlockQuantized: [
+    using(table, u8([5, 32]), i64([2, 2], below(5)), f32([5, 2], positive)),
+    using({ ...table, bits: 8 }, u8([5, 64]), i64([3], below(5)), f32([5, 2], positive)),
+  ],
+  DynamicQuantizeMatMul: [
+    one(f32([2, 8], upTo(128)), i8([8, 3]), f32([3], positive)),
+    { ...one(f32(['B', 'T', 8], upTo(128)), i8([8, 2]), f32([2], positive)), letters: { B: 2, T: 3 } },
   ],
   DequantizeLinear: [
     using({ axis: 0 }, of('i8')([3, 4], given(-128, 127, 0, 5, 1, 2, 3, 4, -1, -2, -3, -4)), f32([3], positive)),

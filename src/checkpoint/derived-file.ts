@@ -1,0 +1,122 @@
+/**
+ * Tensors that are made of a checkpoint's once and kept in a file: quantised weights. The file is written under a name of
+ * this process and renamed when it is whole, so that several processes may make the same one, and a crash leaves none.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { arrayOfBytes, type InitializerSource, QuintetError } from '../tensor/index.js';
+import { fileError, fileSource, kindOfPath } from './file.js';
+import { openSafetensors } from './safetensors-checkpoint.js';
+import { writeSafetensors } from './safetensors-write.js';
+
+export interface DerivedTensor {
+  readonly name: string;
+  /** In bytes. */
+  readonly length: number;
+  make(): Promise<Uint8Array>;
+}
+
+export interface DerivedOptions {
+  /** Where such files are kept; undefined keeps the tensors in memory. */
+  readonly folder: string | undefined;
+  /** Called before each tensor that is made. */
+  readonly onProgress?: (made: number, total: number) => void;
+}
+
+/** Places of the tensors, by name: from the file of that key, which is made where it is not there. */
+export async function derivedTensors(
+  key: string,
+  tensors: readonly DerivedTensor[],
+  { folder, onProgress }: DerivedOptions,
+): Promise<ReadonlyMap<string, InitializerSource>> {
+  if (folder === undefined) return inMemory(tensors, onProgress);
+  const file = join(folder, `${key}.safetensors`);
+  const found = await placesIn(file, tensors);
+  if (found) return found;
+  const own = join(folder, `${key}.${process.pid}.safetensors`);
+  try {
+    await mkdir(folder, { recursive: true });
+    let made = 0;
+    const lazy = tensors.map(({ name, length, make }) => {
+      const read = async () => {
+        onProgress?.(made++, tensors.length);
+        return arrayOfBytes('u8', [length], await make());
+      };
+      return [name, { dtype: 'u8', shape: [length], read }] as const;
+    });
+    await writeSafetensors(own, lazy, { metadata: {} });
+    await rename(own, file);
+  } catch (cause) {
+    await rm(own, { force: true });
+    // A disk that takes no file is no reason not to answer: the next process makes the tensors again.
+    if (cause instanceof QuintetError && cause.code !== 'io' && cause.code !== 'not-found') throw cause;
+    return inMemory(tensors, onProgress);
+  }
+  const places = await placesIn(file, tensors);
+  if (!places) throw new QuintetError('io', 'the file is not what was written to it', { at: file });
+  return places;
+}
+
+async function inMemory(
+  tensors: readonly DerivedTensor[],
+  onProgress: DerivedOptions['onProgress'],
+): Promise<ReadonlyMap<string, InitializerSource>> {
+  const places = new Map<string, InitializerSource>();
+  for (const { name, make } of tensors) {
+    onProgress?.(places.size, tensors.length);
+    places.set(name, { bytes: await make() });
+  }
+  return places;
+}
+
+/** Where the tensors lie in a file; undefined where there is no such file, or one that is damaged. */
+async function placesIn(
+  file: string,
+  tensors: readonly DerivedTensor[],
+): Promise<ReadonlyMap<string, InitializerSource> | undefined> {
+  if ((await kindOfPath(file)) !== 'file') return undefined;
+  try {
+    const checkpoint = await openSafetensors(await fileSource(file));
+    await checkpoint.close();
+    const places = new Map<string, InitializerSource>();
+    for (const { name, length } of tensors) {
+      const stored = checkpoint.tensors.get(name);
+      if (stored?.shape[0] !== length) return undefined;
+      places.set(name, stored.source);
+    }
+    return places;
+  } catch {
+    return undefined;
+  }
+}
+
+const windowBytes = 4096;
+const windows = 64;
+
+/**
+ * A short text that another content, another file or another purpose changes: hashed over sizes, times of change and windows
+ * spread evenly over the files, since reading all of them would take as long as loading them.
+ */
+export async function fingerprint(files: readonly string[], purpose: string): Promise<string> {
+  const hash = createHash('sha256').update(purpose);
+  for (const file of files) {
+    try {
+      const { size, mtimeNs } = await stat(file, { bigint: true });
+      hash.update(`\n${size} ${mtimeNs}\n`);
+      const handle = await open(file, 'r');
+      try {
+        for (let i = 0; i < windows; i++) {
+          const from = Math.floor((Number(size) * i) / windows);
+          const { buffer, bytesRead } = await handle.read(Buffer.alloc(windowBytes), 0, windowBytes, from);
+          hash.update(buffer.subarray(0, bytesRead));
+        }
+      } finally {
+        await handle.close();
+      }
+    } catch (cause) {
+      throw fileError(file, cause as Error);
+    }
+  }
+  return hash.digest('hex').slice(0, 32);
+}

@@ -1,0 +1,123 @@
+/**
+ * Quantised weights: a scope whose products and look-ups read integers. No part knows of it.
+ *
+ * N rows of a weight, K their width, b values in a block, C = K / b blocks in a row
+ */
+import {
+  abs,
+  add,
+  div,
+  expand,
+  flatten,
+  gather,
+  gatherBlocks,
+  matmul,
+  matmulBlocks,
+  matmulColumns,
+  max,
+  maximum,
+  mul,
+  parameter,
+  reshape,
+  sum,
+  type Tensor,
+  transpose,
+  unsqueeze,
+} from '../graph/index.js';
+import { type Params, wrapScope } from '../nn/index.js';
+import type { BlockForm, DType } from '../tensor/index.js';
+
+/** How a weight is held: in blocks along its rows, or in columns with one scale each. */
+export type WeightForm = BlockForm | 'columns';
+
+/** A tensor that a packed weight consists of. */
+export interface Piece {
+  /** The weight's own name, and what this is of it. */
+  readonly weight: string;
+  readonly piece: PieceName;
+  readonly form: WeightForm;
+}
+
+export type PieceName = 'codes' | 'scales' | 'minima';
+
+/** Element types and shapes of the pieces of a weight [N, K], in the order in which they are stored. */
+export function piecesOf(
+  form: WeightForm,
+  [rows, width]: readonly [number, number],
+): { readonly piece: PieceName; readonly dtype: DType; readonly shape: readonly number[] }[] {
+  if (form === 'columns') {
+    return [
+      { piece: 'scales', dtype: 'f32', shape: [rows] },
+      { piece: 'codes', dtype: 'i8', shape: [width, rows] },
+    ];
+  }
+  const { bits, block, minima } = form;
+  const count = width / block;
+  return [
+    { piece: 'scales', dtype: 'f32', shape: [rows, count] },
+    ...(minima ? [{ piece: 'minima', dtype: 'f32', shape: [rows, count] } as const] : []),
+    { piece: 'codes', dtype: 'u8', shape: [rows, count, (block * bits) / 8] },
+  ];
+}
+
+/** Parameters of packed weights that a graph uses, by their names in the graph. */
+export type Pieces = Map<string, Piece & { readonly tensor: Tensor }>;
+
+/** The scope in which the weights that `formOf` knows, by their names, are read packed; their pieces are added to `pieces`. */
+export function quantised(p: Params, formOf: (name: string) => WeightForm | undefined, pieces: Pieces): Params {
+  const declare = (weight: string, form: WeightForm, size: readonly [number, number], view = ''): PiecesOf => {
+    const made = piecesOf(form, size).map(({ piece, dtype, shape }) => {
+      // The engine's look-up takes the codes of a row as one axis: the same bytes under another shape.
+      const seen = view !== '' && piece === 'codes' ? [size[0], shape.slice(1).reduce((a, b) => a * b)] : shape;
+      const name = `${weight}.${piece === 'codes' ? view : ''}${piece}`;
+      const known = pieces.get(name) ?? { weight, piece, form, tensor: parameter(name, dtype, seen) };
+      pieces.set(name, known);
+      return [piece, known.tensor] as const;
+    });
+    return Object.fromEntries(made) as unknown as PiecesOf;
+  };
+  return wrapScope(p, (inner) => ({
+    product(name, x, out, init) {
+      const weight = nameIn(inner, name);
+      const form = formOf(weight);
+      if (!form) return inner.product(name, x, out, init);
+      const own = declare(weight, form, [out, x.size(-1)]);
+      return form === 'columns' ? columnProduct(x, own) : blockProduct(x, own, form);
+    },
+    rows(name, ids, table, init) {
+      const weight = nameIn(inner, name);
+      const form = formOf(weight);
+      if (!form || form === 'columns') return inner.rows(name, ids, table, init);
+      return blockRows(ids, declare(weight, form, table, 'row_'), form);
+    },
+  }));
+}
+
+type PiecesOf = Readonly<Record<'codes' | 'scales', Tensor>> & { readonly minima?: Tensor };
+
+const nameIn = (p: Params, name: string): string => (p.path === '' ? name : `${p.path}.${name}`);
+
+/** x [..., K] -> [..., N]. Minima are another product, with the sums of the blocks of x, and so exact. */
+function blockProduct(x: Tensor, { codes, scales, minima }: PiecesOf, form: BlockForm): Tensor {
+  const y = matmulBlocks(x, codes, scales, form);
+  if (!minima) return y;
+  const blocks = reshape(x, [...x.shape.slice(0, -1), scales.size(1), form.block]);
+  return add(y, matmul(sum(blocks, [-1]), transpose(minima)));
+}
+
+/** Rows of a table [N, K] at ids [...] -> [..., K]. */
+function blockRows(ids: Tensor, { codes, scales, minima }: PiecesOf, form: BlockForm): Tensor {
+  const values = gatherBlocks(ids, codes, scales, form);
+  if (!minima) return values;
+  const each = unsqueeze(gather(minima, ids), -1);
+  return add(values, flatten(expand(each, [...each.shape.slice(0, -1), form.block]), -2, -1));
+}
+
+/**
+ * x [..., K] -> [..., N]. The engine rounds all of x between its least and its largest value; divided by its own largest
+ * magnitude first, each row has a scale of its own.
+ */
+function columnProduct(x: Tensor, { codes, scales }: PiecesOf): Tensor {
+  const largest = maximum(max(abs(x), [-1], { keep: true }), 1e-12);
+  return mul(matmulColumns(div(x, largest), codes, scales), largest);
+}
