@@ -1,7 +1,8 @@
 /** The one generation loop: a prompt through the session, then token by token. */
 
 import { type HostArray, QuintetError, Random, seedFor } from '../tensor/index.js';
-import type { Cache, LanguageSession } from './language-session.js';
+import type { Cache } from './language-graph.js';
+import type { LanguageSession } from './language-session.js';
 import { type Choice, choose, likeliest, type SamplingOptions } from './sample.js';
 
 export interface GenerateOptions extends SamplingOptions {

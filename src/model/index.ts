@@ -12,7 +12,8 @@ export {
 export { drawPicture } from './draw-picture.js';
 export { Drawer, type DrawOptions, drawTokens } from './draw-tokens.js';
 export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts } from './generate.js';
-export { type Cache, type LanguageEnds, LanguageSession, type NewTokens, ownWords } from './language-session.js';
+export { type Cache, type LanguageEnds, ownWords } from './language-graph.js';
+export { LanguageSession, type NewTokens } from './language-session.js';
 export { type LoadOptions, load } from './load.js';
 export { asSystem, initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 export { type PaintPictureOptions, paintPicture } from './paint-picture.js';

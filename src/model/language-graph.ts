@@ -1,0 +1,70 @@
+/**
+ * What the sessions of a system's language side share: the graph from tokens to scores, and caches of what was seen.
+ *
+ * B rows, T new tokens, R = B scores, F features of pictures, D width, V vocabulary
+ */
+import { gather, input, reshape, type Tensor } from '../graph/index.js';
+import type { Params } from '../nn/index.js';
+import { type CachedContext, embed, type System } from '../system/index.js';
+import { type HostArray, productOf } from '../tensor/index.js';
+
+/** What a session reads and writes; default the system's own words. */
+export interface LanguageEnds {
+  /** Ids [B, T] and features [F, D] -> embeddings [B, T, D]. */
+  embed(p: Params, ids: Tensor, features: Tensor | undefined): Tensor;
+  /** Hidden states [R, D] -> scores [R, V]. */
+  score(p: Params, hidden: Tensor): Tensor;
+}
+
+/** What rows have seen so far. */
+export interface Cache {
+  /** Tokens of each row. */
+  lengths: readonly number[];
+  /** How many tokens a row may have. */
+  readonly capacity: number;
+  /** Keys and values by the names of the graph's inputs. */
+  arrays: Readonly<Record<string, HostArray>>;
+  /** Where the cache grows: which places hold real tokens, a row each. */
+  seen: readonly (readonly boolean[])[];
+}
+
+/** The layers that a cache holds keys and values of. */
+export function cacheLayers({ arrays }: Cache): number[] {
+  return Array.from({ length: Object.keys(arrays).length / 2 }, (_, layer) => layer);
+}
+
+/** The system's words in, with features in place of image tokens, and the scores of the next word out. */
+export function ownWords(network: System): LanguageEnds {
+  const { part, prefix } = network.backbone;
+  return {
+    embed: (p, ids, features) => embed(network, p, ids, features),
+    score: (p, hidden) => part.logits(p.at(prefix), hidden),
+  };
+}
+
+interface LanguageGraph {
+  /** Scores after the tokens that input `at` [R] names, counted over all rows: [R, V]. */
+  readonly logits: () => Tensor;
+  /** The caches after the new tokens, by name. */
+  readonly caches: CachedContext['outputs'];
+  readonly layers: CachedContext['layers'];
+}
+
+/** The graph of new tokens, inputs `ids` and `features`, in a context with a cache. */
+export function languageGraph(
+  network: System,
+  p: Params,
+  context: CachedContext,
+  { embed: read, score }: LanguageEnds,
+): LanguageGraph {
+  const { part, prefix } = network.backbone;
+  const features = network.image ? input('features', 'f32', ['F', part.width]) : undefined;
+  const embeddings = read(p, input('ids', 'i64', context.positions.shape), features);
+  const hidden = part.forward(p.at(prefix), embeddings, context);
+  const rows = reshape(hidden, [productOf(hidden.shape.slice(0, 2)), part.width]);
+  return {
+    logits: () => score(p, gather(rows, input('at', 'i64', ['R']))),
+    caches: context.outputs,
+    layers: context.layers,
+  };
+}

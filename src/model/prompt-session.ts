@@ -1,0 +1,93 @@
+/**
+ * Prompts at the speed of matrix products: a session that reads many tokens of one row into a cache and scores none of
+ * them. What follows on a prompt's last tokens is the language session's to say.
+ *
+ * B rows, G key-value heads, S places of a cache, K head width, T tokens, F features, D width
+ */
+import type { Session } from '../runtime/engine.js';
+import { cacheNames, promptCache, promptParts, type System } from '../system/index.js';
+import { type HostArray, hostArray, sizeOf, zerosArray } from '../tensor/index.js';
+import { compile, type Packed } from './compile.js';
+import { type Cache, cacheLayers, type LanguageEnds, languageGraph } from './language-graph.js';
+import type { Model } from './model.js';
+
+/** Most tokens read in one run, which bounds the memory of the run. */
+const mostTokens = 512;
+/** Fewer tokens than this are read as fast by the language session. */
+const fewestTokens = 16;
+
+export class PromptSession {
+  private constructor(
+    private readonly session: Session,
+    private readonly width: number,
+  ) {}
+
+  static async open(model: Model<System>, ends: LanguageEnds, packed: Packed): Promise<PromptSession> {
+    const { network } = model;
+    const session = await compile(
+      model,
+      `${network.name} prompts`,
+      (p) => languageGraph(network, p, promptCache(), ends).caches,
+      packed,
+    );
+    return new PromptSession(session, network.backbone.part.width);
+  }
+
+  /** How many of a prompt's tokens are best read here in the next run; the last one never is. */
+  share(tokens: number): number {
+    if (tokens <= fewestTokens) return 0;
+    return Math.floor(Math.min(tokens - 1, mostTokens) / promptParts) * promptParts;
+  }
+
+  /** Reads tokens of row `row` behind those that its cache holds. `features` [F, D] are those of its image tokens. */
+  async read(
+    cache: Cache,
+    row: number,
+    ids: readonly number[],
+    { features, signal }: { readonly features?: HostArray | undefined; readonly signal?: AbortSignal | undefined },
+  ): Promise<void> {
+    const before = cache.lengths[row] as number;
+    const given: Record<string, HostArray> = {
+      ids: hostArray('i64', [1, ids.length], ids),
+      places: counting(before, [promptParts, ids.length / promptParts]),
+      before: counting(0, [before]),
+      features: features ?? zerosArray('f32', [1, this.width]),
+    };
+    for (const [name, array] of Object.entries(cache.arrays)) given[name] = rowOf(array, row);
+    const feeds = Object.fromEntries(this.session.inputs.map((name) => [name, given[name] as HostArray]));
+    const fresh = await this.session.run(feeds, signal ? { signal } : {});
+    for (const layer of cacheLayers(cache)) {
+      const { past, present } = cacheNames(layer);
+      for (const [i, name] of past.entries()) {
+        put(rowOf(cache.arrays[name] as HostArray, row), fresh[present[i] as string] as HostArray, before);
+      }
+    }
+    cache.lengths = cache.lengths.map((length, b) => (b === row ? length + ids.length : length));
+  }
+
+  close(): Promise<void> {
+    return this.session.close();
+  }
+}
+
+/** Whole numbers from `first` on. */
+function counting(first: number, shape: readonly number[]): HostArray {
+  const numbers = Array.from({ length: sizeOf(shape) }, (_, i) => first + i);
+  return hostArray('i64', shape, numbers);
+}
+
+/** One row [1, G, S, K] of a cache [B, G, S, K], in its memory. */
+function rowOf({ dtype, shape, data }: HostArray, row: number): HostArray {
+  const size = data.length / (shape[0] as number);
+  return { dtype, shape: [1, ...shape.slice(1)], data: data.subarray(row * size, (row + 1) * size) };
+}
+
+/** Puts keys or values [1, G, T, K] at place `at` of a cache [1, G, S, K]. */
+function put(cache: HostArray, fresh: HostArray, at: number): void {
+  const [, heads, places, width] = cache.shape as [number, number, number, number];
+  const tokens = fresh.shape[2] as number;
+  const [to, from] = [cache.data as Float32Array, fresh.data as Float32Array];
+  for (let head = 0; head < heads; head++) {
+    to.set(from.subarray(head * tokens * width, (head + 1) * tokens * width), (head * places + at) * width);
+  }
+}
