@@ -6,7 +6,7 @@ import type { Model } from '../src/model/model.js';
 import { traceNetwork } from '../src/model/trace.js';
 import type { Engine } from '../src/runtime/engine.js';
 import { nativeEngine } from '../src/runtime/native.js';
-import { type HostArray, toNumbers } from '../src/tensor/index.js';
+import { type HostArray, type Shape, sameShape, toNumbers } from '../src/tensor/index.js';
 import { expectClose, type Tolerance } from './graph/close.js';
 
 type Arrays = Record<string, HostArray>;
@@ -83,8 +83,10 @@ export function expectSame(actual: HostArray | undefined, wanted: HostArray, wha
 /** Expected numbers, those of padded tokens as NaN: they do not matter. */
 export function present(key: string, { shape, ...array }: HostArray, mask: HostArray | undefined) {
   const data = toNumbers({ shape, ...array });
-  if (mask && ['logits', 'last_hidden'].includes(key)) {
-    const width = shape[2] as number;
+  const [rows, length, width = 1] = shape;
+  const masked =
+    mask && /^(logits|(encoder_)?last_hidden)$/.test(key) && sameShape(mask.shape, [rows, length] as Shape);
+  if (masked) {
     for (const [i, real] of toNumbers(mask).entries()) if (!real) data.fill(Number.NaN, i * width, (i + 1) * width);
   }
   return { shape, data };

@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from . import blip2, encoders, janus, llava, smolvlm, text
+from . import blip2, encoders, janus, llava, smolvlm, t5, text
 from .decoder_table import DECODERS
 from .entry import Entry, layers
 from .training_table import DIFFUSION, TRAINING
@@ -99,6 +99,32 @@ TEXT = {
             embedding=14,
             do_layer_norm_before=False,
             activation_function="gelu",
+            dtype=torch.float16,
+        ),
+    ),
+}
+
+ENCODER_DECODERS = {
+    "t5": Entry(
+        "t5",
+        "T5: distances in 8 buckets up to 20, plain perceptron, tied head scaled by the root of the width, heads wider than the model",
+        1071,
+        partial(t5.t5, width=22, heads=3, head_width=8, mlp=30, layers=2),
+    ),
+    "flan-t5": Entry(
+        "t5",
+        "Flan-T5: gated gelu, own head, fewer decoder layers than the encoder has, head width 5, float16 file",
+        1072,
+        partial(
+            t5.t5,
+            width=18,
+            heads=4,
+            head_width=5,
+            mlp=26,
+            layers=3,
+            decoder_layers=2,
+            feed_forward_proj="gated-gelu",
+            tie_word_embeddings=False,
             dtype=torch.float16,
         ),
     ),
@@ -307,4 +333,4 @@ SYSTEMS = {
     ),
 }
 
-FIXTURES: dict[str, Entry] = TEXT | DECODERS | ENCODERS | SYSTEMS | TRAINING | DIFFUSION
+FIXTURES: dict[str, Entry] = TEXT | DECODERS | ENCODER_DECODERS | ENCODERS | SYSTEMS | TRAINING | DIFFUSION

@@ -31,6 +31,7 @@ class Course:
     shards: int = 1
     new_tokens: int = 16
     features: Callable | None = None
+    prepare: Callable | None = None  # (model), before its weights are drawn
     accept: Callable | None = None  # (model) -> margin of greedy choices beyond the answers
     with_hidden: bool = True
     extra: dict = field(default_factory=dict)  # tensors of the file that are no parameters, by their names there
@@ -39,8 +40,9 @@ class Course:
 
 def answer(course: Course, model, inputs: dict) -> tuple[torch.Tensor, float]:
     """Greedy sequences [rows, prompt + new] and the smallest margin; the margin is 0 for an answer of no use."""
-    # generate counts positions over the mask by itself
-    given = {name: value for name, value in inputs.items() if name not in ("labels", "position_ids")}
+    # generate counts positions over the mask by itself, and begins to write by itself
+    forward_only = ("labels", "position_ids", "decoder_input_ids")
+    given = {name: value for name, value in inputs.items() if name not in forward_only}
     with torch.no_grad():
         out = model.generate(
             **given,
@@ -87,7 +89,10 @@ def evaluate(fixture: FixtureFolder, course: Course, model, inputs: dict) -> dic
     model.zero_grad(set_to_none=True)
     out = model(**inputs, output_hidden_states=course.with_hidden, return_dict=True)
     found = {"logits": out.logits}
-    if course.with_hidden:
+    if course.with_hidden and model.config.is_encoder_decoder:
+        found["last_hidden"] = out.decoder_hidden_states[-1]
+        found["encoder_last_hidden"] = out.encoder_last_hidden_state
+    elif course.with_hidden:
         found["last_hidden"] = out.hidden_states[-1]
     if "labels" in inputs:
         found["loss"] = out.loss.reshape(())
@@ -111,8 +116,10 @@ def labelled(inputs: dict, forbidden: set[int]) -> torch.Tensor:
 
 
 def run(fixture: FixtureFolder, course: Course, sets: dict[str, dict]) -> None:
-    """Fills the folder. sets: suffix -> tensors from the processor; "" gets labels, loss and gradients."""
+    """Fills the folder. sets: suffix -> tensors from the processor; "" has or gets labels, loss and gradients."""
     model = build(course.model_class, course.config)
+    if course.prepare:
+        course.prepare(model)
     ids = {"bos_token_id", "eos_token_id", "pad_token_id"}
     generation = {name: course.generation.get(name) for name in sorted(ids)} | course.generation
     write_json(fixture.model / "generation_config.json", generation)
@@ -120,7 +127,7 @@ def run(fixture: FixtureFolder, course: Course, sets: dict[str, dict]) -> None:
     find_weights(fixture, course, model, sets)
     for suffix, given in sets.items():
         inputs = dict(given)
-        if suffix == "":
+        if suffix == "" and "labels" not in inputs:
             inputs["labels"] = labelled(inputs, course.forbidden)
         fixture.inputs[suffix] = stored(inputs)
         fixture.expected[suffix] = evaluate(fixture, course, model, inputs)

@@ -168,12 +168,11 @@ def clip_style(merges=48) -> Tokenizer:
     return tokenizer
 
 
-def unigram(merges=90, first=("<pad>", "</s>", "<unk>")) -> Tokenizer:
-    """SentencePiece unigram as SigLIP uses it: lower case, ▁ before words, </s> after the text."""
+def unigram(merges=90, first=("<pad>", "</s>", "<unk>"), last=(), lower=True) -> Tokenizer:
+    """SentencePiece unigram: ▁ before words, </s> after the text; SigLIP's is lower case, T5's has sentinels at its end."""
     tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Lowercase(), normalizers.NFKC(), normalizers.Replace("  ", " ")]
-    )
+    steps = [normalizers.NFKC(), normalizers.Replace("  ", " ")]
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps] if lower else steps)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
     words = counted(tokenizer)
     learnt, used = learn(words, merges)
@@ -192,7 +191,7 @@ def unigram(merges=90, first=("<pad>", "</s>", "<unk>")) -> Tokenizer:
     }
     tokenizer = Tokenizer.from_str(json.dumps(definition))
     tokenizer.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
-    tokenizer.add_special_tokens(specials(first))
+    tokenizer.add_special_tokens(specials([*first, *last]))
     ends = [("</s>", tokenizer.token_to_id("</s>"))]
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A </s> $B </s>", special_tokens=ends

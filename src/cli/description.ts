@@ -22,6 +22,7 @@ import {
   isSystem,
   type Network,
   parameterCount,
+  rememberedMemory,
   type Stage,
   type System,
 } from '../system/index.js';
@@ -171,7 +172,7 @@ function ofNetwork(network: Network, more: Partial<Description>): Described {
       ...(system ? { cachePerToken: cachePerToken(system) } : {}),
       training: 16 * parameters,
     },
-    ...(system ? { context: system.backbone.part.context } : {}),
+    ...(system && Number.isFinite(system.backbone.part.context) ? { context: system.backbone.part.context } : {}),
     stages: stages.map((stage) => stageOf(stage, declarations)),
   };
   return { description, network, declarations };
@@ -214,10 +215,12 @@ function rootOf(name: string, prefixes: readonly string[]): string {
   return steps.slice(0, length + 1).join('.');
 }
 
-/** Bytes of keys and values, from the shapes that the backbone's layers ask for. */
+/** Bytes of keys and values of what was written, from the shapes that the backbone's layers ask for. */
 function cachePerToken({ backbone: { part, prefix } }: System): number {
   const context = growingCache();
-  part.forward(rootScope().p.at(prefix), input('embeddings', 'f32', ['B', 'T', part.width]), context);
+  const memory = part.encoder ? { memory: rememberedMemory() } : {};
+  const embeddings = input('embeddings', 'f32', ['B', 'T', part.width]);
+  part.forward(rootScope().p.at(prefix), embeddings, { ...context, ...memory });
   return context.layers.reduce((bytes, { kvHeads, headWidth }) => bytes + 4 * 2 * kvHeads * headWidth, 0);
 }
 

@@ -61,9 +61,9 @@ function page(description: Description): string {
 function memoryRows({ memory, context }: Description): string[][] {
   const { weights, cachePerToken, training } = memory;
   const rows = [['  weights', formatBytes(weights)]];
-  if (cachePerToken !== undefined && context !== undefined) {
-    const whole = `${formatBytes(cachePerToken * context)} for the whole context`;
-    rows.push(['  keys and values', `${formatBytes(cachePerToken)} a token, ${whole}`]);
+  if (cachePerToken !== undefined) {
+    const whole = context === undefined ? '' : `, ${formatBytes(cachePerToken * context)} for the whole context`;
+    rows.push(['  keys and values', `${formatBytes(cachePerToken)} a token${whole}`]);
   }
   rows.push(['  training all of it', `${formatBytes(training)} (weights, gradients, AdamW)`]);
   return rows;

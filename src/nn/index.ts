@@ -6,6 +6,7 @@ export * from './glob.js';
 export * from './init.js';
 export * from './layers.js';
 export * from './params.js';
+export * from './relative-positions.js';
 export * from './rotary.js';
 export * from './rotary-scaling.js';
 export * from './timesteps.js';

@@ -31,6 +31,8 @@ export interface Context {
   readonly positions: Tensor;
   /** Causal attention in layer `layer`. q [B, T, H*K], k and v [B, T, G*K] -> [B, T, H*K] */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, options: ContextAttention): Tensor;
+  /** Of an encoder-decoder: what its encoder gave. */
+  readonly memory?: Memory;
 }
 
 export interface ContextAttention {
@@ -38,6 +40,29 @@ export interface ContextAttention {
   readonly kvHeads: number;
   /** Default: 1 / sqrt(K). */
   readonly scale?: number;
+  /** What is added to the scores, by how many places keys lie before their query: i64 [..., T, S] -> [..., H, T, S]. */
+  readonly bias?: (distances: Tensor) => Tensor;
+}
+
+/** What an encoder gave, as a decoder looks at it. */
+export interface Memory {
+  /**
+   * Attention of layer `layer` to the encoder's states [B, S, D], of which `read` makes keys and values [B, S, G*K]: once,
+   * however many tokens are written. q [B, T, H*K] -> [B, T, H*K]
+   */
+  attend(layer: number, q: Tensor, read: MemoryReader, options: Omit<ContextAttention, 'bias'>): Tensor;
+}
+
+export type MemoryReader = (states: Tensor) => readonly [keys: Tensor, values: Tensor];
+
+/** The encoder of an encoder-decoder. What a system splices into its text, it splices in here. */
+export interface BackboneEncoder {
+  /** Embeddings [B, S, D], of which `present` [B, S] are real -> states [B, S, D]. */
+  encode(p: Params, embeddings: Tensor, present: Tensor): Tensor;
+  /** The id that every answer begins behind. */
+  readonly start: number;
+  /** The id that stands before the decoder where there is nothing to learn. */
+  readonly pad: number;
 }
 
 /** The language model. */
@@ -48,11 +73,13 @@ export interface Backbone {
   readonly depth: number;
   /** Ids [B, T] -> embeddings [B, T, D]. */
   embed(p: Params, ids: Tensor): Tensor;
+  /** Of an encoder-decoder, whose `forward` is the decoder; it reads the encoder's states through `context.memory`. */
+  readonly encoder?: BackboneEncoder;
   /** Embeddings [B, T, D] -> hidden states after the last norm [B, T, D]. */
   forward(p: Params, embeddings: Tensor, context: Context): Tensor;
   /** Hidden states [..., D] -> scores of the next token [..., vocab]. */
   logits(p: Params, hidden: Tensor): Tensor;
-  /** The longest context that positions are known for, in tokens. */
+  /** The longest context that positions are known for, in tokens; infinite where they are relative. */
   readonly context: number;
   readonly buffers?: readonly string[];
 }

@@ -15,4 +15,5 @@ export { qwen2 } from './qwen2.js';
 export { qwen3 } from './qwen3.js';
 export { siglip, siglipVisionAlone } from './siglip.js';
 export { stableDiffusion } from './stable-diffusion.js';
+export { t5 } from './t5.js';
 export { pictureAutoencoder, vqgan } from './vqgan.js';

@@ -13,18 +13,25 @@ export interface Loss {
   readonly targets: Tensor;
 }
 
+export interface TextLoss extends Loss {
+  readonly mean: Tensor;
+}
+
 export interface Objective {
   readonly name: string;
   loss(network: Network, p: Params, batch: Tensors): Loss;
 }
 
 /** Cross entropy of every next token: logits [B, T, V], labels [B, T] (-100 where there is no target). */
-export function nextTokenLoss(logits: Tensor, labels: Tensor): Loss & { readonly mean: Tensor } {
-  const predicted = slice(logits, 1, 0, -1);
-  const wanted = slice(labels, 1, 1);
-  const count = productOf(wanted.shape);
-  const targets = reshape(wanted, [count]);
-  const losses = crossEntropy(reshape(predicted, [count, logits.size(-1)]), targets, ignored);
+export function nextTokenLoss(logits: Tensor, labels: Tensor): TextLoss {
+  return tokenLoss(slice(logits, 1, 0, -1), slice(labels, 1, 1));
+}
+
+/** Cross entropy of every token under the scores at its own place: logits [B, T, V], labels [B, T]. */
+export function tokenLoss(logits: Tensor, labels: Tensor): TextLoss {
+  const count = productOf(labels.shape);
+  const targets = reshape(labels, [count]);
+  const losses = crossEntropy(reshape(logits, [count, logits.size(-1)]), targets, ignored);
   const total = sum(losses);
   const number = sum(cast(not(equal(targets, ignored)), 'f32'));
   return { total, targets: number, mean: div(total, number) };
@@ -37,7 +44,7 @@ export function nextToken(): Objective {
     loss(network, p, batch) {
       if (!batch.labels) throw new QuintetError('name', 'next-token prediction needs labels', { at: network.name });
       const { logits } = network.forward(p, batch);
-      return nextTokenLoss(logits as Tensor, batch.labels);
+      return (network.textLoss ?? nextTokenLoss)(logits as Tensor, batch.labels);
     },
   };
 }

@@ -17,11 +17,13 @@ import {
   unsqueeze,
   where,
 } from '../graph/index.js';
-import { attend, causalMask, type Glob, type Params, positionsOf } from '../nn/index.js';
-import type { Backbone, Context, Encoder, InputProjector } from '../parts/types.js';
+import type { Glob, Params } from '../nn/index.js';
+import type { Backbone, Encoder, InputProjector } from '../parts/types.js';
 import { type Dim, formatShape, productOf, QuintetError } from '../tensor/index.js';
+import { fullContext } from './context.js';
+import { writtenInputs, writtenOutputs } from './encoder-decoder.js';
 import type { HostArrays, InputType, Network, Renames, Tensors } from './network.js';
-import { nextTokenLoss } from './objective.js';
+import { nextTokenLoss, tokenLoss } from './objective.js';
 import { behind, codeInputs, codeOutputs, codeScores, type PictureCodes } from './picture-codes.js';
 import { conditionInputs, conditionOutputs, type PictureCondition } from './picture-conditions.js';
 import type { Stage } from './stage.js';
@@ -151,7 +153,12 @@ export function system({
       ...(outputs.image?.kind === 'condition' ? outputs.image.buffers : []),
       ...slots.flatMap(({ part, prefix }) => (part.buffers ?? []).map((glob) => (prefix ? `${prefix}.${glob}` : glob))),
     ],
-    inputs: { ...tokens, ...pictureInputs({ image }), ...inputsOf(outputs.image) },
+    ...(backbone.part.encoder ? { textLoss: tokenLoss } : {}),
+    inputs: {
+      ...(backbone.part.encoder ? writtenInputs : tokens),
+      ...pictureInputs({ image }),
+      ...inputsOf(outputs.image),
+    },
     forward: (p, given) => forward(result, p, given),
   };
   return result;
@@ -184,6 +191,7 @@ function forward(model: System, p: Params, given: Tensors): Tensors {
   if (!ids) return outputs;
   if (!present) throw new QuintetError('name', 'input_ids need an attention_mask', { at: model.name });
   const words = embed(model, p, ids, features && flatten(features, 0, 1));
+  if (backbone.part.encoder) return { ...outputs, ...writtenOutputs(backbone, p, { words, present, given }) };
   const drawn = outputs.generation_embeddings;
   const [embeddings, all] = drawn ? behind(words, drawn, present) : [words, present];
   const at = p.at(backbone.prefix);
@@ -224,16 +232,4 @@ export function splice(embeddings: Tensor, marked: Tensor, features: Tensor): Te
   const order = sub(cumSum(cast(reshape(marked, [productOf([rows, length])]), 'i64'), 0), 1);
   const placed = reshape(gather(features, maximum(order, 0)), [rows, length, width]);
   return where(unsqueeze(marked, 2), placed, embeddings);
-}
-
-/**
- * All tokens at once: causal, and blind to the tokens that `present` [B, T] marks 0. Without `positions` [B, T] they are
- * counted over the tokens that are there.
- */
-export function fullContext(present: Tensor, positions = positionsOf(present)): Context {
-  const mask = causalMask(present);
-  return {
-    positions,
-    attend: (_layer, q, k, v, options) => attend(q, k, v, { ...options, mask }),
-  };
 }
