@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -6,5 +8,7 @@ export default defineConfig({
     testTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
+    // Packed weights of test models stay out of the user's own cache.
+    env: { QUINTET_CACHE: join(tmpdir(), 'quintet-test-cache') },
   },
 });

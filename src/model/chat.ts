@@ -11,7 +11,6 @@ import type { Cache } from './language-graph.js';
 import { LanguageSession } from './language-session.js';
 import type { Model } from './model.js';
 import { checkPlaces, createProcessor, type PicturedChat, type Processor } from './prompt.js';
-import type { Choice } from './sample.js';
 import { type SeenPicture, VisionSession } from './vision.js';
 
 export interface ReplyOptions extends GenerateOptions {
@@ -24,7 +23,7 @@ export interface ReplyPiece {
   /** May be empty, where a token only begins a character. */
   readonly text: string;
   /** The token that was just generated; absent in the last piece. */
-  readonly token?: Choice & { readonly top: readonly Choice[] };
+  readonly token?: Pick<GeneratedToken, 'id' | 'logprob' | 'top'>;
   /** In the last piece: what ended the answer. */
   readonly end?: 'stop' | 'length';
 }

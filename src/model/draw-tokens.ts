@@ -63,10 +63,10 @@ export class Drawer {
       const chosen = rows.map(({ drawn, random }, row) => {
         const own = scores[row] as Float32Array;
         const all = guides ? guided(own, scores[row + rows.length] as Float32Array, guidance) : own;
-        const choice = choose(all, options, drawn, random);
-        checkFinite(choice, done);
-        drawn.push(choice.id);
-        return [vocab + choice.id];
+        const id = choose(all, options, new Set(drawn), random);
+        checkFinite(all[id] as number, done);
+        drawn.push(id);
+        return [vocab + id];
       });
       next = guides ? [...chosen, ...chosen] : chosen;
       onProgress?.({ done, total: count });

@@ -3,7 +3,7 @@
 import { type HostArray, QuintetError, Random, seedFor } from '../tensor/index.js';
 import type { Cache } from './language-graph.js';
 import type { LanguageSession } from './language-session.js';
-import { type Choice, choose, likeliest, type SamplingOptions } from './sample.js';
+import { type Choice, choose, likeliest, logprobOf, type SamplingOptions } from './sample.js';
 
 export interface GenerateOptions extends SamplingOptions {
   /** Most new tokens of a row; default 256. A full cache ends a row too. */
@@ -12,14 +12,17 @@ export interface GenerateOptions extends SamplingOptions {
   readonly stopIds?: readonly number[];
   /** Of the draws; default 0. Each row draws on its own, so that it does not matter what else is in the batch. */
   readonly seed?: number;
-  /** Whether to give the likeliest tokens beside each choice, and how many; default 0. */
-  readonly topLogprobs?: number;
+  /** Gives the probability of each token, and of so many of the likeliest at its place; default neither. */
+  readonly logprobs?: number;
   readonly signal?: AbortSignal;
 }
 
 /** A token of a row. */
-export interface GeneratedToken extends Choice {
+export interface GeneratedToken {
   readonly row: number;
+  readonly id: number;
+  /** As of a Choice; where `logprobs` asks for it. */
+  readonly logprob: number | undefined;
   /** Whether the row ends with it. */
   readonly end: 'stop' | 'length' | undefined;
   readonly top: readonly Choice[];
@@ -39,8 +42,12 @@ export async function* generateTokens(
   { ids, features }: Prompts,
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken> {
-  const { maxTokens = 256, stopIds = [], seed = 0, topLogprobs = 0, signal } = options;
-  const rows = ids.map((prompt, row) => ({ seen: [...prompt], ended: false, random: new Random(seedFor(seed, row)) }));
+  const { maxTokens = 256, stopIds = [], seed = 0, logprobs, signal } = options;
+  const rows = ids.map((prompt, row) => ({
+    seen: new Set(prompt),
+    ended: false,
+    random: new Random(seedFor(seed, row)),
+  }));
   const stops = new Set(stopIds);
   let next = ids.map((prompt, row) => prompt.slice(cache.lengths[row]));
   if (next.some((tokens) => tokens.length === 0)) {
@@ -53,22 +60,23 @@ export async function* generateTokens(
     for (const [row, state] of rows.entries()) {
       if (state.ended) continue;
       const own = (scores.data as Float32Array).subarray(row * size, (row + 1) * size);
-      const choice = choose(own, options, state.seen, state.random);
-      checkFinite(choice, count);
+      const id = choose(own, options, state.seen, state.random);
+      checkFinite(own[id] as number, count);
       const full = count === maxTokens || (cache.lengths[row] as number) >= cache.capacity;
-      const end = stops.has(choice.id) ? 'stop' : full ? 'length' : undefined;
+      const end = stops.has(id) ? 'stop' : full ? 'length' : undefined;
       state.ended = end !== undefined;
-      state.seen.push(choice.id);
-      if (!end) next[row] = [choice.id];
-      yield { ...choice, row, end, top: topLogprobs > 0 ? likeliest(own, topLogprobs) : [] };
+      state.seen.add(id);
+      if (!end) next[row] = [id];
+      const logprob = logprobs === undefined ? undefined : logprobOf(own, id);
+      yield { row, id, logprob, end, top: logprobs ? likeliest(own, logprobs) : [] };
     }
     if (rows.every((state) => state.ended)) return;
   }
 }
 
 /** Refuses a choice among scores that are no numbers. */
-export function checkFinite({ logprob }: Choice, count: number): void {
-  if (Number.isFinite(logprob)) return;
+export function checkFinite(score: number, count: number): void {
+  if (Number.isFinite(score)) return;
   throw new QuintetError('numeric', `the scores of token ${count} are not finite`, {
     hint: 'the weights may be damaged',
   });

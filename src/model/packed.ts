@@ -4,11 +4,12 @@
  */
 import { blockFormOf, derivedTensors, fingerprint, isQuantised, repack } from '../checkpoint/index.js';
 import { type Declaration, type Params, rootScope, wrapScope } from '../nn/index.js';
-import { piecesOf, type System, type WeightForm } from '../system/index.js';
+import { jointName, piecesOf, type System, type WeightForm } from '../system/index.js';
 import {
   type BlockForm,
   byteSizeOf,
   type InitializerSource,
+  type PackedBlocks,
   packBlocks,
   packColumns,
   QuintetError,
@@ -32,12 +33,17 @@ export interface PackingOptions {
   readonly onPacking?: (made: number, total: number) => void;
 }
 
-/** What a model does with a weight [rows, width]. */
+/** Weights that a model multiplies with the same operand, or looks up in: mostly one. */
 interface Use {
-  readonly size: readonly [rows: number, width: number];
+  readonly names: readonly string[];
+  /** Rows of each. */
+  readonly rows: readonly number[];
+  readonly width: number;
   /** Whether it is a table of words, or the head that scores them. */
   readonly words: boolean;
 }
+
+const sizeOf = ({ rows, width }: Use): [number, number] => [rows.reduce((sum, own) => sum + own, 0), width];
 
 /** The packed weights of a model's language side, which `build` describes; undefined where nothing is packed. */
 export async function packWeights(
@@ -46,21 +52,14 @@ export async function packWeights(
   { weights: option = 'auto', cache, onPacking }: PackingOptions = {},
 ): Promise<PackedModel | undefined> {
   if (option === 'f32' || model.engine.name !== 'native') return undefined;
-  const uses = usesOf(model, build);
-  const forms = new Map<string, WeightForm>();
-  for (const [name, use] of uses) {
-    const form = blockForm(model, name, use, option);
-    if (form) forms.set(name, form);
-  }
-  if (forms.size === 0) return undefined;
-  const options = {
-    folder: model.weights.files.length > 0 ? cache : undefined,
-    ...(onPacking ? { onProgress: onPacking } : {}),
-  };
-  const blocks = await pack(model, uses, forms, options);
+  const folder = model.weights.files.length > 0 ? cache : undefined;
+  const options = { folder, ...(onPacking ? { onProgress: onPacking } : {}) };
+  const plan = [...usesOf(model, build)].flatMap((use) => planned(model, use, option));
+  if (plan.length === 0) return undefined;
+  const blocks = await pack(model, plan, options);
   if (option === 'int4') return { decode: blocks, prefill: undefined };
-  const products = [...forms.keys()].filter((name) => uses.get(name)?.words === false);
-  const columns = await pack(model, uses, new Map(products.map((name) => [name, 'columns'])), options);
+  const products = plan.filter(({ words }) => !words).map((use) => ({ ...use, form: 'columns' as const }));
+  const columns = await pack(model, products, options);
   const prefill: Packed = {
     form: (name) => columns.form(name) ?? blocks.form(name),
     bind: (piece) => (piece.form === 'columns' ? columns : blocks).bind(piece),
@@ -68,43 +67,67 @@ export async function packWeights(
   return { decode: blocks, prefill };
 }
 
-/** The weights that a model multiplies with or looks up, by name. */
-function usesOf({ network, adapt }: Model<System>, build: (p: Params) => unknown): ReadonlyMap<string, Use> {
+/** The weights that a model multiplies with or looks up. */
+function usesOf({ network, adapt }: Model<System>, build: (p: Params) => unknown): Iterable<Use> {
   const uses = new Map<string, Use>();
-  const note = (p: Params, name: string, size: readonly [number, number], words: boolean): void => {
-    const full = p.path === '' ? name : `${p.path}.${name}`;
-    uses.set(full, { size, words: words || (uses.get(full)?.words ?? false) });
-  };
   const { vocab } = network.backbone.part;
-  build(
-    adapt(
-      wrapScope(rootScope().p, (inner) => ({
-        product(name, x, out, init) {
-          note(inner, name, [out, x.size(-1)], out === vocab);
-          return inner.product(name, x, out, init);
-        },
-        rows(name, ids, table, init) {
-          note(inner, name, [table[0], table[1]], true);
-          return inner.rows(name, ids, table, init);
-        },
-      })),
-    ),
-  );
-  return uses;
+  const note = (names: readonly string[], rows: readonly number[], width: number, words: boolean): void => {
+    const key = jointName(names);
+    uses.set(key, { names, rows, width, words: words || (uses.get(key)?.words ?? false) });
+  };
+  const full = (p: Params, name: string): string => (p.path === '' ? name : `${p.path}.${name}`);
+  const noting = (p: Params): Params =>
+    wrapScope(p, (inner) => ({
+      product(name, x, out, init) {
+        note([full(inner, name)], [out], x.size(-1), out === vocab);
+        return inner.product(name, x, out, init);
+      },
+      products(layers, x, init) {
+        const names = layers.map(([layer]) => full(inner, `${layer}.weight`));
+        note(
+          names,
+          layers.map(([, out]) => out),
+          x.size(-1),
+          false,
+        );
+        return inner.products(layers, x, init);
+      },
+      rows(name, ids, table, init) {
+        note([full(inner, name)], [table[0]], table[1], true);
+        return inner.rows(name, ids, table, init);
+      },
+    }));
+  build(adapt(noting(rootScope().p)));
+  return uses.values();
+}
+
+type Planned = Use & { readonly form: WeightForm };
+
+/** How weights are held: together where all can be held alike, those that stay as they are left out. */
+function planned(model: Model<System>, use: Use, option: WeightsOption): Planned[] {
+  const single = use.names.flatMap((name, i): (Use & { readonly form: BlockForm })[] => {
+    const form = blockForm(model, name, use, option);
+    return form ? [{ ...use, names: [name], rows: [use.rows[i] as number], form }] : [];
+  });
+  const [first] = single;
+  const alike =
+    single.length === use.names.length &&
+    single.every(({ form }) => sameForm(form, (first as { form: BlockForm }).form));
+  return first && alike ? [{ ...use, form: first.form }] : single;
 }
 
 /** How a weight is held in blocks; undefined where it stays as it is. */
 function blockForm(
   { weights, declarations }: Model<System>,
   name: string,
-  { size, words }: Use,
+  { width, words }: Use,
   option: WeightsOption,
 ): BlockForm | undefined {
   const declaration = declarations.get(name);
   const stored = declaration && weights.stored(declaration);
   if (!stored) return undefined;
   const exact = isQuantised(stored.dtype) ? blockFormOf(stored.dtype) : undefined;
-  const fits = (form: BlockForm) => (size[1] % form.block === 0 ? form : undefined);
+  const fits = (form: BlockForm) => (width % form.block === 0 ? form : undefined);
   if (exact && (exact.bits === 4 || words || option !== 'int4')) return fits(exact);
   if (option === 'auto') return undefined;
   // Words are told apart by small differences, and scored by the same table: four bits are too few for them.
@@ -114,24 +137,23 @@ function blockForm(
 /** Packs weights in the given forms, or finds the file in which they are. */
 async function pack(
   model: Model<System>,
-  uses: ReadonlyMap<string, Use>,
-  forms: ReadonlyMap<string, WeightForm>,
+  plan: readonly Planned[],
   options: Parameters<typeof derivedTensors>[2],
 ): Promise<Packed> {
-  const sizeOf = (name: string) => (uses.get(name) as Use).size;
-  const tensors = [...forms].map(([name, form]) => ({
+  const byName = new Map(plan.map((use) => [jointName(use.names), use]));
+  const tensors = [...byName].map(([name, use]) => ({
     name,
-    length: layoutOf(form, sizeOf(name)).length,
-    make: () => packOne(model, model.declarations.get(name) as Declaration, form, sizeOf(name)),
+    length: layoutOf(use).length,
+    make: () => packOne(model, use),
   }));
-  // The first word changes when packing does.
-  const purpose = `packed 1 ${JSON.stringify([...forms])}`;
+  // The number changes when packing does.
+  const purpose = `packed 2 ${JSON.stringify(plan.map(({ names, form }) => [names, form]))}`;
   const key = options.folder === undefined ? '' : await fingerprint(model.weights.files, purpose);
   const places = await derivedTensors(key, tensors, options);
   return {
-    form: (name) => forms.get(name),
-    bind: ({ weight, piece, form }) => {
-      const part = layoutOf(form, sizeOf(weight)).parts.find((other) => other.piece === piece);
+    form: (name) => byName.get(name)?.form,
+    bind: ({ weight, piece }) => {
+      const part = layoutOf(byName.get(weight) as Planned).parts.find((other) => other.piece === piece);
       const source = places.get(weight);
       if (!part || !source) throw new QuintetError('name', `${weight} has no packed ${piece}`);
       return { dtype: part.dtype, source: rangeOf(source, part.offset, part.length) };
@@ -140,9 +162,9 @@ async function pack(
 }
 
 /** Where the pieces of a packed weight lie, one behind the other. */
-function layoutOf(form: WeightForm, size: readonly [number, number]) {
+function layoutOf(use: Planned) {
   let offset = 0;
-  const parts = piecesOf(form, size).map(({ piece, dtype, shape }) => {
+  const parts = piecesOf(use.form, sizeOf(use)).map(({ piece, dtype, shape }) => {
     const length = byteSizeOf(dtype, shape);
     const part = { piece, dtype, offset, length };
     offset += length;
@@ -156,25 +178,65 @@ function rangeOf(source: InitializerSource, offset: number, length: number): Ini
   return { bytes: source.bytes.subarray(offset, offset + length) };
 }
 
-async function packOne(
-  { weights }: Model<System>,
-  declaration: Declaration,
-  form: WeightForm,
-  [rows]: readonly [number, number],
-): Promise<Uint8Array> {
-  const packed = await packedPieces();
-  const pieces = [packed.scales, ...('minima' in packed && packed.minima ? [packed.minima] : []), packed.codes];
-  return Buffer.concat(pieces.map((data) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)));
-
-  async function packedPieces() {
-    const stored = weights.stored(declaration);
-    if (form !== 'columns' && stored && isQuantised(stored.dtype) && sameForm(blockFormOf(stored.dtype), form)) {
-      return repack(stored.dtype, await stored.readBytes());
-    }
-    const { data } = await weights.read(declaration);
-    const values = data as Float32Array;
-    return form === 'columns' ? packColumns(values, rows) : packBlocks(values, form.bits, form.block);
+async function packOne(model: Model<System>, use: Planned): Promise<Uint8Array> {
+  const { names, rows, form } = use;
+  const declarations = names.map((name) => model.declarations.get(name) as Declaration);
+  if (form === 'columns') {
+    const values = await Promise.all(declarations.map((declaration) => valuesOf(model, declaration)));
+    const { scales, codes } = packColumns(joined(values), sizeOf(use)[0]);
+    return joined([scales, codes].map(bytesIn));
   }
+  const packed = await Promise.all(declarations.map((declaration) => blocksOf(model, declaration, form)));
+  const minima = packed.flatMap(({ minima }, i) => (minima ? [{ minima, rows: rows[i] as number }] : []));
+  const pieces = [
+    ...packed.map(({ scales }) => scales),
+    ...(minima.length > 0 ? [turned(minima)] : []),
+    ...packed.map(({ codes }) => codes),
+  ];
+  return joined(pieces.map(bytesIn));
+}
+
+async function valuesOf({ weights }: Model, declaration: Declaration): Promise<Float32Array> {
+  return (await weights.read(declaration)).data as Float32Array;
+}
+
+async function blocksOf(model: Model, declaration: Declaration, form: BlockForm): Promise<PackedBlocks> {
+  const stored = model.weights.stored(declaration);
+  if (stored && isQuantised(stored.dtype) && sameForm(blockFormOf(stored.dtype), form)) {
+    return repack(stored.dtype, await stored.readBytes());
+  }
+  return packBlocks(await valuesOf(model, declaration), form.bits, form.block);
+}
+
+/** Minima [N, C] of several weights as one [C, all N]: a product reads them without turning them. */
+function turned(parts: readonly { readonly minima: Float32Array; readonly rows: number }[]): Float32Array {
+  const all = parts.reduce((sum, { rows }) => sum + rows, 0);
+  const result = new Float32Array(parts.reduce((sum, { minima }) => sum + minima.length, 0));
+  const count = result.length / all;
+  let before = 0;
+  for (const { minima, rows } of parts) {
+    for (let i = 0; i < minima.length; i++) {
+      const [n, c] = [Math.floor(i / count), i % count];
+      result[c * all + before + n] = minima[i] as number;
+    }
+    before += rows;
+  }
+  return result;
+}
+
+const bytesIn = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+function joined<T extends Uint8Array | Float32Array>(parts: readonly T[]): T {
+  const [first] = parts as readonly [T];
+  if (parts.length === 1) return first;
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const result = new (first.constructor as new (length: number) => T)(length);
+  let at = 0;
+  for (const part of parts) {
+    result.set(part, at);
+    at += part.length;
+  }
+  return result;
 }
 
 function sameForm(a: BlockForm, b: BlockForm): boolean {

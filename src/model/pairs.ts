@@ -36,7 +36,8 @@ function encodeTexts(files: FolderFiles, texts: readonly string[]): HostArrays {
   const settings = fields(files.tokenizerConfig ?? {}, 'tokenizer_config.json');
   // SigLIP was trained on padding to the full length, which its last token sees; the others are told by a mask.
   if (settings.text('tokenizer_class', '').startsWith('Siglip')) return { input_ids: captionIds(files, texts) };
-  const longest = settings.whole('model_max_length');
+  const sentence = fields(files.config ?? {}, 'config.json').object('sentence_transformers', { optional: true });
+  const longest = sentence.whole('longest', settings.whole('model_max_length'));
   const rows = texts.map((text) => {
     const ids = tokenizer.encode(text, { special: true, parse: true });
     return ids.length <= longest ? ids : [...ids.slice(0, longest - 1), ids.at(-1) as number];

@@ -22,11 +22,22 @@ export interface Choice {
 }
 
 /** One token for a row of scores, which is left as it is. `seen` are the row's tokens so far. */
-export function choose(scores: Float32Array, options: SamplingOptions, seen: Iterable<number>, random: Random): Choice {
+export function choose(
+  scores: Float32Array,
+  options: SamplingOptions,
+  seen: ReadonlySet<number>,
+  random: Random,
+): number {
   const { temperature = 0, repetitionPenalty = 1 } = options;
-  const penalised = repetitionPenalty === 1 ? scores : penalise(scores, seen, repetitionPenalty);
-  const id = temperature === 0 ? largest(penalised) : draw(penalised, { ...options, temperature }, random);
-  return { id, logprob: (scores[id] as number) - logSumExp(scores) };
+  const before = repetitionPenalty === 1 ? undefined : penalise(scores, seen, repetitionPenalty);
+  const id = temperature === 0 ? largest(scores) : draw(scores, { ...options, temperature }, random);
+  for (const [penalised, score] of before ?? []) scores[penalised] = score;
+  return id;
+}
+
+/** The logarithm of a token's probability. */
+export function logprobOf(scores: Float32Array, id: number): number {
+  return (scores[id] as number) - logSumExp(scores);
 }
 
 export function largest(scores: Float32Array): number {
@@ -38,16 +49,19 @@ export function largest(scores: Float32Array): number {
 /** The `count` likeliest tokens, likeliest first. */
 export function likeliest(scores: Float32Array, count: number): Choice[] {
   const norm = logSumExp(scores);
-  return ranked(scores, count).map((id) => ({ id, logprob: (scores[id] as number) - norm }));
+  return largestOnes(scores, count).map((id) => ({ id, logprob: (scores[id] as number) - norm }));
 }
 
-function penalise(scores: Float32Array, seen: Iterable<number>, penalty: number): Float32Array {
-  const result = scores.slice();
-  for (const id of new Set(seen)) {
-    const score = result[id];
-    if (score !== undefined) result[id] = score > 0 ? score / penalty : score * penalty;
+/** Makes the scores of seen tokens worse, and returns what they were: a vocabulary is too large to be copied for each token. */
+function penalise(scores: Float32Array, seen: ReadonlySet<number>, penalty: number): [id: number, score: number][] {
+  const before: [number, number][] = [];
+  for (const id of seen) {
+    const score = scores[id];
+    if (score === undefined) continue;
+    before.push([id, score]);
+    scores[id] = score > 0 ? score / penalty : score * penalty;
   }
-  return result;
+  return before;
 }
 
 type Drawing = SamplingOptions & { readonly temperature: number };
@@ -55,24 +69,31 @@ type Drawing = SamplingOptions & { readonly temperature: number };
 /** In the order of transformers' processors: temperature, top-k, top-p, min-p. */
 function draw(scores: Float32Array, { temperature, topK = 0, topP = 1, minP = 0 }: Drawing, random: Random): number {
   const top = scores[largest(scores)] as number;
-  // What lies this far below the likeliest is never drawn, and need not be ranked. Without top-p nothing below min-p counts.
+  const weight = (id: number): number => Math.exp(((scores[id] as number) - top) / temperature);
+  // What lies further below the likeliest is never drawn. Without top-p nothing below min-p counts.
   const floor = minP > 0 && topP >= 1 ? top + temperature * Math.log(minP) : top - 50 * temperature;
-  const candidates = ranked(scores, topK > 0 ? Math.min(topK, scores.length) : scores.length, floor);
-  const weights = candidates.map((id) => Math.exp(((scores[id] as number) - top) / temperature));
-  const likely = topP < 1 ? nucleus(weights, topP) : weights.length;
+  const candidates =
+    topK > 0 && topK < scores.length
+      ? largestOnes(scores, topK).filter((id) => (scores[id] as number) >= floor)
+      : topP < 1
+        ? nucleusOf(scores, { top, temperature, topP })
+        : idsFrom(scores, floor);
+  const weights = candidates.map(weight);
+  const likely = topK > 0 && topP < 1 ? nucleus(weights, topP) : weights.length;
   // The likeliest token has the weight 1.
-  const kept = minP > 0 ? weights.slice(0, likely).filter((weight) => weight >= minP).length : likely;
-  let left = random.uniform() * total(weights, kept);
-  for (let i = 0; i < kept; i++) {
-    left -= weights[i] as number;
-    if (left < 0) return candidates[i] as number;
+  const kept =
+    minP > 0 ? candidates.filter((_, i) => i < likely && (weights[i] as number) >= minP) : candidates.slice(0, likely);
+  let left = random.uniform() * kept.reduce((sum, id) => sum + weight(id), 0);
+  for (const id of kept) {
+    left -= weight(id);
+    if (left < 0) return id;
   }
-  return candidates[kept - 1] as number;
+  return kept.at(-1) as number;
 }
 
 /** How many of the weights, largest first, reach the part `topP` of their sum. */
 function nucleus(weights: readonly number[], topP: number): number {
-  const enough = topP * total(weights, weights.length);
+  const enough = topP * weights.reduce((sum, weight) => sum + weight, 0);
   let sum = 0;
   for (const [i, weight] of weights.entries()) {
     sum += weight;
@@ -81,18 +102,54 @@ function nucleus(weights: readonly number[], topP: number): number {
   return weights.length;
 }
 
-function total(weights: readonly number[], count: number): number {
-  let sum = 0;
-  for (let i = 0; i < count; i++) sum += weights[i] as number;
-  return sum;
+interface Nucleus {
+  readonly top: number;
+  readonly temperature: number;
+  readonly topP: number;
 }
 
-/** The ids of the `count` largest scores not below `floor`, largest first; among equals the smaller id. */
-function ranked(scores: Float32Array, count: number, floor = Number.NEGATIVE_INFINITY): number[] {
+/** The likeliest tokens that together have the probability `topP`, likeliest first: only they and few others are sorted. */
+function nucleusOf(scores: Float32Array, { top, temperature, topP }: Nucleus): number[] {
+  let total = 0;
+  for (const score of scores) total += Math.exp((score - top) / temperature);
+  for (let depth = 8; ; depth *= 2) {
+    const ids = sorted(scores, idsFrom(scores, top - depth * temperature));
+    let sum = 0;
+    for (const [i, id] of ids.entries()) {
+      sum += Math.exp(((scores[id] as number) - top) / temperature);
+      if (sum >= topP * total) return ids.slice(0, i + 1);
+    }
+    if (ids.length === scores.length || depth > 1000) return ids;
+  }
+}
+
+/** Ids of the scores not below `floor`, in order. */
+function idsFrom(scores: Float32Array, floor: number): number[] {
   const ids: number[] = [];
   for (let i = 0; i < scores.length; i++) if ((scores[i] as number) >= floor) ids.push(i);
-  ids.sort((a, b) => (scores[b] as number) - (scores[a] as number) || a - b);
-  return ids.slice(0, count);
+  return ids;
+}
+
+/** Largest score first; among equals the smaller id. */
+function sorted(scores: Float32Array, ids: number[]): number[] {
+  return ids.sort((a, b) => (scores[b] as number) - (scores[a] as number) || a - b);
+}
+
+/** Ids of the `count` largest scores, largest first. */
+function largestOnes(scores: Float32Array, count: number): number[] {
+  let best: number[] = [];
+  let least = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < scores.length; i++) {
+    const score = scores[i] as number;
+    if (best.length >= count && !(score > least)) continue;
+    best.push(i);
+    // Sorted only now and then: what has fallen out by then is few.
+    if (best.length >= 2 * count + 64) {
+      best = sorted(scores, best).slice(0, count);
+      least = scores[best[count - 1] as number] as number;
+    }
+  }
+  return sorted(scores, best).slice(0, count);
 }
 
 function logSumExp(scores: Float32Array): number {

@@ -3,9 +3,9 @@
  *
  * B batch, T tokens, D width, H heads, G key-value heads, K head width
  */
-import { mul, reshape, slice, type Tensor } from '../graph/index.js';
+import { mul, reshape, slice, split, type Tensor } from '../graph/index.js';
 import { type ActivationName, activations } from './activations.js';
-import { linear } from './layers.js';
+import { linear, linears } from './layers.js';
 import type { Params } from './params.js';
 import { type Angles, rotate } from './rotary.js';
 
@@ -43,8 +43,12 @@ function projections(
 ): readonly [q: Tensor, k: Tensor, v: Tensor] {
   const [whole, part] = [heads * headWidth, kvHeads * headWidth];
   if (!joint) {
-    const one = (name: string, width: number): Tensor => linear(p.at(name), x, width, { bias });
-    return [one('q_proj', whole), one('k_proj', part), one('v_proj', part)];
+    const layers = [
+      ['q_proj', whole],
+      ['k_proj', part],
+      ['v_proj', part],
+    ] as const;
+    return linears(p, x, layers, { bias }) as [Tensor, Tensor, Tensor];
   }
   const all = linear(p.at('qkv_proj'), x, whole + 2 * part, { bias });
   const from = (start: number, width: number): Tensor => slice(all, 2, start, start + width);
@@ -72,9 +76,17 @@ export function gatedPerceptron(
   x: Tensor,
   { hidden, activation, bias = false, joint = false }: GatedPerceptronOptions,
 ): Tensor {
-  const both = joint ? linear(p.at('gate_up_proj'), x, 2 * hidden, { bias }) : undefined;
-  const part = (name: string, start: number): Tensor =>
-    both ? slice(both, -1, start, start + hidden) : linear(p.at(name), x, hidden, { bias });
-  const gate = activations[activation](part('gate_proj', 0));
-  return linear(p.at('down_proj'), mul(gate, part('up_proj', hidden)), x.size(-1), { bias });
+  const [gate, up] = joint
+    ? split(linear(p.at('gate_up_proj'), x, 2 * hidden, { bias }), 2, -1)
+    : linears(
+        p,
+        x,
+        [
+          ['gate_proj', hidden],
+          ['up_proj', hidden],
+        ],
+        { bias },
+      );
+  const opened = mul(activations[activation](gate as Tensor), up as Tensor);
+  return linear(p.at('down_proj'), opened, x.size(-1), { bias });
 }

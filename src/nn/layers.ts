@@ -13,7 +13,7 @@ import {
 } from '../graph/index.js';
 import { mulDims, productOf, QuintetError } from '../tensor/index.js';
 import { fanIn, type Init, normal, ones, zeroed } from './init.js';
-import type { Params } from './params.js';
+import type { LayerWidth, Params } from './params.js';
 
 interface LinearOptions {
   readonly bias?: boolean;
@@ -24,6 +24,19 @@ interface LinearOptions {
 export function linear(p: Params, x: Tensor, out: number, { bias = true, init }: LinearOptions = {}): Tensor {
   const y = p.product('weight', x, out, init);
   return bias ? add(y, p.get('bias', [out], zeroed)) : y;
+}
+
+/** Several linear layers of one x [..., in], by their names in the scope -> [..., out] each. */
+export function linears(
+  p: Params,
+  x: Tensor,
+  layers: readonly LayerWidth[],
+  { bias = true, init }: LinearOptions = {},
+): Tensor[] {
+  return p.products(layers, x, init).map((y, i) => {
+    const [layer, out] = layers[i] as LayerWidth;
+    return bias ? add(y, p.at(layer).get('bias', [out], zeroed)) : y;
+  });
 }
 
 /** The same with a weight that is stored [in, out], which GPT-2's files call Conv1D. */

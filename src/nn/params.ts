@@ -18,6 +18,8 @@ export interface Params {
   get(name: string, shape: readonly number[], init?: Init): Tensor;
   /** x [..., in] times the transpose of the parameter [out, in] -> [..., out]. */
   product(name: string, x: Tensor, out: number, init?: Init): Tensor;
+  /** The products of one x with the `weight` of several layers in this scope: some transformations compute them at once. */
+  products(layers: readonly LayerWidth[], x: Tensor, init?: Init): Tensor[];
   /** x [..., in] times the parameter [in, out], as some families store it -> [..., out]. */
   inOutProduct(name: string, x: Tensor, out: number, init?: Init): Tensor;
   /** The rows of the parameter [count, width] at ids [...] -> [..., width]. */
@@ -25,6 +27,8 @@ export interface Params {
   /** The same scope for parameters that were declared before: a second use is said aloud. */
   readonly shared: Params;
 }
+
+export type LayerWidth = readonly [layer: string, out: number];
 
 /** A parameter that a model asked for. */
 export interface Declaration {
@@ -57,17 +61,19 @@ function scope(declarations: Map<string, Declaration>, path: string, again: bool
     declarations.set(full, { name: full, shape, init, tensor });
     return tensor;
   };
-  return {
+  const self: Params = {
     path,
     at: (...names) => scope(declarations, names.filter((name) => name !== '').reduce<string>(join, path), again),
     get,
     product: (name, x, out, init) => matmul(x, transpose(get(name, [out, x.size(-1)], init))),
+    products: (layers, x, init) => layers.map(([layer, out]) => self.at(layer).product('weight', x, out, init)),
     inOutProduct: (name, x, out, init) => matmul(x, get(name, [x.size(-1), out], init)),
     rows: (name, ids, table, init) => gather(get(name, table, init), ids),
     get shared() {
       return scope(declarations, path, true);
     },
   };
+  return self;
 }
 
 /** Several times as many as the deepest published models have. */
@@ -104,20 +110,28 @@ function reuse(name: string, known: Declaration | undefined, shape: readonly num
 }
 
 /** The verbs that a transformation may put its own computation in place of. */
-export type ScopeVerbs = Pick<Params, 'get' | 'product' | 'inOutProduct' | 'rows'>;
+export type ScopeVerbs = Pick<Params, 'get' | 'product' | 'products' | 'inOutProduct' | 'rows'>;
 
-/** A scope in which `verbs` replaces some of the inner scope's, at every depth. */
+/**
+ * A scope in which `verbs` replaces some of the inner scope's, at every depth. Where one replaces `product` alone, several
+ * products of one operand are computed by it, one by one.
+ */
 export function wrapScope(inner: Params, verbs: (inner: Params) => Partial<ScopeVerbs>): Params {
-  return {
+  const own = verbs(inner);
+  const self: Params = {
     path: inner.path,
     at: (...names) => wrapScope(inner.at(...names), verbs),
     get: inner.get,
     product: inner.product,
+    products: own.product
+      ? (layers, x, init) => layers.map(([layer, out]) => self.at(layer).product('weight', x, out, init))
+      : inner.products,
     inOutProduct: inner.inOutProduct,
     rows: inner.rows,
     get shared() {
       return wrapScope(inner.shared, verbs);
     },
-    ...verbs(inner),
+    ...own,
   };
+  return self;
 }

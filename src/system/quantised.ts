@@ -19,6 +19,7 @@ import {
   mul,
   parameter,
   reshape,
+  slice,
   sum,
   type Tensor,
   transpose,
@@ -32,7 +33,7 @@ export type WeightForm = BlockForm | 'columns';
 
 /** A tensor that a packed weight consists of. */
 export interface Piece {
-  /** The weight's own name, and what this is of it. */
+  /** The weight's name; of weights that are packed together, all their names. */
   readonly weight: string;
   readonly piece: PieceName;
   readonly form: WeightForm;
@@ -40,11 +41,17 @@ export interface Piece {
 
 export type PieceName = 'codes' | 'scales' | 'minima';
 
+/** What weights [N, K] that are multiplied with the same operand are called together. */
+export const jointName = (names: readonly string[]): string => names.join(' + ');
+
+interface PieceType {
+  readonly piece: PieceName;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
 /** Element types and shapes of the pieces of a weight [N, K], in the order in which they are stored. */
-export function piecesOf(
-  form: WeightForm,
-  [rows, width]: readonly [number, number],
-): { readonly piece: PieceName; readonly dtype: DType; readonly shape: readonly number[] }[] {
+export function piecesOf(form: WeightForm, [rows, width]: readonly [number, number]): PieceType[] {
   if (form === 'columns') {
     return [
       { piece: 'scales', dtype: 'f32', shape: [rows] },
@@ -55,7 +62,7 @@ export function piecesOf(
   const count = width / block;
   return [
     { piece: 'scales', dtype: 'f32', shape: [rows, count] },
-    ...(minima ? [{ piece: 'minima', dtype: 'f32', shape: [rows, count] } as const] : []),
+    ...(minima ? [{ piece: 'minima', dtype: 'f32', shape: [count, rows] } as const] : []),
     { piece: 'codes', dtype: 'u8', shape: [rows, count, (block * bits) / 8] },
   ];
 }
@@ -64,7 +71,7 @@ export function piecesOf(
 export type Pieces = Map<string, Piece & { readonly tensor: Tensor }>;
 
 /** The scope in which the weights that `formOf` knows, by their names, are read packed; their pieces are added to `pieces`. */
-export function quantised(p: Params, formOf: (name: string) => WeightForm | undefined, pieces: Pieces): Params {
+export function quantised(p: Params, formOf: (weight: string) => WeightForm | undefined, pieces: Pieces): Params {
   const declare = (weight: string, form: WeightForm, size: readonly [number, number], view = ''): PiecesOf => {
     const made = piecesOf(form, size).map(({ piece, dtype, shape }) => {
       // The engine's look-up takes the codes of a row as one axis: the same bytes under another shape.
@@ -76,21 +83,33 @@ export function quantised(p: Params, formOf: (name: string) => WeightForm | unde
     });
     return Object.fromEntries(made) as unknown as PiecesOf;
   };
-  return wrapScope(p, (inner) => ({
-    product(name, x, out, init) {
-      const weight = nameIn(inner, name);
-      const form = formOf(weight);
-      if (!form) return inner.product(name, x, out, init);
-      const own = declare(weight, form, [out, x.size(-1)]);
-      return form === 'columns' ? columnProduct(x, own) : blockProduct(x, own, form);
-    },
-    rows(name, ids, table, init) {
-      const weight = nameIn(inner, name);
-      const form = formOf(weight);
-      if (!form || form === 'columns') return inner.rows(name, ids, table, init);
-      return blockRows(ids, declare(weight, form, table, 'row_'), form);
-    },
-  }));
+  const multiply = (x: Tensor, weight: string, form: WeightForm, out: number): Tensor => {
+    const own = declare(weight, form, [out, x.size(-1)]);
+    return form === 'columns' ? columnProduct(x, own) : blockProduct(x, own, form);
+  };
+  const scope = (inner: Params): Params =>
+    wrapScope(inner, (at) => ({
+      product(name, x, out, init) {
+        const weight = nameIn(at, name);
+        const form = formOf(weight);
+        return form ? multiply(x, weight, form, out) : at.product(name, x, out, init);
+      },
+      products(layers, x, init) {
+        const weight = jointName(layers.map(([layer]) => nameIn(at, `${layer}.weight`)));
+        const form = formOf(weight);
+        if (!form) return layers.map(([layer, out]) => scope(at.at(layer)).product('weight', x, out, init));
+        const ends = layers.map((_, i) => layers.slice(0, i + 1).reduce((sum, [, out]) => sum + out, 0));
+        const joint = multiply(x, weight, form, ends.at(-1) as number);
+        return layers.map(([, out], i) => slice(joint, -1, (ends[i] as number) - out, ends[i] as number));
+      },
+      rows(name, ids, table, init) {
+        const weight = nameIn(at, name);
+        const form = formOf(weight);
+        if (!form || form === 'columns') return at.rows(name, ids, table, init);
+        return blockRows(ids, declare(weight, form, table, 'row_'), form);
+      },
+    }));
+  return scope(p);
 }
 
 type PiecesOf = Readonly<Record<'codes' | 'scales', Tensor>> & { readonly minima?: Tensor };
@@ -102,14 +121,14 @@ function blockProduct(x: Tensor, { codes, scales, minima }: PiecesOf, form: Bloc
   const y = matmulBlocks(x, codes, scales, form);
   if (!minima) return y;
   const blocks = reshape(x, [...x.shape.slice(0, -1), scales.size(1), form.block]);
-  return add(y, matmul(sum(blocks, [-1]), transpose(minima)));
+  return add(y, matmul(sum(blocks, [-1]), minima));
 }
 
 /** Rows of a table [N, K] at ids [...] -> [..., K]. */
 function blockRows(ids: Tensor, { codes, scales, minima }: PiecesOf, form: BlockForm): Tensor {
   const values = gatherBlocks(ids, codes, scales, form);
   if (!minima) return values;
-  const each = unsqueeze(gather(minima, ids), -1);
+  const each = unsqueeze(gather(transpose(minima), ids), -1);
   return add(values, flatten(expand(each, [...each.shape.slice(0, -1), form.block]), -2, -1));
 }
 

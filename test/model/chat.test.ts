@@ -107,8 +107,8 @@ test('the order of two pictures matters, and a batch sees each in its own row', 
   const alone: string[] = [];
   const logprobs = new Set<number>();
   for (const turn of turns) {
-    for await (const { token } of chat.reply(turn, { maxTokens: 1, stopIds: [] }))
-      if (token) logprobs.add(token.logprob);
+    for await (const { token } of chat.reply(turn, { maxTokens: 1, stopIds: [], logprobs: 0 }))
+      if (token?.logprob !== undefined) logprobs.add(token.logprob);
     alone.push((await reply(chat, turn)).text);
   }
   expect(logprobs.size).toBe(3);

@@ -13,6 +13,7 @@ import {
   embedding,
   layerNorm,
   linear,
+  linears,
   normal,
   type Params,
 } from '../../nn/index.js';
@@ -86,7 +87,12 @@ function block(p: Params, x: Tensor, { config, layer, context }: Place): Tensor 
       : layerNorm(p.at(name), add(input, inner(input)), epsilon);
   const mixed = around('self_attn_layer_norm', x, (seen) => {
     const at = p.at('self_attn');
-    const [q, k, v] = ['q_proj', 'k_proj', 'v_proj'].map((name) => linear(at.at(name), seen, width, { bias }));
+    const layers = [
+      ['q_proj', width],
+      ['k_proj', width],
+      ['v_proj', width],
+    ] as const;
+    const [q, k, v] = linears(at, seen, layers, { bias });
     const attended = context.attend(layer, q as Tensor, k as Tensor, v as Tensor, { heads, kvHeads: heads });
     return linear(at.at('out_proj'), attended, width, { bias });
   });
