@@ -28,6 +28,7 @@ import {
   subDims,
   termsOf,
 } from '../tensor/index.js';
+import { jointOp, normsOfSums } from './fuse.js';
 import type { OnnxAttribute, OnnxInitializer, OnnxModel, OnnxNode, OnnxValue } from './model.js';
 import { onnxTypes } from './types.js';
 
@@ -86,7 +87,17 @@ class Lowering {
     for (const [name, tensor] of named) {
       if (isComputed(tensor.node) && !this.#names.has(tensor)) this.#names.set(tensor, name);
     }
-    for (const planned of this.#plan()) this.#lowerNode(planned);
+    const plan = this.#plan();
+    const norms = normsOfSums(
+      plan.map(({ node }) => node),
+      this.#needed,
+    );
+    const joined = new Set(norms.values());
+    for (const planned of plan) {
+      const norm = norms.get(planned.node);
+      if (norm) this.#lowerNormOfSum(planned.node, norm);
+      else if (!joined.has(planned.node)) this.#lowerNode(planned);
+    }
     for (const [name, tensor] of named) {
       const known = this.#nameOf(tensor);
       if (known !== name) this.#emit('Identity', [known], [name]);
@@ -193,6 +204,17 @@ class Lowering {
     const results = table ? [this.#fresh('stored')] : outputs;
     this.#emit(op, operands, results, onnxAttributes(rule, attributes), domain);
     if (table) this.#cast(results[0] as string, (node.outputs[0] as Tensor).dtype, outputs[0] as string);
+  }
+
+  #lowerNormOfSum(sum: Node, norm: Node): void {
+    const [added, normalised] = [sum.outputs[0], norm.outputs[0]].map((output) => {
+      const name = this.#names.get(output as Tensor) ?? this.#fresh('');
+      this.#names.set(output as Tensor, name);
+      return name;
+    }) as [string, string];
+    const operands = [...sum.inputs, ...norm.inputs.slice(1)].map((x) => (x ? this.#nameOf(x) : ''));
+    const epsilon = { float: norm.attributes.epsilon as number };
+    this.#emit(jointOp(norm), operands, [normalised, '', '', added], { epsilon }, 'com.microsoft');
   }
 
   /** The stored form of a bound parameter that is not stored as it is computed with. */
