@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { TestModule } from 'vitest/node';
 import { startVitest } from 'vitest/node';
 import { chromiumPath } from '../test/chromium.js';
+import { missingWeights } from '../test/weights.js';
 
 interface Check {
   readonly name: string;
@@ -82,6 +83,10 @@ await runChecks(counts);
 await runTests(process.argv.slice(2), counts);
 if (chromiumPath === undefined) {
   console.log('notice: no Chromium was found, so the browser tests were skipped; CHROMIUM can name one');
+}
+if (missingWeights.length > 0) {
+  const names = missingWeights.join(', ');
+  console.log(`notice: tests of published weights were skipped (${names}); scripts/fetch-weights.ts fetches them`);
 }
 console.log(`${counts.passed} passed, ${counts.failed} failed`);
 process.exit(counts.failed === 0 ? 0 : 1);

@@ -1,7 +1,8 @@
-"""Encoders alone: CLIP and SigLIP with both towers, and their vision towers by themselves."""
+"""Encoders alone: CLIP and SigLIP with both towers, their vision towers by themselves, and BERT."""
 
 import torch
 from transformers import (
+    BertModel,
     CLIPModel,
     CLIPVisionModel,
     CLIPVisionModelWithProjection,
@@ -13,13 +14,14 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 
 from kit.folder import FixtureFolder, relative_error, stored, write_json
 from kit.pictures import draw_picture
-from kit.vocabulary import clip_style, unigram, write_tokenizer
+from kit.vocabulary import clip_style, unigram, word_piece, write_tokenizer
 from kit.weights import NOISE, build, draw, gradients, refuse_vanishing, reload, save_checkpoint
 
 from .llava import CLIP_MEAN, CLIP_STD
 
 TEXTS = ["a photo of two birds", "It's a RED kite,  on the lake!", "134 stars"]
 CLIP_DEFAULTS = {"hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "projection_dim": 512}
+BERT_DEFAULTS = {"hidden_act": "gelu", "layer_norm_eps": 1e-12, "type_vocab_size": 2}
 SIGLIP_DEFAULTS = {"hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6}
 HALF = [0.5, 0.5, 0.5]
 
@@ -233,3 +235,86 @@ def vision_tower(fixture: FixtureFolder, *, kind: str, settings: dict, renaming=
     if kind != "siglip":
         fixture.note("CLIP's last_hidden is before post_layernorm, which only the class token goes through (pooled)")
     finish(fixture, model_class, config, inputs, forward, renaming=renaming)
+
+
+def bert(fixture: FixtureFolder, *, settings: dict, length: int, first_token=False, pairs=False, renaming=()) -> None:
+    """first_token: vectors of sentences are the first token's, as the files of sentence-transformers beside the model say.
+
+    The loss is sum(output * upstream) over hidden states, sentence vectors of length 1, and BERT's own pooling head.
+    """
+    learnt = word_piece()
+    tokens = {
+        "unk_token": "[UNK]",
+        "sep_token": "[SEP]",
+        "pad_token": "[PAD]",
+        "cls_token": "[CLS]",
+        "mask_token": "[MASK]",
+    }
+    tokenizer = write_tokenizer(fixture, learnt, "BertTokenizer", tokens, settings={"model_max_length": length})
+    config = {
+        "architectures": ["BertModel"],
+        "model_type": "bert",
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": length,
+        "pad_token_id": 0,
+        **settings,
+    }
+    fixture.left_out(**{name: value for name, value in BERT_DEFAULTS.items() if name not in config})
+    if first_token:
+        kinds = (("", "Transformer"), ("1_Pooling", "Pooling"))
+        modules = [
+            {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for index, (path, kind) in enumerate(kinds)
+        ]
+        write_json(fixture.model / "modules.json", modules)
+        write_json(fixture.model / "sentence_bert_config.json", {"max_seq_length": length - 4, "do_lower_case": False})
+        pooling = {"word_embedding_dimension": settings["hidden_size"]}
+        modes = {"cls_token": True, "mean_tokens": False, "max_tokens": False, "mean_sqrt_len_tokens": False}
+        pooling |= {f"pooling_mode_{mode}": on for mode, on in modes.items()}
+        write_json(fixture.model / "1_Pooling" / "config.json", pooling)
+        fixture.note("texts are cut at max_seq_length of sentence_bert_config.json, which is below model_max_length")
+    texts = [*TEXTS, "Café, naïve: how many birds are in this picture of a mountain lake? ☃"]
+    write_json(fixture.path / "texts.json", texts)
+    longest = length - 4 if first_token else length
+    seconds = ["what is it?", *texts[:-1]] if pairs else None
+    batch = dict(tokenizer(texts, seconds, padding=True, truncation=True, max_length=longest, return_tensors="pt"))
+    if pairs:
+        types = [
+            encoding.type_ids
+            for encoding in tokenizer(texts, seconds, padding=True, truncation=True, max_length=longest).encodings
+        ]
+        batch["token_type_ids"] = torch.tensor(types)
+    generator = torch.Generator().manual_seed(fixture.seed)
+    rows, columns = batch["input_ids"].shape
+    width = settings["hidden_size"]
+    inputs = batch | {
+        "upstream_hidden": torch.randn(rows, columns, width, generator=generator),
+        "upstream_embeddings": torch.randn(rows, width, generator=generator),
+        "upstream_pooler_output": torch.randn(rows, width, generator=generator),
+    }
+    inputs["upstream_hidden"] *= batch["attention_mask"][..., None]
+
+    def forward(model, given):
+        arguments = {name: value for name, value in given.items() if not name.startswith("upstream")}
+        out = model(**arguments, output_hidden_states=True)
+        last = out.last_hidden_state
+        real = given["attention_mask"][..., None].float()
+        pooled = last[:, 0] if first_token else (last * real).sum(1) / real.sum(1).clamp(min=1e-9)
+        embeddings = torch.nn.functional.normalize(pooled, dim=1)
+        found = {
+            "last_hidden": last,
+            "pooler_output": out.pooler_output,
+            "pooled": pooled,
+            "embeddings": embeddings,
+            "similarities": embeddings @ embeddings.T,
+        }
+        loss = (last * given["upstream_hidden"]).sum() + (embeddings * given["upstream_embeddings"]).sum()
+        return found, loss + (out.pooler_output * given["upstream_pooler_output"]).sum()
+
+    fixture.note(
+        "norms come after attention and perceptron; attention_mask hides padding, whose hidden states carry no meaning",
+        "pooled is the mean of the real tokens, or the first one's state; embeddings are pooled at length 1",
+        "upstream_* are no model inputs: loss = sum(last_hidden * upstream_hidden) + sum(embeddings * upstream_embeddings) "
+        "+ sum(pooler_output * upstream_pooler_output)",
+    )
+    finish(fixture, BertModel, config, inputs, forward, renaming=renaming, gains={r"self\.(query|key)": 1.5})

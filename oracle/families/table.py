@@ -199,6 +199,24 @@ ENCODERS = {
             renaming=((r"(?!vision_model\.)", "vision_model."),),
         ),
     ),
+    "bert": Entry(
+        "bert",
+        "BERT: pairs of texts of two kinds, norms after each part, mean of the tokens as the vector of a text",
+        1037,
+        partial(encoders.bert, settings=layers(18, 26, 3, 2), length=64, pairs=True),
+    ),
+    "bert-first-token": Entry(
+        "bert",
+        "A sentence encoder of sentence-transformers that takes the first token, texts cut at its own length, relu, names under bert.",
+        1038,
+        partial(
+            encoders.bert,
+            settings=layers(14, 20, 2, 3, hidden_act="relu", layer_norm_eps=1e-5, type_vocab_size=1),
+            length=36,
+            first_token=True,
+            renaming=((r"", "bert."),),
+        ),
+    ),
 }
 
 SYSTEMS = {

@@ -199,6 +199,27 @@ def unigram(merges=90, first=("<pad>", "</s>", "<unk>"), last=(), lower=True) ->
     return tokenizer
 
 
+def word_piece(merges=60) -> Tokenizer:
+    """BERT's: lower case without accents, the longest known piece from the left, [CLS] before and [SEP] behind each text."""
+    first = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    tokenizer = Tokenizer(models.WordPiece())
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    words = counted(tokenizer)
+    letters = sorted({letter for word in words for letter in word})
+    learnt = [*letters, *(left + right for left, right in learn(words, merges)[0])]
+    pieces = [*first, *learnt, *(f"##{piece}" for piece in learnt)]
+    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+    tokenizer.model = models.WordPiece(vocab=vocabulary, unk_token="[UNK]", max_input_chars_per_word=100)
+    tokenizer.decoder = decoders.WordPiece(prefix="##")
+    tokenizer.add_special_tokens(specials(first))
+    ends = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
+    )
+    return tokenizer
+
+
 def write_tokenizer(
     fixture: FixtureFolder,
     tokenizer: Tokenizer,

@@ -4,6 +4,7 @@ import { fields, parseJson, QuintetError } from '../tensor/index.js';
 import type { Checkpoint, JsonObject } from './checkpoint.js';
 import type { GgufCheckpoint } from './gguf-checkpoint.js';
 import { ggufArchitectures, ggufTokenIds } from './gguf-llama.js';
+import { sentenceSettings } from './sentence-files.js';
 
 /** A folder whose files can be read whole. */
 export interface Folder {
@@ -17,7 +18,7 @@ export interface Folder {
 
 /** The parsed files beside the weights; a file that is not there is undefined. */
 export interface FolderFiles {
-  /** `config.json`, of a diffusers scheduler `scheduler_config.json`. */
+  /** `config.json`, with what `sentenceSettings` finds as `sentence_transformers`; of a scheduler `scheduler_config.json`. */
   readonly config: JsonObject | undefined;
   readonly generationConfig: JsonObject | undefined;
   readonly tokenizer: JsonObject | undefined;
@@ -93,6 +94,8 @@ export async function parseFolder(folder: Folder): Promise<FolderFiles> {
     keyof typeof jsonFiles,
     JsonObject | undefined
   >;
+  const sentence = await sentenceSettings(folder);
+  if (sentence && parsed.config) parsed.config = { ...parsed.config, sentence_transformers: sentence };
   const chatTemplates = await readChatTemplates(folder, parsed);
   const older = parsed.tokenizer === undefined && folder.names.has('vocab.json') && folder.names.has('merges.txt');
   if (!older) return { ...parsed, chatTemplates };

@@ -1,6 +1,7 @@
 /** Which files of a repository a model needs. */
 
 import { QuintetError } from '../tensor/index.js';
+import { sentenceFiles } from './sentence-files.js';
 
 /** Configuration, tokenizer, templates and processors: small, and all of them taken. */
 const descriptions = [
@@ -34,7 +35,9 @@ const stems = ['model', 'diffusion_pytorch_model', 'adapter_model'];
 export function modelFiles(all: readonly string[], repository: string): string[] {
   const isPipeline = all.includes(pipelineIndex);
   const folders = isPipeline ? [...new Set(all.map(folderOf))].filter((folder) => folder !== '') : [''];
-  const chosen = all.filter((path) => /^additional_chat_templates\/[^/]+\.jinja$/.test(path));
+  const isExtra = (path: string): boolean =>
+    /^additional_chat_templates\/[^/]+\.jinja$/.test(path) || sentenceFiles.some((name) => name === path);
+  const chosen = all.filter(isExtra);
   for (const folder of folders) {
     const names = all.filter((path) => folderOf(path) === folder).map((path) => path.slice(folder.length));
     const needed = [...names.filter((name) => descriptions.includes(name)), ...weights(names)];

@@ -7,6 +7,7 @@ import { fileError, fileSource, kindOfPath, readText } from './file.js';
 import { type FolderFiles, type ModelFiles, parseFolder, parseGgufModel, templatesFolder } from './folder-files.js';
 import { openGguf } from './gguf-checkpoint.js';
 import { openCheckpoint } from './open.js';
+import { poolingFolder } from './sentence-files.js';
 import { closeOnFailure } from './source.js';
 
 /**
@@ -31,8 +32,8 @@ async function openGgufModel(path: string): Promise<ModelFiles> {
 /** The JSON files and chat templates of a folder. */
 export async function readFolderFiles(folder: string): Promise<FolderFiles> {
   const names = new Set(await namesIn(folder));
-  if (names.has(templatesFolder)) {
-    for (const name of await namesIn(join(folder, templatesFolder))) names.add(`${templatesFolder}/${name}`);
+  for (const inner of [templatesFolder, poolingFolder].filter((name) => names.has(name))) {
+    for (const name of await namesIn(join(folder, inner))) names.add(`${inner}/${name}`);
   }
   return parseFolder({ at: folder, names, text: (name, limit) => readText(join(folder, name), limit) });
 }

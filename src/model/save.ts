@@ -2,7 +2,7 @@
 
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LazyTensor, saveCheckpoint } from '../checkpoint/index.js';
+import { type LazyTensor, poolingFolder, saveCheckpoint } from '../checkpoint/index.js';
 import type { Declaration } from '../nn/index.js';
 import { type LoraOptions, loraNames, loraScale } from '../system/index.js';
 import { castArray, type DType, type HostArray, parseJson, QuintetError, toNumbers } from '../tensor/index.js';
@@ -49,7 +49,12 @@ export function folderOf({ path, files, network }: Model): string {
 
 /** Configuration, tokenizer and processor files of a folder. */
 async function copyFiles(path: string, folder: string, dtype: string): Promise<void> {
-  for (const name of await readdir(path)) {
+  const names = await readdir(path);
+  const pooling = names.includes(poolingFolder)
+    ? (await readdir(join(path, poolingFolder))).map((name) => `${poolingFolder}/${name}`)
+    : [];
+  if (pooling.length > 0) await mkdir(join(folder, poolingFolder), { recursive: true });
+  for (const name of [...names, ...pooling]) {
     if (/\.(json|jinja|txt|model)$/.test(name) && !name.endsWith('.index.json') && name !== 'config.json') {
       await copyFile(join(path, name), join(folder, name));
     }

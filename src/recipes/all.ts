@@ -1,5 +1,6 @@
 /** The systems of the literature, a line each. */
 
+export { bert } from './bert.js';
 export { blip2 } from './blip-2.js';
 export { clip, clipTextAlone, clipVisionAlone } from './clip.js';
 export { gill } from './gill.js';

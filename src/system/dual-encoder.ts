@@ -99,7 +99,8 @@ export function dualEncoder(parts: DualEncoderParts): DualEncoder {
   };
 }
 
-function buffersOf({ part, prefix }: Slot<Tower>): Glob[] {
+/** What a tower knows to be no parameters, by the names of the whole. */
+export function buffersOf({ part, prefix }: Slot<Tower>): Glob[] {
   return (part.buffers ?? []).map((glob) => (prefix ? `${prefix}.${glob}` : glob));
 }
 

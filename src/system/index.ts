@@ -12,5 +12,6 @@ export * from './picture-coding.js';
 export * from './picture-conditions.js';
 export * from './quantised.js';
 export * from './recipe.js';
+export * from './sentence-encoder.js';
 export * from './stage.js';
 export * from './system.js';

@@ -48,6 +48,7 @@ function inputsOf(model: Model, random: Random): HostArrays {
 function integerOf(name: string, i: number, last: number, random: Random): number {
   if (name === 'attention_mask' || name === 'patch_present') return 1;
   if (name === 'patch_positions') return i % last;
+  if (name === 'token_type_ids') return i % 2;
   if (name === 'labels' && i % 3 === 0) return -100;
   return 3 + random.integer(18);
 }

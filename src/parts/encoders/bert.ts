@@ -1,0 +1,103 @@
+/**
+ * BERT: a transformer encoder of texts whose norms come after what they are for.
+ *
+ * Devlin et al., 2019, https://arxiv.org/abs/1810.04805
+ *
+ * B batch, T tokens, D width
+ */
+import { add, full, range, select, type Tensor, tanh } from '../../graph/index.js';
+import {
+  type ActivationName,
+  activationOf,
+  activations,
+  attend,
+  embedding,
+  layerNorm,
+  linear,
+  type Params,
+  paddingMask,
+} from '../../nn/index.js';
+import type { Fields } from '../../tensor/index.js';
+import type { Tower, TowerStates } from '../types.js';
+
+export interface BertConfig {
+  readonly width: number;
+  readonly depth: number;
+  readonly heads: number;
+  /** Width inside the perceptron. */
+  readonly hidden: number;
+  readonly vocab: number;
+  /** Default 512. */
+  readonly context?: number;
+  /** Kinds of text that are told apart: two, where a pair is read; default 2. */
+  readonly types?: number;
+  /** Default gelu. */
+  readonly activation?: ActivationName;
+  /** Default 1e-12. */
+  readonly epsilon?: number;
+}
+
+/** Texts [B, T] to hidden states, and the first token's through the pooling head [B, D]. */
+export function bertTower(config: BertConfig): Tower {
+  return {
+    kind: 'tower',
+    inputs: {
+      input_ids: { dtype: 'i64', shape: ['B', 'T'] },
+      attention_mask: { dtype: 'i64', shape: ['B', 'T'] },
+      token_type_ids: { dtype: 'i64', shape: ['B', 'T'] },
+    },
+    buffers: ['embeddings.position_ids'],
+    width: config.width,
+    forward: (p, given) => bertStates(p, given, config),
+  };
+}
+
+function bertStates(p: Params, given: Readonly<Record<string, Tensor>>, config: BertConfig): Required<TowerStates> {
+  const { width, depth } = config;
+  const ids = given.input_ids as Tensor;
+  const { attention_mask: present = full('i64', ids.shape, 1), token_type_ids: types = full('i64', ids.shape, 0) } =
+    given;
+  const mask = paddingMask(present);
+  const states = [embed(p.at('embeddings'), ids, types, config)];
+  for (let i = 0; i < depth; i++) states.push(block(p.at('encoder.layer', i), states[i] as Tensor, mask, config));
+  const last = states[depth] as Tensor;
+  return { states, last, pooled: tanh(linear(p.at('pooler.dense'), select(last, 1, 0), width)) };
+}
+
+/** Words, places and kinds of text: ids and types [B, T] -> [B, T, D] */
+function embed(p: Params, ids: Tensor, types: Tensor, config: BertConfig): Tensor {
+  const { width, vocab, context = 512, types: kinds = 2, epsilon = 1e-12 } = config;
+  const words = embedding(p.at('word_embeddings'), ids, [vocab, width]);
+  const places = embedding(p.at('position_embeddings'), range(0, ids.dim(1)), [context, width]);
+  const texts = embedding(p.at('token_type_embeddings'), types, [kinds, width]);
+  return layerNorm(p.at('LayerNorm'), add(add(words, texts), places), epsilon);
+}
+
+/** x [B, T, D] -> [B, T, D] */
+function block(p: Params, x: Tensor, mask: Tensor, config: BertConfig): Tensor {
+  const { width, heads, hidden, activation = 'gelu', epsilon = 1e-12 } = config;
+  const [q, k, v] = ['query', 'key', 'value'].map((name) => linear(p.at('attention.self', name), x, width)) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  const seen = linear(p.at('attention.output.dense'), attend(q, k, v, { heads, mask }), width);
+  const mixed = layerNorm(p.at('attention.output.LayerNorm'), add(x, seen), epsilon);
+  const inner = activations[activation](linear(p.at('intermediate.dense'), mixed, hidden));
+  return layerNorm(p.at('output.LayerNorm'), add(mixed, linear(p.at('output.dense'), inner, width)), epsilon);
+}
+
+/** The configuration in a `config.json` of model_type bert. */
+export function readBert(config: Fields): BertConfig {
+  return {
+    width: config.whole('hidden_size', 768),
+    depth: config.whole('num_hidden_layers', 12),
+    heads: config.whole('num_attention_heads', 12),
+    hidden: config.whole('intermediate_size', 3072),
+    vocab: config.whole('vocab_size', 30522),
+    context: config.whole('max_position_embeddings', 512),
+    types: config.whole('type_vocab_size', 2),
+    activation: activationOf(config, 'hidden_act', 'gelu'),
+    epsilon: config.number('layer_norm_eps', 1e-12),
+  };
+}

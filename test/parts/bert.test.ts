@@ -1,0 +1,54 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { load, processPairs, saveModel } from '../../src/model/index.js';
+import { bert } from '../../src/recipes/bert.js';
+import { declarationsOf, parameterCount } from '../../src/system/index.js';
+import { type HostArray, toNumbers } from '../../src/tensor/index.js';
+import { engine, expectFixture, fixtureJson, fixturePath, fixtureTensors, withModel } from '../fixture.js';
+
+const numbers = (array: HostArray | undefined): number[] => (array ? toNumbers(array) : []);
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'quintet-bert-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+test.each(['bert', 'bert-first-token'])('%s: states, vectors, cosines and gradients equal the reference', (name) =>
+  expectFixture(name, '', {}, { forward: 2e-6, gradient: 2e-5 }),
+);
+
+test('texts become the ids of the reference, cut where the sentence encoder cuts them', () =>
+  withModel('bert-first-token', async (model) => {
+    const texts = fixtureJson('bert-first-token', 'texts.json') as unknown as string[];
+    const messages = texts.map((content) => ({ role: 'user' as const, content }));
+    const processed = processPairs(model, [{ messages, pictures: [] }]);
+    const expected = await fixtureTensors('bert-first-token', 'expected');
+    expect(numbers(processed.input_ids)).toEqual(numbers(expected['processed/input_ids']));
+  }));
+
+test('a saved sentence encoder keeps how it pools', async () => {
+  const folder = temporaryFolder();
+  await withModel('bert-first-token', (model) => saveModel(model, folder));
+  for (const file of ['modules.json', 'sentence_bert_config.json', '1_Pooling/config.json']) {
+    const original = readFileSync(join(fixturePath('bert-first-token'), 'model', file), 'utf8');
+    expect(readFileSync(join(folder, file), 'utf8')).toBe(original);
+  }
+});
+
+test('a pooling that is not there is refused by its name', async () => {
+  const folder = temporaryFolder();
+  cpSync(join(fixturePath('bert-first-token'), 'model'), folder, { recursive: true });
+  writeFileSync(join(folder, '1_Pooling/config.json'), JSON.stringify({ pooling_mode_weightedmean_tokens: true }));
+  await expect(load(folder, { engine })).rejects.toThrow(/pooling by pooling_mode_weightedmean_tokens/);
+});
+
+test.each([
+  ['base', 109_482_240],
+  ['large', 335_141_888],
+  ['minilm-l6', 22_713_216],
+] as const)('size %s holds %i numbers, as the published files do', (size, count) => {
+  expect(parameterCount(declarationsOf(bert(size)).values())).toBe(count);
+});
