@@ -68,6 +68,37 @@ DECODERS = {
             rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
         ),
     ),
+    "qwen2-window": Entry(
+        "decoders",
+        "Qwen2 whose layers from the second on see a window of five tokens, own head, heads of width 8, three layers",
+        1018,
+        partial(
+            decoders.decoder,
+            family="qwen2",
+            style="qwen2",
+            sizes=layers(16, 22, 2, 3, num_key_value_heads=1),
+            max_position_embeddings=256,
+            use_sliding_window=True,
+            sliding_window=5,
+            max_window_layers=1,
+        ),
+    ),
+    "mistral": Entry(
+        "decoders",
+        "Mistral: a window of seven tokens in every layer, head_dim 6 other than hidden / heads, three heads of queries "
+        "to each of keys, template with a system message in the last turn",
+        1019,
+        partial(
+            decoders.decoder,
+            family="mistral",
+            style="mistral",
+            sizes=layers(20, 30, 3, 2, num_key_value_heads=1, head_dim=6),
+            max_position_embeddings=128,
+            sliding_window=7,
+            rope_theta=1e6,
+            rms_norm_eps=1e-5,
+        ),
+    ),
     "phi3": Entry(
         "decoders",
         "Phi-3: queries, keys and values in one matrix, gate and up in another; half of each head turned; LongRoPE, "

@@ -13,6 +13,7 @@ import {
   expand,
   flatten,
   greaterOrEqual,
+  less,
   matmul,
   maximum,
   mul,
@@ -97,12 +98,21 @@ export function paddingMask(present: Tensor): Tensor {
   return where(equal(unsqueeze(unsqueeze(present, 1), 1), 0), blocked, open);
 }
 
-/** The padding mask of present [B, T], and nothing later than the query is seen: [B, 1, T, T] */
-export function causalMask(present: Tensor): Tensor {
+/**
+ * The padding mask of present [B, T], and nothing later than the query is seen, nor what is not among the last `window` tokens:
+ * [B, 1, T, T]
+ */
+export function causalMask(present: Tensor, window?: number): Tensor {
   const places = range(0, present.dim(1));
-  const seen = greaterOrEqual(unsqueeze(places, 1), unsqueeze(places, 0)); // [T, T]
+  const seen = earlier(unsqueeze(places, 1), unsqueeze(places, 0), window); // [T, T]
   const real = equal(unsqueeze(unsqueeze(present, 1), 1), 1);
   return where(and(seen, real), open, blocked);
+}
+
+/** Whether keys at some places are seen from some others: not from before them, and within a window that ends with the query. */
+export function earlier(queries: Tensor, keys: Tensor, window?: number): Tensor {
+  const seen = greaterOrEqual(queries, keys);
+  return window === undefined ? seen : and(seen, less(sub(queries, keys), window));
 }
 
 /** The place of each token among the real ones of its row, from 0: present [B, T] of i64 -> [B, T]. Padding before is 0. */

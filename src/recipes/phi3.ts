@@ -9,7 +9,10 @@ export const phi3 = recipe({
   modelTypes: ['phi3'],
   sizes: {
     // Phi-3-mini, of the context of 4096.
-    mini: { width: 3072, depth: 32, heads: 32, hidden: 8192, vocab: 32064, context: 4096, epsilon: 1e-5 },
+    mini: {
+      ...{ width: 3072, depth: 32, heads: 32, hidden: 8192, vocab: 32064 },
+      ...{ context: 4096, epsilon: 1e-5, window: 2047 },
+    },
     // Phi-4.
     '4-14b': {
       ...{ width: 5120, depth: 40, heads: 40, kvHeads: 10, hidden: 17920, vocab: 100352 },

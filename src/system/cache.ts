@@ -8,11 +8,13 @@ import {
   add,
   and,
   applyAll,
+  cast,
   concat,
   constant,
   flatten,
   greaterOrEqual,
   input,
+  less,
   matmul,
   mul,
   range,
@@ -20,12 +22,13 @@ import {
   select,
   slice,
   softmax,
+  sub,
   type Tensor,
   transpose,
   unsqueeze,
   where,
 } from '../graph/index.js';
-import { attendHeads, splitHeads } from '../nn/index.js';
+import { attendHeads, earlier, positionsOf, splitHeads } from '../nn/index.js';
 import type { Context } from '../parts/types.js';
 import { addDims, mulDims, scalar } from '../tensor/index.js';
 
@@ -55,7 +58,7 @@ export interface CachedContext extends Context {
  */
 export function inPlaceCache(): CachedContext {
   const [last, total] = [input('last', 'i32', ['B']), input('total', 'i32', [])];
-  return makeCache(input('positions', 'i64', ['B', 'T']), (layer, q, k, v, { heads, kvHeads, scale }) => {
+  return makeCache(input('positions', 'i64', ['B', 'T']), (layer, q, k, v, { heads, kvHeads, scale, window }) => {
     const width = k.size(-1) / kvHeads;
     const shape = ['B', kvHeads, 'S', width];
     const past = cacheNames(layer).past.map((name) => input(name, 'f32', shape)) as [Tensor, Tensor];
@@ -64,6 +67,7 @@ export function inPlaceCache(): CachedContext {
       kv_num_heads: kvHeads,
       scale: scale ?? width ** -0.5,
       do_rotary: 0,
+      ...(window === undefined ? {} : { local_window_size: window }),
       present: ['S'],
     };
     return applyAll('GroupQueryAttention', [q, k, v, ...past, last, total], attributes) as [Tensor, Tensor, Tensor];
@@ -77,15 +81,21 @@ export function inPlaceCache(): CachedContext {
 export function growingCache(): CachedContext {
   const whole = addDims('P', 'T');
   const seen = input('seen', 'bool', ['B', whole]);
-  const earlier = greaterOrEqual(unsqueeze(range('P', whole), 1), unsqueeze(range(0, whole), 0)); // [T, P+T]
-  const allowed = and(earlier, unsqueeze(unsqueeze(seen, 1), 1)); // [B, 1, T, P+T]
-  const mask = where(allowed, constant(scalar('f32', 0)), -1e9);
-  return makeCache(input('positions', 'i64', ['B', 'T']), (layer, q, k, v, { heads, kvHeads, scale }) => {
+  const order = greaterOrEqual(unsqueeze(range('P', whole), 1), unsqueeze(range(0, whole), 0)); // [T, P+T]
+  const allowed = and(order, unsqueeze(unsqueeze(seen, 1), 1)); // [B, 1, T, P+T]
+  const positions = input('positions', 'i64', ['B', 'T']);
+  // Padding stands between the tokens of a row: positions count, not places in the cache. [B, T, P+T]
+  const distances = sub(unsqueeze(positions, 2), unsqueeze(positionsOf(cast(seen, 'i64')), 1));
+  const maskOf = (window?: number): Tensor => {
+    const near = window === undefined ? allowed : and(allowed, less(unsqueeze(distances, 1), window));
+    return where(near, constant(scalar('f32', 0)), -1e9); // [B, 1, T, P+T]
+  };
+  return makeCache(positions, (layer, q, k, v, { heads, kvHeads, scale, window }) => {
     const shape = ['B', kvHeads, 'P', k.size(-1) / kvHeads];
     const [keys, values] = cacheNames(layer).past.map((name, i) =>
       concat([input(name, 'f32', shape), splitHeads(i === 0 ? k : v, kvHeads)], 2),
     ) as [Tensor, Tensor];
-    const options = { mask, ...(scale === undefined ? {} : { scale }) };
+    const options = { mask: maskOf(window), ...(scale === undefined ? {} : { scale }) };
     return [attendHeads(splitHeads(q, heads), keys, values, options), keys, values];
   });
 }
@@ -103,19 +113,20 @@ export function promptCache(): CachedContext {
   const tokens = mulDims(promptParts, 'Q');
   const places = input('places', 'i64', [promptParts, 'Q']);
   const keyPlaces = concat([input('before', 'i64', ['P']), flatten(places, 0, 1)], 0);
-  const masks = Array.from({ length: promptParts }, (_, part) => {
-    const keys = slice(keyPlaces, 0, 0, addDims('P', mulDims(part + 1, 'Q')));
-    const seen = greaterOrEqual(unsqueeze(select(places, 0, part), 1), unsqueeze(keys, 0)); // [Q, P + (part + 1) Q]
-    return where(seen, constant(scalar('f32', 0)), -1e9);
-  });
-  return makeCache(reshape(places, [1, tokens]), (layer, q, k, v, { heads, kvHeads, scale }) => {
+  const masksOf = (window?: number): Tensor[] =>
+    Array.from({ length: promptParts }, (_, part) => {
+      const keys = slice(keyPlaces, 0, 0, addDims('P', mulDims(part + 1, 'Q')));
+      const seen = earlier(unsqueeze(select(places, 0, part), 1), unsqueeze(keys, 0), window); // [Q, P + (part + 1) Q]
+      return where(seen, constant(scalar('f32', 0)), -1e9);
+    });
+  return makeCache(reshape(places, [1, tokens]), (layer, q, k, v, { heads, kvHeads, scale, window }) => {
     const width = k.size(-1) / kvHeads;
     const group = heads / kvHeads;
     const filled = cacheNames(layer).past.map((name) => slice(input(name, 'f32', [1, kvHeads, 'S', width]), 2, 0, 'P'));
     const fresh = [splitHeads(k, kvHeads), splitHeads(v, kvHeads)] as const;
     const [keys, values] = fresh.map((x, i) => concat([filled[i] as Tensor, x], 2)) as [Tensor, Tensor];
     const queries = reshape(splitHeads(mul(q, scale ?? width ** -0.5), heads), [1, kvHeads, group, tokens, width]);
-    const parts = masks.map((mask, part) => {
+    const parts = masksOf(window).map((mask, part) => {
       const [from, to] = [mulDims(part, 'Q'), mulDims(part + 1, 'Q')];
       const end = addDims('P', to);
       // All heads of a group in one product: [1, G, (H/G) Q, K]

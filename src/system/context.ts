@@ -9,13 +9,14 @@ import type { Context } from '../parts/types.js';
  * counted over the tokens that are there.
  */
 export function fullContext(present: Tensor, positions = positionsOf(present)): Context {
-  const mask = causalMask(present);
   // The tokens of a row that are there stand together: they are as far from each other as their places are.
   const places = range(0, present.dim(1));
   const distances = sub(unsqueeze(places, 1), unsqueeze(places, 0));
   return {
     positions,
-    attend: (_layer, q, k, v, { bias, ...options }) =>
-      attend(q, k, v, { ...options, mask: bias ? add(mask, bias(distances)) : mask }),
+    attend(_layer, q, k, v, { bias, window, ...options }) {
+      const mask = causalMask(present, window);
+      return attend(q, k, v, { ...options, mask: bias ? add(mask, bias(distances)) : mask });
+    },
   };
 }

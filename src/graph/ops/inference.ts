@@ -16,6 +16,8 @@ export const inference = {
     kv_num_heads: number;
     scale: number;
     do_rotary: 0 | 1;
+    /** How many tokens each one sees, itself among them; all where it is left out. */
+    local_window_size?: number;
     /** Not an attribute of ONNX: the length of the present cache. */
     present: readonly Dim[];
   }>({

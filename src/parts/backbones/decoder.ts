@@ -40,7 +40,14 @@ export interface DecoderConfig {
   readonly activation?: ActivationName;
   /** Whether the head is the embedding table. */
   readonly tied?: boolean;
+  /** How many tokens each one sees, itself among them; default all. */
+  readonly window?: number;
+  /** Whether a layer has the window; default all have it. */
+  readonly windowed?: readonly boolean[];
 }
+
+/** Which tokens see how far. */
+type Windows = Pick<DecoderConfig, 'window' | 'windowed'>;
 
 /** The two halves of a block, each a function of a scope and of normalised x [B, T, D]. */
 export interface DecoderHalves {
@@ -51,6 +58,8 @@ export interface DecoderHalves {
 export function decoder(config: DecoderConfig, { attention, perceptron }: DecoderHalves): Backbone {
   const { width, depth, heads, kvHeads = heads, headWidth = width / heads, hidden, vocab } = config;
   const { context: longest = 2048, rotary = { theta: 10000 }, epsilon = 1e-6, activation = 'silu' } = config;
+  const windowOf = (layer: number) =>
+    config.window === undefined || config.windowed?.[layer] === false ? {} : { window: config.window };
   return {
     kind: 'backbone',
     width,
@@ -65,7 +74,7 @@ export function decoder(config: DecoderConfig, { attention, perceptron }: Decode
       for (let layer = 0; layer < depth; layer++) {
         const at = p.at('model', 'layers', layer);
         const attend: RotaryAttentionOptions['attend'] = (q, k, v) =>
-          context.attend(layer, q, k, v, { heads, kvHeads });
+          context.attend(layer, q, k, v, { heads, kvHeads, ...windowOf(layer) });
         const seen = rmsNorm(at.at('input_layernorm'), x, epsilon);
         x = add(x, attention(at.at('self_attn'), seen, { heads, kvHeads, headWidth, angles, attend }));
         const mixed = rmsNorm(at.at('post_attention_layernorm'), x, epsilon);
@@ -95,7 +104,7 @@ export interface DecoderDefaults {
 }
 
 /** The fields of a published `config.json` that the families share. */
-export function readDecoder(config: Fields, defaults: DecoderDefaults): Required<DecoderConfig> {
+export function readDecoder(config: Fields, defaults: DecoderDefaults): Required<Omit<DecoderConfig, keyof Windows>> {
   const width = config.whole('hidden_size', defaults.hidden_size);
   const heads = config.whole('num_attention_heads', 32);
   const { max_position_embeddings: context } = defaults;
@@ -114,3 +123,20 @@ export function readDecoder(config: Fields, defaults: DecoderDefaults): Required
     tied: config.flag('tie_word_embeddings', false),
   };
 }
+
+/** `sliding_window`: null means none, and a missing field the family's default. */
+export function readWindow(config: Fields, otherwise?: number): Windows {
+  if (!config.has('sliding_window') && Object.hasOwn(config.raw, 'sliding_window')) return {};
+  const window = config.whole('sliding_window', otherwise ?? 0);
+  return window > 0 ? { window } : {};
+}
+
+/** The windows of a family whose layers may differ: switched on by one field, and by layer in a list or from a layer on. */
+export function readLayerWindows(config: Fields, depth: number): Windows {
+  if (!config.flag('use_sliding_window', false)) return {};
+  const first = config.whole('max_window_layers', 28);
+  const usual = Array.from({ length: depth }, (_, layer) => (layer < first ? 'full_attention' : sliding));
+  return { ...readWindow(config, 4096), windowed: config.texts('layer_types', usual).map((type) => type === sliding) };
+}
+
+const sliding = 'sliding_attention';

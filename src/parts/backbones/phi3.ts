@@ -6,7 +6,7 @@
 import { gatedPerceptron, rotaryAttention } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Backbone } from '../types.js';
-import { type DecoderConfig, decoder, readDecoder } from './decoder.js';
+import { type DecoderConfig, decoder, readDecoder, readWindow } from './decoder.js';
 
 export function phi3(config: DecoderConfig): Backbone {
   return decoder(config, {
@@ -22,5 +22,5 @@ const defaults = {
 
 /** The configuration in a `config.json` of model_type phi3. */
 export function readPhi3(config: Fields): DecoderConfig {
-  return readDecoder(config, defaults);
+  return { ...readDecoder(config, defaults), ...readWindow(config) };
 }

@@ -6,7 +6,7 @@
 import { gatedPerceptron, rotaryAttention } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Backbone } from '../types.js';
-import { type DecoderConfig, decoder, readDecoder } from './decoder.js';
+import { type DecoderConfig, decoder, readDecoder, readLayerWindows } from './decoder.js';
 
 export function qwen2(config: DecoderConfig): Backbone {
   return decoder(config, {
@@ -22,5 +22,6 @@ const defaults = {
 
 /** The configuration in a `config.json` of model_type qwen2. */
 export function readQwen2(config: Fields): DecoderConfig {
-  return readDecoder(config, defaults);
+  const shared = readDecoder(config, defaults);
+  return { ...shared, ...readLayerWindows(config, shared.depth) };
 }

@@ -6,7 +6,7 @@
 import { gatedPerceptron, rmsNorm, rotaryAttention } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Backbone } from '../types.js';
-import { type DecoderConfig, decoder, readDecoder } from './decoder.js';
+import { type DecoderConfig, decoder, readDecoder, readLayerWindows } from './decoder.js';
 
 export interface Qwen3Config extends DecoderConfig {
   readonly attentionBias?: boolean;
@@ -28,5 +28,7 @@ const defaults = {
 
 /** The configuration in a `config.json` of model_type qwen3. */
 export function readQwen3(config: Fields): Qwen3Config {
-  return { ...readDecoder(config, defaults), attentionBias: config.flag('attention_bias', false) };
+  const shared = readDecoder(config, defaults);
+  const attentionBias = config.flag('attention_bias', false);
+  return { ...shared, ...readLayerWindows(config, shared.depth), attentionBias };
 }

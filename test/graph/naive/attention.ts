@@ -2,7 +2,14 @@
 
 import { fill, get, logOfSum, naive, total, type Values } from './arrays.js';
 
-type Attention = { num_heads: number; kv_num_heads: number; scale: number; do_rotary: number; present: number[] };
+type Attention = {
+  num_heads: number;
+  kv_num_heads: number;
+  scale: number;
+  do_rotary: number;
+  local_window_size?: number;
+  present: number[];
+};
 
 /** Turns the two halves of a head's vector by the angles of its position. */
 function rotated(vector: number[], position: number, cos: Values, sin: Values): number[] {
@@ -16,7 +23,13 @@ function rotated(vector: number[], position: number, cos: Values, sin: Values): 
 
 export const groupQueryAttention = naive<Attention>(
   (attributes, query, key, value, pastKey, pastValue, last, all, cos, sin) => {
-    const { num_heads: heads, kv_num_heads: groups, present, do_rotary } = attributes;
+    const {
+      num_heads: heads,
+      kv_num_heads: groups,
+      present,
+      do_rotary,
+      local_window_size: window = Infinity,
+    } = attributes;
     const [batch, tokens] = query.shape as [number, number];
     const width = pastKey?.shape[3] as number;
     const scale = attributes.scale || 1 / Math.sqrt(width);
@@ -44,7 +57,7 @@ export const groupQueryAttention = naive<Attention>(
       const g = Math.floor(h / (heads / groups));
       const q = head(query, row, at, h, position);
       const scores = Array.from({ length: position + 1 }, (_, s) =>
-        total(q.map((v, j) => v * scale * get(keys, [row, g, s, j]))),
+        position - s < window ? total(q.map((v, j) => v * scale * get(keys, [row, g, s, j]))) : -Infinity,
       );
       const norm = logOfSum(scores);
       return total(scores.map((score, s) => Math.exp(score - norm) * get(values, [row, g, s, i])));

@@ -433,6 +433,22 @@ export const samples = {
       attributes: { ...heads, do_rotary: 1, present: ['P+1'] },
       letters: { P: 3 },
     },
+    {
+      // Tokens that see a window of those before them: a prompt, and a step of decoding.
+      operands: [
+        ...[f32([1, 6, 64]), f32([1, 6, 32]), f32([1, 6, 32]), cache(1, 0), cache(1, 0)],
+        ...[i32([1], given(5)), i32([], given(6))],
+      ],
+      attributes: { ...heads, do_rotary: 0, local_window_size: 3, present: [6] },
+    },
+    {
+      operands: [
+        ...[f32([2, 1, 64]), f32([2, 1, 32]), f32([2, 1, 32]), cache(2, 'P'), cache(2, 'P')],
+        ...[i32([2], given(5, 2)), i32([], given(6))],
+      ],
+      attributes: { ...heads, do_rotary: 0, local_window_size: 3, present: ['P+1'] },
+      letters: { P: 5 },
+    },
   ],
   MatMulNBits: [
     using(blocks(32, 3), f32([2, 2, 32], eightBits), u8([3, 1, 16]), f32([3, 1], positive)),
