@@ -48,7 +48,7 @@ export async function derivedTensors(
     await writeSafetensors(own, lazy, { metadata: {} });
     await rename(own, file);
   } catch (cause) {
-    await rm(own, { force: true });
+    await rm(own, { force: true }).catch(() => {});
     // A disk that takes no file is no reason not to answer: the next process makes the tensors again.
     if (cause instanceof QuintetError && cause.code !== 'io' && cause.code !== 'not-found') throw cause;
     return inMemory(tensors, onProgress);

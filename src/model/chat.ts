@@ -205,7 +205,9 @@ export class Chat {
       const rest = matcher.push(detokenizer.flush());
       yield { text: rest.text + (rest.stopped ? '' : matcher.flush()), end };
     } finally {
-      this.#remembered = { cache, ids: all.slice(0, cache.lengths[0]), pictures };
+      // An encoder reads every conversation as a whole: nothing of the last one can be kept.
+      const whole = this.model.network.backbone.part.encoder !== undefined;
+      this.#remembered = whole ? undefined : { cache, ids: all.slice(0, cache.lengths[0]), pictures };
     }
   }
 }

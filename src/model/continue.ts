@@ -11,7 +11,8 @@ import { VisionSession } from './vision.js';
 
 /**
  * input_ids [B, T] with their attention_mask, and pixels where there are any, continued greedily by `count` tokens:
- * [B, T+count]. After its end a row is filled with the padding token.
+ * [B, T+count]. After its end a row is filled with the padding token. An encoder-decoder's begin with its start token, and
+ * are [B, 1+count].
  */
 export async function continueGreedily(model: Model<System>, given: HostArrays, count: number): Promise<HostArray> {
   const prompts = realTokens(given);
@@ -34,12 +35,11 @@ export async function continueGreedily(model: Model<System>, given: HostArrays, 
     }
     const longest = Math.max(...added.map((row) => row.length));
     const pad = specialId(model, 'pad_token_id') ?? stopIds[0] ?? 0;
-    const all = added.flatMap((row, i) => [
-      ...tokens.slice(i * length, (i + 1) * length),
-      ...row,
-      ...new Array<number>(longest - row.length).fill(pad),
-    ]);
-    return hostArray('i64', [rows, length + longest], all);
+    const { encoder } = model.network.backbone.part;
+    const before = (row: number): readonly number[] =>
+      encoder ? [encoder.start] : tokens.slice(row * length, (row + 1) * length);
+    const all = added.flatMap((row, i) => [...before(i), ...row, ...new Array<number>(longest - row.length).fill(pad)]);
+    return hostArray('i64', [rows, all.length / rows], all);
   } finally {
     await session.close();
   }

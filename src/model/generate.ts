@@ -39,10 +39,11 @@ export interface Prompts {
 export async function* generateTokens(
   session: LanguageSession,
   cache: Cache,
-  { ids, features }: Prompts,
+  prompts: Prompts,
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken> {
   const { maxTokens = 256, stopIds = [], seed = 0, logprobs, signal } = options;
+  const { ids, features } = await session.begin(cache, { ...prompts, signal });
   const rows = ids.map((prompt, row) => ({
     seen: new Set(prompt),
     ended: false,

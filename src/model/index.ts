@@ -16,6 +16,7 @@ export { type Cache, type LanguageEnds, ownWords } from './language-graph.js';
 export { LanguageSession, type NewTokens } from './language-session.js';
 export { type LoadOptions, load } from './load.js';
 export { asSystem, initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
+export type { PackingOptions, WeightsOption } from './packed.js';
 export { type PaintPictureOptions, paintPicture } from './paint-picture.js';
 export { processPairs } from './pairs.js';
 export { type LoadedAdapter, readAdapter, writeAdapter } from './peft.js';

@@ -5,7 +5,7 @@
  */
 import { gather, input, reshape, type Tensor } from '../graph/index.js';
 import type { Params } from '../nn/index.js';
-import { type CachedContext, embed, type System } from '../system/index.js';
+import { type CachedContext, embed, rememberedMemory, type System } from '../system/index.js';
 import { type HostArray, productOf } from '../tensor/index.js';
 
 /** What a session reads and writes; default the system's own words. */
@@ -26,6 +26,18 @@ export interface Cache {
   arrays: Readonly<Record<string, HostArray>>;
   /** Where the cache grows: which places hold real tokens, a row each. */
   seen: readonly (readonly boolean[])[];
+  /** Of an encoder-decoder: keys and values of what was read, by the names of the graph's inputs. */
+  memory?: Readonly<Record<string, HostArray>>;
+}
+
+/** One row of a cache in place, in its memory. */
+export function rowOfCache({ arrays, ...cache }: Cache, row: number): Cache {
+  const own = ({ dtype, shape, data }: HostArray): HostArray => {
+    const size = data.length / (shape[0] as number);
+    return { dtype, shape: [1, ...shape.slice(1)], data: data.subarray(row * size, (row + 1) * size) };
+  };
+  const rows = Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, own(array)]));
+  return { ...cache, lengths: [cache.lengths[row] as number], arrays: rows, seen: [[]] };
 }
 
 /** The layers that a cache holds keys and values of. */
@@ -58,9 +70,11 @@ export function languageGraph(
   { embed: read, score }: LanguageEnds,
 ): LanguageGraph {
   const { part, prefix } = network.backbone;
-  const features = network.image ? input('features', 'f32', ['F', part.width]) : undefined;
+  // What an encoder-decoder is shown goes to its reading half.
+  const features = network.image && !part.encoder ? input('features', 'f32', ['F', part.width]) : undefined;
   const embeddings = read(p, input('ids', 'i64', context.positions.shape), features);
-  const hidden = part.forward(p.at(prefix), embeddings, context);
+  const memory = part.encoder ? { memory: rememberedMemory() } : {};
+  const hidden = part.forward(p.at(prefix), embeddings, { ...context, ...memory });
   const rows = reshape(hidden, [productOf(hidden.shape.slice(0, 2)), part.width]);
   return {
     logits: () => score(p, gather(rows, input('at', 'i64', ['R']))),

@@ -6,13 +6,14 @@
  */
 import { type Params, rootScope } from '../nn/index.js';
 import type { RunOptions, Session } from '../runtime/engine.js';
-import { type CachedContext, cacheNames, growingCache, inPlaceCache, type System } from '../system/index.js';
-import { bytesOf, type HostArray, hostArray, QuintetError, sizeOf, zerosArray } from '../tensor/index.js';
+import { type CachedContext, cacheNames, encoderOf, growingCache, inPlaceCache, type System } from '../system/index.js';
+import { bytesOf, concatRows, type HostArray, hostArray, QuintetError, sizeOf, zerosArray } from '../tensor/index.js';
 import { compile } from './compile.js';
-import { type Cache, type LanguageEnds, languageGraph, ownWords } from './language-graph.js';
+import { type Cache, type LanguageEnds, languageGraph, ownWords, rowOfCache } from './language-graph.js';
 import type { Model } from './model.js';
 import { Pending } from './pending.js';
-import { PromptSession } from './prompt-session.js';
+import { PromptSession, promptShare } from './prompt-session.js';
+import { ReadingSession } from './reading-session.js';
 
 /**
  * New tokens of every row, with the features that their image tokens stand for. Of a row that has seen something already
@@ -35,9 +36,10 @@ export class LanguageSession {
   private constructor(
     readonly model: Model<System>,
     private readonly session: Session,
-    private readonly prompts: PromptSession | undefined,
+    private readonly prompts: Promise<PromptSession> | undefined,
     private readonly layers: CachedContext['layers'],
     private readonly inPlace: boolean,
+    private readonly reading: ReadingSession | undefined,
   ) {}
 
   /** Compiles the sessions. Head widths that the engine's own attention does not take use the growing cache. */
@@ -50,8 +52,8 @@ export class LanguageSession {
       layers = graph.layers;
     };
     const packed = await model.pack?.(model, describe);
-    if (!packed) describe(adapt(rootScope().p));
-    const inPlace = engine.inPlace && layers.every(({ headWidth }) => headWidth % 8 === 0);
+    if (layers.length === 0) describe(adapt(rootScope().p));
+    const inPlace = engine.inPlace && layers.every(({ headWidth, biased }) => headWidth % 8 === 0 && !biased);
     const session = await compile(
       model,
       `${network.name} language`,
@@ -61,13 +63,22 @@ export class LanguageSession {
       },
       packed?.decode,
     );
-    try {
-      const prompts = inPlace && packed?.prefill ? await PromptSession.open(model, ends, packed.prefill) : undefined;
-      return new LanguageSession(model, session, prompts, layers, inPlace);
-    } catch (error) {
-      await session.close();
-      throw error;
-    }
+    // Made in the background: short prompts need not wait for it.
+    const prompts = inPlace && packed?.prefill ? PromptSession.open(model, ends, packed.prefill) : undefined;
+    prompts?.catch(() => {}); // told to whoever waits for it
+    const reading = network.backbone.part.encoder ? await ReadingSession.open(model) : undefined;
+    return new LanguageSession(model, session, prompts, layers, inPlace, reading);
+  }
+
+  /**
+   * What is to be written behind for prompts: they themselves or, where a half of the model reads them first, the token that
+   * begins every answer; what was read stays in the cache.
+   */
+  async begin(cache: Cache, { ids, features, signal }: NewTokens): Promise<NewTokens> {
+    if (!this.reading) return { ids, features, signal };
+    cache.memory = await this.reading.read(ids, { features, signal });
+    const { start } = encoderOf(this.model.network.backbone.part);
+    return { ids: ids.map(() => [start]), signal };
   }
 
   /** An empty cache for rows of at most `capacity` tokens. */
@@ -100,7 +111,11 @@ export class LanguageSession {
       throw new QuintetError('limit', `${Math.max(...totals)} tokens do not fit into a cache of ${cache.capacity}`);
     }
     const rest = new Pending(ids, features, this.model.network.image?.token);
-    while (await this.#readPrompts(cache, rest, signal));
+    if (this.#isByRow(cache, rest)) return this.#stepRows(cache, rest, signal);
+    while (this.prompts && ids.length === 1 && promptShare(rest.longest) > 0) {
+      const taken = rest.take(0, promptShare(rest.longest));
+      await (await this.prompts).read(cache, taken.ids, { features: taken.features, signal });
+    }
     // A row is never left without a token, since the last one's scores are wanted, nor run without having seen any.
     const divides = ids.every((row, b) => row.length > 1 || (cache.lengths[b] as number) > 0);
     while (divides && rest.longest > mostTokens) await this.#run(cache, { ...rest.takeMost(mostTokens), signal });
@@ -109,20 +124,33 @@ export class LanguageSession {
 
   async close(): Promise<void> {
     await this.session.close();
-    await this.prompts?.close();
+    await this.reading?.close();
+    await this.prompts?.then(
+      (prompts) => prompts.close(),
+      () => {}, // there is nothing to close
+    );
   }
 
-  /** Reads the long prompts among the rows but for their last tokens; whether there were any. */
-  async #readPrompts(cache: Cache, rest: Pending, signal: AbortSignal | undefined): Promise<boolean> {
-    let any = false;
+  /** Whether rows are read one by one: the engine's attention takes several new tokens behind others of one row only. */
+  #isByRow({ lengths }: Cache, { ids, longest }: Pending): boolean {
+    if (!this.inPlace || ids.length === 1 || longest === 1) return false;
+    return (
+      lengths.some((length) => length > 0) ||
+      longest > mostTokens ||
+      (this.prompts && promptShare(longest) > 0) === true
+    );
+  }
+
+  async #stepRows(cache: Cache, rest: Pending, signal: AbortSignal | undefined): Promise<HostArray> {
+    const scores: HostArray[] = [];
     for (const [row, ids] of rest.ids.entries()) {
-      const count = this.prompts?.share(ids.length) ?? 0;
-      if (count === 0) continue;
-      const taken = rest.take(row, count);
-      await this.prompts?.read(cache, row, taken.ids, { features: taken.features, signal });
-      any = true;
+      const own = rowOfCache(cache, row);
+      const taken = rest.take(row, ids.length);
+      if (ids.length > 0) scores[row] = await this.step(own, { ids: [taken.ids], features: taken.features, signal });
+      cache.lengths = cache.lengths.map((length, b) => (b === row ? (own.lengths[0] as number) : length));
     }
-    return any;
+    const width = (scores.find((own) => own) as HostArray).shape[1] as number;
+    return concatRows(rest.ids.map((_, row) => scores[row] ?? zerosArray('f32', [1, width])));
   }
 
   async #run(cache: Cache, { ids, features, signal }: NewTokens): Promise<HostArray> {
@@ -149,6 +177,7 @@ export class LanguageSession {
         ? ends(totals)
         : { seen: hostArray('bool', [ids.length, seen[0]!.length], seen.flat().map(Number)) }),
       ...cache.arrays,
+      ...cache.memory,
     };
     const options: RunOptions = { ...(this.inPlace ? { into: this.#into(cache) } : {}), ...stop };
     const results = await this.session.run(feeds, options);

@@ -58,10 +58,21 @@ export async function packWeights(
   if (plan.length === 0) return undefined;
   const blocks = await pack(model, plan, options);
   if (option === 'int4') return { decode: blocks, prefill: undefined };
-  const products = plan.filter(({ words }) => !words).map((use) => ({ ...use, form: 'columns' as const }));
+  // Alone, since long products gain nothing from being computed at once, and taking the results apart costs a copy.
+  const products = plan.flatMap((use) =>
+    use.words
+      ? []
+      : use.names.map((name, i) => ({
+          ...use,
+          names: [name],
+          rows: [use.rows[i] as number],
+          form: 'columns' as const,
+        })),
+  );
   const columns = await pack(model, products, options);
+  const words = new Set(plan.filter((use) => use.words).map(({ names }) => jointName(names)));
   const prefill: Packed = {
-    form: (name) => columns.form(name) ?? blocks.form(name),
+    form: (name) => columns.form(name) ?? (words.has(name) ? blocks.form(name) : undefined),
     bind: (piece) => (piece.form === 'columns' ? columns : blocks).bind(piece),
   };
   return { decode: blocks, prefill };

@@ -16,6 +16,12 @@ const mostTokens = 512;
 /** Fewer tokens than this are read as fast by the language session. */
 const fewestTokens = 16;
 
+/** How many of a prompt's tokens are best read in the next run; the last one never is. */
+export function promptShare(tokens: number): number {
+  if (tokens <= fewestTokens) return 0;
+  return Math.floor(Math.min(tokens - 1, mostTokens) / promptParts) * promptParts;
+}
+
 export class PromptSession {
   private constructor(
     private readonly session: Session,
@@ -33,36 +39,29 @@ export class PromptSession {
     return new PromptSession(session, network.backbone.part.width);
   }
 
-  /** How many of a prompt's tokens are best read here in the next run; the last one never is. */
-  share(tokens: number): number {
-    if (tokens <= fewestTokens) return 0;
-    return Math.floor(Math.min(tokens - 1, mostTokens) / promptParts) * promptParts;
-  }
-
-  /** Reads tokens of row `row` behind those that its cache holds. `features` [F, D] are those of its image tokens. */
+  /** Reads tokens behind those that the cache of one row holds. `features` [F, D] are those of its image tokens. */
   async read(
     cache: Cache,
-    row: number,
     ids: readonly number[],
     { features, signal }: { readonly features?: HostArray | undefined; readonly signal?: AbortSignal | undefined },
   ): Promise<void> {
-    const before = cache.lengths[row] as number;
+    const before = cache.lengths[0] as number;
     const given: Record<string, HostArray> = {
       ids: hostArray('i64', [1, ids.length], ids),
       places: counting(before, [promptParts, ids.length / promptParts]),
       before: counting(0, [before]),
       features: features ?? zerosArray('f32', [1, this.width]),
     };
-    for (const [name, array] of Object.entries(cache.arrays)) given[name] = rowOf(array, row);
-    const feeds = Object.fromEntries(this.session.inputs.map((name) => [name, given[name] as HostArray]));
+    const all = { ...given, ...cache.arrays };
+    const feeds = Object.fromEntries(this.session.inputs.map((name) => [name, all[name] as HostArray]));
     const fresh = await this.session.run(feeds, signal ? { signal } : {});
     for (const layer of cacheLayers(cache)) {
       const { past, present } = cacheNames(layer);
       for (const [i, name] of past.entries()) {
-        put(rowOf(cache.arrays[name] as HostArray, row), fresh[present[i] as string] as HostArray, before);
+        put(cache.arrays[name] as HostArray, fresh[present[i] as string] as HostArray, before);
       }
     }
-    cache.lengths = cache.lengths.map((length, b) => (b === row ? length + ids.length : length));
+    cache.lengths = [before + ids.length];
   }
 
   close(): Promise<void> {
@@ -74,12 +73,6 @@ export class PromptSession {
 function counting(first: number, shape: readonly number[]): HostArray {
   const numbers = Array.from({ length: sizeOf(shape) }, (_, i) => first + i);
   return hostArray('i64', shape, numbers);
-}
-
-/** One row [1, G, S, K] of a cache [B, G, S, K], in its memory. */
-function rowOf({ dtype, shape, data }: HostArray, row: number): HostArray {
-  const size = data.length / (shape[0] as number);
-  return { dtype, shape: [1, ...shape.slice(1)], data: data.subarray(row * size, (row + 1) * size) };
 }
 
 /** Puts keys or values [1, G, T, K] at place `at` of a cache [1, G, S, K]. */

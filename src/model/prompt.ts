@@ -31,7 +31,7 @@ export interface Processor {
     tensors: HostArrays;
     layouts: readonly (readonly PictureLayout[])[];
   };
-  /** Everything that the system takes for some chats; shorter ones are padded on the left. */
+  /** Everything that the system takes for some chats; shorter ones are padded on the left, for an encoder on the right. */
   process(chats: readonly PicturedChat[], options: { readonly prompt: boolean }): HostArrays;
 }
 
@@ -68,7 +68,7 @@ export function createProcessor({ network: system, files, metadata }: Model<Syst
       for (const { messages, pictures } of chats) checkPlaces(messages, pictures.length);
       const { tensors, layouts } = pixels(chats.map(({ pictures }) => pictures));
       const rows = chats.map(({ messages }, i) => prompter.encode(render(messages, options), layouts[i] ?? []));
-      return { ...padLeft(rows, prompter.leading(layouts), tokenizer.special.pad ?? 0), ...tensors };
+      return { ...padRows(rows, prompter.leading(layouts), tokenizer.special.pad ?? 0), ...tensors };
     },
   };
 }
@@ -145,7 +145,11 @@ function promptOf({ image, ...system }: System, tokenizer: Tokenizer): Prompter 
   const expand = ({ grid }: PictureLayout): string => image?.prompt.expand({ tokens, ...(grid ? { grid } : {}) }) ?? '';
   return {
     reserved,
-    leading: (layouts) => layouts.map((pictures) => (image?.prompt.first ? pictures.length * tokens : 0)),
+    leading: (layouts) =>
+      layouts.map((pictures) => {
+        if (system.backbone.part.encoder) return Number.POSITIVE_INFINITY;
+        return image?.prompt.first ? pictures.length * tokens : 0;
+      }),
     encode(text, pictures) {
       const before = image?.prompt.first ? pictures.map(expand).join('') : '';
       const filled = image && !image.prompt.first ? fill(text, placeholder ?? '', pictures.map(expand)) : text;
@@ -185,7 +189,7 @@ export function featuresPerPicture(system: Pick<System, 'image' | 'backbone' | '
 }
 
 /** Rows of ids as input_ids and attention_mask [B, T]; padding stands behind the first `leading` tokens of a row. */
-function padLeft(
+function padRows(
   rows: readonly (readonly number[])[],
   leading: readonly number[],
   pad: number,

@@ -1,0 +1,105 @@
+/** Weights in integers, against the same weights in f32. */
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { asSystem, LanguageSession, load, type WeightsOption } from '../../src/model/index.js';
+import { type HostArray, Random } from '../../src/tensor/index.js';
+import { engine } from '../fixture.js';
+import { ggufModel } from './gguf-model.js';
+
+const random = new Random(4);
+const ids = Array.from({ length: 70 }, () => random.integer(95));
+const shape = { width: 128, depth: 2, heads: 4, hidden: 256, vocab: 128 };
+
+/** A folder for a model and for the cache of its packed weights. */
+function folderFor(blocks: boolean): { readonly file: string; readonly cache: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'quintet-packed-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'model.gguf');
+  writeFileSync(file, ggufModel({ ...shape, blocks }));
+  return { file, cache: join(folder, 'cache') };
+}
+
+interface Scored {
+  /** After the prompt, and after each of three tokens more. */
+  readonly scores: readonly HostArray[];
+  /** How many weights were packed. */
+  readonly packed: number;
+}
+
+async function scoresOf(file: string, weights: WeightsOption, cache: string): Promise<Scored> {
+  let packed = 0;
+  const model = asSystem(await load(file, { engine, weights, cache, onPacking: () => packed++ }));
+  const session = await LanguageSession.open(model);
+  const kept = session.start(1, 128);
+  const scores: HostArray[] = [];
+  for (const row of [ids, [7], [8], [9]]) {
+    const { shape, dtype, data } = await session.step(kept, { ids: [row] });
+    scores.push({ shape, dtype, data: data.slice() });
+  }
+  await session.close();
+  await model.close();
+  return { scores, packed };
+}
+
+/** The error of the scores, as a part of their own spread. */
+function errorOf(actual: Scored, expected: Scored): number {
+  let [error, spread] = [0, 0];
+  for (const [i, { data }] of expected.scores.entries()) {
+    for (const [j, value] of (data as Float32Array).entries()) {
+      error += ((actual.scores[i]?.data[j] as number) - value) ** 2;
+      spread += value ** 2;
+    }
+  }
+  return Math.sqrt(error / spread);
+}
+
+// Activations are rounded to eight bits in every form, and four-bit weights to a sixteenth of their block's range.
+test.each([
+  ['auto', true, 1e-4, 0.03],
+  ['int8', true, 1e-4, 0.03],
+  ['int8', false, 1e-4, 0.03],
+  ['int4', false, 0.02, 0.3],
+] as const)('%s of a file with blocks (%s) is near f32', async (weights, blocks, least, most) => {
+  const { file, cache } = folderFor(blocks);
+  const expected = await scoresOf(file, 'f32', cache);
+  const actual = await scoresOf(file, weights, cache);
+  expect(expected.packed).toBe(0);
+  expect(actual.packed).toBeGreaterThan(0);
+  // An error of nothing would mean that nothing was quantised.
+  expect(errorOf(actual, expected)).toBeGreaterThan(least);
+  expect(errorOf(actual, expected)).toBeLessThan(most);
+});
+
+test('auto leaves floating-point weights as they are', async () => {
+  const { file, cache } = folderFor(false);
+  const [plain, auto] = [await scoresOf(file, 'f32', cache), await scoresOf(file, 'auto', cache)];
+  expect(auto.packed).toBe(0);
+  expect(errorOf(auto, plain)).toBe(0);
+});
+
+test('weights are packed once, again after a change of the file, and again when the packed file is damaged', async () => {
+  const { file, cache } = folderFor(true);
+  const first = await scoresOf(file, 'int8', cache);
+  const second = await scoresOf(file, 'int8', cache);
+  expect(second.packed).toBe(0);
+  expect(errorOf(second, first)).toBe(0);
+  const names = readdirSync(cache);
+  for (const name of names) truncateSync(join(cache, name), 100);
+  const third = await scoresOf(file, 'int8', cache);
+  expect(third.packed).toBe(first.packed);
+  expect(errorOf(third, first)).toBe(0);
+  writeFileSync(file, ggufModel({ ...shape, blocks: true }));
+  expect((await scoresOf(file, 'int8', cache)).packed).toBe(first.packed);
+  expect(readdirSync(cache).length).toBe(2 * names.length);
+});
+
+test('without a place to keep them, packed weights are held in memory', async () => {
+  const { file, cache } = folderFor(true);
+  const kept = await scoresOf(file, 'auto', cache);
+  const blocked = join(file, 'below-a-file');
+  const unkept = await scoresOf(file, 'auto', blocked);
+  expect(unkept.packed).toBe(kept.packed);
+  expect(errorOf(unkept, kept)).toBe(0);
+});
