@@ -29,7 +29,6 @@ const PATH = process.platform === 'win32' ? 'str16' : 'str';
 /** Place in the table, result and arguments of each function. */
 const signatures = {
   GetErrorMessage: [2, 'str', ['void *']],
-  CreateEnv: [3, 'void *', ['int', 'str', 'void *']],
   DisableTelemetryEvents: [6, 'void *', ['void *']],
   CreateSessionFromArray: [8, 'void *', ['void *', 'void *', 'size_t', 'void *', 'void *']],
   Run: [9, 'void *', ['void *', 'void *', 'void *', 'void *', 'size_t', 'void *', 'size_t', 'void *']],
@@ -56,7 +55,12 @@ const signatures = {
   ReleaseTensorTypeAndShapeInfo: [99, 'void', ['void *']],
   ReleaseSessionOptions: [100, 'void', ['void *']],
   SessionEndProfiling: [110, 'void *', ['void *', 'void *', 'void *']],
+  CreateEnvWithGlobalThreadPools: [119, 'void *', ['int', 'str', 'void *', 'void *']],
+  DisablePerSessionThreads: [120, 'void *', ['void *']],
+  CreateThreadingOptions: [121, 'void *', ['void *']],
+  ReleaseThreadingOptions: [122, 'void', ['void *']],
   AddSessionConfigEntry: [130, 'void *', ['void *', 'str', 'str']],
+  SetGlobalIntraOpNumThreads: [147, 'void *', ['void *', 'int']],
   AddInitializer: [150, 'void *', ['void *', 'str', 'void *']],
   AddExternalInitializers: [210, 'void *', ['void *', 'str *', 'void *', 'size_t']],
 } as const satisfies Record<string, readonly [number, string, readonly string[]]>;
@@ -74,6 +78,8 @@ export interface OrtApi {
   readonly version: string;
   readonly path: string;
   readonly environment: Pointer;
+  /** Threads that the sessions of the process share; 0 is one a core. */
+  readonly threads: number;
   /** Describes memory that belongs to the host. */
   readonly hostMemory: Pointer;
   /** Calls a function that returns nothing. */
@@ -91,8 +97,11 @@ export interface OrtApi {
 // Held for the life of the process: koffi unloads a library whose handle is collected, functions in use or not.
 const loaded = new Map<string, { readonly handle: unknown; readonly api: OrtApi }>();
 
-/** Loads ONNX Runtime's shared library; once a path. Throws a QuintetError of code 'engine' where that fails. */
-export function loadOrt(path: string = shippedLibrary()): OrtApi {
+/**
+ * Loads ONNX Runtime's shared library, once a path; the first call says how many threads its sessions share. Throws a
+ * QuintetError of code 'engine' where that fails.
+ */
+export function loadOrt(path: string = shippedLibrary(), threads = 0): OrtApi {
   const known = loaded.get(path);
   if (known) return known.api;
   let handle: ReturnType<typeof koffi.load>;
@@ -105,7 +114,7 @@ export function loadOrt(path: string = shippedLibrary()): OrtApi {
       cause,
     });
   }
-  const api = bind(handle, path);
+  const api = bind(handle, path, threads);
   loaded.set(path, { handle, api });
   return api;
 }
@@ -129,7 +138,7 @@ function shippedLibrary(): string {
   return join(root, 'bin', 'napi-v6', platform, arch, names[platform] ?? '');
 }
 
-function bind(handle: ReturnType<typeof koffi.load>, path: string): OrtApi {
+function bind(handle: ReturnType<typeof koffi.load>, path: string, threads: number): OrtApi {
   const [getApi, getVersion] = koffi.decode(handle.func('OrtGetApiBase', 'void *', [])(), koffi.array('void *', 2));
   const version: string = koffi.decode(getVersion, koffi.proto('str', []))();
   const table: Pointer | null = koffi.decode(getApi, koffi.proto('void *', ['uint32']))(API_VERSION);
@@ -155,12 +164,16 @@ function bind(handle: ReturnType<typeof koffi.load>, path: string): OrtApi {
     call(name, ...args, slot);
     return slot[0] as Pointer;
   };
-  const environment = make('CreateEnv', LOG_FATAL, 'quintet');
+  const threading = make('CreateThreadingOptions');
+  call('SetGlobalIntraOpNumThreads', threading, threads);
+  const environment = make('CreateEnvWithGlobalThreadPools', LOG_FATAL, 'quintet', threading);
+  functions.ReleaseThreadingOptions(threading);
   call('DisableTelemetryEvents', environment);
   return {
     version,
     path,
     environment,
+    threads,
     hostMemory: make('CreateCpuMemoryInfo', ARENA_ALLOCATOR, MEMORY_DEFAULT),
     release: (name, pointer) => void functions[name](pointer),
     call,

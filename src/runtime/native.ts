@@ -18,7 +18,7 @@ export interface NativeOptions {
 
 /** The engine; throws a QuintetError of code 'engine' where the library cannot be loaded. */
 export function nativeEngine({ library, threads }: NativeOptions = {}): Engine {
-  const api = loadOrt(library);
+  const api = loadOrt(library, threads);
   return {
     name: 'native',
     description: `ONNX Runtime ${api.version}, ${api.path}`,
@@ -87,8 +87,11 @@ function configure(api: OrtApi, made: Pointer, options: SessionOptions, folder: 
   // Both hold on to the largest memory ever needed, twice what a run needs at its peak, and gain no time.
   api.call('DisableCpuMemArena', made);
   api.call('DisableMemPattern', made);
-  if (options.threads !== undefined) api.call('SetIntraOpNumThreads', made, options.threads);
-  if (options.spin === false) entry('session.intra_op.allow_spinning', '0');
+  // Threads of its own would wait actively beside those of other sessions, and take the cores from them.
+  const { threads = api.threads, spin = true } = options;
+  if (threads === api.threads && spin) api.call('DisablePerSessionThreads', made);
+  else api.call('SetIntraOpNumThreads', made, threads);
+  if (!spin) entry('session.intra_op.allow_spinning', '0');
   if (options.profile !== undefined) api.call('EnableProfiling', made, options.profile);
   // Recomputation writes a subgraph twice on purpose: merging equal nodes would undo it.
   if (options.purpose === 'train') {
