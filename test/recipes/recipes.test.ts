@@ -2,8 +2,9 @@
 
 import { describe, expect, test } from 'vitest';
 import { select } from '../../src/nn/index.js';
-import { recipes } from '../../src/recipes/index.js';
+import { llava15, recipes } from '../../src/recipes/index.js';
 import { declarationsOf, type Network, parameterCount, type Stage } from '../../src/system/index.js';
+import { fields } from '../../src/tensor/index.js';
 
 const stagesOf = (network: Network): readonly Stage[] =>
   'stages' in network ? (network.stages as readonly Stage[]) : [];
@@ -31,4 +32,22 @@ describe.each(recipes.map((recipe) => [recipe.name, recipe] as const))('%s', (_,
       for (const glob of stage.train) expect(select(names, [glob], stage.name).length, glob).toBeGreaterThan(0);
     }
   });
+});
+
+test.each([
+  ['qwen2', 'model.layers.0.self_attn.q_proj.bias'],
+  ['qwen3', 'model.layers.0.self_attn.q_norm.weight'],
+  ['mistral', 'model.layers.0.mlp.gate_proj.weight'],
+  ['phi3', 'model.layers.0.self_attn.qkv_proj.weight'],
+  ['gpt2', 'transformer.h.0.attn.c_attn.weight'],
+  ['opt', 'model.decoder.layers.0.self_attn.q_proj.weight'],
+])('LLaVA has the language model that its text_config names: %s', (type, name) => {
+  const text_config = { model_type: type, num_hidden_layers: 1, n_layer: 1 };
+  const network = llava15.fromConfig(fields({ model_type: 'llava', text_config }, 'config.json'));
+  expect([...declarationsOf(network).keys()]).toContain(`language_model.${name}`);
+});
+
+test('a language model that is not known is an error that names it and the nearest', () => {
+  const config = { model_type: 'llava', text_config: { model_type: 'qwen4' } };
+  expect(() => llava15.fromConfig(fields(config, 'config.json'))).toThrow(/"qwen4"; the nearest is "qwen[23]"/);
 });
