@@ -66,7 +66,7 @@ export class LanguageSession {
     // Made in the background: short prompts need not wait for it.
     const prompts = inPlace && packed?.prefill ? PromptSession.open(model, ends, packed.prefill) : undefined;
     prompts?.catch(() => {}); // told to whoever waits for it
-    const reading = network.backbone.part.encoder ? await ReadingSession.open(model) : undefined;
+    const reading = network.backbone.part.encoder ? await openReading(model, session) : undefined;
     return new LanguageSession(model, session, prompts, layers, inPlace, reading);
   }
 
@@ -217,6 +217,16 @@ export class LanguageSession {
       const { past, present } = cacheNames(layer);
       return [[past[0], present[0]] as const, [past[1], present[1]] as const];
     });
+  }
+}
+
+/** The reading half beside a session that is closed where it fails. */
+async function openReading(model: Model<System>, beside: Session): Promise<ReadingSession> {
+  try {
+    return await ReadingSession.open(model);
+  } catch (error) {
+    await beside.close();
+    throw error;
   }
 }
 

@@ -29,7 +29,7 @@ import {
   where,
 } from '../graph/index.js';
 import { attendHeads, earlier, positionsOf, splitHeads } from '../nn/index.js';
-import type { Context } from '../parts/types.js';
+import type { Context, ContextAttention } from '../parts/types.js';
 import { addDims, mulDims, scalar } from '../tensor/index.js';
 
 /** Names of a layer's tensors, as inputs and as outputs. */
@@ -42,6 +42,8 @@ export const cacheNames = (layer: number) => ({
 export interface CacheLayer {
   readonly kvHeads: number;
   readonly headWidth: number;
+  /** Whether something is added to its scores, which only a cache that grows can do. */
+  readonly biased: boolean;
 }
 
 export interface CachedContext extends Context {
@@ -86,17 +88,19 @@ export function growingCache(): CachedContext {
   const positions = input('positions', 'i64', ['B', 'T']);
   // Padding stands between the tokens of a row: positions count, not places in the cache. [B, T, P+T]
   const distances = sub(unsqueeze(positions, 2), unsqueeze(positionsOf(cast(seen, 'i64')), 1));
-  const maskOf = (window?: number): Tensor => {
+  const maskOf = ({ window, bias }: ContextAttention): Tensor => {
     const near = window === undefined ? allowed : and(allowed, less(unsqueeze(distances, 1), window));
-    return where(near, constant(scalar('f32', 0)), -1e9); // [B, 1, T, P+T]
+    const mask = where(near, constant(scalar('f32', 0)), -1e9); // [B, 1, T, P+T]
+    return bias ? add(mask, bias(distances)) : mask;
   };
-  return makeCache(positions, (layer, q, k, v, { heads, kvHeads, scale, window }) => {
+  return makeCache(positions, (layer, q, k, v, options) => {
+    const { heads, kvHeads, scale } = options;
     const shape = ['B', kvHeads, 'P', k.size(-1) / kvHeads];
     const [keys, values] = cacheNames(layer).past.map((name, i) =>
       concat([input(name, 'f32', shape), splitHeads(i === 0 ? k : v, kvHeads)], 2),
     ) as [Tensor, Tensor];
-    const options = { mask: maskOf(window), ...(scale === undefined ? {} : { scale }) };
-    return [attendHeads(splitHeads(q, heads), keys, values, options), keys, values];
+    const how = { mask: maskOf(options), ...(scale === undefined ? {} : { scale }) };
+    return [attendHeads(splitHeads(q, heads), keys, values, how), keys, values];
   });
 }
 
@@ -157,7 +161,11 @@ function makeCache(positions: Tensor, attendCached: CachedAttend): CachedContext
       const [keyName, valueName] = cacheNames(layer).present;
       outputs[keyName] = keys;
       outputs[valueName] = values;
-      layers[layer] = { kvHeads: options.kvHeads, headWidth: k.size(-1) / options.kvHeads };
+      layers[layer] = {
+        kvHeads: options.kvHeads,
+        headWidth: k.size(-1) / options.kvHeads,
+        biased: options.bias !== undefined,
+      };
       return attended;
     },
   };

@@ -7,7 +7,6 @@ import { concat, equal, full, input, slice, type Tensor, where } from '../graph/
 import { attend, attendHeads, type Params, paddingMask, splitHeads } from '../nn/index.js';
 import type { Backbone, BackboneEncoder, Memory } from '../parts/types.js';
 import { ignored, QuintetError } from '../tensor/index.js';
-import type { CacheLayer } from './cache.js';
 import { fullContext } from './context.js';
 import type { InputType, Tensors } from './network.js';
 import { tokenLoss } from './objective.js';
@@ -80,21 +79,13 @@ export function rememberedMemory(): Memory {
   };
 }
 
-export interface MadeMemory {
-  /** Keys and values of every layer [B, G, S, K], by name. */
-  readonly outputs: Readonly<Record<string, Tensor>>;
-  readonly layers: readonly CacheLayer[];
-}
-
-/** What `rememberedMemory` is fed: the keys and values that the decoder's layers make of the encoder's states [B, S, D]. */
-export function makeMemory(backbone: Backbone, p: Params, states: Tensor): MadeMemory {
+/** What `rememberedMemory` is fed, by name: the keys and values that a decoder's layers make of states [B, S, D]. */
+export function makeMemory(backbone: Backbone, p: Params, states: Tensor): Tensors {
   const outputs: Record<string, Tensor> = {};
-  const layers: CacheLayer[] = [];
   const memory: Memory = {
     attend(layer, q, read, { kvHeads }) {
       const made = read(states).map((x) => splitHeads(x, kvHeads));
       for (const [i, name] of memoryNames(layer).entries()) outputs[name] = made[i] as Tensor;
-      layers[layer] = { kvHeads, headWidth: made[0]?.size(-1) as number };
       return q;
     },
   };
@@ -102,5 +93,5 @@ export function makeMemory(backbone: Backbone, p: Params, states: Tensor): MadeM
   const nothing = full('f32', [states.dim(0), 1, backbone.width], 0);
   const positions = full('i64', [states.dim(0), 1], 0);
   backbone.forward(p, nothing, { positions, attend: (_layer, q) => q, memory });
-  return { outputs, layers };
+  return outputs;
 }
