@@ -1,4 +1,4 @@
-"""Training runs: a whole Llama, LLaVA's projector, LoRA on LLaVA, accumulated gradients."""
+"""Training runs: a whole Llama, a whole T5, LLaVA's projector, LoRA on LLaVA, accumulated gradients."""
 
 import re
 import shutil
@@ -8,7 +8,12 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
-from transformers import LlamaForCausalLM, LlavaForConditionalGeneration, get_scheduler
+from transformers import (
+    LlamaForCausalLM,
+    LlavaForConditionalGeneration,
+    T5ForConditionalGeneration,
+    get_scheduler,
+)
 
 from kit.folder import FixtureFolder
 from kit.numbers import settle
@@ -114,6 +119,38 @@ def full_llama(fixture: FixtureFolder, *, config: dict, recipe: Recipe, rows: in
 
     fixture.info["settings"] = {"train": asdict(recipe), "decay": "parameters of two or more dimensions"}
     fixture.note(*STEP_NOTES, "input_ids[i], attention_mask[i] and labels[i] are the batch of step i")
+    settle(fixture, data, compute)
+
+
+def full_t5(fixture: FixtureFolder, *, config: dict, recipe: Recipe, rows: int, length: int) -> None:
+    """It reads rows that count, some of them shorter, and learns to write the first half of them backwards."""
+    config = {
+        "architectures": ["T5ForConditionalGeneration"],
+        "model_type": "t5",
+        "decoder_start_token_id": 0,
+        **config,
+    }
+    model = build(T5ForConditionalGeneration, config)
+    draw(model, fixture.seed)
+    save_checkpoint(fixture, model, config)
+    random = torch.Generator().manual_seed(fixture.seed)
+    ids = progressions(random, recipe.steps * rows, length, config["vocab_size"]).view(recipe.steps, rows, length)
+    data = padded(ids, torch.randint(length // 2, length + 1, (recipe.steps, rows), generator=random))
+    data["labels"] = ids[..., : length // 2].flip(-1)
+    data["labels"][:, 0, -2:] = -100
+
+    def compute(inputs: dict, dtype: torch.dtype) -> dict:
+        model = open_model(T5ForConditionalGeneration, fixture, dtype)
+        return train(
+            dict(model.named_parameters()),
+            lambda step: model(**{name: x[step] for name, x in inputs.items()}).loss,
+            recipe,
+        )
+
+    fixture.info["settings"] = {"train": asdict(recipe), "decay": "parameters of two or more dimensions"}
+    shift = "loss: labels stand at their own place, and the decoder sees them one place to the right behind token 0"
+    fixture.note(*(note for note in STEP_NOTES if not note.startswith("loss:")), shift)
+    fixture.note("input_ids[i], attention_mask[i] and labels[i] are the batch of step i")
     settle(fixture, data, compute)
 
 

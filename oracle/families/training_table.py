@@ -25,6 +25,27 @@ TRAINING = {
             length=10,
         ),
     ),
+    "train-full-t5": Entry(
+        "training",
+        "20 steps of AdamW on a whole T5 with a tied head: what it reads and what it writes differ in length",
+        1102,
+        partial(
+            training.full_t5,
+            config={
+                "d_model": 14,
+                "d_kv": 5,
+                "d_ff": 20,
+                "num_heads": 2,
+                "num_layers": 2,
+                "relative_attention_num_buckets": 6,
+                "relative_attention_max_distance": 9,
+                "vocab_size": 50,
+            },
+            recipe=Recipe(lr=5e-3, eps=1e-6, weight_decay=0.05, warmup_steps=2),
+            rows=3,
+            length=10,
+        ),
+    ),
     "train-llava-align": Entry(
         "training",
         "LLaVA's alignment stage, 20 steps: only the projector learns, labels only on the answer",

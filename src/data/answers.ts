@@ -9,7 +9,7 @@
  * tokens are needed; a token that reaches over an answer's start counts as the answer's, one over its end does not.
  */
 import { ignored, QuintetError } from '../tensor/index.js';
-import type { Message } from '../text/messages.js';
+import { inTexts, type Message } from '../text/messages.js';
 
 export interface ChatEncoder {
   /** The conversation as text; with `prompt`, followed by what asks for an answer. */
@@ -24,7 +24,7 @@ export interface ChatEncoder {
 
 export interface LabelledTokens {
   readonly ids: readonly number[];
-  /** The id itself where it is learnt, -100 elsewhere. */
+  /** The id itself where it is learnt, -100 elsewhere; of an encoder-decoder the ids of what it writes. */
   readonly labels: readonly number[];
 }
 
@@ -55,6 +55,20 @@ export function labelAnswers(messages: readonly Message[], chat: ChatEncoder): L
   }
   add(all.slice(done), false);
   return { ids, labels };
+}
+
+/**
+ * For an encoder-decoder: what it reads is the conversation up to the last answer, and what it learns to write is that
+ * answer. Throws 'data' where the conversation does not end with one.
+ */
+export function labelLastAnswer(
+  messages: readonly Message[],
+  { render, encode, write }: Pick<ChatEncoder, 'render' | 'encode'> & { write(answer: string): readonly number[] },
+): LabelledTokens {
+  const last = messages.at(-1);
+  if (last?.role !== 'assistant') throw new QuintetError('data', 'the conversation does not end with an answer');
+  const [{ content } = last] = inTexts([last]);
+  return { ids: encode(render(messages.slice(0, -1), { prompt: true })), labels: write(content as string) };
 }
 
 /** An answer that is found again in whatever a template writes. */

@@ -3,7 +3,7 @@
 import { type HostArray, ignored, QuintetError, zerosArray } from '../tensor/index.js';
 import type { LabelledTokens } from './answers.js';
 
-/** B samples, T the length of the longest. */
+/** B samples, T the length of the longest; labels of an encoder-decoder have a length of their own. */
 export interface TokenBatch {
   /** i64 [B, T] */
   readonly input_ids: HostArray;
@@ -21,9 +21,9 @@ export interface PaddingOptions {
 }
 
 export function padded(samples: readonly LabelledTokens[], { pad, multiple = 1 }: PaddingOptions): TokenBatch {
-  const longest = samples.reduce((most, { ids }) => Math.max(most, ids.length), 0);
-  const length = Math.ceil(longest / multiple) * multiple;
   const rows = (valuesOf: (sample: LabelledTokens) => readonly number[], padding: number): HostArray => {
+    const longest = samples.reduce((most, sample) => Math.max(most, valuesOf(sample).length), 0);
+    const length = Math.ceil(longest / multiple) * multiple;
     const array = zerosArray('i64', [samples.length, length]);
     const data = (array.data as BigInt64Array).fill(BigInt(padding));
     for (const [row, sample] of samples.entries()) {

@@ -5,6 +5,7 @@ import {
   type Dataset,
   type LabelledTokens,
   labelAnswers,
+  labelLastAnswer,
   microBatches,
   orderOf,
   padded,
@@ -35,7 +36,7 @@ interface PreparedSample extends LabelledTokens {
   readonly pictures: HostArrays;
 }
 
-/** A dataset of chats, shuffled anew in every epoch; only what the assistant says is learnt. */
+/** A dataset of chats, shuffled anew in every epoch; only what the assistant says is learnt, of an encoder-decoder its last answer. */
 export function sampleBatches(
   system: System,
   processor: Processor,
@@ -51,7 +52,7 @@ export function sampleBatches(
   });
   return {
     fields: fieldsOf(system),
-    about: { seed, batch, microBatch, longest, samples: dataset.count },
+    about: { seed, batch, microBatch, ...(Number.isFinite(longest) ? { longest } : {}), samples: dataset.count },
     accumulates: batch > microBatch,
     async take(step) {
       const taken = await samples.take(step * batch, batch);
@@ -70,9 +71,11 @@ async function prepare(sample: Sample, system: System, processor: Processor, lon
   const chat = {
     render: processor.render,
     encode: (text: string) => processor.encode(text, layouts),
+    write: (answer: string) => processor.tokenizer.encode(answer, { special: true }),
     ...(eos === undefined ? {} : { end: eos }),
   };
-  const tokens = cutTo(labelAnswers(sample.messages, chat), longest, sample.where);
+  const label = system.backbone.part.encoder ? labelLastAnswer : labelAnswers;
+  const tokens = cutTo(label(sample.messages, chat), longest, sample.where);
   return { ...tokens, pictures: system.prepare ? system.prepare(tensors) : tensors };
 }
 

@@ -79,6 +79,7 @@ async function gradientsOf(model: Model, globs: readonly string[], batches: read
 
 describe.each([
   ['train-full-llama', ['**']],
+  ['train-full-t5', ['**']],
   ['train-llava-align', ['multi_modal_projector.**']],
 ] as const)('%s', (name, globs) => {
   test('losses, norms, rates, first gradients and final parameters equal the reference', async () => {
