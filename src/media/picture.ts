@@ -9,6 +9,24 @@ export interface Picture {
   readonly data: Uint8Array;
 }
 
+const keys = new WeakMap<Picture, string>();
+
+/** A short text that is the same for the same pixels and, but for accidents of 2^-64, for no others. */
+export function pictureKey(picture: Picture): string {
+  const known = keys.get(picture);
+  if (known !== undefined) return known;
+  const { width, height, data } = picture;
+  // Two sums by multiplication and mixing, of FNV-1a's kind, with different primes.
+  let [a, b] = [0x811c9dc5 ^ width, 0x9e3779b9 ^ height];
+  for (const byte of data) {
+    a = Math.imul(a ^ byte, 0x01000193);
+    b = Math.imul(b ^ byte ^ (a >>> 15), 0x85ebca6b);
+  }
+  const key = [width, height, a >>> 0, b >>> 0].map((part) => part.toString(36)).join('-');
+  keys.set(picture, key);
+  return key;
+}
+
 export interface PictureLimits {
   /** Largest file in bytes. */
   readonly bytes: number;

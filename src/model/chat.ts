@@ -11,6 +11,7 @@ import type { Cache } from './language-graph.js';
 import { LanguageSession } from './language-session.js';
 import type { Model } from './model.js';
 import { checkPlaces, createProcessor, type PicturedChat, type Processor } from './prompt.js';
+import { Recollection, type Remembered, type Seen, seenOf } from './recollection.js';
 import { type SeenPicture, VisionSession } from './vision.js';
 
 export interface ReplyOptions extends GenerateOptions {
@@ -28,22 +29,16 @@ export interface ReplyPiece {
   readonly end?: 'stop' | 'length';
 }
 
-/** What the cache holds: the tokens, and the pictures among them. */
-interface Remembered {
-  readonly cache: Cache;
-  readonly ids: readonly number[];
-  readonly pictures: readonly Picture[];
-}
-
 export class Chat {
-  #remembered: Remembered | undefined;
   #busy = false;
 
   private constructor(
     readonly model: Model<System>,
     readonly processor: Processor,
-    private readonly language: LanguageSession,
+    readonly language: LanguageSession,
     private readonly vision: VisionSession | undefined,
+    /** What is remembered of conversations. */
+    readonly recollection: Recollection,
   ) {}
 
   /** Compiles what a conversation with the model needs. */
@@ -51,7 +46,15 @@ export class Chat {
     const processor = createProcessor(model);
     const language = await LanguageSession.open(model);
     const vision = model.network.image ? await VisionSession.open(model) : undefined;
-    return new Chat(model, processor, language, vision);
+    return new Chat(model, processor, language, vision, new Recollection(language, model.network.image?.token));
+  }
+
+  /**
+   * Another chat with the same sessions and recollections, which may answer at the same time: a conversation that goes on
+   * in both takes two ways from there. Closing either closes the sessions of both.
+   */
+  fork(): Chat {
+    return new Chat(this.model, this.processor, this.language, this.vision, this.recollection);
   }
 
   /**
@@ -70,18 +73,15 @@ export class Chat {
       const seen = await Promise.all(pictures.map((picture) => this.#see(picture, signal)));
       const ids = this.#encode(messages, seen);
       const settings = { ...this.defaults(), ...options };
-      const cache = this.#recall(ids, pictures, ids.length + (settings.maxTokens ?? 256));
+      const known = seenOf(ids, pictures);
+      const cache = this.#recall(known, ids.length + (settings.maxTokens ?? 256));
       const features = this.#pending(
         ids,
         cache,
         seen.map((picture) => picture.features),
       );
       const prompts = { ids: [ids], features };
-      yield* this.#stream(
-        generateTokens(this.language, cache, prompts, settings),
-        { cache, ids, pictures },
-        settings.stop,
-      );
+      yield* this.#stream(generateTokens(this.language, cache, prompts, settings), { cache, ...known }, settings.stop);
     } finally {
       this.#busy = false;
     }
@@ -152,16 +152,10 @@ export class Chat {
   }
 
   /** A cache of as much of the prompt as is remembered, all but its last token at most. */
-  #recall(ids: readonly number[], pictures: readonly Picture[], wanted: number): Cache {
-    this.#checkFits(ids);
-    const { context } = this.model.network.backbone.part;
-    const known = this.#remembered;
-    this.#remembered = undefined;
-    if (!known) return this.language.start(1, this.#capacity(wanted));
-    const length = commonPrefix(known, { ids, pictures }, this.model.network.image?.token);
-    if (length === 0) return this.language.start(1, this.#capacity(wanted));
-    const capacity = known.cache.capacity >= Math.min(wanted, context) ? known.cache.capacity : this.#capacity(wanted);
-    return this.language.resume(known.cache, Math.min(length, ids.length - 1), capacity);
+  #recall(seen: Seen, wanted: number): Cache {
+    this.#checkFits(seen.ids);
+    const enough = Math.min(wanted, this.model.network.backbone.part.context);
+    return this.recollection.recall(seen, { capacity: this.#capacity(wanted), enough });
   }
 
   /** The features of image tokens that the cache does not hold yet. */
@@ -207,25 +201,11 @@ export class Chat {
     } finally {
       // An encoder reads every conversation as a whole: nothing of the last one can be kept.
       const whole = this.model.network.backbone.part.encoder !== undefined;
-      this.#remembered = whole ? undefined : { cache, ids: all.slice(0, cache.lengths[0]), pictures };
+      if (!whole) this.recollection.keep({ cache, ids: all.slice(0, cache.lengths[0]), pictures });
     }
   }
 }
 
 function joined(features: readonly HostArray[]): { features?: HostArray } {
   return features.length > 0 ? { features: concatRows(features) } : {};
-}
-
-type Tokens = Pick<Remembered, 'ids' | 'pictures'>;
-
-/** How many tokens two conversations begin with in common; image tokens are equal where their pictures are. */
-function commonPrefix(a: Tokens, b: Tokens, imageToken: number | undefined): number {
-  const same = a.pictures.findIndex((picture, i) => picture !== b.pictures[i]);
-  let length = 0;
-  while (length < a.ids.length && length < b.ids.length && a.ids[length] === b.ids[length]) {
-    // Where a picture differs, nothing from the first image token on is taken over.
-    if (same >= 0 && a.ids[length] === imageToken) break;
-    length++;
-  }
-  return length;
 }

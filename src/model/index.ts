@@ -1,6 +1,7 @@
 export { Chat, type ReplyOptions, type ReplyPiece } from './chat.js';
 export { type Compiler, compile, openSession } from './compile.js';
 export { continueGreedily } from './continue.js';
+export { restoreConversation, saveConversation } from './conversation-file.js';
 export {
   captionIds,
   type Generator,

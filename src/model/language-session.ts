@@ -24,6 +24,8 @@ export interface NewTokens {
   /** [F, D] for all rows in order. */
   readonly features?: HostArray | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Tokens of the longest row of all that are read together; default that of these. Some backbones turn their keys by it. */
+  readonly length?: number;
 }
 
 /** Most new tokens of a row in one run: the memory of a run does not grow with the prompt. */
@@ -101,25 +103,35 @@ export class LanguageSession {
     return { lengths: [length], capacity, arrays, seen: cache.seen.map((row) => row.slice(0, length)) };
   }
 
+  /** The same, in a cache of its own: the old one stays as it is. */
+  fork(cache: Cache, length: number, capacity: number): Cache {
+    const places = this.inPlace ? capacity : length;
+    const copies = Object.entries(cache.arrays).map(([name, array]) => [name, withPlaces(array, length, places)]);
+    const seen = cache.seen.map((row) => row.slice(0, length));
+    return { lengths: [length], capacity, arrays: Object.fromEntries(copies), seen };
+  }
+
   /**
    * Runs new tokens through the model, adds them to the cache, and returns the scores after each row's last one: [B, V],
    * which are valid until the next step. A step that fails or is stopped leaves the tokens in the cache that it has read.
    */
-  async step(cache: Cache, { ids, features, signal }: NewTokens): Promise<HostArray> {
-    const totals = cache.lengths.map((length, b) => length + (ids[b] as readonly number[]).length);
-    if (Math.max(...totals) > cache.capacity) {
-      throw new QuintetError('limit', `${Math.max(...totals)} tokens do not fit into a cache of ${cache.capacity}`);
+  async step(cache: Cache, { ids, features, signal, ...whole }: NewTokens): Promise<HostArray> {
+    const longest = Math.max(...totalsOf(cache, ids));
+    if (longest > cache.capacity) {
+      throw new QuintetError('limit', `${longest} tokens do not fit into a cache of ${cache.capacity}`);
     }
+    const { length = longest } = whole;
     const rest = new Pending(ids, features, this.model.network.image?.token);
-    if (this.#isByRow(cache, rest)) return this.#stepRows(cache, rest, signal);
+    if (this.#isByRow(cache, rest)) return this.#stepRows(cache, rest, { length, signal });
     while (this.prompts && ids.length === 1 && promptShare(rest.longest) > 0) {
       const taken = rest.take(0, promptShare(rest.longest));
-      await (await this.prompts).read(cache, taken.ids, { features: taken.features, signal });
+      await (await this.prompts).read(cache, taken.ids, { features: taken.features, length, signal });
     }
     // A row is never left without a token, since the last one's scores are wanted, nor run without having seen any.
     const divides = ids.every((row, b) => row.length > 1 || (cache.lengths[b] as number) > 0);
-    while (divides && rest.longest > mostTokens) await this.#run(cache, { ...rest.takeMost(mostTokens), signal });
-    return this.#run(cache, { ...rest.takeAll(), signal });
+    while (divides && rest.longest > mostTokens)
+      await this.#run(cache, { ...rest.takeMost(mostTokens), length, signal });
+    return this.#run(cache, { ...rest.takeAll(), length, signal });
   }
 
   async close(): Promise<void> {
@@ -141,24 +153,28 @@ export class LanguageSession {
     );
   }
 
-  async #stepRows(cache: Cache, rest: Pending, signal: AbortSignal | undefined): Promise<HostArray> {
+  async #stepRows(
+    cache: Cache,
+    rest: Pending,
+    how: Required<Pick<NewTokens, 'length' | 'signal'>>,
+  ): Promise<HostArray> {
     const scores: HostArray[] = [];
     for (const [row, ids] of rest.ids.entries()) {
       const own = rowOfCache(cache, row);
       const taken = rest.take(row, ids.length);
-      if (ids.length > 0) scores[row] = await this.step(own, { ids: [taken.ids], features: taken.features, signal });
+      if (ids.length > 0) scores[row] = await this.step(own, { ids: [taken.ids], features: taken.features, ...how });
       cache.lengths = cache.lengths.map((length, b) => (b === row ? (own.lengths[0] as number) : length));
     }
     const width = (scores.find((own) => own) as HostArray).shape[1] as number;
     return concatRows(rest.ids.map((_, row) => scores[row] ?? zerosArray('f32', [1, width])));
   }
 
-  async #run(cache: Cache, { ids, features, signal }: NewTokens): Promise<HostArray> {
+  async #run(cache: Cache, { ids, features, signal, length }: NewTokens & Pick<Ends, 'length'>): Promise<HostArray> {
     const stop = signal ? { signal } : {};
-    const totals = cache.lengths.map((length, b) => length + (ids[b] as readonly number[]).length);
+    const totals = totalsOf(cache, ids);
     if (this.inPlace && !features && ids.every((row) => row.length === 1)) {
       const single = this.#singles.get(cache) ?? this.#singleOf(cache);
-      fillSingle(single, ids, totals);
+      fillSingle(single, ids, { totals, length });
       const { logits } = await this.session.run(single.feeds, { into: single.into, ...stop });
       cache.lengths = totals;
       single.into.logits ??= logits as HostArray;
@@ -172,6 +188,7 @@ export class LanguageSession {
     ]);
     const feeds = {
       ...tokenFeeds(cache, ids, tokens),
+      ...this.#length(length),
       ...this.#features(features),
       ...(this.inPlace
         ? ends(totals)
@@ -193,6 +210,7 @@ export class LanguageSession {
     const ids = cache.lengths.map(() => [0]);
     const feeds = {
       ...tokenFeeds(cache, ids, 1),
+      ...this.#length(0),
       ...this.#features(undefined),
       ...ends(cache.lengths),
       ...cache.arrays,
@@ -204,6 +222,10 @@ export class LanguageSession {
 
   #into(cache: Cache): Record<string, HostArray> {
     return Object.fromEntries(this.#pairs().map(([past, present]) => [present, cache.arrays[past] as HostArray]));
+  }
+
+  #length(length: number): Record<string, HostArray> {
+    return this.session.inputs.includes('length') ? { length: hostArray('i64', [], [length]) } : {};
   }
 
   /** The features, or a row that no token points at. */
@@ -230,13 +252,19 @@ async function openReading(model: Model<System>, beside: Session): Promise<Readi
   }
 }
 
+/** Tokens of each row with the new ones, and of the longest row of all that are read together. */
+interface Ends {
+  readonly totals: readonly number[];
+  readonly length: number;
+}
+
 /** What a step of single tokens is fed and writes, in the same arrays each time. */
 interface Single {
   readonly feeds: Readonly<Record<string, HostArray>>;
   readonly into: Record<string, HostArray>;
 }
 
-function fillSingle({ feeds }: Single, ids: readonly (readonly number[])[], totals: readonly number[]): void {
+function fillSingle({ feeds }: Single, ids: readonly (readonly number[])[], { totals, length }: Ends): void {
   const data = (name: string) => (feeds[name] as HostArray).data;
   const [tokens, places] = [data('ids') as BigInt64Array, data('positions') as BigInt64Array];
   const [last, total] = [data('last') as Int32Array, data('total') as Int32Array];
@@ -246,6 +274,12 @@ function fillSingle({ feeds }: Single, ids: readonly (readonly number[])[], tota
     places[b] = BigInt(last[b] as number);
   }
   total[0] = Math.max(...totals);
+  if (feeds.length) (feeds.length.data as BigInt64Array)[0] = BigInt(length);
+}
+
+/** Tokens of each row with the new ones. */
+function totalsOf({ lengths }: Cache, ids: readonly (readonly number[])[]): number[] {
+  return lengths.map((length, b) => length + (ids[b] as readonly number[]).length);
 }
 
 /** Tokens, their places, and which of them are the last of their rows. */

@@ -22,6 +22,14 @@ export function promptShare(tokens: number): number {
   return Math.floor(Math.min(tokens - 1, mostTokens) / promptParts) * promptParts;
 }
 
+export interface PromptPart {
+  /** [F, D] */
+  readonly features?: HostArray | undefined;
+  /** Tokens that the longest row will have when all that is read together is read. */
+  readonly length: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export class PromptSession {
   private constructor(
     private readonly session: Session,
@@ -40,16 +48,13 @@ export class PromptSession {
   }
 
   /** Reads tokens behind those that the cache of one row holds. `features` [F, D] are those of its image tokens. */
-  async read(
-    cache: Cache,
-    ids: readonly number[],
-    { features, signal }: { readonly features?: HostArray | undefined; readonly signal?: AbortSignal | undefined },
-  ): Promise<void> {
+  async read(cache: Cache, ids: readonly number[], { features, length, signal }: PromptPart): Promise<void> {
     const before = cache.lengths[0] as number;
     const given: Record<string, HostArray> = {
       ids: hostArray('i64', [1, ids.length], ids),
       places: counting(before, [promptParts, ids.length / promptParts]),
       before: counting(0, [before]),
+      length: hostArray('i64', [], [length]),
       features: features ?? zerosArray('f32', [1, this.width]),
     };
     const all = { ...given, ...cache.arrays };

@@ -1,7 +1,7 @@
-/** Pictures to features, a picture once: what was seen is remembered as long as the picture itself is. */
+/** Pictures to features, a picture once: what was seen last is remembered. */
 
 import { flatten } from '../graph/index.js';
-import type { Picture, PictureLayout } from '../media/index.js';
+import { type Picture, type PictureLayout, pictureKey } from '../media/index.js';
 import type { Session } from '../runtime/engine.js';
 import { type HostArrays, imageFeatures, inputTensors, pictureInputs, type System } from '../system/index.js';
 import type { HostArray } from '../tensor/index.js';
@@ -15,8 +15,12 @@ export interface SeenPicture {
   readonly features: HostArray;
 }
 
+/** Features of this many pictures are remembered: about a megabyte each. */
+const mostPictures = 32;
+
 export class VisionSession {
-  readonly #seen = new WeakMap<Picture, Promise<SeenPicture>>();
+  /** By what the pictures show; the one seen last stands last. */
+  readonly #seen = new Map<string, Promise<SeenPicture>>();
 
   private constructor(
     private readonly model: Model<System>,
@@ -32,12 +36,13 @@ export class VisionSession {
 
   /** A picture as the model's processor prepares it. */
   see(picture: Picture, processor: Processor, signal?: AbortSignal): Promise<SeenPicture> {
-    const known = this.#seen.get(picture);
-    if (known) return known;
-    const seeing = this.#look(picture, processor, signal);
-    this.#seen.set(picture, seeing);
+    const key = pictureKey(picture);
+    const seeing = this.#seen.get(key) ?? this.#look(picture, processor, signal);
+    this.#seen.delete(key);
+    this.#seen.set(key, seeing);
+    for (const oldest of this.#seen.keys()) if (this.#seen.size > mostPictures) this.#seen.delete(oldest);
     // What failed or was cancelled is tried again.
-    seeing.catch(() => this.#seen.delete(picture));
+    seeing.catch(() => this.#seen.delete(key));
     return seeing;
   }
 
