@@ -18,6 +18,12 @@ def untie(model) -> None:
     model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
 
 
+def t5_tokenizer(fixture: FixtureFolder, last=(), **settings):
+    """SentencePiece's unigram with </s> behind every text."""
+    tokens = {"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    return write_tokenizer(fixture, unigram(last=last, lower=False), "T5Tokenizer", tokens, settings=settings)
+
+
 def asked(fixture: FixtureFolder, tokenizer, texts: list[str], suffix: str) -> dict:
     """Chats of one message each, padded on the right."""
     check_letters(tokenizer, texts)
@@ -40,9 +46,7 @@ def t5(
     **fields,
 ) -> None:
     sentinels = [f"<extra_id_{number}>" for number in reversed(range(4))]
-    learnt = unigram(last=sentinels, lower=False)
-    tokens = {"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
-    tokenizer = write_tokenizer(fixture, learnt, "T5Tokenizer", tokens, settings={"extra_ids": len(sentinels)})
+    tokenizer = t5_tokenizer(fixture, last=sentinels, extra_ids=len(sentinels))
     config = {
         "architectures": ["T5ForConditionalGeneration"],
         "model_type": "t5",
@@ -81,7 +85,7 @@ def t5(
         T5ForConditionalGeneration,
         config,
         tokenizer,
-        {0, 1, 2, *map(learnt.token_to_id, sentinels)},
+        {0, 1, 2, *tokenizer.convert_tokens_to_ids(sentinels)},
         gains={"shared": 2, "relative_attention": 4, "EncDecAttention.o": 4, r"SelfAttention\.o|\.wo\.": 6, r"\.wi": 2},
         dtype=dtype,
         prepare=None if tied else untie,

@@ -1,17 +1,26 @@
 /**
- * BLIP-2: a frozen ViT, a Q-Former that learns in two stages, a frozen OPT.
+ * BLIP-2: a frozen ViT, a Q-Former that learns in two stages, a frozen OPT or Flan-T5.
  *
  * Li et al., "BLIP-2: Bootstrapping Language-Image Pre-training with Frozen Image Encoders and Large Language Models", 2023,
  * https://arxiv.org/abs/2301.12597 (sizes: section 3.1; schedules: section 3.4)
  */
 import { opt, readOpt } from '../parts/backbones/opt.js';
+import { t5 } from '../parts/backbones/t5.js';
+import { textBackboneOf } from '../parts/backbones/text-backbone.js';
 import { blipVision, readBlipVision } from '../parts/encoders/blip-vision.js';
 import { qFormer, readQFormer } from '../parts/input-projectors/q-former.js';
+import type { Backbone } from '../parts/types.js';
 import { adamw, nextToken, recipe, repeated, slot, steps, system } from '../system/index.js';
+import type { Fields } from '../tensor/index.js';
 
 const vitG = { image: 224, patch: 14, width: 1408, depth: 39, heads: 16, hidden: 6144 }; // ViT-g less its last block
 const bert = { queries: 32, width: 768, depth: 12, heads: 12, hidden: 3072 };
 const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
+
+const flan = { vocab: 32128, activation: 'gelu_new', gated: true, tied: false, headWidth: 64 } as const;
+
+/** Without a `model_type` it is an OPT, as in transformers. */
+const readLanguage = (text: Fields): Backbone => (text.has('model_type') ? textBackboneOf(text) : opt(readOpt(text)));
 
 export const blip2 = recipe({
   name: 'blip-2',
@@ -19,17 +28,21 @@ export const blip2 = recipe({
   sizes: {
     'opt-2.7b': {
       ...{ vision: vitG, bridge: bert, token: 50265 },
-      language: { width: 2560, depth: 32, heads: 32, hidden: 10240, vocab: 50304 },
+      language: opt({ width: 2560, depth: 32, heads: 32, hidden: 10240, vocab: 50304 }),
+    },
+    'flan-t5-xl': {
+      ...{ vision: vitG, bridge: bert, token: 32100 },
+      language: t5({ ...flan, width: 2048, heads: 32, depth: 24, hidden: 5120 }),
     },
     tiny: {
       ...{ vision: { ...vitG, ...tiny, image: 28 }, bridge: { ...bert, ...tiny, queries: 4 }, token: 255 },
-      language: { ...tiny, vocab: 256, context: 128 },
+      language: opt({ ...tiny, vocab: 256, context: 128 }),
     },
   },
   read: (config) => ({
     vision: readBlipVision(config.object('vision_config', { optional: true })),
     bridge: readQFormer(config.object('qformer_config', { optional: true }), config.whole('num_query_tokens', 32)),
-    language: readOpt(config.object('text_config', { optional: true })),
+    language: readLanguage(config.object('text_config', { optional: true })),
     token: config.whole('image_token_index', config.whole('image_token_id', 50265)),
   }),
   build: ({ vision, bridge, language, token }, name) =>
@@ -43,7 +56,7 @@ export const blip2 = recipe({
           ...{ token, prompt: { ...repeated('<image>'), first: true } },
         },
       },
-      backbone: slot(opt(language), { prefix: 'language_model', from: 'facebook/opt-2.7b' }),
+      backbone: slot(language, { prefix: 'language_model' }),
       stages: [
         // The queries learn to speak through the frozen language model.
         {

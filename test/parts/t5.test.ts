@@ -8,7 +8,9 @@ test.each([
   ['t5', '2'],
   ['flan-t5', ''],
   ['flan-t5', '2'],
-])('%s%s: states of both halves, scores, loss and gradients equal the reference', (name, set) =>
+  ['blip2-flan-t5', ''],
+  ['blip2-flan-t5', '2'],
+])('%s%s: states, scores, loss and gradients equal the reference', (name, set) =>
   expectFixture(name, set, {}, { forward: 2e-5, gradient: 1e-4 }),
 );
 

@@ -9,6 +9,7 @@ import { opt, readOpt } from './opt.js';
 import { phi3, readPhi3 } from './phi3.js';
 import { qwen2, readQwen2 } from './qwen2.js';
 import { qwen3, readQwen3 } from './qwen3.js';
+import { readT5, t5 } from './t5.js';
 
 /** What a system's own configuration says of its language model. */
 interface Decided {
@@ -24,6 +25,7 @@ const families: Readonly<Record<string, (config: Fields, decided: Decided) => Ba
   phi3: (config, decided) => phi3({ ...readPhi3(config), ...decided }),
   qwen2: (config, decided) => qwen2({ ...readQwen2(config), ...decided }),
   qwen3: (config, decided) => qwen3({ ...readQwen3(config), ...decided }),
+  t5: (config, decided) => t5({ ...readT5(config), ...decided }),
 };
 
 /** The language model of a `text_config`; without a `model_type` it is a LLaMA, as in transformers. */
