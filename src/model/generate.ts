@@ -4,6 +4,7 @@ import { type HostArray, QuintetError, Random, seedFor } from '../tensor/index.j
 import type { Cache } from './language-graph.js';
 import type { LanguageSession } from './language-session.js';
 import { type Choice, choose, likeliest, logprobOf, type SamplingOptions } from './sample.js';
+import type { Speculator } from './speculate.js';
 
 export interface GenerateOptions extends SamplingOptions {
   /** Most new tokens of a row; default 256. A full cache ends a row too. */
@@ -14,6 +15,8 @@ export interface GenerateOptions extends SamplingOptions {
   readonly seed?: number;
   /** Gives the probability of each token, and of so many of the likeliest at its place; default neither. */
   readonly logprobs?: number;
+  /** Guesses what comes next, several tokens at once; the tokens that come are the same. For one row. */
+  readonly speculate?: Speculator;
   readonly signal?: AbortSignal;
 }
 
@@ -43,8 +46,10 @@ export async function* generateTokens(
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken> {
   const { maxTokens = 256, stopIds = [], seed = 0, logprobs, signal } = options;
-  const { ids, features } = await session.begin(cache, { ...prompts, signal });
+  const { ids, features: given } = await session.begin(cache, { ...prompts, signal });
+  checkVocabulary(session, options.speculate);
   const rows = ids.map((prompt, row) => ({
+    all: [...prompt],
     seen: new Set(prompt),
     ended: false,
     random: new Random(seedFor(seed, row)),
@@ -54,25 +59,68 @@ export async function* generateTokens(
   if (next.some((tokens) => tokens.length === 0)) {
     throw new QuintetError('data', 'a prompt needs at least one token that the cache does not hold');
   }
-  for (let count = 1; count <= maxTokens; count++) {
-    const scores = await session.step(cache, { ids: next, features: count === 1 ? features : undefined, signal });
-    const size = scores.shape[1] as number;
-    next = rows.map(() => []);
-    for (const [row, state] of rows.entries()) {
-      if (state.ended) continue;
-      const own = (scores.data as Float32Array).subarray(row * size, (row + 1) * size);
-      const id = choose(own, options, state.seen, state.random);
-      checkFinite(own[id] as number, count);
-      const full = count === maxTokens || (cache.lengths[row] as number) >= cache.capacity;
-      const end = stops.has(id) ? 'stop' : full ? 'length' : undefined;
-      state.ended = end !== undefined;
-      state.seen.add(id);
-      if (!end) next[row] = [id];
-      const logprob = logprobs === undefined ? undefined : logprobOf(own, id);
-      yield { row, id, logprob, end, top: logprobs ? likeliest(own, logprobs) : [] };
+  let features = given;
+  let read = 0;
+  try {
+    for (let count = 0; count < maxTokens; ) {
+      const guessed = rows.length === 1 ? await guess(cache, next, { ...options, count, known: rows[0]!.all }) : [];
+      const fed = guessed.length > 0 ? [[...(next[0] as number[]), ...guessed]] : next;
+      const scores = await session.step(cache, { ids: fed, features, signal, every: guessed.length > 0 });
+      features = undefined;
+      const size = scores.shape[1] as number;
+      next = rows.map(() => []);
+      count++;
+      for (const [row, state] of rows.entries()) {
+        for (let at = row; !state.ended; at++) {
+          const own = (scores.data as Float32Array).subarray(at * size, (at + 1) * size);
+          const id = choose(own, options, state.seen, state.random);
+          checkFinite(own[id] as number, count);
+          read = (cache.lengths[row] as number) - guessed.length + (at - row);
+          const end = stops.has(id) ? 'stop' : count === maxTokens || read >= cache.capacity ? 'length' : undefined;
+          state.ended = end !== undefined;
+          state.seen.add(id);
+          state.all.push(id);
+          if (!end) next[row] = [id];
+          const logprob = logprobs === undefined ? undefined : logprobOf(own, id);
+          yield { row, id, logprob, end, top: logprobs ? likeliest(own, logprobs) : [] };
+          if (id !== guessed[at - row]) break;
+          count++;
+        }
+      }
+      if (guessed.length > 0) session.rewind(cache, read);
+      if (rows.every((state) => state.ended)) return;
     }
-    if (rows.every((state) => state.ended)) return;
+  } finally {
+    // Nobody may have listened to the end of what was guessed.
+    if (rows.length === 1 && options.speculate && (cache.lengths[0] as number) > read) session.rewind(cache, read);
   }
+}
+
+interface Guess extends GenerateOptions {
+  /** Tokens generated so far. */
+  readonly count: number;
+  /** All tokens of the row. */
+  readonly known: readonly number[];
+}
+
+/** Tokens that may follow, as many as the cache and the answer have room for. Prompts are read without. */
+async function guess(
+  { lengths, capacity }: Cache,
+  next: readonly (readonly number[])[],
+  { speculate, maxTokens = 256, count, known, signal }: Guess,
+): Promise<readonly number[]> {
+  if (!speculate || count === 0 || next[0]?.length !== 1) return [];
+  const room = Math.min(maxTokens - count, capacity - (lengths[0] as number)) - 1;
+  return room > 0 ? (await speculate.guess(known, signal)).slice(0, room) : [];
+}
+
+function checkVocabulary({ model }: LanguageSession, speculate: Speculator | undefined): void {
+  const { vocab } = model.network.backbone.part;
+  if (speculate?.vocab === undefined || speculate.vocab === vocab) return;
+  throw new QuintetError('config', `the draft model has ${speculate.vocab} words, the model ${vocab}`, {
+    at: model.network.name,
+    hint: 'both must have the same tokenizer',
+  });
 }
 
 /** Refuses a choice among scores that are no numbers. */

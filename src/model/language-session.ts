@@ -26,6 +26,8 @@ export interface NewTokens {
   readonly signal?: AbortSignal | undefined;
   /** Tokens of the longest row of all that are read together; default that of these. Some backbones turn their keys by it. */
   readonly length?: number;
+  /** Whether the scores after every token are wanted, [T, V]; for a few tokens of one row. */
+  readonly every?: boolean;
 }
 
 /** Most new tokens of a row in one run: the memory of a run does not grow with the prompt. */
@@ -111,16 +113,26 @@ export class LanguageSession {
     return { lengths: [length], capacity, arrays: Object.fromEntries(copies), seen };
   }
 
+  /** Forgets what a cache of one row holds beyond the first `length` tokens. */
+  rewind(cache: Cache, length: number): void {
+    cache.lengths = [length];
+    if (this.inPlace) return;
+    const shorter = this.fork(cache, length, cache.capacity);
+    cache.arrays = shorter.arrays;
+    cache.seen = shorter.seen;
+  }
+
   /**
    * Runs new tokens through the model, adds them to the cache, and returns the scores after each row's last one: [B, V],
    * which are valid until the next step. A step that fails or is stopped leaves the tokens in the cache that it has read.
    */
-  async step(cache: Cache, { ids, features, signal, ...whole }: NewTokens): Promise<HostArray> {
+  async step(cache: Cache, { ids, features, signal, every = false, ...whole }: NewTokens): Promise<HostArray> {
     const longest = Math.max(...totalsOf(cache, ids));
     if (longest > cache.capacity) {
       throw new QuintetError('limit', `${longest} tokens do not fit into a cache of ${cache.capacity}`);
     }
     const { length = longest } = whole;
+    if (every) return this.#run(cache, { ids, features, length, signal, every });
     const rest = new Pending(ids, features, this.model.network.image?.token);
     if (this.#isByRow(cache, rest)) return this.#stepRows(cache, rest, { length, signal });
     while (this.prompts && ids.length === 1 && promptShare(rest.longest) > 0) {
@@ -169,7 +181,10 @@ export class LanguageSession {
     return concatRows(rest.ids.map((_, row) => scores[row] ?? zerosArray('f32', [1, width])));
   }
 
-  async #run(cache: Cache, { ids, features, signal, length }: NewTokens & Pick<Ends, 'length'>): Promise<HostArray> {
+  async #run(
+    cache: Cache,
+    { ids, features, signal, length, every = false }: NewTokens & Pick<Ends, 'length'>,
+  ): Promise<HostArray> {
     const stop = signal ? { signal } : {};
     const totals = totalsOf(cache, ids);
     if (this.inPlace && !features && ids.every((row) => row.length === 1)) {
@@ -188,6 +203,7 @@ export class LanguageSession {
     ]);
     const feeds = {
       ...tokenFeeds(cache, ids, tokens),
+      ...(every ? { at: hostArray('i64', [tokens], [...(ids[0] as readonly number[]).keys()]) } : {}),
       ...this.#length(length),
       ...this.#features(features),
       ...(this.inPlace

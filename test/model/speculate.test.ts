@@ -1,0 +1,114 @@
+/** Speculation changes how many runs an answer takes, and nothing else. */
+import { expect, test } from 'vitest';
+import {
+  draftModel,
+  type GeneratedToken,
+  type GenerateOptions,
+  generateTokens,
+  initialise,
+  LanguageSession,
+  type Model,
+  promptLookup,
+  type Speculator,
+} from '../../src/model/index.js';
+import { llama } from '../../src/recipes/llama.js';
+import type { Engine } from '../../src/runtime/engine.js';
+import type { System } from '../../src/system/index.js';
+import { engine } from '../fixture.js';
+import { recorded } from './models.js';
+
+const prompt = Array.from({ length: 24 }, (_, i) => (i * i + 3) % 7);
+
+/** The tokens of an answer; of as many as are listened to. */
+async function generate(model: Model<System>, options: GenerateOptions, listen?: number): Promise<GeneratedToken[]> {
+  const session = await LanguageSession.open(model);
+  try {
+    const cache = session.start(1, 96);
+    const tokens: GeneratedToken[] = [];
+    for await (const token of generateTokens(session, cache, { ids: [prompt] }, options)) {
+      tokens.push(token);
+      if (tokens.length === listen) break;
+    }
+    // All but the last token, however many were guessed beyond it.
+    expect(cache.lengths[0]).toBe(prompt.length + tokens.length - 1);
+    return tokens;
+  } finally {
+    await session.close();
+  }
+}
+
+/** Guesses of which some are right and some wrong: what comes, but for every third token. */
+function halfRight(wanted: readonly number[]): Speculator {
+  return {
+    guess: (all) => {
+      const from = all.length - prompt.length;
+      return wanted.slice(from, from + 5).map((id, i) => ((from + i) % 3 === 2 ? (id + 1) % 256 : id));
+    },
+  };
+}
+
+const engines: readonly (readonly [string, (by: Engine) => Engine])[] = [
+  ['in place', (by) => by],
+  ['growing', (by) => ({ ...by, inPlace: false })],
+];
+const settings: readonly GenerateOptions[] = [
+  { maxTokens: 40, logprobs: 2 },
+  { maxTokens: 40, temperature: 1.5, topK: 20, seed: 3, repetitionPenalty: 1.2 },
+  { maxTokens: 100, temperature: 0.8, topP: 0.9, seed: 5 },
+];
+
+test.each(engines)('the tokens are those of plain decoding, greedy and drawn (%s)', async (_, as) => {
+  const { engine: recording, runs } = recorded();
+  const model = await initialise(llama('tiny'), { engine: as(recording), seed: 5 });
+  for (const options of settings) {
+    const wanted = await generate(model, options);
+    const ids = wanted.map(({ id }) => id);
+    const draft = await LanguageSession.open(model);
+    for (const speculate of [promptLookup(), draftModel(draft), halfRight(ids), { guess: () => [] }]) {
+      runs.length = 0;
+      const actual = await generate(model, { ...options, speculate });
+      expect(actual.map(({ id, end }) => [id, end])).toEqual(wanted.map(({ id, end }) => [id, end]));
+      for (const [i, { logprob, top }] of actual.entries()) {
+        if (logprob === undefined) continue;
+        expect(logprob).toBeCloseTo(wanted[i]?.logprob as number, 3);
+        expect(top.length).toBe(2);
+      }
+    }
+    await draft.close();
+  }
+});
+
+test('right guesses save runs, and a stop token ends the answer in the middle of them', async () => {
+  const { engine: recording, runs } = recorded();
+  const model = await initialise(llama('tiny'), { engine: recording, seed: 5 });
+  const wanted = (await generate(model, { maxTokens: 31 })).map(({ id }) => id);
+  const right: Speculator = {
+    guess: (all) => wanted.slice(all.length - prompt.length, all.length - prompt.length + 5),
+  };
+  runs.length = 0;
+  expect((await generate(model, { maxTokens: 31, speculate: right })).map(({ id }) => id)).toEqual(wanted);
+  expect(runs.length).toBeLessThanOrEqual(7);
+  for (const listen of [1, 9, 14]) {
+    const heard = await generate(model, { maxTokens: 31, speculate: right }, listen);
+    expect(heard.map(({ id }) => id)).toEqual(wanted.slice(0, listen));
+  }
+  const stop = wanted[8] as number;
+  const until = wanted.indexOf(stop) + 1;
+  const stopped = await generate(model, { maxTokens: 31, speculate: right, stopIds: [stop] });
+  expect(stopped.map(({ id }) => id)).toEqual(wanted.slice(0, until));
+  expect(stopped.at(-1)?.end).toBe('stop');
+});
+
+test('lookup finds the latest place of the longest run of last tokens', () => {
+  const { guess } = promptLookup({ tokens: 3, longest: 2 });
+  expect(guess([1, 2, 3, 4, 9, 1, 2, 7, 8, 5, 1, 2])).toEqual([7, 8, 5]);
+  expect(guess([1, 2, 3, 9, 2])).toEqual([3, 9, 2]);
+  expect(guess([1, 2, 3])).toEqual([]);
+  expect(guess([5, 5, 5])).toEqual([5]);
+});
+
+test('a draft model of another vocabulary is refused', async () => {
+  const model = await initialise(llama('tiny'), { engine, seed: 5 });
+  const speculate: Speculator = { vocab: 100, guess: () => [] };
+  await expect(generate(model, { speculate })).rejects.toThrow('the draft model has 100 words, the model 256');
+});
