@@ -1,10 +1,10 @@
 /**
  * Scalings of rotary positions: how a model that was trained on short contexts reads long ones.
  *
- * Two of them, `dynamicScaling` and `longScaling`, depend on how long the longest row is. A graph is pure: for them the length
- * is that of the call it belongs to, one more than its largest position, over all rows. Keys that a cache holds keep the
- * angles of the call that computed them, as they do in transformers; so tokens that are read one by one across the trained
- * length give other numbers than the same tokens read at once. Who wants the latter's, reads the tokens again in one call.
+ * Two of them, `dynamicScaling` and `longScaling`, depend on how long the longest row is: with all that is read together,
+ * which may be several calls of a graph, or else in the call alone. Keys that a cache holds keep the angles that they were
+ * computed with, as in transformers; so tokens that are written one by one across the trained length give other numbers than
+ * the same tokens read at once. (transformers reads Phi-3's tokens again as they cross it.)
  *
  * R turned numbers of a head
  */

@@ -21,8 +21,18 @@ export interface Angles {
   readonly sines: Tensor;
 }
 
-/** positions [B, T] of i64 -> angles for heads of the given width. */
-export function rotaryAngles(positions: Tensor, width: number, { theta, share = 1, scaling }: RotaryConfig): Angles {
+/** Where tokens stand, i64 [B, T], and how many the longest row has, i64; default one more than the largest position. */
+export interface Places {
+  readonly positions: Tensor;
+  readonly length?: Tensor;
+}
+
+/** Places of tokens -> angles for heads of the given width. */
+export function rotaryAngles(
+  { positions, length = add(max(positions), 1) }: Places,
+  width: number,
+  { theta, share = 1, scaling }: RotaryConfig,
+): Angles {
   // Rounded down, as the reference does, but for what a share loses in binary.
   const turned = Math.trunc(width * share + 1e-6);
   if (!(Number.isSafeInteger(width) && turned > 0 && turned % 2 === 0)) {
@@ -30,7 +40,7 @@ export function rotaryAngles(positions: Tensor, width: number, { theta, share = 
   }
   const plain = Array.from({ length: turned / 2 }, (_, i) => theta ** ((-2 * i) / turned));
   const { frequencies = values('f32', [turned / 2], plain), gain = 1 } =
-    scaling?.({ plain, theta, length: cast(add(max(positions), 1), 'f32') }) ?? {};
+    scaling?.({ plain, theta, length: cast(length, 'f32') }) ?? {};
   const angles = mul(cast(unsqueeze(positions, 2), 'f32'), frequencies);
   const amplified = (x: Tensor): Tensor => (gain === 1 ? x : mul(x, gain));
   return { cosines: amplified(cos(angles)), sines: amplified(sin(angles)) };

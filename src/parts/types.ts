@@ -29,6 +29,8 @@ export interface InputProjector {
 export interface Context {
   /** Each token's place in its row, i64 [B, T]. */
   readonly positions: Tensor;
+  /** Tokens of the longest row once all that is read together is read, i64; default one more than the largest position. */
+  readonly length?: Tensor;
   /** Causal attention in layer `layer`. q [B, T, H*K], k and v [B, T, G*K] -> [B, T, H*K] */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, options: ContextAttention): Tensor;
   /** Of an encoder-decoder: what its encoder gave. */

@@ -154,6 +154,7 @@ function makeCache(positions: Tensor, attendCached: CachedAttend): CachedContext
   const outputs: Record<string, Tensor> = {};
   return {
     positions,
+    length: input('length', 'i64', []),
     layers,
     outputs,
     attend(layer, q, k, v, options) {

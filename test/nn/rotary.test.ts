@@ -13,7 +13,11 @@ const expected = await fixtureTensors('rotary', 'expected');
 test.each(configs)('angles are those of transformers: %s', async (name, raw) => {
   const config = fields(raw, 'config.json');
   const width = config.whole('head_dim', config.whole('hidden_size') / config.whole('num_attention_heads'));
-  const { cosines, sines } = rotaryAngles(input('positions', 'i64', ['B', 'T']), width, readRotary(config));
+  const { cosines, sines } = rotaryAngles(
+    { positions: input('positions', 'i64', ['B', 'T']) },
+    width,
+    readRotary(config),
+  );
   const session = await engine.createSession(lower(graph('angles', { cosines, sines })));
   try {
     for (const length of ['short', 'long']) {

@@ -69,7 +69,7 @@ export function decoder(config: DecoderConfig, { attention, perceptron }: Decode
     buffers: ['model.layers.*.self_attn.rotary_emb.inv_freq'],
     embed: (p, ids) => embedding(p.at('model', 'embed_tokens'), ids, [vocab, width]),
     forward(p, embeddings, context) {
-      const angles = rotaryAngles(context.positions, headWidth, rotary);
+      const angles = rotaryAngles(context, headWidth, rotary);
       let x = embeddings;
       for (let layer = 0; layer < depth; layer++) {
         const at = p.at('model', 'layers', layer);
