@@ -20,7 +20,7 @@ export interface DerivedTensor {
 export interface DerivedOptions {
   /** Where such files are kept; undefined keeps the tensors in memory. */
   readonly folder: string | undefined;
-  /** Called before each tensor that is made. */
+  /** Called before each tensor that is made, and after the last one. */
   readonly onProgress?: (made: number, total: number) => void;
 }
 
@@ -46,6 +46,7 @@ export async function derivedTensors(
       return [name, { dtype: 'u8', shape: [length], read }] as const;
     });
     await writeSafetensors(own, lazy, { metadata: {} });
+    onProgress?.(made, tensors.length);
     await rename(own, file);
   } catch (cause) {
     await rm(own, { force: true }).catch(() => {});
@@ -67,6 +68,7 @@ async function inMemory(
     onProgress?.(places.size, tensors.length);
     places.set(name, { bytes: await make() });
   }
+  onProgress?.(tensors.length, tensors.length);
   return places;
 }
 

@@ -2,7 +2,7 @@
 
 import { text as readAll } from 'node:stream/consumers';
 import { loadPicture, type Picture } from '../media/index.js';
-import { asSystem, Chat, load, type ReplyOptions } from '../model/index.js';
+import { asSystem, Chat, draftModel, LanguageSession, load, promptLookup, type ReplyOptions } from '../model/index.js';
 import type { Message } from '../text/messages.js';
 import { type Answer, answer, formatStats, speedOf, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
@@ -15,6 +15,8 @@ import { note, printable } from './terminal.js';
 export interface ChatOptions extends GlobalOptions, Omit<ReplyOptions, 'signal'> {
   readonly system?: string;
   readonly adapter?: string;
+  readonly lookup?: boolean;
+  readonly draft?: string;
   readonly json?: boolean;
   readonly stats?: boolean;
 }
@@ -29,20 +31,38 @@ export async function chat(source: string, given: readonly string[], options: Ch
   const model = await load(source, { ...(await loadOptions(options)), ...adapter });
   try {
     const session = await Chat.open(asSystem(model));
+    const draft = await openDraft(options);
+    const speculate = draft?.speculate ?? (options.lookup ? promptLookup() : undefined);
     const loaded = performance.now() - started;
     try {
-      if (prompt !== undefined) return await once(session, { prompt, pictures, loaded }, options);
+      const all = speculate ? { ...options, speculate } : options;
+      if (prompt !== undefined) return await once(session, { prompt, pictures, loaded }, all);
       const terminal = { input: process.stdin, output: process.stdout };
       const { system, stats = false } = options;
-      const settings = { ...settingsOf(options), ...(system === undefined ? {} : { system }) };
+      const settings = { ...settingsOf(all), ...(system === undefined ? {} : { system }) };
       await converse(session, terminal, { ...settings, stats, pictures });
       return 0;
     } finally {
       await session.close();
+      await draft?.close();
     }
   } finally {
     await model.close();
   }
+}
+
+/** The model that guesses for another, where one is named. */
+async function openDraft(options: ChatOptions) {
+  if (options.draft === undefined) return undefined;
+  const model = asSystem(await load(options.draft, await loadOptions(options)));
+  const session = await LanguageSession.open(model);
+  return {
+    speculate: draftModel(session),
+    async close() {
+      await session.close();
+      await model.close();
+    },
+  };
 }
 
 /** The prompt that another program gives; undefined where a person sits at a terminal. */
@@ -55,8 +75,8 @@ async function pipedPrompt(): Promise<string | undefined> {
 
 /** Only what was given: anything else is for the model's own settings to say. */
 export function settingsOf(options: ChatOptions): ReplyOptions {
-  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop } = options;
-  const all = { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop };
+  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, speculate } = options;
+  const all = { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, speculate };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 

@@ -20,6 +20,14 @@ export function createProgram(): Command {
     )
     .option('--library <path>', "another build of ONNX Runtime's shared library (or the variable QUINTET_ORT_LIBRARY)")
     .option('--threads <n>', 'threads inside one operator', whole(1))
+    .addOption(
+      new Option('--weights <form>', "how a language model's weights are held; auto keeps what the file has").choices([
+        'auto',
+        'f32',
+        'int8',
+        'int4',
+      ]),
+    )
     .option('--profile <file>', "write each operator's time, as Chrome's trace viewer reads it")
     .option('--offline', 'download nothing')
     .option('--debug', 'show stacks of errors')
@@ -61,6 +69,8 @@ function addChat(program: Command): void {
     .option('--seed <n>', 'of the draws', whole(0))
     .option('--stop <text>', 'end the answer before this text; may be given several times', repeatedly)
     .option('--adapter <folder>', "a LoRA adapter in PEFT's format")
+    .option('--lookup', 'guess what comes from what stood there before: the same answer, sooner where it repeats')
+    .option('--draft <model>', 'let a smaller model with the same vocabulary guess: the same answer, sooner')
     .option('--json', 'print one JSON object: text, tokens, end, timing')
     .option('--stats', 'print times and speed to the standard error')
     .addHelpText(

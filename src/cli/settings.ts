@@ -3,7 +3,7 @@
 import { extname } from 'node:path';
 import type { HubOptions } from '../checkpoint/index.js';
 import { hubOptionsFromEnvironment } from '../checkpoint/index.js';
-import type { LoadOptions } from '../model/index.js';
+import type { LoadOptions, WeightsOption } from '../model/index.js';
 import { defaultEngine, type Engine } from '../runtime/index.js';
 import { formatBytes } from './format.js';
 import { note, ProgressLine } from './terminal.js';
@@ -12,6 +12,7 @@ export interface GlobalOptions {
   readonly engine?: Engine['name'];
   readonly library?: string;
   readonly threads?: number;
+  readonly weights?: WeightsOption;
   readonly profile?: string;
   readonly offline?: boolean;
   readonly debug?: boolean;
@@ -22,7 +23,17 @@ export const libraryVariable = 'QUINTET_ORT_LIBRARY';
 
 /** How a command loads a model. */
 export async function loadOptions(options: GlobalOptions): Promise<LoadOptions & { readonly engine: Engine }> {
-  return { engine: await engineOf(options), hub: hubOptions(options) };
+  const { weights } = options;
+  const line = new ProgressLine();
+  return {
+    engine: await engineOf(options),
+    hub: hubOptions(options),
+    ...(weights === undefined ? {} : { weights }),
+    onPacking(made, total) {
+      line.show(`packing weights, once for this file: ${made} of ${total}`);
+      if (made === total) line.end();
+    },
+  };
 }
 
 async function engineOf({ engine, threads, profile, ...options }: GlobalOptions): Promise<Engine> {

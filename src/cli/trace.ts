@@ -39,6 +39,8 @@ export async function trace(source: string, options: TraceCommandOptions): Promi
   }
   const interrupt = onInterrupt();
   const model = await load(source, {
+    // For comparing numbers: blocks of integers are computed with as the numbers that they stand for.
+    weights: 'f32',
     ...(await loadOptions(options)),
     ...(adapter === undefined ? {} : { adapter }),
   });
