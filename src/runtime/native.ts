@@ -6,6 +6,7 @@ import type { Engine, RunOptions, Session, SessionOptions } from './engine.js';
 import { checkOpen, failure, stopped } from './failures.js';
 import { type Arrays, checkFeeds, type Sizes, shapeFrom, wantedOutputs } from './feeds.js';
 import { loadOrt, type OrtApi, type Pointer } from './native-api.js';
+import { type SharedSession, sessionKey, sharedSession } from './native-sharing.js';
 import { cNames, copyOf, cString, type Names, pointerArray, valueOfBytes, valueOver } from './native-values.js';
 import { placeWeights, type Weights } from './native-weights.js';
 
@@ -31,23 +32,44 @@ export function nativeEngine({ library, threads }: NativeOptions = {}): Engine {
 
 async function createSession(api: OrtApi, model: OnnxModel, options: SessionOptions): Promise<Session> {
   const weights = placeWeights(model);
-  const bytes = onnxBytes(model, weights.place);
+  const made = { model, bytes: onnxBytes(model, weights.place), weights };
+  const held = withoutGiven(model);
+  const key = sessionKey(api, made, options);
+  const shared = await sharedSession(api, { key, model: held }, () => makeSession(api, made, options));
+  return new NativeSession(api, held, shared, options.profile);
+}
+
+interface Made {
+  readonly model: OnnxModel;
+  readonly bytes: Uint8Array;
+  readonly weights: Weights;
+}
+
+async function makeSession(api: OrtApi, made: Made, options: SessionOptions): Promise<Pointer> {
+  const { model, bytes, weights } = made;
   const result = pointerArray([0n]);
-  const made = api.make('CreateSessionOptions');
+  const settings = api.make('CreateSessionOptions');
   const values: Pointer[] = [];
   try {
-    configure(api, made, options, weights.folder);
-    handOver(api, made, weights.handed, values);
-    const creating = api.callAsync('CreateSessionFromArray', api.environment, bytes, bytes.byteLength, made, result);
-    creations.set(creating, [bytes, weights, result]);
+    configure(api, settings, options, weights.folder);
+    handOver(api, settings, weights.handed, values);
+    const creating = api.callAsync(
+      'CreateSessionFromArray',
+      api.environment,
+      bytes,
+      bytes.byteLength,
+      settings,
+      result,
+    );
+    creations.set(creating, [made, result]);
     await creating.finally(() => creations.delete(creating));
     if (model.initializers.some(isGivenAway)) givenAway.register(model, api);
-    return new NativeSession(api, withoutGiven(model), result[0] as Pointer, options.profile);
+    return result[0] as Pointer;
   } catch (cause) {
     throw failure(model, cause);
   } finally {
     for (const value of values) api.release('ReleaseValue', value);
-    api.release('ReleaseSessionOptions', made);
+    api.release('ReleaseSessionOptions', settings);
   }
 }
 
@@ -134,7 +156,7 @@ class NativeSession implements Session {
     readonly api: OrtApi,
     /** Also holds the memory that the session reads its weights from. */
     readonly model: OnnxModel,
-    readonly pointer: Pointer,
+    readonly shared: SharedSession,
     readonly profile: string | undefined,
   ) {
     this.inputs = model.inputs.map(({ name }) => name);
@@ -210,7 +232,7 @@ class NativeSession implements Session {
     const stop = () => api.call('RunOptionsSetTerminate', options);
     signal?.addEventListener('abort', stop);
     try {
-      await api.callAsync('Run', this.pointer, options, ins, inputs, ins.length, outs, outs.length, outputs);
+      await api.callAsync('Run', this.shared.pointer, options, ins, inputs, ins.length, outs, outs.length, outputs);
     } catch (cause) {
       throw signal?.aborted ? stopped(this.model, cause) : failure(this.model, cause);
     } finally {
@@ -228,8 +250,8 @@ class NativeSession implements Session {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#running.keys());
     if (this.#last) this.#release(this.#last);
-    if (this.profile !== undefined) await moveProfile(this.api, this.pointer, this.profile);
-    await this.api.callAsync('ReleaseSession', this.pointer);
+    if (this.profile !== undefined) await moveProfile(this.api, this.shared.pointer, this.profile);
+    await this.shared.release();
   }
 
   #pointers(names: readonly string[]): BigUint64Array {

@@ -1,0 +1,74 @@
+/** Sessions of the same graph over the same files are one. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { add, constant, graph, input, matmul, parameter } from '../../src/graph/index.js';
+import { type Binding, lower } from '../../src/onnx/index.js';
+import { nativeEngine } from '../../src/runtime/native.js';
+import { type HostArray, hostArray, Random, toNumbers } from '../../src/tensor/index.js';
+
+const engine = nativeEngine();
+const size = 1024;
+const random = new Random(6);
+
+function weightsFile(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'quintet-sharing-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'weights.bin');
+  writeFileSync(file, new Uint8Array(Float32Array.from({ length: size * size }, () => random.normal()).buffer));
+  return file;
+}
+
+/** x W + c, where W lies in a file and c, larger than what is copied into graphs, in memory. */
+function model(file: string, shift = 0) {
+  const c = constant(
+    hostArray(
+      'f32',
+      [size],
+      Array.from({ length: size }, (_, i) => i + shift),
+    ),
+  );
+  const y = add(matmul(input('x', 'f32', ['B', size]), parameter('W', 'f32', [size, size])), c);
+  const source = { file, offset: 0, length: 4 * size * size };
+  return lower(graph('sharing', { y }), new Map<string, Binding>([['W', { dtype: 'f32', source }]]));
+}
+
+const x = hostArray(
+  'f32',
+  [1, size],
+  Array.from({ length: size }, () => random.normal()),
+);
+const residentMegabytes = (): number => process.memoryUsage.rss() / 2 ** 20;
+
+test('a second session of the same takes no memory, and lives on when the first is closed', async () => {
+  const file = weightsFile();
+  const first = await engine.createSession(model(file));
+  const expected = toNumbers((await first.run({ x })).y as HostArray);
+  const before = residentMegabytes();
+  const others = await Promise.all(Array.from({ length: 8 }, () => engine.createSession(model(file))));
+  // Eight copies would take 32 MiB.
+  expect(residentMegabytes() - before).toBeLessThan(16);
+  await first.close();
+  globalThis.gc?.();
+  for (const session of others) {
+    expect(toNumbers((await session.run({ x })).y as HostArray)).toEqual(expected);
+    await session.close();
+    await session.close();
+  }
+  await expect(first.run({ x })).rejects.toThrow('closed');
+});
+
+test('another constant, or a file with other contents, makes another session', async () => {
+  const file = weightsFile();
+  const first = await engine.createSession(model(file));
+  const [y] = toNumbers((await first.run({ x })).y as HostArray) as [number];
+  const shifted = await engine.createSession(model(file, 5));
+  expect(toNumbers((await shifted.run({ x })).y as HostArray)[0]).toBeCloseTo(y + 5, 2);
+  rmSync(file);
+  writeFileSync(file, new Uint8Array(4 * size * size));
+  expect(readFileSync(file).every((byte) => byte === 0)).toBe(true);
+  const changed = await engine.createSession(model(file));
+  expect(toNumbers((await changed.run({ x })).y as HostArray)[0]).toBe(0);
+  for (const session of [first, shifted, changed]) await session.close();
+});
