@@ -128,14 +128,16 @@ export function promptCache(): CachedContext {
     const group = heads / kvHeads;
     const filled = cacheNames(layer).past.map((name) => slice(input(name, 'f32', [1, kvHeads, 'S', width]), 2, 0, 'P'));
     const fresh = [splitHeads(k, kvHeads), splitHeads(v, kvHeads)] as const;
-    const [keys, values] = fresh.map((x, i) => concat([filled[i] as Tensor, x], 2)) as [Tensor, Tensor];
+    // Keys lie turned from here on: products with many of them at once read them faster so.
+    const keys = concat([transpose(filled[0] as Tensor), transpose(fresh[0])], 3);
+    const values = concat([filled[1] as Tensor, fresh[1]], 2);
     const queries = reshape(splitHeads(mul(q, scale ?? width ** -0.5), heads), [1, kvHeads, group, tokens, width]);
     const parts = masksOf(window).map((mask, part) => {
       const [from, to] = [mulDims(part, 'Q'), mulDims(part + 1, 'Q')];
       const end = addDims('P', to);
       // All heads of a group in one product: [1, G, (H/G) Q, K]
       const own = flatten(slice(queries, 3, from, to), 2, 3);
-      const scores = matmul(own, transpose(slice(keys, 2, 0, end)));
+      const scores = matmul(own, slice(keys, 3, 0, end));
       const grouped = reshape(scores, [1, kvHeads, group, 'Q', end]);
       const weights = reshape(softmax(add(grouped, mask)), scores.shape);
       return reshape(matmul(weights, slice(values, 2, 0, end)), [1, kvHeads, group, 'Q', width]);
