@@ -188,12 +188,21 @@ function addTrace(program: Command): void {
     .option('--want <names>', 'only these outputs, with commas between them; default all', names)
     .option('--generate <n>', 'also continue greedily by this many tokens: sequences', whole(1))
     .option('--gradients <patterns>', 'also gradients of the loss by these parameters: grad/<name>', names)
+    .option(
+      '--steps <n>',
+      'of a diffusion model, or of a scheduler_config.json: also the latents after each call',
+      whole(1),
+    )
+    .option('--scheduler <name>', "with --steps: another one, by diffusers' name or as a file of its settings")
+    .option('--guidance <g>', 'with --steps: how far to follow the prompt beyond the negative one', between(0))
+    .option('--eta <e>', "with --steps: the part of DDPM's noise that DDIM adds", between(0, 1))
     .option('--adapter <folder>', "a LoRA adapter in PEFT's format")
     .addHelpText(
       'after',
       `
 The loss is the model's own where there are labels; otherwise the outputs, weighed by tensors among the inputs
-that are called upstream_<output>, are summed up.${examples(
+that are called upstream_<output>, are summed up. With --steps the inputs are noise, noises, prompt_ids or
+prompt_embeds, and negative_prompt_ids or negative_prompt_embeds.${examples(
         'quintet trace ./model --inputs in.safetensors --outputs out.safetensors --generate 16',
         'quintet trace ./model --messages chat.json --outputs out.safetensors --want logits,image_features',
         "quintet trace ./model --inputs in.safetensors --outputs out.safetensors --gradients 'multi_modal_projector.**'",

@@ -6,23 +6,25 @@ import {
   continueGreedily,
   createProcessor,
   Drawer,
+  isLatentDiffusion,
   isSystem,
   load,
   type Model,
   traceNetwork,
 } from '../model/index.js';
 import { realTokens } from '../model/prompt.js';
-import type { HostArrays, System } from '../system/index.js';
+import type { HostArrays, LatentDiffusion, System } from '../system/index.js';
 import { castArray, type HostArray, hostArray, QuintetError, sizeOf } from '../tensor/index.js';
 import { UsageError } from './failures.js';
 import { formatTable } from './format.js';
 import { onInterrupt } from './interrupt.js';
 import { processMessages } from './processed.js';
 import { type ReferenceNames, referenceNames, renamed } from './reference-names.js';
+import { isSchedulerFile, type SamplingSettings, samplingInputs, tracePainting, traceScheduler } from './sampling.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { note } from './terminal.js';
 
-export interface TraceCommandOptions extends GlobalOptions {
+export interface TraceCommandOptions extends GlobalOptions, SamplingSettings {
   readonly inputs?: string;
   readonly messages?: string;
   readonly outputs: string;
@@ -33,10 +35,20 @@ export interface TraceCommandOptions extends GlobalOptions {
 }
 
 export async function trace(source: string, options: TraceCommandOptions): Promise<void> {
-  const { inputs, messages, outputs, adapter } = options;
+  const { inputs, messages, outputs, want } = options;
   if ((inputs === undefined) === (messages === undefined)) {
     throw new UsageError('give either --inputs FILE or --messages FILE');
   }
+  const alone = isSchedulerFile(source) && inputs !== undefined;
+  const all = alone
+    ? chosen(await traceScheduler(source, await readTensors(inputs), options), want)
+    : await traceModel(source, options);
+  await writeSafetensors(outputs, Object.entries(all));
+  note(`${outputs}\n${summary(all)}`);
+}
+
+async function traceModel(source: string, options: TraceCommandOptions): Promise<HostArrays> {
+  const { inputs, messages, adapter } = options;
   const interrupt = onInterrupt();
   const model = await load(source, {
     // For comparing numbers: blocks of integers are computed with as the numbers that they stand for.
@@ -47,9 +59,7 @@ export async function trace(source: string, options: TraceCommandOptions): Promi
   try {
     const given = inputs === undefined ? await processMessages(model, messages as string) : await readTensors(inputs);
     const processed = inputs === undefined ? under('processed', given) : {};
-    const all = { ...chosen(processed, options.want), ...(await traced(model, given, options, interrupt.signal)) };
-    await writeSafetensors(outputs, Object.entries(all));
-    note(`${outputs}\n${summary(all)}`);
+    return { ...chosen(processed, options.want), ...(await traced(model, given, options, interrupt.signal)) };
   } finally {
     interrupt.forget();
     await model.close();
@@ -128,11 +138,12 @@ async function tracedParts(
   model: Model,
   given: HostArrays,
   { outputs, passes }: ReferenceNames,
-  { want, gradients }: TraceCommandOptions,
+  { want, gradients, ...settings }: TraceCommandOptions,
   signal: AbortSignal,
 ): Promise<HostArrays> {
   const known = passes.flat();
-  const others = Object.keys(given).filter((name) => !known.includes(name) && !name.startsWith('upstream'));
+  const taken = settings.steps === undefined ? known : [...known, ...samplingInputs];
+  const others = Object.keys(given).filter((name) => !taken.includes(name) && !name.startsWith('upstream'));
   if (others.length > 0) note(`No network takes ${others.join(', ')}.`);
   const complete = completed(model, given);
   let all: HostArrays = {};
@@ -142,7 +153,9 @@ async function tracedParts(
     const options = { signal, ...(gradients ? { gradients } : {}) };
     all = { ...all, ...renamed(await traceNetwork(model, Object.fromEntries(own), options), outputs) };
   }
-  return chosen(all, want);
+  if (!isLatentDiffusion(model.network)) return chosen(all, want);
+  const painted = await tracePainting(model as Model<LatentDiffusion>, given, settings, signal);
+  return chosen({ ...all, ...painted }, want);
 }
 
 /** The inputs in the types that the graph has them in; without a mask every token is real. */

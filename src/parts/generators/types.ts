@@ -89,6 +89,8 @@ export type Latents = Float32Array<ArrayBuffer>;
 export interface Sampler {
   /** Moments at which the denoiser is asked; some methods ask more often than there are steps. */
   readonly times: readonly number[];
+  /** Where noise is told by its standard deviation: that at each of `times`, and where the last call leads. */
+  readonly sigmas?: readonly number[];
   /** What standard normal noise is multiplied by to start. */
   readonly start: number;
   /** What the denoiser is shown at call i. */

@@ -46,6 +46,7 @@ export const dpmSolver: Scheduler = (config) => {
     let answers: Latents[] = [];
     return {
       times,
+      sigmas,
       start: 1,
       shown: unchanged,
       step(i, predicted, latents, noise) {

@@ -12,6 +12,7 @@ export const euler: Scheduler = (config) => {
     const { times, sigmas } = plan(steps);
     return {
       times,
+      sigmas,
       start: startOf(sigmas[0] as number, spacing),
       shown: (i, latents) => shownAt(sigmas[i] as number, latents),
       step(i, predicted, latents) {

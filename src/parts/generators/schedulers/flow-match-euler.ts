@@ -26,6 +26,7 @@ export const flowMatchEuler: Scheduler = (config) => {
     const sigmas = [...plain.map(Math.fround), 0];
     return {
       times: plain.map((sigma) => Math.fround(Math.fround(sigma) * total)),
+      sigmas,
       start: 1,
       shown: unchanged,
       step(i, predicted, latents, noise) {

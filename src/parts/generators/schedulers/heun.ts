@@ -16,6 +16,10 @@ export const heun: Scheduler = (config) => {
     let first: { readonly latents: Latents; readonly slope: Latents } | undefined;
     return {
       times: times.flatMap((time, i) => (i === 0 ? [time] : [time, time])),
+      sigmas: [
+        ...sigmas.slice(0, -1).flatMap((sigma, i) => (i === 0 ? [sigma] : [sigma, sigma])),
+        sigmas.at(-1) as number,
+      ],
       start: startOf(sigmas[0] as number, spacing),
       shown: (i, latents) => shownAt(sigmas[asked(i)] as number, latents),
       step(i, predicted, latents) {

@@ -36,6 +36,7 @@ export const uniPc: Scheduler = (config) => {
     let before: { readonly latents: Latents; readonly order: number } | undefined;
     return {
       times,
+      sigmas,
       start: 1,
       shown: unchanged,
       step(i, predicted, shown) {
