@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'aborted'
   | 'numeric' // a loss or logit that is not finite
   | 'data' // a training example
+  | 'constraint' // a schema, pattern or list of choices that answers cannot be held to
   | 'unsupported';
 
 export interface ErrorDetails {

@@ -23,8 +23,8 @@ export interface TextStream {
 
 export interface TokenDecoder {
   stream(): TextStream;
-  /** The bytes that a token stands for in the middle of a text. */
-  bytes(token: string): Uint8Array;
+  /** The bytes that a token stands for in the middle of a text, or at its beginning. */
+  bytes(token: string, isFirst: boolean): Uint8Array;
 }
 
 /** A decoder as it stands in the file. `fused` says that the tokens before it were joined, so that it sees a single one. */
@@ -58,24 +58,26 @@ export function tokenDecoder(spec: unknown, at: string, last?: () => TextStage):
   const names = specs.map((step) => step.text('type'));
   return {
     stream: () => connect([...makers, ...(last === undefined ? [] : [last])].map((make) => make())),
-    bytes(token) {
+    bytes(token, isFirst) {
       if (names.includes('ByteLevel')) return bytesOfChars(token);
       const byte = names.includes('ByteFallback') ? byteOf(token) : undefined;
-      if (byte !== undefined) return Uint8Array.of(byte);
-      return new TextEncoder().encode(inTheMiddle(makers, token));
+      // A space at the beginning may be taken away.
+      if (byte !== undefined && !(isFirst && byte === 0x20)) return Uint8Array.of(byte);
+      return new TextEncoder().encode(textAfter(makers, isFirst ? [] : ['a'], token));
     },
   };
 }
 
-/** The text of a token between two others: what "a" and "b" alone do not account for. */
-function inTheMiddle(makers: readonly (() => TextStage)[], token: string): string {
+/** The text of a token between others: what those and a "b" after it alone do not account for. */
+function textAfter(makers: readonly (() => TextStage)[], before: readonly string[], token: string): string {
   const decode = (tokens: readonly string[]): string => {
     const stream = connect(makers.map((make) => make()));
     return tokens.map(stream.push).join('') + stream.flush();
   };
+  const left = before.join('').length;
   const right = decode(['a', 'b']).length - 'a'.length;
-  const whole = decode(['a', token, 'b']);
-  return whole.slice('a'.length, whole.length - right);
+  const whole = decode([...before, token, 'b']);
+  return whole.slice(left, whole.length - right);
 }
 
 function connect(stages: readonly TextStage[]): TextStream {

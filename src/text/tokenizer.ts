@@ -45,8 +45,8 @@ export interface Tokenizer {
   decode(ids: Iterable<number>, options?: { readonly skipSpecial?: boolean }): string;
   idOf(token: string): number | undefined;
   tokenOf(id: number): string | undefined;
-  /** The bytes a token stands for in the middle of a text; none for an unknown id. */
-  bytesOf(id: number): Uint8Array;
+  /** The bytes a token stands for in the middle of a text, or as its `first` token; none for an unknown id. */
+  bytesOf(id: number, options?: { readonly first?: boolean }): Uint8Array;
   /** Whether `decode` leaves the token out under `skipSpecial`. */
   isSpecial(id: number): boolean;
   /** Tokens to text, one after another. */
@@ -132,7 +132,8 @@ export function createTokenizer(json: unknown, config: unknown = {}, at = 'token
     },
     idOf,
     tokenOf,
-    bytesOf: (id) => (tokens[id] === undefined ? new Uint8Array() : decoder.bytes(tokens[id])),
+    bytesOf: (id, { first = false } = {}) =>
+      tokens[id] === undefined ? new Uint8Array() : decoder.bytes(tokens[id], first),
     isSpecial,
     textStream,
   };

@@ -1,0 +1,206 @@
+/**
+ * Which tokens may come next: the tree of a vocabulary is walked together with the machine, and what is found is remembered
+ * by the machine's state.
+ */
+import { QuintetError } from '../../tensor/index.js';
+import { createMachine, type Machine } from './machine.js';
+import type { Program } from './program.js';
+import type { ByteTree, Vocabulary } from './vocabulary.js';
+
+/** One answer that is held to a constraint. */
+export interface Constraint {
+  /**
+   * The tokens that may come next, a bit for each id: id i is bit i & 31 of number i >> 5. Never empty. Valid until the next call.
+   */
+  allowed(): Uint32Array;
+  /** One of them was chosen. */
+  accept(id: number): void;
+  /** Whether nothing may follow: the answer is whole. */
+  readonly done: boolean;
+}
+
+/** Steps of the machine for one mask; the largest vocabularies and schemas take a hundredth of them. */
+const fuelPerMask = 2e7;
+/** Bytes of remembered masks. */
+const mostMaskBytes = 2 ** 25;
+/** States after which everything remembered is forgotten. */
+const enoughStates = 2 ** 14;
+/** Masks that are made to find out whether a token leads into a dead end, where a vocabulary lacks characters. */
+const mostLookahead = 4096;
+
+/** Begins answers over a vocabulary, any number at a time. `ends` are the tokens that may follow a whole answer. */
+export function createMasks(program: Program, vocabulary: Vocabulary, ends: readonly number[]): () => Constraint {
+  let remembered = remember(program, vocabulary, ends);
+
+  return () => {
+    const bytes: number[] = [];
+    let own = remembered;
+    let state = own.machine.start;
+    /** The state in what is remembered now, which may have been begun anew. */
+    const catchUp = (): void => {
+      if (remembered.machine.size > enoughStates) remembered = remember(program, vocabulary, ends);
+      remembered.machine.fuel = fuelPerMask;
+      if (own === remembered) return;
+      own = remembered;
+      state = bytes.reduce(stepped(own.machine), own.machine.start);
+    };
+    const isFirst = (): boolean => bytes.length === 0;
+    return {
+      allowed() {
+        catchUp();
+        return own.mask(state, isFirst());
+      },
+      accept(id) {
+        catchUp();
+        const added = vocabulary.bytesOf(id, isFirst());
+        const next = added.reduce(stepped(own.machine), state);
+        if (next < 0 || added.length === 0) throw new QuintetError('constraint', `token ${id} may not come next`);
+        for (const byte of added) bytes.push(byte);
+        state = next;
+      },
+      get done() {
+        return own.machine.isLast(state);
+      },
+    };
+  };
+}
+
+const stepped =
+  (machine: Machine) =>
+  (state: number, byte: number): number =>
+    state < 0 ? state : machine.step(state, byte);
+
+/** A machine, and the masks of its states. */
+function remember(program: Program, vocabulary: Vocabulary, ends: readonly number[]) {
+  const machine = createMachine(program);
+  const masks = new Map<number, Uint32Array>();
+  const words = Math.ceil(Math.max(vocabulary.size, ...ends.map((id) => id + 1)) / 32);
+  const most = Math.max(16, Math.floor(mostMaskBytes / (4 * words)));
+  const leads = vocabulary.complete ? undefined : wayOut(machine, vocabulary);
+
+  function make(state: number, isFirst: boolean): Uint32Array {
+    const mask = new Uint32Array(words);
+    const tree = isFirst ? vocabulary.first : vocabulary.later;
+    const allow = (from: number, to: number): void => {
+      for (let i = from; i < to; i++) {
+        const id = tree.ids[i] as number;
+        mask[id >> 5] = (mask[id >> 5] as number) | (1 << (id & 31));
+      }
+    };
+    if (leads) walk(machine, tree, state, (from, to, next) => void (leads(next) && allow(from, to)));
+    else walkFreely(machine, tree, state, allow);
+    for (const id of ends) {
+      const bit = 1 << (id & 31);
+      const word = mask[id >> 5] as number;
+      mask[id >> 5] = machine.accepts(state) ? word | bit : word & ~bit;
+    }
+    if (mask.some((word) => word !== 0)) return mask;
+    throw new QuintetError('constraint', 'no token of the vocabulary goes on as the constraint wants', {
+      hint: machine.accepts(state)
+        ? 'the answer is whole, but there is no token to end it with'
+        : "the model's vocabulary lacks characters that the answer needs",
+    });
+  }
+
+  return {
+    machine,
+    mask(state: number, isFirst: boolean): Uint32Array {
+      const key = 2 * state + (isFirst ? 1 : 0);
+      let mask = masks.get(key);
+      if (mask === undefined) {
+        mask = make(state, isFirst);
+        const oldest = masks.size >= most ? masks.keys().next().value : undefined;
+        if (oldest !== undefined) masks.delete(oldest);
+      } else masks.delete(key); // to be put last again
+      masks.set(key, mask);
+      return mask;
+    },
+  };
+}
+
+/** Finds the tokens that may follow a state, as ranges of the tree's ids with the state that each leads to. */
+function walk(
+  machine: Machine,
+  { bytes, depths, ends, firstId, deepest }: ByteTree,
+  start: number,
+  found: (from: number, to: number, state: number) => void,
+): void {
+  const states = new Int32Array(deepest + 1);
+  states[0] = start;
+  for (let node = 0; node < bytes.length; ) {
+    const depth = depths[node] as number;
+    const next = machine.step(states[depth] as number, bytes[node] as number);
+    if (next < 0) {
+      node = ends[node] as number;
+      continue;
+    }
+    states[depth + 1] = next;
+    const [from, to] = [firstId[node] as number, firstId[node + 1] as number];
+    if (from < to) found(from, to, next);
+    node++;
+  }
+}
+
+/** The same without the states: where any plain characters may follow, a branch of such is taken whole. */
+function walkFreely(
+  machine: Machine,
+  { bytes, depths, ends, firstId, plainRuns, deepest }: ByteTree,
+  start: number,
+  found: (from: number, to: number) => void,
+): void {
+  const states = new Int32Array(deepest + 1);
+  states[0] = start;
+  for (let node = 0; node < bytes.length; ) {
+    const depth = depths[node] as number;
+    const state = states[depth] as number;
+    const end = ends[node] as number;
+    if ((plainRuns[node] as number) <= machine.freedom(state)) {
+      found(firstId[node] as number, firstId[end] as number);
+      node = end;
+      continue;
+    }
+    const next = machine.step(state, bytes[node] as number);
+    if (next < 0) {
+      node = end;
+      continue;
+    }
+    states[depth + 1] = next;
+    found(firstId[node] as number, firstId[node + 1] as number);
+    node++;
+  }
+}
+
+/**
+ * Whether tokens lead from a state to the end of an answer. A vocabulary without bytes cannot spell every text, so that what the
+ * machine allows may still be a dead end. Known answers are remembered; beyond the limit it is taken for granted.
+ */
+function wayOut(machine: Machine, { later }: Vocabulary): (state: number) => boolean {
+  const known = new Map<number, boolean>();
+  return (start) => {
+    const decided = known.get(start);
+    if (decided !== undefined) return decided;
+    const path: { readonly state: number; readonly next: number[] }[] = [];
+    const seen = new Set<number>();
+    const enter = (state: number): void => {
+      seen.add(state);
+      const next = new Set<number>();
+      walk(machine, later, state, (_from, _to, reached) => next.add(reached));
+      path.push({ state, next: [...next] });
+    };
+    const isOut = (state: number): boolean => machine.accepts(state) || known.get(state) === true;
+    let leads = isOut(start);
+    if (!leads) enter(start);
+    for (let top = path.at(-1); !leads && top !== undefined; top = path.at(-1)) {
+      leads = top.next.some(isOut) || seen.size > mostLookahead;
+      const next = top.next.pop();
+      if (leads) break;
+      if (next === undefined) path.pop();
+      else if (!seen.has(next) && known.get(next) === undefined) enter(next);
+    }
+    // Everything on the way leads out; if nothing does, nothing that was seen does.
+    if (leads) for (const { state } of path) known.set(state, true);
+    else for (const state of seen) known.set(state, false);
+    known.set(start, leads);
+    return leads;
+  };
+}
