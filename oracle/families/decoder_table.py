@@ -99,6 +99,18 @@ DECODERS = {
             rms_norm_eps=1e-5,
         ),
     ),
+    "mixtral": Entry(
+        "decoders",
+        "Mixtral: of four experts in every layer each token is sent to two, own names of their matrices",
+        1021,
+        partial(
+            decoders.decoder,
+            family="mixtral",
+            style="mistral",
+            sizes=layers(16, 20, 2, 2, num_key_value_heads=1, num_local_experts=4),
+            max_position_embeddings=128,
+        ),
+    ),
     "phi3": Entry(
         "decoders",
         "Phi-3: queries, keys and values in one matrix, gate and up in another; half of each head turned; LongRoPE, "

@@ -6,6 +6,7 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaForCausalLM,
     MistralForCausalLM,
+    MixtralForCausalLM,
     Phi3ForCausalLM,
     Qwen2ForCausalLM,
     Qwen3ForCausalLM,
@@ -105,8 +106,11 @@ CLASSES = {
     "qwen2": Qwen2ForCausalLM,
     "qwen3": Qwen3ForCausalLM,
     "mistral": MistralForCausalLM,
+    "mixtral": MixtralForCausalLM,
     "phi3": Phi3ForCausalLM,
 }
+# What routes to experts is called otherwise in files; kit.weights separates the experts themselves.
+EXPERTS = ((r"(model\.layers\.\d+\.)mlp\.gate", r"\1block_sparse_moe.gate"),)
 CHATS = {
     "qwen2": ([user("How many birds?")], [[user("Draw the moon")], [user("I've 134!")]]),
     "qwen3": (
@@ -167,6 +171,7 @@ def decoder(
         tokenizer,
         set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder),
         dtype=dtype,
+        renaming=EXPERTS if family == "mixtral" else (),
         gains={"lm_head": 3, "q_proj|k_proj|qkv_proj": 1.5, "o_proj|down_proj": 1.6},
         generation={
             "bos_token_id": ids["bos"],

@@ -59,6 +59,19 @@ def published(name: str, renaming: Renaming) -> str:
     return name
 
 
+def separate(name: str, value: torch.Tensor, renaming: Renaming) -> list[tuple[str, torch.Tensor]]:
+    """What published files hold of a parameter: transformers keeps experts in one tensor, gate above up, files each matrix."""
+    fused = re.fullmatch(r"(.*)\.mlp\.experts\.(gate_up_proj|down_proj)", name)
+    if fused is None:
+        return [(published(name, renaming), value)]
+    names = ("w2",) if fused[2] == "down_proj" else ("w1", "w3")
+    return [
+        (f"{fused[1]}.block_sparse_moe.experts.{expert}.{one}.weight", matrix)
+        for expert, matrices in enumerate(value)
+        for one, matrix in zip(names, matrices.chunk(len(names)), strict=True)
+    ]
+
+
 def save_checkpoint(
     fixture: FixtureFolder,
     model,
@@ -72,7 +85,8 @@ def save_checkpoint(
 ) -> None:
     """Writes config.json and the weights, in one file or in `shards` files with an index; a tied tensor is written once."""
     folder = folder or fixture.model
-    tensors = {published(name, renaming): value for name, value in model.named_parameters()} | (extra or {})
+    tensors = dict(part for name, value in model.named_parameters() for part in separate(name, value, renaming))
+    tensors |= extra or {}
     if dtype is not None:
         tensors = {name: value.to(dtype) if value.is_floating_point() else value for name, value in tensors.items()}
     tensors = stored(dict(sorted(tensors.items())))
@@ -102,7 +116,8 @@ def gradients(fixture: FixtureFolder, model, renaming: Renaming = ()) -> dict:
         if parameter.grad is None:
             missed.append(published(name, renaming))
         else:
-            reached[f"grad/{published(name, renaming)}"] = parameter.grad.clone()
+            for part, gradient in separate(name, parameter.grad, renaming):
+                reached[f"grad/{part}"] = gradient.clone()
     if missed:
         fixture.info["no_gradient"] = missed
     return reached

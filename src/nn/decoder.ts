@@ -3,7 +3,7 @@
  *
  * B batch, T tokens, D width, H heads, G key-value heads, K head width
  */
-import { mul, reshape, slice, split, type Tensor } from '../graph/index.js';
+import { add, cast, div, equal, mul, reshape, slice, softmax, split, sum, type Tensor, topK } from '../graph/index.js';
 import { type ActivationName, activations } from './activations.js';
 import { linear, linears } from './layers.js';
 import type { Params } from './params.js';
@@ -89,4 +89,34 @@ export function gatedPerceptron(
       );
   const opened = mul(activations[activation](gate as Tensor), up as Tensor);
   return linear(p.at('down_proj'), opened, x.size(-1), { bias });
+}
+
+export interface SparsePerceptronOptions extends GatedPerceptronOptions {
+  readonly experts: number;
+  /** How many of them each token is sent to. */
+  readonly chosen: number;
+}
+
+/**
+ * Gated perceptrons `experts.N` (w1 the gate, w3 up, w2 down), of which `gate` chooses some for each token; their results
+ * are weighed by its scores, softmax over the chosen ones. Every expert is computed for every token, and counts nothing
+ * where it was not chosen: how many tokens choose an expert is not known before the graph runs. Shazeer et al.,
+ * "Outrageously Large Neural Networks", 2017, https://arxiv.org/abs/1701.06538. x [B, T, D] -> [B, T, D]
+ */
+export function sparsePerceptron(p: Params, x: Tensor, options: SparsePerceptronOptions): Tensor {
+  const { experts, chosen, hidden, activation } = options;
+  const { values, indices } = topK(softmax(linear(p.at('gate'), x, experts, { bias: false })), chosen);
+  const shares = div(values, sum(values, [-1], { keep: true })); // [B, T, chosen]
+  const weighed = Array.from({ length: experts }, (_, expert) => {
+    const at = p.at('experts', expert);
+    const layers = [
+      ['w1', hidden],
+      ['w3', hidden],
+    ] as const;
+    const [gate, up] = linears(at, x, layers, { bias: false }) as [Tensor, Tensor];
+    const result = linear(at.at('w2'), mul(activations[activation](gate), up), x.size(-1), { bias: false });
+    const share = sum(mul(shares, cast(equal(indices, expert), 'f32')), [-1], { keep: true });
+    return mul(result, share);
+  });
+  return weighed.reduce((all, one) => add(all, one));
 }

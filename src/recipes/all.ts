@@ -10,6 +10,7 @@ export { janus } from './janus.js';
 export { llama } from './llama.js';
 export { llava15 } from './llava-1.5.js';
 export { mistral } from './mistral.js';
+export { mixtral } from './mixtral.js';
 export { nano } from './nano.js';
 export { opt } from './opt.js';
 export { phi3 } from './phi3.js';

@@ -53,9 +53,12 @@ type Windows = Pick<DecoderConfig, 'window' | 'windowed'>;
 export interface DecoderHalves {
   attention(p: Params, x: Tensor, options: RotaryAttentionOptions): Tensor;
   perceptron(p: Params, x: Tensor, options: GatedPerceptronOptions): Tensor;
+  /** The scope of the perceptron; default `mlp`. */
+  readonly perceptronName?: string;
 }
 
-export function decoder(config: DecoderConfig, { attention, perceptron }: DecoderHalves): Backbone {
+export function decoder(config: DecoderConfig, halves: DecoderHalves): Backbone {
+  const { attention, perceptron, perceptronName = 'mlp' } = halves;
   const { width, depth, heads, kvHeads = heads, headWidth = width / heads, hidden, vocab } = config;
   const { context: longest = 2048, rotary = { theta: 10000 }, epsilon = 1e-6, activation = 'silu' } = config;
   const windowOf = (layer: number) =>
@@ -78,7 +81,7 @@ export function decoder(config: DecoderConfig, { attention, perceptron }: Decode
         const seen = rmsNorm(at.at('input_layernorm'), x, epsilon);
         x = add(x, attention(at.at('self_attn'), seen, { heads, kvHeads, headWidth, angles, attend }));
         const mixed = rmsNorm(at.at('post_attention_layernorm'), x, epsilon);
-        x = add(x, perceptron(at.at('mlp'), mixed, { hidden, activation }));
+        x = add(x, perceptron(at.at(perceptronName), mixed, { hidden, activation }));
       }
       return rmsNorm(p.at('model', 'norm'), x, epsilon);
     },
@@ -101,13 +104,15 @@ export interface DecoderDefaults {
   readonly head_dim?: number;
   /** Default 1e-6. */
   readonly rms_norm_eps?: number;
+  /** Default 10000. */
+  readonly rope_theta?: number;
 }
 
 /** The fields of a published `config.json` that the families share. */
 export function readDecoder(config: Fields, defaults: DecoderDefaults): Required<Omit<DecoderConfig, keyof Windows>> {
   const width = config.whole('hidden_size', defaults.hidden_size);
   const heads = config.whole('num_attention_heads', 32);
-  const { max_position_embeddings: context } = defaults;
+  const { max_position_embeddings: context, rope_theta: theta = 10000 } = defaults;
   return {
     width,
     depth: config.whole('num_hidden_layers', 32),
@@ -117,7 +122,7 @@ export function readDecoder(config: Fields, defaults: DecoderDefaults): Required
     hidden: config.whole('intermediate_size', defaults.intermediate_size),
     vocab: config.whole('vocab_size', defaults.vocab_size),
     context: readContext(config, context),
-    rotary: readRotary(config, { context }),
+    rotary: readRotary(config, { context, theta }),
     epsilon: config.number('rms_norm_eps', defaults.rms_norm_eps ?? 1e-6),
     activation: activationOf(config, 'hidden_act', 'silu'),
     tied: config.flag('tie_word_embeddings', false),

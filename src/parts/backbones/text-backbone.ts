@@ -5,6 +5,7 @@ import type { Backbone } from '../types.js';
 import { gpt2, readGpt2 } from './gpt2.js';
 import { llama, readLlama } from './llama.js';
 import { mistral, readMistral } from './mistral.js';
+import { mixtral, readMixtral } from './mixtral.js';
 import { opt, readOpt } from './opt.js';
 import { phi3, readPhi3 } from './phi3.js';
 import { qwen2, readQwen2 } from './qwen2.js';
@@ -21,6 +22,7 @@ const families: Readonly<Record<string, (config: Fields, decided: Decided) => Ba
   gpt2: (config, decided) => gpt2({ ...readGpt2(config), ...decided }),
   llama: (config, decided) => llama({ ...readLlama(config), ...decided }),
   mistral: (config, decided) => mistral({ ...readMistral(config), ...decided }),
+  mixtral: (config, decided) => mixtral({ ...readMixtral(config), ...decided }),
   opt: (config, decided) => opt({ ...readOpt(config), ...decided }),
   phi3: (config, decided) => phi3({ ...readPhi3(config), ...decided }),
   qwen2: (config, decided) => qwen2({ ...readQwen2(config), ...decided }),
