@@ -31,6 +31,9 @@ export interface PromptPart {
 }
 
 export class PromptSession {
+  /** Where the last run of the longest kind wrote its keys and values, for the next one; absent while they are read. */
+  #spare: Readonly<Record<string, HostArray>> | undefined;
+
   private constructor(
     private readonly session: Session,
     private readonly width: number,
@@ -59,7 +62,9 @@ export class PromptSession {
     };
     const all = { ...given, ...cache.arrays };
     const feeds = Object.fromEntries(this.session.inputs.map((name) => [name, all[name] as HostArray]));
-    const fresh = await this.session.run(feeds, signal ? { signal } : {});
+    const into = ids.length === mostTokens ? this.#spare : undefined;
+    if (into) this.#spare = undefined;
+    const fresh = await this.session.run(feeds, { ...(into ? { into } : {}), ...(signal ? { signal } : {}) });
     for (const layer of cacheLayers(cache)) {
       const { past, present } = cacheNames(layer);
       for (const [i, name] of past.entries()) {
@@ -67,6 +72,7 @@ export class PromptSession {
       }
     }
     cache.lengths = [before + ids.length];
+    if (ids.length === mostTokens) this.#spare = fresh;
   }
 
   close(): Promise<void> {
