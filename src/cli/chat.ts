@@ -8,7 +8,7 @@ import { type Answer, answer, formatStats, speedOf, userMessage } from './answer
 import { picturesAndPrompt } from './arguments.js';
 import { converse } from './conversation.js';
 import { exitCodes, UsageError } from './failures.js';
-import { onInterrupt } from './interrupt.js';
+import { interruptible, onInterrupt } from './interrupt.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { note, printable } from './terminal.js';
 
@@ -28,7 +28,9 @@ export async function chat(source: string, given: readonly string[], options: Ch
   const started = performance.now();
   const pictures = await Promise.all(paths.map((path) => loadPicture(path)));
   const adapter = options.adapter === undefined ? {} : { adapter: options.adapter };
-  const model = await load(source, { ...(await loadOptions(options)), ...adapter });
+  const model = await interruptible(async (signal) =>
+    load(source, { ...(await loadOptions(options, signal)), ...adapter }),
+  );
   try {
     const session = await Chat.open(asSystem(model));
     const draft = await openDraft(options);
@@ -54,7 +56,8 @@ export async function chat(source: string, given: readonly string[], options: Ch
 /** The model that guesses for another, where one is named. */
 async function openDraft(options: ChatOptions) {
   if (options.draft === undefined) return undefined;
-  const model = asSystem(await load(options.draft, await loadOptions(options)));
+  const source = options.draft;
+  const model = asSystem(await interruptible(async (signal) => load(source, await loadOptions(options, signal))));
   const session = await LanguageSession.open(model);
   return {
     speculate: draftModel(session),

@@ -31,7 +31,7 @@ export async function demo(given: readonly string[], options: GlobalOptions, fol
   const { pictures: paths, prompt = 'Describe the picture.' } = await picturesAndPrompt(given);
   const shown = paths.length > 0 ? paths : [join(folder, 'samples/scene.png')];
   const interrupt = onInterrupt();
-  const model = asSystem(await load(folder, await loadOptions(options)));
+  const model = asSystem(await load(folder, await loadOptions(options, interrupt.signal)));
   try {
     const chat = await Chat.open(model);
     const count = formatCount(parameterCount(model.declarations.values()));

@@ -22,7 +22,7 @@ export interface DrawCommandOptions extends GlobalOptions {
 export async function draw(source: string, prompt: string, options: DrawCommandOptions): Promise<void> {
   const interrupt = onInterrupt();
   const line = new ProgressLine();
-  const model = await load(source, await loadOptions(options));
+  const model = await load(source, await loadOptions(options, interrupt.signal));
   try {
     const painting = isLatentDiffusion(model.network);
     refuseOthers(options, painting);

@@ -6,6 +6,7 @@ import { inputTensors, type Network } from '../system/index.js';
 import { formatShape } from '../tensor/index.js';
 import { type Description, describe, type StageDescription } from './description.js';
 import { formatBytes, formatCount, formatTable } from './format.js';
+import { interruptible } from './interrupt.js';
 import { type GlobalOptions, hubOptions } from './settings.js';
 import { bold } from './terminal.js';
 
@@ -17,7 +18,9 @@ export interface InfoOptions extends GlobalOptions {
 }
 
 export async function info(source: string, options: InfoOptions): Promise<void> {
-  const { network, declarations, description } = await describe(source, options.size, hubOptions(options));
+  const { network, declarations, description } = await interruptible((signal) =>
+    describe(source, options.size, hubOptions(options, signal)),
+  );
   const { json = false, parameters = false } = options;
   if (options.graph) process.stdout.write(graphText(network));
   else if (json) process.stdout.write(`${JSON.stringify(asJson(description, declarations, parameters), null, 2)}\n`);

@@ -8,6 +8,18 @@ export interface Interrupt {
   forget(): void;
 }
 
+/** Does what Ctrl-C may end. */
+export async function interruptible<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { signal, forget } = onInterrupt();
+  try {
+    const result = await action(signal);
+    signal.throwIfAborted();
+    return result;
+  } finally {
+    forget();
+  }
+}
+
 export function onInterrupt(said?: () => void): Interrupt {
   const controller = new AbortController();
   const listener = (): void => {

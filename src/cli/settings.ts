@@ -21,13 +21,16 @@ export interface GlobalOptions {
 /** Names another build of ONNX Runtime, as `--library` does. */
 export const libraryVariable = 'QUINTET_ORT_LIBRARY';
 
-/** How a command loads a model. */
-export async function loadOptions(options: GlobalOptions): Promise<LoadOptions & { readonly engine: Engine }> {
+/** How a command loads a model; the signal ends a download, of which the next one goes on from what came. */
+export async function loadOptions(
+  options: GlobalOptions,
+  signal: AbortSignal,
+): Promise<LoadOptions & { readonly engine: Engine }> {
   const { weights } = options;
   const line = new ProgressLine();
   return {
     engine: await engineOf(options),
-    hub: hubOptions(options),
+    hub: hubOptions(options, signal),
     ...(weights === undefined ? {} : { weights }),
     onPacking(made, total) {
       line.show(`packing weights, once for this file: ${made} of ${total}`);
@@ -63,11 +66,12 @@ function profiled(engine: Engine, file: string): Engine {
 }
 
 /** Hugging Face's settings of the environment, with downloads shown on the standard error. */
-export function hubOptions({ offline }: GlobalOptions): HubOptions {
+export function hubOptions({ offline }: GlobalOptions, signal: AbortSignal): HubOptions {
   const line = new ProgressLine();
   return {
     ...hubOptionsFromEnvironment(process.env),
     ...(offline ? { offline } : {}),
+    signal,
     onProgress({ file, received, total }) {
       const done = received >= total;
       line.show(`${file}  ${formatBytes(received)} of ${formatBytes(total)}`, { always: done });

@@ -53,7 +53,7 @@ async function traceModel(source: string, options: TraceCommandOptions): Promise
   const model = await load(source, {
     // For comparing numbers: blocks of integers are computed with as the numbers that they stand for.
     weights: 'f32',
-    ...(await loadOptions(options)),
+    ...(await loadOptions(options, interrupt.signal)),
     ...(adapter === undefined ? {} : { adapter }),
   });
   try {

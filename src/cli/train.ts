@@ -18,15 +18,16 @@ export async function train(file: string, options: TrainCommandOptions): Promise
   const { output, steps } = options;
   const started = performance.now();
   const line = new ProgressLine();
+  let last: StepReport | undefined;
   const interrupt = onInterrupt(() => {
+    if (!last) return;
     line.end();
     note('Stopping after this step, with a checkpoint. Ctrl-C again ends at once.');
   });
   const pace = new Pace();
-  let last: StepReport | undefined;
   try {
     const { stopped, folder } = await runFile(file, {
-      ...(await loadOptions(options)),
+      ...(await loadOptions(options, interrupt.signal)),
       ...(output === undefined ? {} : { output }),
       ...(steps === undefined ? {} : { steps }),
       clock: () => performance.now(),

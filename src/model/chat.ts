@@ -45,8 +45,13 @@ export class Chat {
   static async open(model: Model<System>): Promise<Chat> {
     const processor = createProcessor(model);
     const language = await LanguageSession.open(model);
-    const vision = model.network.image ? await VisionSession.open(model) : undefined;
-    return new Chat(model, processor, language, vision, new Recollection(language, model.network.image?.token));
+    try {
+      const vision = model.network.image ? await VisionSession.open(model) : undefined;
+      return new Chat(model, processor, language, vision, new Recollection(language, model.network.image?.token));
+    } catch (error) {
+      await language.close();
+      throw error;
+    }
   }
 
   /**

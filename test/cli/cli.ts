@@ -17,12 +17,15 @@ export interface Ended {
   readonly stderr: string;
 }
 
-type Watcher = (text: string, signal: (name: NodeJS.Signals) => void) => void;
+type Signal = (name: NodeJS.Signals) => void;
+type Watcher = (text: string, signal: Signal) => void;
 
 export interface RunOptions {
   /** Written to the standard input, which then ends. */
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Called once it runs. */
+  readonly onStart?: (signal: Signal) => Promise<void>;
   /** Called with each piece of the standard output, or of the standard error. */
   readonly onOutput?: Watcher;
   readonly onError?: Watcher;
@@ -31,7 +34,7 @@ export interface RunOptions {
 /** Runs `quintet` from the sources and waits for its end. */
 export function quintet(
   args: readonly string[],
-  { input = '', env = {}, onOutput, onError }: RunOptions = {},
+  { input = '', env = {}, onStart, onOutput, onError }: RunOptions = {},
 ): Promise<Ended> {
   const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
     env: { ...process.env, HF_HUB_OFFLINE: '1', NO_COLOR: '1', ...env },
@@ -48,6 +51,7 @@ export function quintet(
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   return new Promise((resolve, reject) => {
+    onStart?.((name) => child.kill(name)).catch(reject);
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, stdout, stderr }));
   });

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
@@ -212,6 +212,38 @@ describe('models of the hub', () => {
     expect(stderr).toMatch(/^model\.safetensors {2}\S+ kB of \S+ kB$/m);
     const [, ...question] = llavaQuestion as [string, ...string[]];
     expect((await quintet(['chat', repository, ...question], { env })).stdout).toBe(`${llavaAnswer}\n`);
+  });
+
+  test.for([
+    ['pull', repository],
+    ['chat', repository, 'What?'],
+    ['draw', repository, 'a boat', '--output', 'none.png'],
+  ])('Ctrl-C while %s downloads ends it at once, and what came is kept', async (args) => {
+    const hub = await served();
+    const half = (body: Buffer): Buffer => body.subarray(0, body.length / 2);
+    let weights = 0;
+    hub.tamper = (_, response, body) => {
+      weights = half(body).length;
+      // The other half never comes.
+      response.writeHead(200, { 'content-length': body.length }).write(half(body));
+      return true;
+    };
+    const home = temporaryFolder();
+    const env = { HF_HOME: home, HF_ENDPOINT: hub.endpoint, HF_HUB_OFFLINE: '0' };
+    const partial = (): number => {
+      const blobs = join(home, 'hub', `models--${repository.replace('/', '--')}`, 'blobs');
+      const name = existsSync(blobs) ? readdirSync(blobs).find((file) => file.endsWith('.incomplete')) : undefined;
+      return name === undefined ? 0 : statSync(join(blobs, name)).size;
+    };
+    const { code, stdout } = await quintet(args, {
+      env,
+      async onStart(signal) {
+        await vi.waitUntil(() => weights > 0 && partial() === weights, { timeout: 20_000 });
+        signal('SIGINT');
+      },
+    });
+    expect([code, stdout]).toEqual([130, '']);
+    expect(partial()).toBe(weights);
   });
 
   test('info fetches nothing but the configuration', async () => {

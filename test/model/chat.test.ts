@@ -206,3 +206,28 @@ test('special tokens and image places that a user writes are plain characters', 
   expect(ids).not.toContain(chat.processor.tokenizer.special.eos);
   expect(await chat.answer(spelled, { maxTokens: 2 })).toBeTypeOf('string');
 });
+
+test('what was opened is closed where the rest of a chat does not open', async () => {
+  const model = await llavaInPlace();
+  let [sessions, closed] = [0, 0];
+  const counting = (failing: number): Engine => ({
+    ...model.engine,
+    async createSession(built, options) {
+      if (++sessions === failing) throw new Error('no room for another session');
+      const session = await model.engine.createSession(built, options);
+      const close = (): Promise<void> => {
+        closed++;
+        return session.close();
+      };
+      const { inputs, outputs } = session;
+      return { inputs, outputs, run: (feeds, settings) => session.run(feeds, settings), close };
+    },
+  });
+  const whole = await Chat.open({ ...model, engine: counting(0) });
+  await whole.close();
+  const all = sessions;
+  expect([all > 1, closed]).toEqual([true, all]);
+  [sessions, closed] = [0, 0];
+  await expect(Chat.open({ ...model, engine: counting(all) })).rejects.toThrow('no room for another session');
+  expect([sessions, closed]).toEqual([all, all - 1]);
+});
