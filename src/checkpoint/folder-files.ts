@@ -144,10 +144,14 @@ async function readChatTemplates(
   return templates;
 }
 
-/** A template as a text, or several as a list of `{ name, template }`. */
+/** A template as a text, or several as a list of `{ name, template }` or as texts by name. */
 function templatesIn(value: unknown): Map<string, string> {
   if (typeof value === 'string') return new Map([['default', value]]);
-  if (!Array.isArray(value)) return new Map();
+  if (value === undefined || value === null) return new Map();
+  if (!Array.isArray(value)) {
+    const named = fields(value, 'chat_template');
+    return new Map(Object.keys(named.raw).map((name) => [name, named.text(name)]));
+  }
   return new Map(
     value.map((item, i) => {
       const named = fields(item, `chat_template[${i}]`);

@@ -1,7 +1,7 @@
 export * from './bytes.js';
 export * from './checkpoint.js';
 export { type DerivedTensor, derivedTensors, fingerprint } from './derived-file.js';
-export { syncFolder } from './file.js';
+export { syncFolder, writeAtomically } from './file.js';
 export type { FolderFiles, ModelFiles } from './folder-files.js';
 export { type GgufEntry, type GgufHeader, largestGgufHeader, parseGgufHeader } from './gguf.js';
 export { isQuantised, type QuantisedType, quantisedTypes } from './gguf-types.js';

@@ -13,17 +13,10 @@ export interface TokenBatch {
   readonly labels: HostArray;
 }
 
-export interface PaddingOptions {
-  /** The id that fills up. */
-  readonly pad: number;
-  /** T is a multiple of this; default 1. */
-  readonly multiple?: number;
-}
-
-export function padded(samples: readonly LabelledTokens[], { pad, multiple = 1 }: PaddingOptions): TokenBatch {
+/** Samples of any length, filled up with the id `pad`. */
+export function padded(samples: readonly LabelledTokens[], pad: number): TokenBatch {
   const rows = (valuesOf: (sample: LabelledTokens) => readonly number[], padding: number): HostArray => {
-    const longest = samples.reduce((most, sample) => Math.max(most, valuesOf(sample).length), 0);
-    const length = Math.ceil(longest / multiple) * multiple;
+    const length = samples.reduce((most, sample) => Math.max(most, valuesOf(sample).length), 0);
     const array = zerosArray('i64', [samples.length, length]);
     const data = (array.data as BigInt64Array).fill(BigInt(padding));
     for (const [row, sample] of samples.entries()) {

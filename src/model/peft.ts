@@ -2,9 +2,9 @@
  * LoRA adapters in PEFT's files: `adapter_config.json` and `adapter_model.safetensors`, whose keys are the module names of
  * transformers behind `base_model.model.`.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openCheckpoint, writeSafetensors } from '../checkpoint/index.js';
+import { openCheckpoint, writeAtomically, writeSafetensors } from '../checkpoint/index.js';
 import type { Declaration } from '../nn/index.js';
 import { type Adapter, type LoraOptions, lora, type Network, type Renames, rename } from '../system/index.js';
 import { castArray, type Fields, fields, type HostArray, nearest, parseJson, QuintetError } from '../tensor/index.js';
@@ -132,7 +132,8 @@ export async function writeAdapter(
   await mkdir(folder, { recursive: true });
   const tensors = [...values].map(([name, value]) => [root + theirs(name), value] as const);
   await writeSafetensors(join(folder, 'adapter_model.safetensors'), tensors, { metadata: { format: 'pt' } });
-  await writeFile(join(folder, 'adapter_config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  const text = `${JSON.stringify(config, null, 2)}\n`;
+  await writeAtomically(join(folder, 'adapter_config.json'), (file) => file.writeFile(text));
 }
 
 /** The largest modules all of whose parameters are among the trained ones. */

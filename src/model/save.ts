@@ -1,8 +1,8 @@
 /** Writing a model so that transformers, and Quintet, load it again. */
 
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LazyTensor, poolingFolder, saveCheckpoint } from '../checkpoint/index.js';
+import { type LazyTensor, poolingFolder, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
 import type { Declaration } from '../nn/index.js';
 import { type LoraOptions, loraNames, loraScale } from '../system/index.js';
 import { castArray, type DType, type HostArray, parseJson, QuintetError, toNumbers } from '../tensor/index.js';
@@ -61,7 +61,8 @@ async function copyFiles(path: string, folder: string, dtype: string): Promise<v
   }
   const config = parseJson(await readFile(join(path, 'config.json'), 'utf8'), 'config.json') as Record<string, unknown>;
   const { torch_dtype: _, ...rest } = config;
-  await writeFile(join(folder, 'config.json'), `${JSON.stringify({ ...rest, dtype }, null, 2)}\n`);
+  const text = `${JSON.stringify({ ...rest, dtype }, null, 2)}\n`;
+  await writeAtomically(join(folder, 'config.json'), (file) => file.writeFile(text));
 }
 
 /** W + s B A, where the layer of the weight is adapted. */

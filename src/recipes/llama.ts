@@ -10,7 +10,7 @@ export const llama = recipe({
   name: 'llama',
   modelTypes: ['llama'],
   sizes: {
-    '7b': { width: 4096, depth: 32, heads: 32, hidden: 11008, vocab: 32000, context: 4096, epsilon: 1e-5 },
+    '2-7b': { width: 4096, depth: 32, heads: 32, hidden: 11008, vocab: 32000, context: 4096, epsilon: 1e-5 },
     '3-8b': {
       ...{ width: 4096, depth: 32, heads: 32, kvHeads: 8, hidden: 14336, vocab: 128256 },
       ...{ context: 8192, epsilon: 1e-5, rotary: { theta: 500000 } },

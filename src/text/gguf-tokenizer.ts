@@ -106,12 +106,6 @@ export function ggufTokenizer(
   return createTokenizer(description, config, at);
 }
 
-/** The chat template that the file carries. */
-export function ggufChatTemplate(metadata: ReadonlyMap<string, unknown>): string | undefined {
-  const template = metadata.get('tokenizer.chat_template');
-  return typeof template === 'string' ? template : undefined;
-}
-
 /** A list of numbers as long as the tokens; readers give arrays or typed arrays. */
 function numbersOf(raw: Fields, name: string, length: number, otherwise?: number): readonly number[] {
   const found = raw.raw[`tokenizer.ggml.${name}`];

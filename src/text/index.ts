@@ -1,7 +1,6 @@
-export { findChatTemplate } from './chat-template.js';
 export { clipTokenizer, type VocabularyFiles } from './clip-tokenizer.js';
 export { createDetokenizer, type Detokenizer } from './detokenizer.js';
-export { ggufChatTemplate, ggufTokenizer } from './gguf-tokenizer.js';
+export { ggufTokenizer } from './gguf-tokenizer.js';
 export { createStopMatcher, type StopMatcher } from './stop.js';
 export type { TemplateLimits } from './template/budget.js';
 export { type ChatMessage, type RenderedChat, type RenderOptions, renderChat } from './template/render.js';

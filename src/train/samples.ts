@@ -46,7 +46,7 @@ export function sampleBatches(
   const { batch, microBatch = batch, seed = 0, longest = system.backbone.part.context, onBad } = options;
   const samples = sampler<PreparedSample>({
     dataset,
-    order: orderOf(dataset.count, { seed }),
+    order: orderOf(dataset.count, seed),
     prepare: (sample) => prepare(sample, system, processor, longest),
     ...(onBad ? { onBad } : {}),
   });
@@ -80,7 +80,7 @@ async function prepare(sample: Sample, system: System, processor: Processor, lon
 }
 
 function tensorsOf(samples: readonly PreparedSample[], system: System, processor: Processor): HostArrays {
-  const tokens = padded(samples, { pad: processor.tokenizer.special.pad ?? 0 });
+  const tokens = padded(samples, processor.tokenizer.special.pad ?? 0);
   const seen = samples.map(({ pictures }) => pictures).filter(({ pixel_values: pixels }) => pixels);
   const pictures = Object.entries(pictureInputs(system)).map(([name, type]) => [
     name,

@@ -58,6 +58,17 @@ test('the chat template comes from the first place that has one', async () => {
   expect(seen).toEqual(['fourth', 'third', 'second', 'first']);
 });
 
+test('templates may be written by their names, and a null is none', async () => {
+  const folder = temporaryFolder({
+    'config.json': {},
+    'processor_config.json': { chat_template: null },
+    'tokenizer_config.json': { chat_template: { default: 'x', rag: 'z' } },
+  });
+  const model = await openModelFolder(await withWeights(folder));
+  expect(Object.fromEntries(model.chatTemplates)).toEqual({ default: 'x', rag: 'z' });
+  await model.checkpoint.close();
+});
+
 test('templates with names stand beside the default one', async () => {
   const folder = temporaryFolder({
     'config.json': {},

@@ -8,41 +8,15 @@ const positions = (from: number, to: number) => Array.from({ length: to - from }
 const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
 
 test('every epoch has every sample once, in another order, the same for the same seed', () => {
-  const order = orderOf(101, { seed: 5 });
+  const order = orderOf(101, 5);
   const epochs = [0, 1, 2].map((epoch) => positions(101 * epoch, 101 * (epoch + 1)).map(order));
   for (const epoch of epochs) expect(sorted(epoch)).toEqual(positions(0, 101));
   expect(epochs[0]).not.toEqual(epochs[1]);
   expect(epochs[1]).not.toEqual(epochs[2]);
   // Asked from the middle, as a run that goes on does.
-  const again = orderOf(101, { seed: 5 });
+  const again = orderOf(101, 5);
   expect(positions(150, 250).map(again)).toEqual(epochs.flat().slice(150, 250));
-  expect(positions(0, 101).map(orderOf(101, { seed: 6 }))).not.toEqual(epochs[0]);
-});
-
-test('without shuffling samples come as the file has them', () => {
-  expect(positions(0, 7).map(orderOf(3, { seed: 0, shuffle: false }))).toEqual([0, 1, 2, 0, 1, 2, 0]);
-});
-
-test('grouping by length keeps every sample, and needs less than a third of the padding in every epoch', () => {
-  const lengths = Array.from({ length: 203 }, (_, i) => 1 + ((i * 7919) % 500));
-  const padding = (indices: readonly number[]) => {
-    let sum = 0;
-    for (let start = 0; start + 8 <= indices.length; start += 8) {
-      const batch = indices.slice(start, start + 8).map((i) => lengths[i] as number);
-      for (const length of batch) sum += Math.max(...batch) - length;
-    }
-    return sum;
-  };
-  const grouped = orderOf(203, { seed: 1, byLength: { lengths, batch: 8, window: 10 } });
-  const plain = orderOf(203, { seed: 1 });
-  for (const epoch of [0, 1, 2]) {
-    expect(sorted(positions(203 * epoch, 203 * (epoch + 1)).map(grouped))).toEqual(positions(0, 203));
-    // Batches begin at multiples of 8 over the whole run.
-    const batches = positions(Math.ceil((203 * epoch) / 8) * 8, 203 * (epoch + 1));
-    expect(3 * padding(batches.map(grouped))).toBeLessThan(padding(batches.map(plain)));
-  }
-  const few = orderOf(3, { seed: 1, byLength: { lengths: [1, 2, 3], batch: 8 } });
-  for (const epoch of [0, 1, 2, 3]) expect(sorted([0, 1, 2].map((i) => few(3 * epoch + i)))).toEqual([0, 1, 2]);
+  expect(positions(0, 101).map(orderOf(101, 6))).not.toEqual(epochs[0]);
 });
 
 /** Samples whose id is their index; the given ones are not well formed. */
@@ -57,7 +31,7 @@ function dataset(count: number, ...bad: number[]): Dataset {
     close: async () => {},
   };
 }
-const order = (count: number) => orderOf(count, { seed: 0, shuffle: false });
+const order = (count: number) => (position: number) => position % count;
 
 test('in place of a bad sample stands the next good one, wherever a run begins, and each is told of once', async () => {
   const begin = () => {

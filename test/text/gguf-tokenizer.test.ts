@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { createTokenizer, ggufChatTemplate, ggufTokenizer } from '../../src/text/index.js';
+import { createTokenizer, ggufTokenizer } from '../../src/text/index.js';
 
 interface TokenizerJson {
   readonly model: { readonly vocab: Readonly<Record<string, number>>; readonly merges: readonly string[] };
@@ -88,7 +88,6 @@ test('merges of a SentencePiece GGUF follow from its scores', () => {
     'tokenizer.ggml.bos_token_id': 1,
     'tokenizer.ggml.eos_token_id': 2,
     'tokenizer.ggml.unknown_token_id': 0,
-    'tokenizer.chat_template': '{{ messages }}',
   };
   const tokenizer = ggufTokenizer(metadata);
   const spell = (text: string) => tokenizer.encode(text, { special: true }).map(tokenizer.tokenOf);
@@ -97,7 +96,6 @@ test('merges of a SentencePiece GGUF follow from its scores', () => {
   expect(spell('é')).toEqual(['<s>', '▁', '<0xC3>', '<0xA9>']);
   expect(tokenizer.decode(tokenizer.encode('ab é c'))).toBe('ab é c');
   expect(tokenizer.special).toEqual({ bos: 1, eos: 2, unk: 0 });
-  expect(ggufChatTemplate(new Map(Object.entries(metadata)))).toBe('{{ messages }}');
 });
 
 test('a BERT GGUF gives the ids of its tokenizer.json', () => {

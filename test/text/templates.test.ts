@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { QuintetError } from '../../src/tensor/index.js';
-import { type ChatMessage, findChatTemplate, renderChat } from '../../src/text/index.js';
+import { type ChatMessage, renderChat } from '../../src/text/index.js';
 
 interface Rendered {
   readonly text?: string;
@@ -76,30 +76,4 @@ test('a template sees data and nothing else', () => {
     expect(() => renderChat(`{{ 1 is ${name} }}`, [])).toThrow(QuintetError);
     expect(() => renderChat(`{% ${name} %}`, [])).toThrow(QuintetError);
   }
-});
-
-test('the template is sought in the files by their order, and by its name', () => {
-  const inConfig = JSON.stringify({ chat_template: 'config' });
-  const several = JSON.stringify({
-    chat_template: [
-      { name: 'default', template: 'first' },
-      { name: 'tool_use', template: 'second' },
-    ],
-  });
-  const all = {
-    'chat_template.jinja': 'jinja',
-    'chat_template.json': JSON.stringify({ chat_template: 'json' }),
-    'processor_config.json': JSON.stringify({ chat_template: 'processor' }),
-    'tokenizer_config.json': inConfig,
-  };
-  const names = Object.keys(all) as (keyof typeof all)[];
-  const found = names.map((_, i) =>
-    findChatTemplate(Object.fromEntries(names.slice(i).map((name) => [name, all[name]]))),
-  );
-  expect(found).toEqual(['jinja', 'json', 'processor', 'config']);
-  expect(findChatTemplate({ 'tokenizer_config.json': several })).toBe('first');
-  expect(findChatTemplate({ 'tokenizer_config.json': several }, 'tool_use')).toBe('second');
-  expect(() => findChatTemplate({ 'tokenizer_config.json': several }, 'rag')).toThrow('there are default, tool_use');
-  expect(findChatTemplate({ 'additional_chat_templates/rag.jinja': 'third' }, 'rag')).toBe('third');
-  expect(findChatTemplate({ 'tokenizer_config.json': '{}' })).toBeUndefined();
 });
