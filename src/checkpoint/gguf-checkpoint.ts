@@ -36,9 +36,12 @@ export async function openGguf(source: ByteSource): Promise<GgufCheckpoint> {
 
 const holdsRopeFactors = ({ name }: GgufEntry): boolean => ropeFactors.some((known) => known === name);
 
+/** Holds the headers of most models at once, vocabularies of a hundred thousand words among them. */
+const firstWindow = 2 ** 23;
+
 /** The header's length is not written anywhere: a window at the file's start grows until it holds it. */
 async function readHeader(source: ByteSource): Promise<GgufHeader> {
-  for (let window = 2 ** 20; ; window *= 4) {
+  for (let window = firstWindow; ; window *= 4) {
     const length = Math.min(window, source.size);
     const header = parseGgufHeader(await source.read(0, length), source.size, source.at);
     if (header !== undefined) return header;
