@@ -1,7 +1,8 @@
 /** Runs the stages of a run file: loads the model, trains, and writes the trained model or adapter. */
 
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openDataset } from '../data/index.js';
+import { type Dataset, openDataset } from '../data/index.js';
 import {
   asSystem,
   createProcessor,
@@ -13,11 +14,13 @@ import {
   saveModel,
   writeAdapter,
 } from '../model/index.js';
-import { type Adapter, lora, type System } from '../system/index.js';
+import { lora, type System } from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
+import { checkAdamW } from './adamw.js';
 import { type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { sampleBatches } from './samples.js';
-import { type StepReport, type TrainResult, train } from './train.js';
+import { planStep } from './step.js';
+import { type BatchSource, type StepReport, type TrainResult, train } from './train.js';
 
 export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hub'> {
   /** In place of the run file's. */
@@ -64,27 +67,83 @@ export async function runFile(path: string, options: RunOptions = {}): Promise<R
 
 async function runStages(model: Model<System>, run: RunFile, options: RunOptions): Promise<RunResult> {
   checkAdapters(run.stages);
-  let values: Record<string, HostArray> = {};
-  for (const [index, stage] of run.stages.entries()) {
-    const folder = join(run.output, stage.name);
-    const adapter = stage.lora && lora(stage.lora);
-    const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + index);
-    const trained = await runStage({ ...model, weights, adapt: adapter?.adapt ?? model.adapt }, stage, {
-      ...options,
-      ...{ adapter, folder, seed: run.seed + index },
-    });
-    if (trained.stopped) return { stopped: true };
-    values = { ...values, ...trained.values };
-    if (stage.lora && index === run.stages.length - 1) {
-      const adapterFolder = join(run.output, 'adapter');
-      const base = { network: model.network, declarations: model.declarations, base: model.path ?? run.model };
-      await writeAdapter(adapterFolder, base, stage.lora, new Map(Object.entries(values)));
-      return { stopped: false, folder: adapterFolder };
+  const stages = await prepareStages(model, run, options);
+  try {
+    let values: Record<string, HostArray> = {};
+    for (const [index, prepared] of stages.entries()) {
+      const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + index);
+      const trained = await runStage({ ...model, weights }, prepared, options);
+      if (trained.stopped) return { stopped: true };
+      values = { ...values, ...trained.values };
     }
+    return { stopped: false, folder: await saveRun(model, run, values) };
+  } finally {
+    for (const { dataset } of stages) await dataset.close();
   }
-  const folder = join(run.output, 'model');
-  await saveModel(model, folder, { values });
-  return { stopped: false, folder };
+}
+
+/** Writes the trained model, or the adapter of a last stage that trains one; returns the folder. */
+async function saveRun(model: Model<System>, run: RunFile, values: Record<string, HostArray>): Promise<string> {
+  const settings = run.stages.at(-1)?.lora;
+  const folder = join(run.output, settings ? 'adapter' : 'model');
+  if (settings) {
+    const base = { network: model.network, declarations: model.declarations, base: model.path ?? run.model };
+    await writeAdapter(folder, base, settings, new Map(Object.entries(values)));
+  } else await saveModel(model, folder, { values });
+  return folder;
+}
+
+/** A stage whose data is open, and that nothing is known to be wrong with. */
+interface PreparedStage {
+  readonly stage: RunStage;
+  readonly dataset: Dataset;
+  readonly data: BatchSource;
+  readonly adapt: Model['adapt'];
+  readonly train: readonly string[];
+  readonly steps: number;
+  readonly folder: string;
+}
+
+/** Opens the data of every stage and traces every stage: what is wrong with the last one is told before the first begins. */
+async function prepareStages(model: Model<System>, run: RunFile, options: RunOptions): Promise<PreparedStage[]> {
+  const prepared: PreparedStage[] = [];
+  try {
+    for (const [index, stage] of run.stages.entries()) {
+      if (stage.pictures !== undefined) await requireFolder(stage.pictures);
+      const dataset = await openDataset(stage.data, stage.pictures === undefined ? {} : { pictures: stage.pictures });
+      const adapter = stage.lora && lora(stage.lora);
+      const { length, batch } = stage;
+      const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
+      const own: PreparedStage = {
+        ...{ stage, dataset, data: batchesOf(model, stage, { dataset, seed: run.seed + index, options }) },
+        adapt: adapter?.adapt ?? model.adapt,
+        train: [...(adapter?.parameters ?? []), ...stage.train],
+        steps: options.steps ?? whole,
+        folder: join(run.output, stage.name),
+      };
+      prepared.push(own);
+      checkStage(model, own);
+    }
+    return prepared;
+  } catch (error) {
+    for (const { dataset } of prepared) await dataset.close();
+    throw error;
+  }
+}
+
+async function requireFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isDirectory()) throw new QuintetError('not-found', 'no such folder of pictures', { at: path });
+}
+
+function checkStage({ network }: Model, { stage, data, adapt, train, steps }: PreparedStage): void {
+  try {
+    checkAdamW(stage.optimizer, steps, 'optimizer');
+    planStep({ network, adapt }, { objective: stage.objective, train, fields: data.fields });
+  } catch (error) {
+    if (!(error instanceof QuintetError)) throw error;
+    throw new QuintetError(error.code, error.message, { at: `stage ${stage.name}`, cause: error });
+  }
 }
 
 /** An adapter that later stages did not know of would be lost. */
@@ -99,40 +158,41 @@ function checkAdapters(stages: readonly RunStage[]): void {
   });
 }
 
-interface StageOptions extends RunOptions {
-  readonly adapter: Adapter | undefined;
-  readonly folder: string;
+interface StageData {
+  readonly dataset: Dataset;
   readonly seed: number;
+  readonly options: RunOptions;
 }
 
-async function runStage(model: Model<System>, stage: RunStage, options: StageOptions): Promise<TrainResult> {
-  const { adapter, folder, seed, onStage, onStep, onNotice, clock, signal } = options;
-  const dataset = await openDataset(stage.data, stage.pictures === undefined ? {} : { pictures: stage.pictures });
-  try {
-    const processor = createProcessor(model);
-    const { batch, microBatch, longest, length, saveEvery } = stage;
-    const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
-    const steps = options.steps ?? whole;
-    onStage?.(stage, { samples: dataset.count, steps, folder });
-    const data = sampleBatches(model.network, processor, dataset, {
-      batch,
-      seed,
-      ...(microBatch === undefined ? {} : { microBatch }),
-      ...(longest === undefined ? {} : { longest }),
-      ...(onNotice ? { onBad: onNotice } : {}),
-    });
-    return await train(model, {
+function batchesOf(
+  model: Model<System>,
+  { batch, microBatch, longest }: RunStage,
+  { dataset, seed, options: { onNotice } }: StageData,
+): BatchSource {
+  return sampleBatches(model.network, createProcessor(model), dataset, {
+    batch,
+    seed,
+    ...(microBatch === undefined ? {} : { microBatch }),
+    ...(longest === undefined ? {} : { longest }),
+    ...(onNotice ? { onBad: onNotice } : {}),
+  });
+}
+
+function runStage(model: Model<System>, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {
+  const { stage, dataset, steps, folder, data, adapt } = prepared;
+  const { onStage, onStep, onNotice, clock, signal } = options;
+  onStage?.(stage, { samples: dataset.count, steps, folder });
+  return train(
+    { ...model, adapt },
+    {
       objective: stage.objective,
-      train: [...(adapter?.parameters ?? []), ...stage.train],
       optimizer: stage.optimizer,
-      ...{ steps, data, folder },
-      ...(saveEvery === undefined ? {} : { saveEvery }),
+      ...{ train: prepared.train, steps, data, folder },
+      ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
       ...(onStep ? { onStep: (report) => onStep(stage, report) } : {}),
       ...(onNotice ? { onDamaged: onNotice } : {}),
       ...(clock ? { clock } : {}),
       ...(signal ? { signal } : {}),
-    });
-  } finally {
-    await dataset.close();
-  }
+    },
+  );
 }

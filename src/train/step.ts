@@ -1,6 +1,6 @@
 /** A stage compiled into one graph: a batch and the trained parameters in, the loss and the gradients out. */
 
-import { concat, gradients, graph, reshape, slice, type Tensor } from '../graph/index.js';
+import { concat, type Graph, gradients, graph, reshape, slice, type Tensor } from '../graph/index.js';
 import { type Model, openSession } from '../model/index.js';
 import { type Declaration, type Glob, rootScope, select } from '../nn/index.js';
 import type { Session } from '../runtime/engine.js';
@@ -35,9 +35,16 @@ export interface StepOptions {
 
 const gradientOf = (name: string): string => `gradient of ${name}`;
 
-/** Traces, differentiates and compiles a stage. All mistakes of shape, name and pattern are found here, before any step. */
-export async function compileStep(model: Model, { objective, train, fields }: StepOptions): Promise<StageStep> {
-  const { network, adapt } = model;
+/** A stage's graph, and what of it learns. */
+export interface StepPlan extends Pick<StageStep, 'trained' | 'declarations' | 'unreached'> {
+  readonly graph: Graph;
+}
+
+/** Traces and differentiates a stage. All mistakes of shape, name and pattern are found here, before any step. */
+export function planStep(
+  { network, adapt }: Pick<Model, 'network' | 'adapt'>,
+  { objective, train, fields }: StepOptions,
+): StepPlan {
   const { p, declarations } = rootScope();
   const unknown = fields.find((name) => !network.inputs[name]);
   if (unknown) throw new QuintetError('name', `${network.name} has no input "${unknown}"`, { at: 'batch' });
@@ -56,14 +63,22 @@ export async function compileStep(model: Model, { objective, train, fields }: St
     throw new QuintetError('name', 'the loss reaches none of the trained parameters', { at: 'train' });
   const reached = slopes.filter((slope) => slope !== null);
   const named = trained.map(({ name }, i) => [gradientOf(name), reached[i] as Tensor]);
-  const built = graph('step', { total, targets, ...Object.fromEntries(named), done: ordering(reached) });
-  const fed = new Set(trained.map(({ name }) => name));
-  const training = { ...model, session: { ...model.session, purpose: 'train' as const } };
-  const session = await openSession(training, built, declarations, { fed });
   return {
     trained,
     declarations,
     unreached: selected.filter((_, i) => !slopes[i]).map(({ name }) => name),
+    graph: graph('step', { total, targets, ...Object.fromEntries(named), done: ordering(reached) }),
+  };
+}
+
+/** A stage that can run. */
+export async function compileStep(model: Model, options: StepOptions): Promise<StageStep> {
+  const { graph: built, ...plan } = planStep(model, options);
+  const fed = new Set(plan.trained.map(({ name }) => name));
+  const training = { ...model, session: { ...model.session, purpose: 'train' as const } };
+  const session = await openSession(training, built, plan.declarations, { fed });
+  return {
+    ...plan,
     run: (batch, values, into, signal) =>
       runStep(session, { batch, values, into, inPlace: model.engine.inPlace }, signal),
     close: () => session.close(),

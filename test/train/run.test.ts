@@ -41,13 +41,30 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [align({ lora: { rank: 4, on: ['language_model.**.x_proj'] } }), /matches no parameter/],
   [align({ lora: { rank: 0, on: ['language_model.**.q_proj'] } }), /stages\[0\]\.lora\.rank: expected/],
   [align({ data: 'chat.jsonl' }), /chat\.jsonl/],
-  [align({ pictures: 'elsewhere' }), /elsewhere/],
+  [align({ pictures: 'elsewhere' }), /elsewhere: no such folder/],
   [{ stages: [stage({ name: 'align' }), stage({ name: 'align' })] }, /stages: two stages are called "align"/],
   [{ stages: [stage({ name: '../align' })] }, /name: "\.\.\/align" cannot name a stage/],
   [{ stages: [stage({ name: 'model' })] }, /name: "model" cannot name a stage/],
   [{ stages: [] }, /there are no stages/],
 ])('a run file with %j says what is wrong', async (settings, message) => {
   expect(await complaint(settings)).toMatch(message);
+});
+
+test.each<[Readonly<Record<string, unknown>>, RegExp]>([
+  [{ train: ['language_modl.**'] }, /stage second: train: the pattern "language_modl\.\*\*" matches no parameter/],
+  [{ data: 'chat.jsonl' }, /chat\.jsonl: cannot be opened/],
+  [{ pictures: 'elsewhere' }, /elsewhere: no such folder/],
+  [{ objective: 'next-tokens' }, /stages\[1\]\.objective: expected one of/],
+  [{ optimizer: { lr: -1 } }, /stage second: .*lr: expected a positive number, got -1/],
+  [{ lora: { rank: 4, on: ['language_model.**.x_proj'] } }, /stage second: .*matches no parameter/],
+  [{ bach: 3 }, /stages\[1\]: there is no field "bach"/],
+])('a second stage with %j is refused before the first begins', async (settings, message) => {
+  const second = stage({ name: 'second', train: ['language_model.**'], ...settings });
+  const { file, folder } = runFolder({ stages: [stage({ name: 'align' }), second] });
+  const begun: string[] = [];
+  await expect(runFile(file, { engine, onStage: ({ name }) => begun.push(name) })).rejects.toThrow(message);
+  expect(begun).toEqual([]);
+  expect(existsSync(join(folder, 'out/align'))).toBe(false);
 });
 
 test('YAML that is none is told with its line', async () => {
