@@ -9,6 +9,7 @@ import {
   concat,
   constant,
   cumSum,
+  div,
   equal,
   expand,
   flatten,
@@ -23,6 +24,7 @@ import {
   softmax,
   sub,
   type Tensor,
+  tanh,
   transpose,
   unsqueeze,
   where,
@@ -37,6 +39,8 @@ export interface AttentionOptions {
   readonly mask?: Tensor | null;
   /** Default: 1 / sqrt(K). */
   readonly scale?: number;
+  /** What scores level off at, before the mask; default nothing. */
+  readonly softcap?: number;
 }
 
 /** What is added to the score of a pair that may not attend. Finite, so that a row without any pair stays a number. */
@@ -57,12 +61,12 @@ export function attendHeads(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  { mask = null, scale = q.size(-1) ** -0.5 }: Pick<AttentionOptions, 'mask' | 'scale'> = {},
+  { mask = null, scale = q.size(-1) ** -0.5, softcap }: Omit<AttentionOptions, 'heads' | 'kvHeads'> = {},
 ): Tensor {
   const heads = q.size(1);
   const [keys, values, count] = [repeatHeads(k, heads), repeatHeads(v, heads), q.dim(2)];
   const some = (queries: Tensor, hidden: Tensor | null): Tensor => {
-    const scores = matmul(mul(queries, scale), transpose(keys)); // [B, H, T, S]
+    const scores = capped(matmul(mul(queries, scale), transpose(keys)), softcap); // [B, H, T, S]
     const weights = softmax(hidden ? add(scores, hidden) : scores);
     return flatten(transpose(matmul(weights, values), [0, 2, 1, 3]), 2, 3);
   };
@@ -74,6 +78,11 @@ export function attendHeads(
     return some(slice(q, 2, from, to), hidden);
   });
   return concat(parts, 1);
+}
+
+/** Numbers that level off towards the cap and its negative: Bello et al., 2016, https://arxiv.org/abs/1611.09940 */
+export function capped(x: Tensor, cap?: number): Tensor {
+  return cap === undefined ? x : mul(tanh(div(x, cap)), cap);
 }
 
 /** [B, T, H*K] -> [B, H, T, K] */

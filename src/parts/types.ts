@@ -44,6 +44,8 @@ export interface ContextAttention {
   readonly scale?: number;
   /** How many tokens each one sees, itself among them; default all. */
   readonly window?: number;
+  /** What scores level off at, in both directions; default nothing. */
+  readonly softcap?: number;
   /** What is added to the scores, by how many places keys lie before their query: i64 [..., T, S] -> [..., H, T, S]. */
   readonly bias?: (distances: Tensor) => Tensor;
 }
@@ -54,8 +56,10 @@ export interface Memory {
    * Attention of layer `layer` to the encoder's states [B, S, D], of which `read` makes keys and values [B, S, G*K]: once,
    * however many tokens are written. q [B, T, H*K] -> [B, T, H*K]
    */
-  attend(layer: number, q: Tensor, read: MemoryReader, options: Omit<ContextAttention, 'bias' | 'window'>): Tensor;
+  attend(layer: number, q: Tensor, read: MemoryReader, options: MemoryAttention): Tensor;
 }
+
+type MemoryAttention = Omit<ContextAttention, 'bias' | 'softcap' | 'window'>;
 
 export type MemoryReader = (states: Tensor) => readonly [keys: Tensor, values: Tensor];
 

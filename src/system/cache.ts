@@ -28,7 +28,7 @@ import {
   unsqueeze,
   where,
 } from '../graph/index.js';
-import { attendHeads, earlier, positionsOf, splitHeads } from '../nn/index.js';
+import { attendHeads, capped, earlier, positionsOf, splitHeads } from '../nn/index.js';
 import type { Context, ContextAttention } from '../parts/types.js';
 import { addDims, mulDims, scalar } from '../tensor/index.js';
 
@@ -60,7 +60,8 @@ export interface CachedContext extends Context {
  */
 export function inPlaceCache(): CachedContext {
   const [last, total] = [input('last', 'i32', ['B']), input('total', 'i32', [])];
-  return makeCache(input('positions', 'i64', ['B', 'T']), (layer, q, k, v, { heads, kvHeads, scale, window }) => {
+  return makeCache(input('positions', 'i64', ['B', 'T']), (layer, q, k, v, options) => {
+    const { heads, kvHeads, scale, window, softcap } = options;
     const width = k.size(-1) / kvHeads;
     const shape = ['B', kvHeads, 'S', width];
     const past = cacheNames(layer).past.map((name) => input(name, 'f32', shape)) as [Tensor, Tensor];
@@ -70,6 +71,7 @@ export function inPlaceCache(): CachedContext {
       scale: scale ?? width ** -0.5,
       do_rotary: 0,
       ...(window === undefined ? {} : { local_window_size: window }),
+      ...(softcap === undefined ? {} : { softcap }),
       present: ['S'],
     };
     return applyAll('GroupQueryAttention', [q, k, v, ...past, last, total], attributes) as [Tensor, Tensor, Tensor];
@@ -94,13 +96,12 @@ export function growingCache(): CachedContext {
     return bias ? add(mask, bias(distances)) : mask;
   };
   return makeCache(positions, (layer, q, k, v, options) => {
-    const { heads, kvHeads, scale } = options;
+    const { heads, kvHeads } = options;
     const shape = ['B', kvHeads, 'P', k.size(-1) / kvHeads];
     const [keys, values] = cacheNames(layer).past.map((name, i) =>
       concat([input(name, 'f32', shape), splitHeads(i === 0 ? k : v, kvHeads)], 2),
     ) as [Tensor, Tensor];
-    const how = { mask: maskOf(options), ...(scale === undefined ? {} : { scale }) };
-    return [attendHeads(splitHeads(q, heads), keys, values, how), keys, values];
+    return [attendHeads(splitHeads(q, heads), keys, values, { ...options, mask: maskOf(options) }), keys, values];
   });
 }
 
@@ -123,7 +124,8 @@ export function promptCache(): CachedContext {
       const seen = earlier(unsqueeze(select(places, 0, part), 1), unsqueeze(keys, 0), window); // [Q, P + (part + 1) Q]
       return where(seen, constant(scalar('f32', 0)), -1e9);
     });
-  return makeCache(reshape(places, [1, tokens]), (layer, q, k, v, { heads, kvHeads, scale, window }) => {
+  return makeCache(reshape(places, [1, tokens]), (layer, q, k, v, options) => {
+    const { heads, kvHeads, scale, window, softcap } = options;
     const width = k.size(-1) / kvHeads;
     const group = heads / kvHeads;
     const filled = cacheNames(layer).past.map((name) => slice(input(name, 'f32', [1, kvHeads, 'S', width]), 2, 0, 'P'));
@@ -137,7 +139,7 @@ export function promptCache(): CachedContext {
       const end = addDims('P', to);
       // All heads of a group in one product: [1, G, (H/G) Q, K]
       const own = flatten(slice(queries, 3, from, to), 2, 3);
-      const scores = matmul(own, slice(keys, 3, 0, end));
+      const scores = capped(matmul(own, slice(keys, 3, 0, end)), softcap);
       const grouped = reshape(scores, [1, kvHeads, group, 'Q', end]);
       const weights = reshape(softmax(add(grouped, mask)), scores.shape);
       return reshape(matmul(weights, slice(values, 2, 0, end)), [1, kvHeads, group, 'Q', width]);

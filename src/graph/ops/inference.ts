@@ -18,11 +18,13 @@ export const inference = {
     do_rotary: 0 | 1;
     /** How many tokens each one sees, itself among them; all where it is left out. */
     local_window_size?: number;
+    /** What scores level off at, in both directions; nothing where it is left out. */
+    softcap?: number;
     /** Not an attribute of ONNX: the length of the present cache. */
     present: readonly Dim[];
   }>({
     domain: 'com.microsoft',
-    floats: ['scale'],
+    floats: ['scale', 'softcap'],
     typeOnly: ['present'],
     gradient: 'none',
     infer: (inputs, { num_heads, kv_num_heads, present, do_rotary }) => {

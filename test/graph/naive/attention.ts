@@ -8,6 +8,7 @@ type Attention = {
   scale: number;
   do_rotary: number;
   local_window_size?: number;
+  softcap?: number;
   present: number[];
 };
 
@@ -29,6 +30,7 @@ export const groupQueryAttention = naive<Attention>(
       present,
       do_rotary,
       local_window_size: window = Infinity,
+      softcap: cap,
     } = attributes;
     const [batch, tokens] = query.shape as [number, number];
     const width = pastKey?.shape[3] as number;
@@ -56,9 +58,11 @@ export const groupQueryAttention = naive<Attention>(
       const [h, i] = [Math.floor((place as number) / width), (place as number) % width];
       const g = Math.floor(h / (heads / groups));
       const q = head(query, row, at, h, position);
-      const scores = Array.from({ length: position + 1 }, (_, s) =>
-        position - s < window ? total(q.map((v, j) => v * scale * get(keys, [row, g, s, j]))) : -Infinity,
-      );
+      const scores = Array.from({ length: position + 1 }, (_, s) => {
+        if (position - s >= window) return -Infinity;
+        const score = total(q.map((v, j) => v * scale * get(keys, [row, g, s, j])));
+        return cap ? cap * Math.tanh(score / cap) : score;
+      });
       const norm = logOfSum(scores);
       return total(scores.map((score, s) => Math.exp(score - norm) * get(values, [row, g, s, i])));
     });

@@ -449,6 +449,15 @@ export const samples = {
       attributes: { ...heads, do_rotary: 0, local_window_size: 3, present: ['P+1'] },
       letters: { P: 5 },
     },
+    {
+      // Scores that level off, of rows of different lengths; the largest are far beyond the cap.
+      operands: [
+        ...[f32([2, 1, 64]), f32([2, 1, 32]), f32([2, 1, 32]), cache(2, 'P'), cache(2, 'P')],
+        ...[i32([2], given(5, 2)), i32([], given(6))],
+      ],
+      attributes: { ...heads, do_rotary: 0, softcap: 0.5, present: ['P+1'] },
+      letters: { P: 5 },
+    },
   ],
   MatMulNBits: [
     using(blocks(32, 3), f32([2, 2, 32], eightBits), u8([3, 1, 16]), f32([3, 1], positive)),
