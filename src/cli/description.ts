@@ -13,7 +13,7 @@ import {
   resolveModel,
 } from '../checkpoint/index.js';
 import { input } from '../graph/index.js';
-import { checkpointWeights, isLatentDiffusion } from '../model/index.js';
+import { bytesByForm, checkpointWeights, isLatentDiffusion, typesIn, type WeightsOption } from '../model/index.js';
 import { type Declaration, rootScope, select } from '../nn/index.js';
 import { networkOf, recipes } from '../recipes/index.js';
 import {
@@ -53,9 +53,11 @@ export interface PartDescription {
   readonly parameters: number;
 }
 
-/** In bytes, in f32. */
+/** In bytes, in f32 where nothing else is said. */
 export interface MemoryDescription {
   readonly weights: number;
+  /** All weights by how those of the language model are held, where it can be told. */
+  readonly forms?: Readonly<Record<WeightsOption, number>>;
   /** Keys and values of one token. */
   readonly cachePerToken?: number;
   /** Weights, gradients and AdamW's two moments of all parameters, without activations. */
@@ -98,16 +100,17 @@ export async function describe(source: string, size: string | undefined, hub: Hu
   );
   if (recipe && !exists) {
     const network = recipe.of(size ?? sizeInName);
-    return { ...ofNetwork(network, { sizes: recipe.sizes }) };
+    return withForms(ofNetwork(network, { sizes: recipe.sizes }));
   }
   if (size !== undefined) throw new QuintetError('name', 'only recipes have sizes', { at: source });
   const path = await resolve(source, hub);
   const { network, files, checkpoint } = await openFiles(path);
   try {
     const described = ofNetwork(network, { path, ...templateOf(files) });
-    if (!checkpoint) return described;
-    const weights = weightsOf(checkpoint, described, path);
-    return { ...described, description: { ...described.description, weights } };
+    if (!checkpoint) return withForms(described);
+    const { weights, typeOf } = weightsOf(checkpoint, described, path);
+    const whole = { ...described, description: { ...described.description, weights } };
+    return typeOf ? withForms(whole, typeOf) : whole;
   } finally {
     await checkpoint?.close();
   }
@@ -156,6 +159,8 @@ function templateOf({ chatTemplates }: FolderFiles): { chatTemplate?: string } {
   return template === undefined ? {} : { chatTemplate: template };
 }
 
+type TypeOf = Parameters<typeof bytesByForm>[2];
+
 function ofNetwork(network: Network, more: Partial<Description>): Described {
   const declarations = declarationsOf(network);
   const parameters = parameterCount(declarations.values());
@@ -176,6 +181,17 @@ function ofNetwork(network: Network, more: Partial<Description>): Described {
     stages: stages.map((stage) => stageOf(stage, declarations)),
   };
   return { description, network, declarations };
+}
+
+/**
+ * With what the weights take in each form, where the file has them in these types. Half of an encoder-decoder stays as it is
+ * and shares its words with the other half, so that none of the numbers would be right.
+ */
+function withForms(described: Described, typeOf: TypeOf = () => 'f32'): Described {
+  const { network, declarations, description } = described;
+  if (!isSystem(network) || network.backbone.part.encoder) return described;
+  const forms = bytesByForm(network, declarations, typeOf);
+  return { ...described, description: { ...description, memory: { ...description.memory, forms } } };
 }
 
 interface Place {
@@ -237,7 +253,13 @@ function stageOf(stage: Stage, declarations: ReadonlyMap<string, Declaration>): 
   };
 }
 
-function weightsOf(checkpoint: Checkpoint, { network, declarations }: Described, path: string): WeightsDescription {
+interface WeightsFound {
+  readonly weights: WeightsDescription;
+  /** Where they fit the network. */
+  readonly typeOf?: TypeOf;
+}
+
+function weightsOf(checkpoint: Checkpoint, { network, declarations }: Described, path: string): WeightsFound {
   const types: Record<string, number> = {};
   for (const { dtype, shape } of checkpoint.tensors.values()) {
     const { values, bytes } = isQuantised(dtype) ? quantisedTypes[dtype] : { values: 1, bytes: dtypes[dtype].bytes };
@@ -246,10 +268,10 @@ function weightsOf(checkpoint: Checkpoint, { network, declarations }: Described,
   const bytes = Object.values(types).reduce((a, b) => a + b, 0);
   const described = { tensors: checkpoint.tensors.size, types, bytes };
   try {
-    checkpointWeights(network, declarations, checkpoint, basename(path));
-    return described;
+    const weights = checkpointWeights(network, declarations, checkpoint, basename(path));
+    return { weights: described, typeOf: typesIn({ weights, declarations }) };
   } catch (error) {
     if (!(error instanceof QuintetError)) throw error;
-    return { ...described, problem: error.message };
+    return { weights: { ...described, problem: error.message } };
   }
 }

@@ -51,7 +51,7 @@ function page(description: Description): string {
   const sections = [
     title,
     `Parts\n${formatTable([...rows, ['  total', '', `${formatCount(parameters)} (${parameters} parameters)`]])}`,
-    `Memory in f32, without activations\n${formatTable(memoryRows(description))}`,
+    `Memory, without activations\n${formatTable(memoryRows(description))}`,
     ...(context === undefined ? [] : [`Context  ${context} tokens`]),
     ...(stages.length === 0 ? [] : [`Stages\n${formatTable(stages.map(stageRow))}`]),
     ...weightsSection(description),
@@ -62,11 +62,11 @@ function page(description: Description): string {
 }
 
 function memoryRows({ memory, context }: Description): string[][] {
-  const { weights, cachePerToken, training } = memory;
-  const rows = [['  weights', formatBytes(weights)]];
+  const { weights, forms = { f32: weights }, cachePerToken, training } = memory;
+  const rows = Object.entries(forms).map(([form, bytes]) => [`  weights, ${form}`, formatBytes(bytes)]);
   if (cachePerToken !== undefined) {
     const whole = context === undefined ? '' : `, ${formatBytes(cachePerToken * context)} for the whole context`;
-    rows.push(['  keys and values', `${formatBytes(cachePerToken)} a token${whole}`]);
+    rows.push(['  keys and values', `${formatBytes(1000 * cachePerToken)} for 1000 tokens${whole}`]);
   }
   rows.push(['  training all of it', `${formatBytes(training)} (weights, gradients, AdamW)`]);
   return rows;

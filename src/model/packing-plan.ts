@@ -1,0 +1,174 @@
+/**
+ * Which weights of a language model are held as integers, and how: planned from what the model does with each of them,
+ * before any is read.
+ */
+import { blockFormOf, isQuantised, type StoredTensor } from '../checkpoint/index.js';
+import { type Declaration, type Params, rootScope, wrapScope } from '../nn/index.js';
+import { growingCache, jointName, parameterCount, piecesOf, type System, type WeightForm } from '../system/index.js';
+import { type BlockForm, byteSizeOf } from '../tensor/index.js';
+import { languageGraph, ownWords } from './language-graph.js';
+import type { Model } from './model.js';
+
+/**
+ * How the weights of a language model are held. `auto`: blocks of integers as a file has them, exactly, and prompts in
+ * eight bits; everything else in f32. `int4` and `int8`: rounded to blocks of four or eight bits where the file does not
+ * have blocks already; `int4` also reads prompts with the blocks, in the least memory. `f32`: as floating-point numbers.
+ */
+export type WeightsOption = 'auto' | 'f32' | 'int8' | 'int4';
+
+/** Weights that a model multiplies with the same operand, or looks up in: mostly one. */
+interface Use {
+  readonly names: readonly string[];
+  /** Rows of each. */
+  readonly rows: readonly number[];
+  readonly width: number;
+  /** Whether it is a table of words, or the head that scores them. */
+  readonly words: boolean;
+}
+
+/** A language model, as far as a plan depends on it. */
+export interface Planning {
+  readonly network: System;
+  /** Scope transformations: adapters. */
+  readonly adapt: (p: Params) => Params;
+  /** What describes the language side in a scope. */
+  readonly build: (p: Params) => unknown;
+  /** The element type of a parameter in its file; undefined where its value is from elsewhere, and stays as it is. */
+  typeOf(name: string): StoredTensor['dtype'] | undefined;
+}
+
+export type Planned = Use & { readonly form: WeightForm };
+
+export interface PackingPlan {
+  /** For single tokens, and the words for prompts too. */
+  readonly blocks: readonly Planned[];
+  /** For the products of prompts; none where the blocks serve them too. */
+  readonly columns: readonly Planned[];
+}
+
+/** How the weights that a model multiplies with or looks up are held; those that stay as they are are left out. */
+export function planPacking(planning: Planning, option: WeightsOption): PackingPlan {
+  if (option === 'f32') return { blocks: [], columns: [] };
+  const blocks = [...usesOf(planning)].flatMap((use) => planned(planning, use, option));
+  if (option === 'int4') return { blocks, columns: [] };
+  // Alone, since long products gain nothing from being computed at once, and taking the results apart costs a copy.
+  const columns = blocks.flatMap((use) =>
+    use.words
+      ? []
+      : use.names.map((name, i) => ({
+          ...use,
+          names: [name],
+          rows: [use.rows[i] as number],
+          form: 'columns' as const,
+        })),
+  );
+  return { blocks, columns };
+}
+
+/** The element types of a model's parameters in its file. */
+export function typesIn({ weights, declarations }: Pick<Model, 'weights' | 'declarations'>): Planning['typeOf'] {
+  return (name) => {
+    const declaration = declarations.get(name);
+    return declaration && weights.stored(declaration)?.dtype;
+  };
+}
+
+/**
+ * Bytes that a model's weights take in each form: where prompts have integers of their own, both kinds; in f32 whatever
+ * stays as it is.
+ */
+export function bytesByForm(
+  network: System,
+  declarations: ReadonlyMap<string, Declaration>,
+  typeOf: Planning['typeOf'],
+): Record<WeightsOption, number> {
+  const build = (p: Params): unknown => languageGraph(network, p, growingCache(), ownWords(network)).logits();
+  const bytesOf = (option: WeightsOption): number => {
+    const { blocks, columns } = planPacking({ network, adapt: (p) => p, build, typeOf }, option);
+    const packed = new Set(blocks.flatMap(({ names }) => names));
+    const rest = [...declarations.values()].filter(({ name }) => !packed.has(name));
+    return [...blocks, ...columns].reduce((sum, use) => sum + layoutOf(use).length, 4 * parameterCount(rest));
+  };
+  return { f32: bytesOf('f32'), int8: bytesOf('int8'), int4: bytesOf('int4'), auto: bytesOf('auto') };
+}
+
+/** The weights that a model multiplies with or looks up. */
+function usesOf({ network, adapt, build }: Planning): Iterable<Use> {
+  const uses = new Map<string, Use>();
+  const { vocab } = network.backbone.part;
+  const note = (names: readonly string[], rows: readonly number[], width: number, words: boolean): void => {
+    const key = jointName(names);
+    uses.set(key, { names, rows, width, words: words || (uses.get(key)?.words ?? false) });
+  };
+  const full = (p: Params, name: string): string => (p.path === '' ? name : `${p.path}.${name}`);
+  const noting = (p: Params): Params =>
+    wrapScope(p, (inner) => ({
+      product(name, x, out, init) {
+        note([full(inner, name)], [out], x.size(-1), out === vocab);
+        return inner.product(name, x, out, init);
+      },
+      products(layers, x, init) {
+        const names = layers.map(([layer]) => full(inner, `${layer}.weight`));
+        note(
+          names,
+          layers.map(([, out]) => out),
+          x.size(-1),
+          false,
+        );
+        return inner.products(layers, x, init);
+      },
+      rows(name, ids, table, init) {
+        note([full(inner, name)], [table[0]], table[1], true);
+        return inner.rows(name, ids, table, init);
+      },
+    }));
+  build(adapt(noting(rootScope().p)));
+  return uses.values();
+}
+
+/** How weights are held: together where all can be held alike, those that stay as they are left out. */
+function planned(planning: Planning, use: Use, option: WeightsOption): Planned[] {
+  const single = use.names.flatMap((name, i): (Use & { readonly form: BlockForm })[] => {
+    const form = blockForm(planning.typeOf(name), use, option);
+    return form ? [{ ...use, names: [name], rows: [use.rows[i] as number], form }] : [];
+  });
+  const [first] = single;
+  const alike =
+    single.length === use.names.length &&
+    single.every(({ form }) => sameForm(form, (first as { form: BlockForm }).form));
+  return first && alike ? [{ ...use, form: first.form }] : single;
+}
+
+/** How a weight is held in blocks; undefined where it stays as it is. */
+function blockForm(
+  type: StoredTensor['dtype'] | undefined,
+  { width, words }: Use,
+  option: WeightsOption,
+): BlockForm | undefined {
+  if (type === undefined) return undefined;
+  const exact = isQuantised(type) ? blockFormOf(type) : undefined;
+  const fits = (form: BlockForm) => (width % form.block === 0 ? form : undefined);
+  if (exact && (exact.bits === 4 || words || option !== 'int4')) return fits(exact);
+  if (option === 'auto') return undefined;
+  // Words are told apart by small differences, and scored by the same table: four bits are too few for them.
+  return fits({ bits: words || option === 'int8' ? 8 : 4, block: 32, minima: false });
+}
+
+/** Where the pieces of a packed weight lie, one behind the other. */
+export function layoutOf(use: Planned) {
+  let offset = 0;
+  const parts = piecesOf(use.form, sizeOfUse(use)).map(({ piece, dtype, shape }) => {
+    const length = byteSizeOf(dtype, shape);
+    const part = { piece, dtype, offset, length };
+    offset += length;
+    return part;
+  });
+  return { parts, length: offset };
+}
+
+/** Rows and width of weights together. */
+export const sizeOfUse = ({ rows, width }: Use): [number, number] => [rows.reduce((sum, own) => sum + own, 0), width];
+
+export function sameForm(a: BlockForm, b: BlockForm): boolean {
+  return a.bits === b.bits && a.block === b.block && a.minima === b.minima;
+}
