@@ -5,6 +5,7 @@ usage: python oracle/media.py   needs: numpy, pillow 13, transformers 5.23 (with
 """
 
 import base64
+import hashlib
 import json
 import struct
 import zlib
@@ -150,6 +151,41 @@ def resampling() -> list[dict]:
     return cases
 
 
+# As large as photographs, from a formula; of the results only hashes are kept.
+LARGE = [
+    ("bicubic", (1024, 768), (448, 336)),
+    ("lanczos", (700, 1500), (301, 87)),
+    ("bilinear", (333, 777), (1001, 778)),
+    ("box", (5003, 61), (97, 30)),
+    ("hamming", (640, 480), (640, 33)),
+]
+
+
+def large_picture(width: int, height: int) -> np.ndarray:
+    places = np.arange(width * height * 3, dtype=np.uint64)
+    return ((places * 2654435761 % 2**32) >> 24).astype(np.uint8).reshape(height, width, 3)
+
+
+def sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def large_resampling() -> list[dict]:
+    cases = []
+    for filter, size, to in LARGE:
+        result = Image.fromarray(large_picture(*size)).resize(to, FILTERS[filter])
+        cases.append({"filter": filter, "from": size, "to": to, "sha256": sha256(np.asarray(result))})
+    return cases
+
+
+def large_processed() -> dict:
+    """A photograph's worth of pixels as CLIP's processor gives them to a vision tower of 336 pixels."""
+    config = {"size": {"shortest_edge": 336}, "crop_size": {"height": 336, "width": 336}}
+    pixels = CLIPImageProcessorPil(**config)(Image.fromarray(large_picture(1024, 768)))["pixel_values"]
+    result = np.asarray(pixels).astype(np.float32)
+    return {"config": {"image_processor_type": "CLIPImageProcessor", **config}, "from": [1024, 768], "sha256": sha256(result)}
+
+
 # --- Processors ----------------------------------------------------------------------------------------------------
 
 MEAN = {"image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]}
@@ -205,5 +241,11 @@ def processors() -> list[dict]:
 if __name__ == "__main__":
     out.mkdir(parents=True, exist_ok=True)
     write_pictures()
-    expected = {"pillow": Image.__version__, "files": files(), "resampling": resampling(), "processors": processors()}
+    expected = {
+        "pillow": Image.__version__,
+        "files": files(),
+        "resampling": resampling(),
+        "large": {"resampling": large_resampling(), "processed": large_processed()},
+        "processors": processors(),
+    }
     (out / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")

@@ -39,12 +39,20 @@ export async function decodePicture(
   }
   if (header.format === 'gif') return decodeGif(bytes, at, bounds);
   if (inBrowser()) return decodeInBrowser(bytes, header, at);
-  const { decodeWithSharp } = await import('./node.js');
+  const { decodeWithSharp } = await inNode();
   return decodeWithSharp(bytes, header, { pixels: bounds.pixels, at });
 }
 
 /** A PNG file of the picture, for drawn results. Node only. */
 export async function encodePng(picture: Picture): Promise<Uint8Array> {
-  const { encodeWithSharp } = await import('./node.js');
+  const { encodeWithSharp } = await inNode();
   return encodeWithSharp(picture);
+}
+
+let node: Promise<typeof import('./node.js')> | undefined;
+
+/** What pictures need of Node. Asking for a module again is quick, but not free: a picture takes milliseconds. */
+function inNode(): Promise<typeof import('./node.js')> {
+  node ??= import('./node.js');
+  return node;
 }

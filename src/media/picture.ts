@@ -75,3 +75,21 @@ export function paste(target: Picture, source: Picture, { left = 0, top = 0, x =
     target.data.set(source.data.subarray(from, from + width * 3), ((y + row) * target.width + x) * 3);
   }
 }
+
+/** A part of a picture, which lies within it. */
+export interface Region {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The pixels of a part. Whole rows are not copied. */
+export function crop(picture: Picture, { left, top, width, height }: Region): Picture {
+  const row = picture.width * 3;
+  const rows = picture.data.subarray(top * row, (top + height) * row);
+  if (width === picture.width) return height === picture.height ? picture : { width, height, data: rows };
+  const part = { width, height, data: new Uint8Array(width * height * 3) };
+  paste(part, { ...picture, height, data: rows }, { left });
+  return part;
+}

@@ -5,7 +5,9 @@
  */
 
 import { QuintetError } from '../tensor/index.js';
-import { type Picture, pictureLimits } from './picture.js';
+import { fraction } from './kernels.js';
+import { crop, type Picture, pictureLimits, type Region } from './picture.js';
+import { resizeColumns, resizeRows, type Weights } from './resize-passes.js';
 
 interface Filter {
   /** The filter is zero from this distance on, in pixels of the coarser grid. */
@@ -38,23 +40,12 @@ const filters = {
 
 export type Resampling = 'nearest' | keyof typeof filters;
 
-/** What one output position takes: `counts[o]` inputs from `starts[o]` on, weighted by `weights[o * taps ...]`. */
-interface Weights {
-  readonly taps: number;
-  readonly starts: Int32Array;
-  readonly counts: Int32Array;
-  /** Fixed point with `fraction` bits. */
-  readonly weights: Int32Array;
-}
-
-/** 32 bits less 8 of the level and 2 of headroom for filters with negative lobes. */
-const fraction = 22;
-const half = 1 << (fraction - 1);
-
 export interface ResizeOptions {
   readonly filter?: Resampling;
   /** Largest result in pixels: a narrow strip whose shorter edge is enlarged becomes very long. */
   readonly pixels?: number;
+  /** The part of the result that is wanted, which is all that is computed; default the whole. */
+  readonly region?: Region;
 }
 
 /**
@@ -64,21 +55,36 @@ export interface ResizeOptions {
 export function resize(
   picture: Picture,
   { width, height }: { readonly width: number; readonly height: number },
-  { filter = 'bicubic', pixels = pictureLimits.pixels }: ResizeOptions = {},
+  {
+    filter = 'bicubic',
+    pixels = pictureLimits.pixels,
+    region = { left: 0, top: 0, width, height },
+  }: ResizeOptions = {},
 ): Picture {
   if (width < 1 || height < 1 || width * height > pixels) {
     const sizes = `${picture.width} x ${picture.height} pixels to ${width} x ${height}`;
     const hint = 'Crop the picture to a less extreme aspect ratio first.';
     throw new QuintetError('limit', `resizing ${sizes}; a result has from 1 to ${pixels} pixels`, { hint });
   }
-  if (width === picture.width && height === picture.height) return picture;
-  if (filter === 'nearest') return nearestNeighbours(picture, width, height);
-  const kernel = filters[filter];
-  const rows = (from: Picture) =>
-    width === from.width ? from : resizeRows(from, weightsOf(kernel, from.width, width));
-  const columns = (from: Picture) =>
-    height === from.height ? from : resizeColumns(from, weightsOf(kernel, from.height, height));
-  return columnsFirst(picture, width, height) ? rows(columns(picture)) : columns(rows(picture));
+  if (width === picture.width && height === picture.height) return crop(picture, region);
+  const across: Axis = { from: picture.width, to: width, first: region.left, count: region.width };
+  const down: Axis = { from: picture.height, to: height, first: region.top, count: region.height };
+  if (filter === 'nearest') return nearestNeighbours(picture, across, down);
+  const [x, y] = [planOf(filters[filter], across), planOf(filters[filter], down)];
+  const rows = (from: Picture, part: Region) => (x.weights ? resizeRows(from, part, x.weights) : crop(from, part));
+  const columns = (from: Picture, part: Region) =>
+    y.weights ? resizeColumns(from, part, y.weights) : crop(from, part);
+  const [first, second] = columnsFirst(across, down) ? [columns, rows] : [rows, columns];
+  const between = first(picture, { left: x.first, top: y.first, width: x.count, height: y.count });
+  return second(between, { left: 0, top: 0, width: between.width, height: between.height });
+}
+
+/** One direction: its length before and after, and the part of the latter that is wanted. */
+interface Axis {
+  readonly from: number;
+  readonly to: number;
+  readonly first: number;
+  readonly count: number;
 }
 
 /**
@@ -86,21 +92,38 @@ export function resize(
  * much (this condition agreed with 2,600 random sizes); earlier versions always begin with the rows, which differs by a
  * level here and there.
  */
-function columnsFirst(from: Picture, width: number, height: number): boolean {
-  return height < from.height && from.height - height > 2 * (from.width - width);
+function columnsFirst(across: Axis, down: Axis): boolean {
+  return down.to < down.from && down.from - down.to > 2 * (across.from - across.to);
 }
 
-function weightsOf(filter: Filter, from: number, to: number): Weights {
+/** The inputs that are needed, and what they are weighted with, counted from the first of them; none where nothing changes. */
+interface Plan {
+  readonly first: number;
+  readonly count: number;
+  readonly weights: Weights | undefined;
+}
+
+function planOf(filter: Filter, { from, to, first, count }: Axis): Plan {
+  if (from === to) return { first, count, weights: undefined };
+  const weights = weightsOf(filter, { from, to, first, count });
+  const { starts, counts } = weights;
+  const [begin, last] = [starts[0] as number, count - 1];
+  const end = (starts[last] as number) + (counts[last] as number);
+  return { first: begin, count: end - begin, weights: { ...weights, starts: starts.map((start) => start - begin) } };
+}
+
+function weightsOf(filter: Filter, { from, to, first, count: outputs }: Axis): Weights {
   const scale = from / to;
+  const one = 2 ** fraction;
   const stretch = Math.max(scale, 1);
   const support = filter.support * stretch;
   const taps = Math.ceil(support) * 2 + 1;
-  const starts = new Int32Array(to);
-  const counts = new Int32Array(to);
-  const weights = new Int32Array(to * taps);
+  const starts = new Int32Array(outputs);
+  const counts = new Int32Array(outputs);
+  const weights = new Int32Array(outputs * taps);
   const exact = new Float64Array(taps);
-  for (let o = 0; o < to; o++) {
-    const center = (o + 0.5) * scale;
+  for (let o = 0; o < outputs; o++) {
+    const center = (first + o + 0.5) * scale;
     const start = Math.max(0, Math.trunc(center - support + 0.5));
     const count = Math.min(from, Math.trunc(center + support + 0.5)) - start;
     let sum = 0;
@@ -111,7 +134,7 @@ function weightsOf(filter: Filter, from: number, to: number): Weights {
     }
     for (let i = 0; i < count; i++) {
       const share = (exact[i] as number) / (sum === 0 ? 1 : sum);
-      weights[o * taps + i] = Math.trunc(share * 2 ** fraction + (share < 0 ? -0.5 : 0.5));
+      weights[o * taps + i] = Math.trunc(share * one + (share < 0 ? -0.5 : 0.5));
     }
     starts[o] = start;
     counts[o] = count;
@@ -119,72 +142,27 @@ function weightsOf(filter: Filter, from: number, to: number): Weights {
   return { taps, starts, counts, weights };
 }
 
-/** [H, from, 3] -> [H, to, 3] */
-function resizeRows({ width, height, data }: Picture, { taps, starts, counts, weights }: Weights): Picture {
-  const to = starts.length;
-  const result = new Uint8ClampedArray(to * height * 3);
-  for (let y = 0, target = 0; y < height; y++) {
-    for (let x = 0; x < to; x++, target += 3) {
-      let source = (y * width + (starts[x] as number)) * 3;
-      let red = half;
-      let green = half;
-      let blue = half;
-      const last = x * taps + (counts[x] as number);
-      for (let k = x * taps; k < last; k++, source += 3) {
-        const weight = weights[k] as number;
-        red = (red + Math.imul(data[source] as number, weight)) | 0;
-        green = (green + Math.imul(data[source + 1] as number, weight)) | 0;
-        blue = (blue + Math.imul(data[source + 2] as number, weight)) | 0;
-      }
-      result[target] = red >> fraction;
-      result[target + 1] = green >> fraction;
-      result[target + 2] = blue >> fraction;
+function nearestNeighbours({ width, data }: Picture, across: Axis, down: Axis): Picture {
+  const columns = nearestPositions(across);
+  const rows = nearestPositions(down);
+  const result = new Uint8Array(columns.length * rows.length * 3);
+  let target = 0;
+  for (const y of rows) {
+    for (const x of columns) {
+      const source = (y * width + x) * 3;
+      result[target++] = data[source] as number;
+      result[target++] = data[source + 1] as number;
+      result[target++] = data[source + 2] as number;
     }
   }
-  return { width: to, height, data: new Uint8Array(result.buffer) };
-}
-
-/** [from, W, 3] -> [to, W, 3] */
-function resizeColumns({ width, data }: Picture, { taps, starts, counts, weights }: Weights): Picture {
-  const to = starts.length;
-  const row = width * 3;
-  const result = new Uint8ClampedArray(to * row);
-  const sums = new Int32Array(row);
-  for (let y = 0; y < to; y++) {
-    sums.fill(half);
-    for (let k = 0; k < (counts[y] as number); k++) {
-      const weight = weights[y * taps + k] as number;
-      const source = ((starts[y] as number) + k) * row;
-      for (let i = 0; i < row; i++) {
-        sums[i] = ((sums[i] as number) + Math.imul(data[source + i] as number, weight)) | 0;
-      }
-    }
-    for (let i = 0; i < row; i++) result[y * row + i] = (sums[i] as number) >> fraction;
-  }
-  return { width, height: to, data: new Uint8Array(result.buffer) };
-}
-
-function nearestNeighbours({ width, height, data }: Picture, toWidth: number, toHeight: number): Picture {
-  const columns = nearestPositions(width, toWidth);
-  const rows = nearestPositions(height, toHeight);
-  const result = new Uint8Array(toWidth * toHeight * 3);
-  for (let y = 0, target = 0; y < toHeight; y++) {
-    const row = (rows[y] as number) * width;
-    for (let x = 0; x < toWidth; x++, target += 3) {
-      const source = (row + (columns[x] as number)) * 3;
-      result[target] = data[source] as number;
-      result[target + 1] = data[source + 1] as number;
-      result[target + 2] = data[source + 2] as number;
-    }
-  }
-  return { width: toWidth, height: toHeight, data: result };
+  return { width: across.count, height: down.count, data: result };
 }
 
 /** The sum is run up step by step as Pillow does: its rounding decides between two neighbours. */
-function nearestPositions(from: number, to: number): Int32Array {
+function nearestPositions({ from, to, first, count }: Axis): Int32Array {
   const step = from / to;
   const positions = new Int32Array(to);
   for (let o = 0, center = step * 0.5; o < to; o++, center += step)
     positions[o] = Math.min(from - 1, Math.trunc(center));
-  return positions;
+  return positions.subarray(first, first + count);
 }

@@ -1,5 +1,6 @@
 /** PNG, JPEG and WebP through sharp (libvips with libspng, mozjpeg and libwebp), with Pillow's colour conversions. Node only. */
 
+import { availableParallelism } from 'node:os';
 import sharp, { type Sharp } from 'sharp';
 import { damaged, type PictureHeader } from './header.js';
 import { orient } from './orient.js';
@@ -43,19 +44,35 @@ export async function decodeWithSharp(
     ignoreIcc: true,
     limitInputPixels: pixels,
   });
-  const { data, info } = await reading
-    .prepare(source.timeout({ seconds: 60 }))
-    .raw({ depth: reading.depth })
-    .toBuffer({ resolveWithObject: true })
-    .catch((error: unknown) => {
-      throw damaged(`the ${header.format} decoder failed: ${(error as Error).message.split('\n')[0]}`, at, error);
-    });
+  const prepared = reading.prepare(source.timeout({ seconds: 60 })).raw({ depth: reading.depth });
+  const { data, info } = await inTurn(() => prepared.toBuffer({ resolveWithObject: true })).catch((error: unknown) => {
+    throw damaged(`the ${header.format} decoder failed: ${(error as Error).message.split('\n')[0]}`, at, error);
+  });
   const { width, height } = info;
   if (width !== header.width || height !== header.height) {
     throw damaged(`${width} x ${height} pixels, where the header says ${header.width} x ${header.height}`, at);
   }
   const plain = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return orient({ width, height, data: reading.rgb(plain) }, header.orientation);
+}
+
+let free = availableParallelism();
+const waiting: (() => void)[] = [];
+
+/**
+ * Runs at most as many decoders as there are cores. More would take memory, and all would end late and together, rather
+ * than one after the other while those before are already worked with.
+ */
+async function inTurn<T>(decode: () => Promise<T>): Promise<T> {
+  if (free > 0) free--;
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+  try {
+    return await decode();
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else free++;
+  }
 }
 
 /** Pillow clips 16-bit grey at 255 when it converts to RGB; it does not scale. */

@@ -4,7 +4,7 @@
  * A loop of plain JavaScript takes 11 to 15 ns a parameter for AdamW, elementwise graph ops about 10; this takes under 2.
  * Every address and byte length is a multiple of 64.
  */
-import { f32x4, f64, f64x2, i32, v128, wasmFunction, wasmModule, whileLoop } from './wasm.js';
+import { f32x4, f64, f64x2, i32, v128, wasmFunction, wasmModule, whileLoop } from '../tensor/wasm.js';
 
 /** The numbers of one AdamW step, in the form in which the loop uses them. */
 export interface AdamWConstants {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { imageProcessor, imageProcessorOf, type Picture, plainPicture } from '../../src/media/index.js';
-import { bytesOf, pictureOf, reference } from './reference.js';
+import type { HostArray } from '../../src/tensor/index.js';
+import { bytesOf, largePicture, pictureOf, reference, sha256 } from './reference.js';
 
 const at = 'preprocessor_config.json';
 const grey = (width: number, height: number): Picture => plainPicture(width, height, [128, 128, 128]);
@@ -28,6 +29,12 @@ describe('image processors', () => {
       }
     },
   );
+
+  test('a photograph processed for CLIP at 336 pixels gives the values of transformers, bit for bit', () => {
+    const { config, from, sha256: expected } = reference.large.processed;
+    const { tensors } = imageProcessor(config, at)([[largePicture(from)]]);
+    expect(sha256((tensors.pixel_values as HostArray).data)).toBe(expected);
+  });
 
   test('the fast spelling and the feature extractor of old files name the same processor', () => {
     const shape = (type: Record<string, unknown>): readonly number[] | undefined =>

@@ -69,4 +69,15 @@ describe('damaged pictures', () => {
     }
     expect(process.memoryUsage().rss).toBeLessThan(2 ** 30);
   });
+
+  test('among many that are decoded at once leave the others what they are', async () => {
+    const whole = fileOf('444.jpg');
+    const expected = (await decodePicture(whole)).data;
+    const files = Array.from({ length: 60 }, (_, i) => (i % 3 === 1 ? whole.subarray(0, 300 + i) : whole));
+    const results = await Promise.allSettled(files.map((bytes) => decodePicture(bytes)));
+    for (const [i, result] of results.entries()) {
+      if (i % 3 === 1) expect(result).toMatchObject({ status: 'rejected', reason: { code: 'media' } });
+      else expect(result).toMatchObject({ status: 'fulfilled', value: { data: expected } });
+    }
+  });
 });

@@ -5,6 +5,7 @@
  */
 
 import { type Fields, type HostArray, QuintetError, zerosArray } from '../../tensor/index.js';
+import { blockBytes, kernelsWith } from '../kernels.js';
 import type { Picture } from '../picture.js';
 import type { Resampling } from '../resize.js';
 import type { Size } from './sizes.js';
@@ -94,14 +95,28 @@ export function writePlanes(
   levels: Levels,
   { target, offset, size }: { readonly target: Float32Array; readonly offset: number; readonly size: Size },
 ): void {
+  const area = size.width * size.height;
+  const { width, height, data } = picture;
+  const rows = Math.max(1, Math.floor(blockBytes / (width * 4)));
+  const planeBytes = rows * width * 4;
+  const { memory, levels: bytes, at, spread } = kernelsWith([3 * 256 * 4, rows * width * 3, 3 * planeBytes]);
+  const [tables, source, planes] = at as [number, number, number];
+  const numbers = new Float32Array(memory.buffer);
   levels.forEach((values, channel) => {
-    for (let y = 0, source = channel; y < picture.height; y++) {
-      let to = offset + (channel * size.height + y) * size.width;
-      for (let x = 0; x < picture.width; x++, source += 3) {
-        target[to++] = values[picture.data[source] as number] as number;
+    numbers.set(values, tables / 4 + channel * 256);
+  });
+  for (let top = 0; top < height; top += rows) {
+    const block = data.subarray(top * width * 3, (top + rows) * width * 3);
+    bytes.set(block, source);
+    spread(source, source + block.length, tables, planes, planeBytes);
+    for (let channel = 0; channel < 3; channel++) {
+      const from = (planes + channel * planeBytes) / 4;
+      for (let y = 0; y < block.length / (width * 3); y++) {
+        const row = numbers.subarray(from + y * width, from + (y + 1) * width);
+        target.set(row, offset + channel * area + (top + y) * size.width);
       }
     }
-  });
+  }
 }
 
 /** The size that all pictures have. `at` names the settings for error messages. */

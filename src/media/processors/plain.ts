@@ -5,7 +5,7 @@
  */
 
 import { type Fields, QuintetError } from '../../tensor/index.js';
-import { type Picture, paste, plainPicture } from '../picture.js';
+import { crop, type Picture, paste, plainPicture, type Region } from '../picture.js';
 import { resize } from '../resize.js';
 import { commonSize, type ImageProcessor, readChannels, readLevels, readResampling, stack } from './pixels.js';
 import { readFixedSize, readSizeRule, type Size } from './sizes.js';
@@ -44,17 +44,17 @@ export function steppedProcessor(
 }
 
 function resizeAndCrop(f: Fields): Step[] {
-  const steps: Step[] = [];
-  if (f.flag('do_resize', false)) {
-    const filter = readResampling(f);
-    const sizeOf = readSizeRule(f);
-    steps.push((picture) => resize(picture, sizeOf(picture), { filter }));
-  }
-  if (f.flag('do_center_crop', false)) {
-    const size = readFixedSize(f, 'crop_size');
-    steps.push((picture) => centerCrop(picture, size));
-  }
-  return steps;
+  const crops = f.flag('do_center_crop', false) ? readFixedSize(f, 'crop_size') : undefined;
+  const cropStep: Step = (picture) => (crops ? centerCrop(picture, crops) : picture);
+  if (!f.flag('do_resize', false)) return [cropStep];
+  const filter = readResampling(f);
+  const sizeOf = readSizeRule(f);
+  const resizeStep: Step = (picture) => {
+    const size = sizeOf(picture);
+    // What would be cut off is not computed.
+    return resize(picture, size, { filter, ...(crops ? { region: middleOf(size, crops) } : {}) });
+  };
+  return [resizeStep, cropStep];
 }
 
 function largest(pictures: readonly Picture[]): Size {
@@ -64,16 +64,27 @@ function largest(pictures: readonly Picture[]): Size {
   };
 }
 
+/** The part in the middle that is at most as large as `most`. */
+function middleOf({ width, height }: Size, most: Size): Region {
+  return {
+    left: Math.max(0, Math.floor((width - most.width) / 2)),
+    top: Math.max(0, Math.floor((height - most.height) / 2)),
+    width: Math.min(width, most.width),
+    height: Math.min(height, most.height),
+  };
+}
+
 /** The middle of a picture; black where the picture is too small. Odd rests go where transformers puts them. */
-export function centerCrop(picture: Picture, { width, height }: Size): Picture {
-  const crop = plainPicture(width, height);
-  paste(crop, picture, {
-    left: Math.max(0, Math.floor((picture.width - width) / 2)),
-    top: Math.max(0, Math.floor((picture.height - height) / 2)),
+export function centerCrop(picture: Picture, size: Size): Picture {
+  const { width, height } = size;
+  const middle = crop(picture, middleOf(picture, size));
+  if (middle.width === width && middle.height === height) return middle;
+  const result = plainPicture(width, height);
+  paste(result, middle, {
     x: Math.max(0, Math.ceil((width - picture.width) / 2)),
     y: Math.max(0, Math.ceil((height - picture.height) / 2)),
   });
-  return crop;
+  return result;
 }
 
 /** `image_mean` as a colour, cut to whole levels. */

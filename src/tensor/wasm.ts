@@ -54,8 +54,16 @@ const binary =
 
 export const i32 = {
   constant: (value: number): Code => [0x41, signed(value)],
+  /** The byte at an address. */
+  load8: (address: Code, offset = 0): Code => [address, 0x2d, memoryAt(offset)],
   add: binary([0x6a]),
+  shiftLeft: binary([0x74]),
   lessUnsigned: binary([0x49]),
+};
+
+export const f32 = {
+  load: (address: Code, offset = 0): Code => [address, 0x2a, memoryAt(offset)],
+  store: (address: Code, value: Code, offset = 0): Code => [address, value, 0x38, memoryAt(offset)],
 };
 
 export const f64 = { add: binary([0xa0]) };
@@ -65,7 +73,35 @@ export const v128 = {
   load: (address: Code, offset = 0): Code => [address, vector(0x00), memoryAt(offset)],
   /** Eight bytes at an address, followed by eight zero bytes. */
   load64: (address: Code, offset = 0): Code => [address, vector(0x5d), memoryAt(offset)],
+  /** Four bytes at an address, four times over. */
+  load32Splat: (address: Code, offset = 0): Code => [address, vector(0x09), memoryAt(offset)],
   store: (address: Code, value: Code, offset = 0): Code => [address, value, vector(0x0b), memoryAt(offset)],
+};
+
+export const u8x16 = {
+  /** Sixteen of the bytes of two vectors, by their numbers from 0 to 31. */
+  shuffle: (x: Code, y: Code, picks: readonly number[]): Code => [x, y, vector(0x0d), picks],
+  /** Signed 16-bit numbers of two vectors, saturated. */
+  narrow: binary(vector(0x66)),
+};
+
+export const i16x8 = {
+  /** Signed 32-bit numbers of two vectors, saturated. */
+  narrow: binary(vector(0x85)),
+  /** Of the first eight bytes, and of the last. */
+  ofLowBytes: unary(vector(0x89)),
+  ofHighBytes: unary(vector(0x8a)),
+};
+
+export const i32x4 = {
+  splat: unary(vector(0x11)),
+  /** Of the first four unsigned 16-bit numbers, and of the last. */
+  ofLowHalf: unary(vector(0xa9)),
+  ofHighHalf: unary(vector(0xaa)),
+  /** Fills up with the sign. */
+  shiftRight: (x: Code, bits: number): Code => [x, i32.constant(bits), vector(0xac)],
+  add: binary(vector(0xae)),
+  mul: binary(vector(0xb5)),
 };
 
 export const f32x4 = {
