@@ -2,7 +2,8 @@
 
 export { bert } from './bert.js';
 export { blip2 } from './blip-2.js';
-export { clip, clipTextAlone, clipVisionAlone } from './clip.js';
+export { clip } from './clip.js';
+export { clipTextAlone, clipVisionAlone } from './clip-towers.js';
 export { gill } from './gill.js';
 export { gpt2 } from './gpt2.js';
 export { idefics3 } from './idefics3.js';

@@ -4,23 +4,19 @@
  * Li et al., "BLIP-2: Bootstrapping Language-Image Pre-training with Frozen Image Encoders and Large Language Models", 2023,
  * https://arxiv.org/abs/2301.12597 (sizes: section 3.1; schedules: section 3.4)
  */
-import { opt, readOpt } from '../parts/backbones/opt.js';
+import { opt } from '../parts/backbones/opt.js';
 import { t5 } from '../parts/backbones/t5.js';
 import { textBackboneOf } from '../parts/backbones/text-backbone.js';
 import { blipVision, readBlipVision } from '../parts/encoders/blip-vision.js';
 import { qFormer, readQFormer } from '../parts/input-projectors/q-former.js';
-import type { Backbone } from '../parts/types.js';
 import { adamw, nextToken, recipe, repeated, slot, steps, system } from '../system/index.js';
-import type { Fields } from '../tensor/index.js';
 
 const vitG = { image: 224, patch: 14, width: 1408, depth: 39, heads: 16, hidden: 6144 }; // ViT-g less its last block
 const bert = { queries: 32, width: 768, depth: 12, heads: 12, hidden: 3072 };
 const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
 
 const flan = { vocab: 32128, activation: 'gelu_new', gated: true, tied: false, headWidth: 64 } as const;
-
-/** Without a `model_type` it is an OPT, as in transformers. */
-const readLanguage = (text: Fields): Backbone => (text.has('model_type') ? textBackboneOf(text) : opt(readOpt(text)));
+const takes = ['opt', 't5'] as const;
 
 export const blip2 = recipe({
   name: 'blip-2',
@@ -40,9 +36,9 @@ export const blip2 = recipe({
     },
   },
   read: (config) => ({
-    vision: readBlipVision(config.object('vision_config', { optional: true })),
-    bridge: readQFormer(config.object('qformer_config', { optional: true }), config.whole('num_query_tokens', 32)),
-    language: readLanguage(config.object('text_config', { optional: true })),
+    vision: readBlipVision(config.part('vision_config', 'blip_2_vision_model')),
+    bridge: readQFormer(config.part('qformer_config', 'blip_2_qformer'), config.whole('num_query_tokens', 32)),
+    language: textBackboneOf(config.object('text_config', { optional: true }), { takes, otherwise: 'opt' }),
     token: config.whole('image_token_index', config.whole('image_token_id', 50265)),
   }),
   build: ({ vision, bridge, language, token }, name) =>

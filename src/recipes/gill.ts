@@ -31,7 +31,7 @@ export const gill = recipe({
     },
   },
   read: (config) => ({
-    vision: readClipVision(config.object('vision_config')),
+    vision: readClipVision(config.part('vision_config', 'clip_vision_model')),
     language: readOpt(config.object('text_config')),
     mapping: readMapper(config.object('mapper_config')),
     generator: stableDiffusion.fromConfig(config.object('generator_config')),

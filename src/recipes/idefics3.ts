@@ -5,14 +5,16 @@
  * Marafioti et al., "SmolVLM", 2025, https://arxiv.org/abs/2504.05299 (sizes: the published configurations)
  */
 import { llama } from '../parts/backbones/llama.js';
-import { textBackboneOf } from '../parts/backbones/text-backbone.js';
+import { decoders, textBackboneOf } from '../parts/backbones/text-backbone.js';
 import { idefics3Vision, readIdefics3Vision, tileInputs } from '../parts/encoders/idefics3-vision.js';
 import { pixelShuffle } from '../parts/input-projectors/pixel-shuffle.js';
-import { adamw, epochs, nextToken, recipe, slot, system, tiled } from '../system/index.js';
+import { adamw, epochs, headAtRoot, nextToken, recipe, slot, system, tiled } from '../system/index.js';
 
 const siglip = { image: 512, patch: 16, width: 768, depth: 12, heads: 12, hidden: 3072 };
 const smollm = { context: 8192, epsilon: 1e-5, rotary: { theta: 100000 } };
 const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
+/** Files of the first models have the whole's `model_type`. */
+const seers = ['idefics3', 'idefics3_vision', 'smolvlm', 'smolvlm_vision'];
 const stage = { objective: nextToken(), optimizer: adamw({ lr: 2e-5 }) };
 
 export const idefics3 = recipe({
@@ -29,10 +31,11 @@ export const idefics3 = recipe({
     },
   },
   read: (config) => ({
-    vision: readIdefics3Vision(config.object('vision_config', { optional: true })),
+    vision: readIdefics3Vision(config.part('vision_config', ...seers)),
     factor: config.whole('scale_factor', 2),
     token: config.whole('image_token_id', 128257),
     language: textBackboneOf(config.object('text_config', { optional: true }), {
+      takes: decoders,
       tied: config.flag('tie_word_embeddings', false),
     }),
   }),
@@ -48,12 +51,7 @@ export const idefics3 = recipe({
         },
       },
       backbone: slot(language, { prefix: 'language_model' }),
-      renames: [
-        [
-          ['language_model.model', 'model.text_model'],
-          ['language_model.lm_head', 'lm_head'],
-        ],
-      ],
+      renames: [headAtRoot('language_model', 'model.text_model')],
       stages: [{ ...stage, name: 'instruct', train: ['**'], batch: 128, length: epochs(1) }],
     }),
 });

@@ -3,7 +3,7 @@
  * Liu et al., 2023, https://arxiv.org/abs/2310.03744 (schedules: appendix, table of hyperparameters)
  */
 import { llama } from '../parts/backbones/llama.js';
-import { textBackboneOf } from '../parts/backbones/text-backbone.js';
+import { decoders, textBackboneOf } from '../parts/backbones/text-backbone.js';
 import { clipVision, readClipVision, readFeatures } from '../parts/encoders/clip.js';
 import { mlpProjector, readMlpProjector } from '../parts/input-projectors/mlp.js';
 import { adamw, epochs, nextToken, recipe, repeated, slot, system } from '../system/index.js';
@@ -43,8 +43,8 @@ export const llava15 = recipe({
     },
   },
   read: (config) => ({
-    vision: { ...readClipVision(config.object('vision_config', { optional: true })), ...readFeatures(config) },
-    language: textBackboneOf(config.object('text_config', { optional: true })),
+    vision: { ...readClipVision(config.part('vision_config', 'clip_vision_model')), ...readFeatures(config) },
+    language: textBackboneOf(config.object('text_config', { optional: true }), { takes: decoders }),
     projector: readMlpProjector(config),
     token: config.whole('image_token_id', config.whole('image_token_index', 32000)),
   }),

@@ -31,8 +31,8 @@ export const nano = recipe({
     },
   },
   read: (config) => ({
-    vision: readPyramid(config.object('vision_config')),
-    language: readLlama(config.object('text_config')),
+    vision: readPyramid(config.part('vision_config', 'quintet_pyramid')),
+    language: readLlama(config.part('text_config', 'llama')),
     projector: readMlpProjector(config),
     token: config.whole('image_token_id'),
   }),

@@ -21,8 +21,8 @@ export const siglip = recipe({
     tiny: { vision: { ...tiny, image: 32, patch: 8 }, text: { ...tiny, vocab: 256, context: 16 } },
   },
   read: (config) => ({
-    vision: readSiglipVision(config.object('vision_config', { optional: true })),
-    text: readSiglipText(config.object('text_config', { optional: true })),
+    vision: readSiglipVision(config.part('vision_config', 'siglip_vision_model')),
+    text: readSiglipText(config.part('text_config', 'siglip_text_model')),
   }),
   build: ({ vision, text }, name) =>
     dualEncoder({

@@ -23,13 +23,16 @@ export const vqgan = recipe({
   build: (config, name) => quantising({ name, paper: 'arXiv:2012.09841', coder: slot(vq(config), { prefix: '' }) }),
 });
 
+/** Of Stable Diffusion too. */
+export const autoencoderSizes = {
+  'f8-4': { image: 512, channels: 4, layers: 2, levels: levels(128, 256, 512, 512) },
+  tiny: { ...tiny, channels: 4 },
+};
+
 export const pictureAutoencoder = recipe({
   name: 'picture-autoencoder',
   modelTypes: ['AutoencoderKL'],
-  sizes: {
-    'f8-4': { image: 512, channels: 4, layers: 2, levels: levels(128, 256, 512, 512) },
-    tiny: { ...tiny, channels: 4 },
-  },
+  sizes: autoencoderSizes,
   read: readVae,
   build: (config, name) => autoencoding({ name, paper: 'arXiv:2112.10752', coder: slot(vae(config), { prefix: '' }) }),
 });

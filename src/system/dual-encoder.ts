@@ -28,7 +28,7 @@ import {
 } from '../graph/index.js';
 import { filled, type Glob, linear, type Params } from '../nn/index.js';
 import type { Tower, TowerStates } from '../parts/types.js';
-import { QuintetError } from '../tensor/index.js';
+import { type Fields, QuintetError } from '../tensor/index.js';
 import type { Network, Renames, Tensors } from './network.js';
 import type { Objective } from './objective.js';
 import type { Stage } from './stage.js';
@@ -152,6 +152,12 @@ export interface TowerOptions {
   readonly paper?: string;
   /** Width of a last projection without bias, into the common space. */
   readonly projection?: number | undefined;
+}
+
+/** The width of the common space in the `config.json` of a tower that projects into it; nothing where it does not. */
+export function readProjection(config: Fields): { readonly projection?: number } {
+  const projects = config.texts('architectures', []).some((name) => name.endsWith('WithProjection'));
+  return projects ? { projection: config.whole('projection_dim', 512) } : {};
 }
 
 /** One side alone. Outputs: `last_hidden`, `hidden_states/<i>`, and `pooled`, or `<side>_embeds` where it is projected. */

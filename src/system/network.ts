@@ -16,6 +16,12 @@ export interface InputType {
 /** Other names under which checkpoints hold the parameters: prefixes, ours and theirs; the first that fits is replaced. */
 export type Renames = readonly (readonly [ours: string, theirs: string])[];
 
+/** Of files that have a language model's head at their root and all else of it elsewhere, as transformers 5 writes them. */
+export const headAtRoot = (ours: string, theirs: string): Renames => [
+  [`${ours}.model`, theirs],
+  [`${ours}.lm_head`, 'lm_head'],
+];
+
 export interface Network {
   readonly name: string;
   /** Where it was published, such as `arXiv:2304.08485`. */

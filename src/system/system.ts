@@ -22,6 +22,7 @@ import type { Backbone, Encoder, InputProjector } from '../parts/types.js';
 import { type Dim, formatShape, productOf, QuintetError } from '../tensor/index.js';
 import { fullContext } from './context.js';
 import { writtenInputs, writtenOutputs } from './encoder-decoder.js';
+import type { ImagePrompt } from './image-prompt.js';
 import type { HostArrays, InputType, Network, Renames, Tensors } from './network.js';
 import { nextTokenLoss, tokenLoss } from './objective.js';
 import { behind, codeInputs, codeOutputs, codeScores, type PictureCodes } from './picture-codes.js';
@@ -53,48 +54,6 @@ export interface ImageInput {
   /** Whether `image_features` are reported as rows [M·N, D], not a picture each [M, N, D]. */
   readonly rows?: boolean;
 }
-
-/** What of a processed picture a prompt depends on. */
-export interface PromptPicture {
-  /** Rows and columns of tiles, where the picture was split. */
-  readonly grid?: readonly [rows: number, columns: number];
-  /** Features a tile (or the picture). */
-  readonly tokens: number;
-}
-
-export interface ImagePrompt {
-  readonly placeholder: string;
-  expand(picture: PromptPicture): string;
-  /** Whether pictures stand before all text, wherever the chat has them. */
-  readonly first?: boolean;
-  /** Text before chats, where `use_default_system_prompt` of the processor's configuration asks for it. */
-  readonly preamble?: string;
-}
-
-/** A placeholder that is repeated for every feature. */
-export function repeated(placeholder: string): ImagePrompt {
-  return { placeholder, expand: ({ tokens }) => placeholder.repeat(tokens) };
-}
-
-/** A placeholder that is repeated for every feature, between two marks. */
-export function framed(begin: string, placeholder: string, end: string): ImagePrompt {
-  return { placeholder, expand: ({ tokens }) => begin + placeholder.repeat(tokens) + end };
-}
-
-/** Idefics3's prompt: every tile behind its place in the grid, then the whole picture. */
-export const tiled: ImagePrompt = {
-  placeholder: '<image>',
-  expand({ tokens, grid }) {
-    const around = '<fake_token_around_image>';
-    const features = '<image>'.repeat(tokens);
-    const whole = `${around}<global-img>${features}${around}`;
-    if (!grid) return whole;
-    const [rows, columns] = grid;
-    const row = (y: number): string =>
-      Array.from({ length: columns }, (_, x) => `${around}<row_${y + 1}_col_${x + 1}>${features}`).join('');
-    return `${Array.from({ length: rows }, (_, y) => `${row(y)}\n`).join('')}\n${whole}`;
-  },
-};
 
 /** How a system gives pictures. */
 export type ImageOutput = PictureCodes | PictureCondition;

@@ -20,6 +20,11 @@ export interface Fields {
   /** An object within; a missing one is empty where `optional`. */
   object(name: string, options?: { optional?: boolean }): Fields;
   objects(name: string): readonly Fields[];
+  /**
+   * What a model's configuration says of a part: empty where it says nothing. Other architectures have fields of the same
+   * names, so a part of another `model_type` (of diffusers `_class_name`) than these is refused.
+   */
+  part(name: string, ...types: readonly string[]): Fields;
 }
 
 /** A reader of a JSON value that must be an object. */
@@ -61,7 +66,18 @@ export function fields(value: unknown, at: string): Fields {
       read(name, 'a list of objects', isListOf(isObject), undefined).map((item, i) =>
         fields(item, `${placeOf(name)}[${i}]`),
       ),
+    part: (name, ...types) => partOf(fields(read(name, 'an object', isObject, {}), placeOf(name)), types),
   };
+}
+
+function partOf(part: Fields, types: readonly string[]): Fields {
+  const field = part.has('_class_name') ? '_class_name' : 'model_type';
+  const type = part.text(field, '');
+  if (type === '' || types.includes(type)) return part;
+  throw new QuintetError('unsupported', `${field} "${type}" is not what this system is built of`, {
+    at: part.at,
+    hint: `known: ${types.join(', ')}`,
+  });
 }
 
 function isObject(x: unknown): x is Record<string, unknown> {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { clip, clipTextAlone } from '../../src/recipes/clip.js';
+import { clip, clipTextAlone } from '../../src/recipes/index.js';
 import { declarationsOf, type Network, parameterCount } from '../../src/system/index.js';
 import { expectFixture } from '../fixture.js';
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { select } from '../../src/nn/index.js';
-import { llava15, recipes } from '../../src/recipes/index.js';
+import { llava15, recipeNamed, recipes, stableDiffusion } from '../../src/recipes/index.js';
 import { declarationsOf, type Network, parameterCount, type Stage } from '../../src/system/index.js';
 import { fields } from '../../src/tensor/index.js';
 
@@ -45,6 +45,29 @@ test.each([
   const text_config = { model_type: type, num_hidden_layers: 1, n_layer: 1 };
   const network = llava15.fromConfig(fields({ model_type: 'llava', text_config }, 'config.json'));
   expect([...declarationsOf(network).keys()]).toContain(`language_model.${name}`);
+});
+
+test.each([
+  ['llava-1.5', 'text_config', 't5'],
+  ['llava-1.5', 'vision_config', 'siglip_vision_model'],
+  ['blip-2', 'text_config', 'llama'],
+  ['blip-2', 'vision_config', 'clip_vision_model'],
+  ['blip-2', 'qformer_config', 'bert'],
+  ['idefics3', 'vision_config', 'siglip_vision_model'],
+  ['janus', 'text_config', 'mistral'],
+  ['janus', 'vision_config', 'siglip_vision_model'],
+  ['gill', 'vision_config', 'siglip_vision_model'],
+  ['nano', 'vision_config', 'clip_vision_model'],
+  ['clip', 'text_config', 'siglip_text_model'],
+  ['siglip', 'vision_config', 'clip_vision_model'],
+])('%s refuses a %s of model_type %s, which it would read as something else', (name, field, type) => {
+  const config = fields({ text_config: {}, vision_config: {}, [field]: { model_type: type } }, 'config.json');
+  expect(() => recipeNamed(name).fromConfig(config)).toThrow(new RegExp(`config\\.json: ${field}: .*"${type}"`));
+});
+
+test('a pipeline refuses a component of another class', () => {
+  const config = fields({ unet: { _class_name: 'UNet3DConditionModel' } }, 'model_index.json');
+  expect(() => stableDiffusion.fromConfig(config)).toThrow('_class_name "UNet3DConditionModel" is not what');
 });
 
 test('a language model that is not known is an error that names it and the nearest', () => {

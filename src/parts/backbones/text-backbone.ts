@@ -18,7 +18,10 @@ interface Decided {
   readonly tied?: boolean;
 }
 
-const families: Readonly<Record<string, (config: Fields, decided: Decided) => Backbone>> = {
+type Family = (config: Fields, decided: Decided) => Backbone;
+
+/** They read and write one text. */
+const decoderFamilies = {
   gpt2: (config, decided) => gpt2({ ...readGpt2(config), ...decided }),
   llama: (config, decided) => llama({ ...readLlama(config), ...decided }),
   mistral: (config, decided) => mistral({ ...readMistral(config), ...decided }),
@@ -27,18 +30,34 @@ const families: Readonly<Record<string, (config: Fields, decided: Decided) => Ba
   phi3: (config, decided) => phi3({ ...readPhi3(config), ...decided }),
   qwen2: (config, decided) => qwen2({ ...readQwen2(config), ...decided }),
   qwen3: (config, decided) => qwen3({ ...readQwen3(config), ...decided }),
-  t5: (config, decided) => t5({ ...readT5(config), ...decided }),
-};
+} as const satisfies Readonly<Record<string, Family>>;
 
-/** The language model of a `text_config`; without a `model_type` it is a LLaMA, as in transformers. */
-export function textBackboneOf(config: Fields, decided: Decided = {}): Backbone {
-  const type = config.text('model_type', 'llama');
-  const family = Object.hasOwn(families, type) ? families[type] : undefined;
-  if (family) return family(config, decided);
-  const guess = nearest(type, Object.keys(families));
+const families = {
+  ...decoderFamilies,
+  t5: (config, decided) => t5({ ...readT5(config), ...decided }),
+} as const satisfies Readonly<Record<string, Family>>;
+
+export type TextFamily = keyof typeof families;
+
+/** Every family but encoder-decoders. */
+export const decoders = Object.keys(decoderFamilies) as (keyof typeof decoderFamilies)[];
+
+export interface TextOptions extends Decided {
+  /** The families that the system may have within. */
+  readonly takes: readonly TextFamily[];
+  /** Which it is where the configuration has no `model_type`; default llama, as in transformers. */
+  readonly otherwise?: TextFamily;
+}
+
+/** The language model of a `text_config`. One of a family that the system does not take is refused, however alike. */
+export function textBackboneOf(config: Fields, { takes, otherwise = 'llama', ...decided }: TextOptions): Backbone {
+  const type = config.text('model_type', otherwise);
+  const family = takes.find((name) => name === type);
+  if (family) return families[family](config, decided);
+  const guess = nearest(type, takes);
   throw new QuintetError(
     'unsupported',
-    `no language model is known for model_type "${type}"${guess ? `; the nearest is "${guess}"` : ''}`,
-    { at: config.at, hint: `known: ${Object.keys(families).join(', ')}` },
+    `no language model is known here for model_type "${type}"${guess ? `; the nearest is "${guess}"` : ''}`,
+    { at: config.at, hint: `known: ${takes.join(', ')}` },
   );
 }

@@ -1,7 +1,7 @@
 /** Ways of sampling, by the names that `scheduler_config.json` gives them. */
 
-import { type Fields, nearest, QuintetError } from '../../../tensor/index.js';
-import type { Sampler, SamplingOptions } from '../types.js';
+import { type Fields, fields, nearest, QuintetError } from '../../../tensor/index.js';
+import type { NoiseSchedule, Sampler, SamplingOptions } from '../types.js';
 import { ddim } from './ddim.js';
 import { ddpm } from './ddpm.js';
 import { dpmSolver } from './dpm-solver.js';
@@ -10,11 +10,12 @@ import { eulerAncestral } from './euler-ancestral.js';
 import { flowMatchEuler } from './flow-match-euler.js';
 import { heun } from './heun.js';
 import { lcm } from './lcm.js';
+import { readNoise } from './noise.js';
 import { pndm } from './pndm.js';
 import type { Scheduler } from './sampler.js';
 import { uniPc } from './uni-pc.js';
 
-export { readNoise } from './noise.js';
+export { readNoise };
 
 export const schedulers = {
   DDIMScheduler: ddim,
@@ -33,6 +34,21 @@ export interface ChosenSampling extends SamplingOptions {
   /** Another way than the published one, by its name. */
   readonly scheduler?: string;
 }
+
+/** How a generator was trained on noise, and how pictures are sampled from it. */
+export interface Diffusion {
+  readonly noise: NoiseSchedule;
+  sampling(options: ChosenSampling): Sampler;
+}
+
+/** Both as a `scheduler_config.json` sets them up. */
+export function readDiffusion(config: Fields): Diffusion {
+  return { noise: readNoise(config), sampling: readSampling(config) };
+}
+
+/** Both as diffusers names the settings. */
+export const diffusion = (scheduler: Readonly<Record<string, unknown>>): Diffusion =>
+  readDiffusion(fields(scheduler, 'scheduler'));
 
 /** Sampling as a `scheduler_config.json` sets it up. */
 export function readSampling(config: Fields): (options: ChosenSampling) => Sampler {
