@@ -3,6 +3,7 @@
  * model's own scores, by the same draws, and guesses that differ from the choice are forgotten: what comes out is what would
  * have come without.
  */
+import { type HostArray, zerosArray } from '../tensor/index.js';
 import type { Cache } from './language-graph.js';
 import type { LanguageSession } from './language-session.js';
 import { largest } from './sample.js';
@@ -56,7 +57,7 @@ export interface DraftOptions {
 }
 
 /**
- * What a smaller model with the same vocabulary would say. Leviathan et al., "Fast Inference from Transformers via
+ * What a smaller model with the same vocabulary would say, which sees none of the pictures. Leviathan et al., "Fast Inference from Transformers via
  * Speculative Decoding", 2023, https://arxiv.org/abs/2211.17192
  */
 export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: DraftOptions = {}): Speculator {
@@ -76,7 +77,7 @@ export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: D
       const guessed: number[] = [];
       let next = all.slice(kept);
       while (guessed.length < tokens) {
-        const { data } = await draft.step(cache, { ids: [next], signal });
+        const { data } = await draft.step(cache, { ids: [next], features: unseen(draft, next), signal });
         read.push(...next);
         next = [largest(data as Float32Array)];
         guessed.push(...next);
@@ -84,4 +85,10 @@ export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: D
       return guessed;
     },
   };
+}
+
+/** Nothing, in the places of image tokens. [F, D] */
+function unseen({ model: { network } }: LanguageSession, ids: readonly number[]): HostArray | undefined {
+  const count = ids.filter((id) => id === network.image?.token).length;
+  return count > 0 ? zerosArray('f32', [count, network.backbone.part.width]) : undefined;
 }

@@ -1,6 +1,8 @@
 /** Speculation changes how many runs an answer takes, and nothing else. */
 import { expect, test } from 'vitest';
+import { loadPicture } from '../../src/media/index.js';
 import {
+  Chat,
   draftModel,
   type GeneratedToken,
   type GenerateOptions,
@@ -14,8 +16,8 @@ import {
 import { llama } from '../../src/recipes/llama.js';
 import type { Engine } from '../../src/runtime/engine.js';
 import type { System } from '../../src/system/index.js';
-import { engine } from '../fixture.js';
-import { recorded } from './models.js';
+import { engine, fixturePath } from '../fixture.js';
+import { llavaInPlace, recorded } from './models.js';
 
 const prompt = Array.from({ length: 24 }, (_, i) => (i * i + 3) % 7);
 
@@ -105,6 +107,20 @@ test('lookup finds the latest place of the longest run of last tokens', () => {
   expect(guess([1, 2, 3, 9, 2])).toEqual([3, 9, 2]);
   expect(guess([1, 2, 3])).toEqual([]);
   expect(guess([5, 5, 5])).toEqual([5]);
+});
+
+test('a draft that sees pictures itself is shown none, and the answer stays as it is', async () => {
+  const model = await llavaInPlace();
+  const chat = await Chat.open(model);
+  const draft = await LanguageSession.open(model);
+  const content = [{ type: 'image' as const }, { type: 'text' as const, text: 'What is this?' }];
+  const pictures = [await loadPicture(`${fixturePath('llava')}/media/two.png`)];
+  const asked = { messages: [{ role: 'user' as const, content }], pictures };
+  const options = { maxTokens: 12, stopIds: [] };
+  const wanted = await chat.answer(asked, options);
+  expect(await chat.answer(asked, { ...options, speculate: draftModel(draft) })).toBe(wanted);
+  await draft.close();
+  await chat.close();
 });
 
 test('a draft model of another vocabulary is refused', async () => {
