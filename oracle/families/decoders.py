@@ -1,8 +1,10 @@
-"""Language backbones alone: GPT-2, Qwen2, Qwen3, Mistral, Phi-3, and Llama with scaled rotary positions."""
+"""Language backbones alone: GPT-2, Qwen2, Qwen3, Mistral, Mixtral, Phi-3, Gemma, and Llama with scaled rotary positions."""
 
 import torch
 from tokenizers import AddedToken, processors
 from transformers import (
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
     GPT2LMHeadModel,
     LlamaForCausalLM,
     MistralForCausalLM,
@@ -50,6 +52,17 @@ PHI3 = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] + '<|end|>\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% else %}{{ eos_token }}{% endif %}"
 )
+GEMMA = (
+    "{{ bos_token }}{%- set ns = namespace(system='', turns=messages) -%}"
+    "{%- if messages[0]['role'] == 'system' -%}"
+    "{%- set ns.system = messages[0]['content'] + '\n\n' -%}{%- set ns.turns = messages[1:] -%}{%- endif -%}"
+    "{%- for turn in ns.turns -%}{%- if (turn['role'] == 'user') != (loop.index0 % 2 == 0) -%}"
+    "{{ raise_exception('user and assistant must take turns') }}{%- endif -%}"
+    "{%- set role = 'model' if turn['role'] == 'assistant' else turn['role'] -%}"
+    "{{ '<start_of_turn>' + role + '\n' + (ns.system if loop.first else '') + turn['content'] | trim }}"
+    "{{ '<end_of_turn>\n' }}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '<start_of_turn>model\n' }}{%- endif -%}"
+)
 RENDERED = "rendered prompts are encoded with add_special_tokens false: they hold their begin token themselves"
 
 
@@ -87,11 +100,31 @@ def llama_tokenizer(fixture: FixtureFolder, last, template: str, end="</s>", pad
     )
 
 
+def gemma_tokenizer(fixture: FixtureFolder):
+    """BPE with a byte fallback, without a space before the text; the padding is the first of the vocabulary."""
+    learnt = byte_fallback(
+        merges=30,
+        first=("<pad>", "<eos>", "<bos>", "<unk>"),
+        last=("<start_of_turn>", "<end_of_turn>"),
+        every_byte=False,
+        begin="<bos>",
+        prefix=False,
+    )
+    tokens = {"bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    settings = {"add_bos_token": True, "add_eos_token": False}
+    return write_tokenizer(fixture, learnt, "GemmaTokenizer", tokens, template=GEMMA, settings=settings), (
+        "<bos>",
+        "<end_of_turn>",
+        "<pad>",
+    )
+
+
 # Of each style: template, marks at the vocabulary's end, how its tokenizer is made.
 STYLES = {
     "qwen2": lambda fixture: qwen_tokenizer(fixture, QWEN2),
     "qwen3": lambda fixture: qwen_tokenizer(fixture, QWEN3, plain=("<think>", "</think>")),
     "mistral": lambda fixture: llama_tokenizer(fixture, ("[INST]", "[/INST]"), MISTRAL),
+    "gemma": gemma_tokenizer,
     "phi3": lambda fixture: llama_tokenizer(
         fixture,
         ("<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>"),
@@ -102,6 +135,8 @@ STYLES = {
     ),
 }
 CLASSES = {
+    "gemma2": Gemma2ForCausalLM,
+    "gemma3_text": Gemma3ForCausalLM,
     "llama": LlamaForCausalLM,
     "qwen2": Qwen2ForCausalLM,
     "qwen3": Qwen3ForCausalLM,
@@ -112,6 +147,13 @@ CLASSES = {
 # What routes to experts is called otherwise in files; kit.weights separates the experts themselves.
 EXPERTS = ((r"(model\.layers\.\d+\.)mlp\.gate", r"\1block_sparse_moe.gate"),)
 CHATS = {
+    "gemma": (
+        [user("Where is the green boat?")],
+        [
+            [{"role": "system", "content": "You see."}, user(" the kite ")],
+            [user("a"), {"role": "assistant", "content": "bird"}, user("What colour is the table?")],
+        ],
+    ),
     "qwen2": ([user("How many birds?")], [[user("Draw the moon")], [user("I've 134!")]]),
     "qwen3": (
         [user("What is it?")],

@@ -112,14 +112,17 @@ def byte_level(merges=64, first=(), last=(), split="gpt2", begin: str | None = N
     return tokenizer
 
 
-def byte_fallback(merges=40, last=(), every_byte=True) -> Tokenizer:
+def byte_fallback(
+    merges=40, last=(), every_byte=True, first=("<unk>", "<s>", "</s>"), begin="<s>", prefix=True
+) -> Tokenizer:
     """Llama 2 style: BPE over words that begin with ▁; characters out of the vocabulary become <0x..> bytes.
 
-    Without `every_byte` the line feed is the only byte, and other unknown characters become <unk>.
+    Without `every_byte` the line feed is the only byte, and other unknown characters become <unk>. Without `prefix` no ▁ is
+    put before a text, as in Gemma.
     """
-    first = ("<unk>", "<s>", "</s>")
+    scheme = "always" if prefix else "never"
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme=scheme)
     words = counted(tokenizer)
     learnt, _ = learn(words, merges)
     letters = sorted({letter for word in words for letter in word})
@@ -133,11 +136,17 @@ def byte_fallback(merges=40, last=(), every_byte=True) -> Tokenizer:
     tokenizer = Tokenizer(
         models.BPE(vocab=vocabulary, merges=learnt, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
     )
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    spaces = normalizers.Replace(" ", "▁")
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    if prefix:
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), spaces])
+        steps.append(decoders.Strip(" ", 1, 0))
+    else:
+        tokenizer.normalizer = spaces
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
     tokenizer.decoder = decoders.Sequence(steps)
     tokenizer.add_special_tokens(specials([*first, *last]))
-    tokenizer.post_processor = prepended(tokenizer, "<s>")
+    tokenizer.post_processor = prepended(tokenizer, begin)
     return tokenizer
 
 

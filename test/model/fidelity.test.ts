@@ -9,7 +9,7 @@ import { expectFixture, fixtureJson, fixturePath, fixtureTensors, withModel } fr
 import { expectClose } from '../graph/close.js';
 
 const names = readdirSync(fixturePath('.')).filter((name) =>
-  /^(llama|opt|gpt2|qwen|phi3|mi[sx]tral|llava|blip2|smolvlm|idefics3)/.test(name),
+  /^(llama|opt|gpt2|qwen|phi3|gemma|mi[sx]tral|llava|blip2|smolvlm|idefics3)/.test(name),
 );
 const sets = names.flatMap((name) => ['', '2'].map((set) => [name, set] as const));
 

@@ -61,8 +61,6 @@ export function decoder(config: DecoderConfig, halves: DecoderHalves): Backbone 
   const { attention, perceptron, perceptronName = 'mlp' } = halves;
   const { width, depth, heads, kvHeads = heads, headWidth = width / heads, hidden, vocab } = config;
   const { context: longest = 2048, rotary = { theta: 10000 }, epsilon = 1e-6, activation = 'silu' } = config;
-  const windowOf = (layer: number) =>
-    config.window === undefined || config.windowed?.[layer] === false ? {} : { window: config.window };
   return {
     kind: 'backbone',
     width,
@@ -77,7 +75,7 @@ export function decoder(config: DecoderConfig, halves: DecoderHalves): Backbone 
       for (let layer = 0; layer < depth; layer++) {
         const at = p.at('model', 'layers', layer);
         const attend: RotaryAttentionOptions['attend'] = (q, k, v) =>
-          context.attend(layer, q, k, v, { heads, kvHeads, ...windowOf(layer) });
+          context.attend(layer, q, k, v, { heads, kvHeads, ...windowOf(config, layer) });
         const seen = rmsNorm(at.at('input_layernorm'), x, epsilon);
         x = add(x, attention(at.at('self_attn'), seen, { heads, kvHeads, headWidth, angles, attend }));
         const mixed = rmsNorm(at.at('post_attention_layernorm'), x, epsilon);
@@ -92,12 +90,21 @@ export function decoder(config: DecoderConfig, halves: DecoderHalves): Backbone 
   };
 }
 
+/** The window of a layer, as the options of attention have it. */
+export function windowOf({ window, windowed }: Windows, layer: number): { readonly window?: number } {
+  return window === undefined || windowed?.[layer] === false ? {} : { window };
+}
+
 /** What a family's configuration class takes where a file is silent, by the names of the file. */
 export interface DecoderDefaults {
   readonly hidden_size: number;
   readonly intermediate_size: number;
   readonly vocab_size: number;
   readonly max_position_embeddings: number;
+  /** Default 32. */
+  readonly num_hidden_layers?: number;
+  /** Default 32. */
+  readonly num_attention_heads?: number;
   /** Default: as many as heads. */
   readonly num_key_value_heads?: number;
   /** Default: hidden_size / num_attention_heads. */
@@ -106,16 +113,18 @@ export interface DecoderDefaults {
   readonly rms_norm_eps?: number;
   /** Default 10000. */
   readonly rope_theta?: number;
+  /** Default false. */
+  readonly tie_word_embeddings?: boolean;
 }
 
 /** The fields of a published `config.json` that the families share. */
 export function readDecoder(config: Fields, defaults: DecoderDefaults): Required<Omit<DecoderConfig, keyof Windows>> {
   const width = config.whole('hidden_size', defaults.hidden_size);
-  const heads = config.whole('num_attention_heads', 32);
+  const heads = config.whole('num_attention_heads', defaults.num_attention_heads ?? 32);
   const { max_position_embeddings: context, rope_theta: theta = 10000 } = defaults;
   return {
     width,
-    depth: config.whole('num_hidden_layers', 32),
+    depth: config.whole('num_hidden_layers', defaults.num_hidden_layers ?? 32),
     heads,
     kvHeads: config.whole('num_key_value_heads', defaults.num_key_value_heads ?? heads),
     headWidth: config.whole('head_dim', defaults.head_dim ?? width / heads),
@@ -125,7 +134,7 @@ export function readDecoder(config: Fields, defaults: DecoderDefaults): Required
     rotary: readRotary(config, { context, theta }),
     epsilon: config.number('rms_norm_eps', defaults.rms_norm_eps ?? 1e-6),
     activation: activationOf(config, 'hidden_act', 'silu'),
-    tied: config.flag('tie_word_embeddings', false),
+    tied: config.flag('tie_word_embeddings', defaults.tie_word_embeddings ?? false),
   };
 }
 
@@ -144,4 +153,5 @@ export function readLayerWindows(config: Fields, depth: number): Windows {
   return { ...readWindow(config, 4096), windowed: config.texts('layer_types', usual).map((type) => type === sliding) };
 }
 
-const sliding = 'sliding_attention';
+/** What `layer_types` calls a layer with the window. */
+export const sliding = 'sliding_attention';

@@ -2,6 +2,8 @@
 
 import { type Fields, nearest, QuintetError } from '../../tensor/index.js';
 import type { Backbone } from '../types.js';
+import { gemma2, readGemma2 } from './gemma2.js';
+import { gemma3, readGemma3 } from './gemma3.js';
 import { gpt2, readGpt2 } from './gpt2.js';
 import { llama, readLlama } from './llama.js';
 import { mistral, readMistral } from './mistral.js';
@@ -22,6 +24,8 @@ type Family = (config: Fields, decided: Decided) => Backbone;
 
 /** They read and write one text. */
 const decoderFamilies = {
+  gemma2: (config, decided) => gemma2({ ...readGemma2(config), ...decided }),
+  gemma3_text: (config, decided) => gemma3({ ...readGemma3(config), ...decided }),
   gpt2: (config, decided) => gpt2({ ...readGpt2(config), ...decided }),
   llama: (config, decided) => llama({ ...readLlama(config), ...decided }),
   mistral: (config, decided) => mistral({ ...readMistral(config), ...decided }),
