@@ -10,8 +10,9 @@
  *     for await (const { text } of chat.reply({ messages, pictures: [await loadPicture('photo.jpg')] })) show(text);
  *
  * This is the whole, for Node. Each folder has a sub-path of its own, such as `quintet/graph` or `quintet/text`, and
- * `quintet/browser` is what runs in a page. Only in Node there are `load`, `saveModel`, `readAdapter`, `writeAdapter`,
- * `openCheckpoint`, `writeSafetensors`, `openDataset`, `runFile` and `train` into a folder.
+ * `quintet/browser` is what runs in a page. Only in Node there are `load`, `saveModel`, `saveConversation`,
+ * `restoreConversation`, `readAdapter`, `writeAdapter`, `openCheckpoint`, `writeSafetensors`, `openDataset`, `runFile` and
+ * `train` into a folder.
  */
 
 /** Weights in files: names, shapes and values, without a model. */
@@ -27,7 +28,9 @@ export {
   type Choice,
   continueGreedily,
   createProcessor,
+  type DraftOptions,
   type DrawOptions,
+  draftModel,
   drawPicture,
   type GeneratedToken,
   type GenerateOptions,
@@ -36,6 +39,7 @@ export {
   isSystem,
   LanguageSession,
   type LoadOptions,
+  type LookupOptions,
   load,
   loadFromBytes,
   loadFromUrl,
@@ -45,14 +49,19 @@ export {
   type Processor,
   paintPicture,
   processPairs,
+  promptLookup,
   type ReplyOptions,
   type ReplyPiece,
   readAdapter,
+  restoreConversation,
   type SamplingOptions,
   type SaveOptions,
+  type Speculator,
+  saveConversation,
   saveModel,
   type TraceOptions,
   traceNetwork as trace,
+  type WeightsOption,
   writeAdapter,
 } from './model/index.js';
 /** The systems of the literature. */
