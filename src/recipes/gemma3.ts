@@ -19,15 +19,15 @@ const small = {
 };
 const large = {
   ...{ context: 131072, window: 1024, vocab: 262208, tied: true },
-  ...{ ...rotary, rotary: { theta: 1e6, scaling: linearScaling(8) } },
+  ...{ rotary: { theta: 1e6, scaling: linearScaling(8) }, windowedRotary: { theta: 1e4 } },
 };
 
 export const gemma3 = recipe({
   name: 'gemma3',
   modelTypes: ['gemma3_text'],
   sizes: {
-    '1b': { ...small, width: 1152, depth: 26, hidden: 6912, windowed: fiveToOne(26) },
     '270m': { ...small, width: 640, depth: 18, hidden: 2048, windowed: fiveToOne(18) },
+    '1b': { ...small, width: 1152, depth: 26, hidden: 6912, windowed: fiveToOne(26) },
     // The published files of these also see pictures.
     '4b': {
       ...{ ...large, width: 2560, depth: 34, heads: 8, kvHeads: 4, headWidth: 256, hidden: 10240 },

@@ -2,6 +2,8 @@
 import { test } from 'vitest';
 import type { Packed } from '../../src/model/compile.js';
 import { initialise, LanguageSession, type Model } from '../../src/model/index.js';
+import { gemma2 } from '../../src/recipes/gemma2.js';
+import { gemma3 } from '../../src/recipes/gemma3.js';
 import { llama } from '../../src/recipes/llama.js';
 import type { System } from '../../src/system/index.js';
 import { type HostArray, hostArray, Random } from '../../src/tensor/index.js';
@@ -60,6 +62,18 @@ test.each([17, 64, 203, 513, 700])('a prompt of %i tokens', async (count) => {
   const expected = await scoresAfter(single, rows);
   expectEqual(await scoresAfter(prompts, rows), expected);
   expectEqual(await scoresAfter(prompts, rows, { pieces: [5, 8, Math.floor(count / 2) + 1] }), expected);
+  await single.close();
+  await prompts.close();
+});
+
+test.each([
+  ['Gemma 2', gemma2],
+  ['Gemma 3', gemma3],
+])('%s: some layers see a window of what several parts hold', async (_, recipe) => {
+  const model = await initialise(recipe('tiny'), { engine, seed: 4 });
+  const { single, prompts } = await sessions(model);
+  const rows = [tokens(101)];
+  expectEqual(await scoresAfter(prompts, rows, { pieces: [40] }), await scoresAfter(single, rows));
   await single.close();
   await prompts.close();
 });
