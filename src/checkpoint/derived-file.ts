@@ -1,10 +1,12 @@
 /**
- * Tensors that are made of a checkpoint's once and kept in a file: quantised weights. The file is written under a name of
- * this process and renamed when it is whole, so that several processes may make the same one, and a crash leaves none.
+ * Tensors that are made of a checkpoint's once and kept in a file: quantised weights. The file is written under a name that
+ * nobody else writes to and renamed when it is whole, so that several processes may make the same one, and a crash leaves no
+ * half of it under its name.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
 import { arrayOfBytes, type InitializerSource, QuintetError } from '../tensor/index.js';
 import { fileError, fileSource, kindOfPath } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
@@ -24,19 +26,37 @@ export interface DerivedOptions {
   readonly onProgress?: (made: number, total: number) => void;
 }
 
+type Places = ReadonlyMap<string, InitializerSource>;
+
+/** Files that this process is making. */
+const making = new Map<string, Promise<Places>>();
+
 /** Places of the tensors, by name: from the file of that key, which is made where it is not there. */
 export async function derivedTensors(
   key: string,
   tensors: readonly DerivedTensor[],
   { folder, onProgress }: DerivedOptions,
-): Promise<ReadonlyMap<string, InitializerSource>> {
+): Promise<Places> {
   if (folder === undefined) return inMemory(tensors, onProgress);
   const file = join(folder, `${key}.safetensors`);
+  const begun = making.get(file) ?? inFile(file, tensors, onProgress).finally(() => making.delete(file));
+  making.set(file, begun);
+  return begun;
+}
+
+let attempts = 0;
+
+async function inFile(
+  file: string,
+  tensors: readonly DerivedTensor[],
+  onProgress: DerivedOptions['onProgress'],
+): Promise<Places> {
   const found = await placesIn(file, tensors);
   if (found) return found;
-  const own = join(folder, `${key}.${process.pid}.safetensors`);
+  // Machines that share a home folder may have processes of the same number.
+  const own = `${file}.${hostname()}.${process.pid}.${attempts++}`;
   try {
-    await mkdir(folder, { recursive: true });
+    await mkdir(dirname(file), { recursive: true });
     let made = 0;
     const lazy = tensors.map(({ name, length, make }) => {
       const read = async () => {
@@ -59,10 +79,7 @@ export async function derivedTensors(
   return places;
 }
 
-async function inMemory(
-  tensors: readonly DerivedTensor[],
-  onProgress: DerivedOptions['onProgress'],
-): Promise<ReadonlyMap<string, InitializerSource>> {
+async function inMemory(tensors: readonly DerivedTensor[], onProgress: DerivedOptions['onProgress']): Promise<Places> {
   const places = new Map<string, InitializerSource>();
   for (const { name, make } of tensors) {
     onProgress?.(places.size, tensors.length);
@@ -73,10 +90,7 @@ async function inMemory(
 }
 
 /** Where the tensors lie in a file; undefined where there is no such file, or one that is damaged. */
-async function placesIn(
-  file: string,
-  tensors: readonly DerivedTensor[],
-): Promise<ReadonlyMap<string, InitializerSource> | undefined> {
+async function placesIn(file: string, tensors: readonly DerivedTensor[]): Promise<Places | undefined> {
   if ((await kindOfPath(file)) !== 'file') return undefined;
   try {
     const checkpoint = await openSafetensors(await fileSource(file));

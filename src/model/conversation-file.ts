@@ -1,8 +1,8 @@
 /** Conversations in files: what was seen of one, so that another process goes on without reading it again. */
 
+import { createHash } from 'node:crypto';
 import { openCheckpoint, writeSafetensors } from '../checkpoint/index.js';
-import { parameterCount } from '../system/index.js';
-import { fields, hostArray, parseJson, QuintetError, sameShape, toNumbers } from '../tensor/index.js';
+import { bytesOf, fields, hostArray, parseJson, QuintetError, sizeOf, toNumbers } from '../tensor/index.js';
 import type { Chat } from './chat.js';
 
 const format = 'quintet conversation 1';
@@ -19,7 +19,7 @@ export async function saveConversation(chat: Chat, file: string): Promise<void> 
   const { arrays } = chat.language.fork(latest.cache, ids.length, ids.length);
   const tensors = Object.entries({ ids: hostArray('i64', [ids.length], ids), ...arrays });
   await writeSafetensors(file, tensors, {
-    metadata: { format, model: modelOf(chat), pictures: JSON.stringify(pictures) },
+    metadata: { format, model: await modelOf(chat), pictures: JSON.stringify(pictures) },
   });
 }
 
@@ -31,33 +31,34 @@ export async function restoreConversation(chat: Chat, file: string): Promise<voi
   const checkpoint = await openCheckpoint(file);
   try {
     const { metadata, tensors } = checkpoint;
-    if (metadata.get('format') !== format || !tensors.has('ids')) {
+    const { dtype, shape } = tensors.get('ids') ?? {};
+    const [length = 0] = shape ?? [];
+    const { context } = chat.model.network.backbone.part;
+    if (metadata.get('format') !== format || dtype !== 'i64' || shape?.length !== 1 || length < 1 || length > context) {
       throw new QuintetError('format', 'the file holds no conversation', { at: file });
     }
-    const of = metadata.get('model');
-    if (of !== modelOf(chat)) {
-      throw new QuintetError('weights', `a conversation with ${String(of)}, not with ${modelOf(chat)}`, { at: file });
+    if (metadata.get('model') !== (await modelOf(chat))) {
+      throw new QuintetError('weights', `a conversation with another model than ${chat.model.network.name} as it is`, {
+        at: file,
+      });
     }
-    const ids = toNumbers(await checkpoint.read('ids'));
-    const empty = chat.language.start(1, ids.length);
-    const read = Object.entries(empty.arrays).map(async ([name, { shape }]) => {
-      const array = await checkpoint.read(name);
-      const [rows, heads, , width] = shape as [number, number, number, number];
-      if (array.dtype === 'f32' && sameShape(array.shape, [rows, heads, ids.length, width]))
-        return [name, array] as const;
-      throw new QuintetError('format', `${name} is not of this conversation`, { at: file });
-    });
-    const arrays = Object.fromEntries(await Promise.all(read));
-    const listed = parseJson(String(metadata.get('pictures')), file);
-    const pictures = fields({ pictures: listed }, file).texts('pictures');
-    const cache = { ...empty, lengths: [ids.length], arrays, seen: [ids.map(() => true)] };
-    chat.recollection.keep({ ids, pictures, cache });
+    const pictures = fields({ pictures: parseJson(String(metadata.get('pictures')), file) }, file).texts('pictures');
+    const names = [...tensors.keys()].filter((name) => name !== 'ids');
+    const read = names.map(async (name) => [name, await checkpoint.read(name)] as const);
+    const cache = chat.language.adopt(Object.fromEntries(await Promise.all(read)), length);
+    if (!cache) throw new QuintetError('format', 'the keys and values are not of this conversation', { at: file });
+    chat.recollection.keep({ ids: toNumbers(await checkpoint.read('ids')), pictures, cache });
   } finally {
     await checkpoint.close();
   }
 }
 
-/** What a cache must be of: the same network with as many parameters. */
-function modelOf({ model: { network, declarations } }: Chat): string {
-  return `${network.name}, ${parameterCount(declarations.values())} parameters`;
+/** What keys and values depend on, as a short text: the network, its vectors and its smallest matrix. */
+async function modelOf({ model: { network, declarations, weights } }: Chat): Promise<string> {
+  const all = [...declarations.values()];
+  const [smallest] = all.filter(({ shape }) => shape.length > 1).sort((a, b) => sizeOf(a.shape) - sizeOf(b.shape));
+  const compared = all.filter((declaration) => declaration.shape.length === 1 || declaration === smallest);
+  const hash = createHash('sha256').update(JSON.stringify([network.name, all.map(({ name, shape }) => [name, shape])]));
+  for (const declaration of compared) hash.update(bytesOf(await weights.read(declaration)));
+  return hash.digest('hex').slice(0, 32);
 }

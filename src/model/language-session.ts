@@ -7,7 +7,16 @@
 import { type Params, rootScope } from '../nn/index.js';
 import type { RunOptions, Session } from '../runtime/engine.js';
 import { type CachedContext, cacheNames, encoderOf, growingCache, inPlaceCache, type System } from '../system/index.js';
-import { bytesOf, concatRows, type HostArray, hostArray, QuintetError, sizeOf, zerosArray } from '../tensor/index.js';
+import {
+  bytesOf,
+  concatRows,
+  type HostArray,
+  hostArray,
+  QuintetError,
+  sameShape,
+  sizeOf,
+  zerosArray,
+} from '../tensor/index.js';
 import { compile } from './compile.js';
 import { type Cache, type LanguageEnds, languageGraph, ownWords, rowOfCache } from './language-graph.js';
 import type { Model } from './model.js';
@@ -81,6 +90,7 @@ export class LanguageSession {
   async begin(cache: Cache, { ids, features, signal }: NewTokens): Promise<NewTokens> {
     if (!this.reading) return { ids, features, signal };
     cache.memory = await this.reading.read(ids, { features, signal });
+    this.#singles.delete(cache);
     const { start } = encoderOf(this.model.network.backbone.part);
     return { ids: ids.map(() => [start]), signal };
   }
@@ -88,12 +98,26 @@ export class LanguageSession {
   /** An empty cache for rows of at most `capacity` tokens. */
   start(rows: number, capacity: number): Cache {
     const arrays: Record<string, HostArray> = {};
+    // One place more for rows that wait for others: the engine writes a key for every row in every step.
+    const places = rows > 1 ? capacity + 1 : capacity;
     for (const [layer, { kvHeads, headWidth }] of this.layers.entries()) {
-      const shape = [rows, kvHeads, this.inPlace ? capacity : 0, headWidth];
+      const shape = [rows, kvHeads, this.inPlace ? places : 0, headWidth];
       for (const name of cacheNames(layer).past) arrays[name] = zerosArray('f32', shape);
     }
     const seen = Array.from({ length: rows }, () => []);
     return { lengths: new Array<number>(rows).fill(0), capacity, arrays, seen };
+  }
+
+  /** A cache of one row that holds keys and values of so many tokens; undefined where they are not of this model. */
+  adopt(arrays: Readonly<Record<string, HostArray>>, length: number): Cache | undefined {
+    const fits = this.layers.every(({ kvHeads, headWidth }, layer) =>
+      cacheNames(layer).past.every((name) => {
+        const array = arrays[name];
+        return array?.dtype === 'f32' && sameShape(array.shape, [1, kvHeads, length, headWidth]);
+      }),
+    );
+    if (!fits || Object.keys(arrays).length !== 2 * this.layers.length) return undefined;
+    return { lengths: [length], capacity: length, arrays, seen: [new Array<boolean>(length).fill(true)] };
   }
 
   /** The first `length` tokens of a cache of one row, in a cache of another capacity. The old cache is given up. */
@@ -207,7 +231,7 @@ export class LanguageSession {
       ...this.#length(length),
       ...this.#features(features),
       ...(this.inPlace
-        ? ends(totals)
+        ? ends(totals.map((total, b) => (ids[b]!.length === 0 ? total + 1 : total)))
         : { seen: hostArray('bool', [ids.length, seen[0]!.length], seen.flat().map(Number)) }),
       ...cache.arrays,
       ...cache.memory,
@@ -230,6 +254,7 @@ export class LanguageSession {
       ...this.#features(undefined),
       ...ends(cache.lengths),
       ...cache.arrays,
+      ...cache.memory,
     };
     const single: Single = { feeds, into: this.#into(cache) };
     this.#singles.set(cache, single);

@@ -47,13 +47,25 @@ export class Recollection {
   keep(remembered: Remembered): void {
     const before = this.#goingOn.get(remembered.cache);
     this.#goingOn.delete(remembered.cache);
-    this.#all = [...this.#all.filter((other) => other !== before), remembered];
+    const others = this.#all.filter((other) => other !== before);
+    // An answer that was stopped before anything was read leaves what was there.
+    if (remembered.ids.length === 0) return;
+    this.#all = [...others, this.#shrunk(remembered)];
     let bytes = 0;
     const kept = this.#all.toReversed().filter(({ cache }, i) => {
       bytes += sizeOfCache(cache);
       return i === 0 || bytes <= mostBytes;
     });
     this.#all = kept.reverse();
+  }
+
+  /** What takes much more room than it fills is moved to less: room is made again where a conversation goes on. */
+  #shrunk(remembered: Remembered): Remembered {
+    const { cache, ids } = remembered;
+    const room = 256 * (Math.ceil(ids.length / 256) + 1);
+    return cache.capacity > 2 * room
+      ? { ...remembered, cache: this.session.fork(cache, ids.length, room) }
+      : remembered;
   }
 
   /**

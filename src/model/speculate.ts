@@ -78,9 +78,10 @@ export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: D
       let next = all.slice(kept);
       while (guessed.length < tokens) {
         const { data } = await draft.step(cache, { ids: [next], features: unseen(draft, next), signal });
-        read.push(...next);
-        next = [largest(data as Float32Array)];
-        guessed.push(...next);
+        read = [...read, ...next];
+        const id = largest(data as Float32Array);
+        next = [id];
+        guessed.push(id);
       }
       return guessed;
     },

@@ -4,7 +4,7 @@ import { flatten } from '../graph/index.js';
 import { type Picture, type PictureLayout, pictureKey } from '../media/index.js';
 import type { Session } from '../runtime/engine.js';
 import { type HostArrays, imageFeatures, inputTensors, pictureInputs, type System } from '../system/index.js';
-import type { HostArray } from '../tensor/index.js';
+import { type HostArray, QuintetError } from '../tensor/index.js';
 import { compile } from './compile.js';
 import type { Model } from './model.js';
 import type { Processor } from './prompt.js';
@@ -35,14 +35,28 @@ export class VisionSession {
   }
 
   /** A picture as the model's processor prepares it. */
-  see(picture: Picture, processor: Processor, signal?: AbortSignal): Promise<SeenPicture> {
+  async see(picture: Picture, processor: Processor, signal?: AbortSignal): Promise<SeenPicture> {
     const key = pictureKey(picture);
-    const seeing = this.#seen.get(key) ?? this.#look(picture, processor, signal);
+    const known = this.#seen.get(key);
+    if (!known) return this.#remember(key, this.#look(picture, processor, signal));
+    try {
+      return await this.#remember(key, known);
+    } catch (error) {
+      // Whoever asked first has stopped it: that is nothing to who asks now.
+      const stopped = error instanceof QuintetError && error.code === 'aborted';
+      if (!stopped || signal?.aborted) throw error;
+      return this.see(picture, processor, signal);
+    }
+  }
+
+  #remember(key: string, seeing: Promise<SeenPicture>): Promise<SeenPicture> {
     this.#seen.delete(key);
     this.#seen.set(key, seeing);
     for (const oldest of this.#seen.keys()) if (this.#seen.size > mostPictures) this.#seen.delete(oldest);
     // What failed or was cancelled is tried again.
-    seeing.catch(() => this.#seen.delete(key));
+    seeing.catch(() => {
+      if (this.#seen.get(key) === seeing) this.#seen.delete(key);
+    });
     return seeing;
   }
 

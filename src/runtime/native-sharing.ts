@@ -53,7 +53,7 @@ export async function sharedSession(
       },
     };
   } catch (error) {
-    entries.delete(key);
+    if (entries.get(key) === entry) entries.delete(key);
     throw error;
   }
 }

@@ -168,7 +168,7 @@ class NativeSession implements Session {
 
   async run(feeds: Arrays, options: RunOptions = {}): Promise<Record<string, HostArray>> {
     checkOpen(this.model, this.#closing === undefined, options.signal);
-    const known = this.#last && sameArrays(this.#last, this.inputs, feeds, options) ? this.#last : undefined;
+    const known = this.#last && sameArrays(this.#last, this, feeds, options) ? this.#last : undefined;
     const values = known ?? this.#values(feeds, options);
     if (known === undefined && values.given.every((array) => array)) this.#keep(values);
     values.runs++;
@@ -249,7 +249,9 @@ class NativeSession implements Session {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#running.keys());
-    if (this.#last) this.#release(this.#last);
+    const last = this.#last;
+    this.#last = undefined;
+    if (last) this.#release(last);
     if (this.profile !== undefined) await moveProfile(this.api, this.shared.pointer, this.profile);
     await this.shared.release();
   }
@@ -260,8 +262,13 @@ class NativeSession implements Session {
 }
 
 /** Whether a run reads and writes the very arrays of an earlier one, and their memory is still there. */
-function sameArrays(last: RunValues, inputs: readonly string[], feeds: Arrays, { into, fetch }: RunOptions): boolean {
-  if (!into || (fetch !== undefined && fetch !== last.fetch)) return false;
+function sameArrays(
+  last: RunValues,
+  { inputs, outputs }: Session,
+  feeds: Arrays,
+  { into, fetch = outputs }: RunOptions,
+): boolean {
+  if (!into || fetch !== last.fetch) return false;
   const same = (array: HostArray | undefined, before: HostArray | undefined): boolean =>
     array !== undefined && array === before && array.data.byteLength > 0;
   return (

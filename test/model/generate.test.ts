@@ -149,3 +149,20 @@ test('scores that are not finite are an error', async () => {
   };
   await expect(generate({ ...model, weights }, [short], { maxTokens: 1 })).rejects.toMatchObject({ code: 'numeric' });
 });
+
+test('a row that waits for others keeps what it has seen, in place and growing', async () => {
+  for (const by of [engine, growing]) {
+    const model = await initialise(llama('tiny'), { engine: by, seed: 6 });
+    const session = await LanguageSession.open(model);
+    const waited = session.start(2, 16);
+    await session.step(waited, { ids: [short, other] });
+    await session.step(waited, { ids: [[1], []] });
+    await session.step(waited, { ids: [[2], []] });
+    const scores = toNumbers(await session.step(waited, { ids: [[3], [3]] }));
+    const alone = session.start(1, 16);
+    await session.step(alone, { ids: [other] });
+    const expected = toNumbers(await session.step(alone, { ids: [[3]] }));
+    for (const [i, value] of expected.entries()) expect(scores[256 + i]).toBeCloseTo(value, 4);
+    await session.close();
+  }
+});

@@ -103,3 +103,16 @@ test('without a place to keep them, packed weights are held in memory', async ()
   expect(unkept.packed).toBe(kept.packed);
   expect(errorOf(unkept, kept)).toBe(0);
 });
+
+test('several sessions of one file at once pack it once', async () => {
+  const { file, cache } = folderFor(true);
+  const all = await Promise.all(
+    [0, 20, 40, 60].map(async (wait) => {
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      return scoresOf(file, 'auto', cache);
+    }),
+  );
+  const expected = await scoresOf(file, 'auto', cache);
+  for (const actual of all) expect(errorOf(actual, expected)).toBe(0);
+  expect(readdirSync(cache).length).toBe(2);
+});

@@ -90,7 +90,6 @@ test.each(engines)('a conversation goes on in another process from its file (%s)
   const { asked, path } = await savedConversation();
   const { engine: recording, runs } = recorded();
   const again = await open(await llavaInPlace(as(recording)));
-  if (!again.model.engine.inPlace) return; // its caches are those of the same engine
   await restoreConversation(again, path);
   await again.answer(asked, options);
   expect(tokensRun(runs)[0]).toBe(1);
@@ -110,6 +109,6 @@ test('files that hold no conversation, or another model’s, are refused', async
       text_config: { ...(config.text_config as object), head_dim: 8, num_hidden_layers: 3 },
     })),
   );
-  await expect(restoreConversation(deeper, path)).rejects.toThrow(/a conversation with .* parameters, not with/);
+  await expect(restoreConversation(deeper, path)).rejects.toThrow('a conversation with another model than llava-1.5');
   await expect(saveConversation(chat, other)).rejects.toThrow('there is no conversation to save yet');
 });
