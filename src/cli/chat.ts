@@ -6,13 +6,14 @@ import { asSystem, Chat, draftModel, LanguageSession, load, promptLookup, type R
 import type { Message } from '../text/messages.js';
 import { type Answer, answer, formatStats, speedOf, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
+import { type ConstraintOptions, constraintOf } from './constraint.js';
 import { converse } from './conversation.js';
 import { exitCodes, UsageError } from './failures.js';
 import { interruptible, onInterrupt } from './interrupt.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { note, printable } from './terminal.js';
 
-export interface ChatOptions extends GlobalOptions, Omit<ReplyOptions, 'signal'> {
+export interface ChatOptions extends GlobalOptions, ConstraintOptions, Omit<ReplyOptions, 'signal'> {
   readonly system?: string;
   readonly adapter?: string;
   readonly lookup?: boolean;
@@ -25,6 +26,7 @@ export interface ChatOptions extends GlobalOptions, Omit<ReplyOptions, 'signal'>
 export async function chat(source: string, given: readonly string[], options: ChatOptions): Promise<number> {
   const { pictures: paths, prompt = await pipedPrompt() } = await picturesAndPrompt(given);
   if (prompt === undefined && options.json) throw new UsageError('--json needs a prompt');
+  const constrain = await constraintOf(options);
   const started = performance.now();
   const pictures = await Promise.all(paths.map((path) => loadPicture(path)));
   const adapter = options.adapter === undefined ? {} : { adapter: options.adapter };
@@ -37,7 +39,7 @@ export async function chat(source: string, given: readonly string[], options: Ch
     const speculate = draft?.speculate ?? (options.lookup ? promptLookup() : undefined);
     const loaded = performance.now() - started;
     try {
-      const all = speculate ? { ...options, speculate } : options;
+      const all = { ...options, ...(speculate ? { speculate } : {}), ...(constrain ? { constrain } : {}) };
       if (prompt !== undefined) return await once(session, { prompt, pictures, loaded }, all);
       const terminal = { input: process.stdin, output: process.stdout };
       const { system, stats = false } = options;
@@ -78,8 +80,8 @@ async function pipedPrompt(): Promise<string | undefined> {
 
 /** Only what was given: anything else is for the model's own settings to say. */
 export function settingsOf(options: ChatOptions): ReplyOptions {
-  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, speculate } = options;
-  const all = { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, speculate };
+  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, speculate, constrain } = options;
+  const all = { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, speculate, constrain };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 

@@ -68,6 +68,9 @@ function addChat(program: Command): void {
     .option('--repetition-penalty <f>', 'make tokens worse that were there before', between(0.01))
     .option('--seed <n>', 'of the draws', whole(0))
     .option('--stop <text>', 'end the answer before this text; may be given several times', repeatedly)
+    .option('--json-schema <file|json>', 'answer in JSON of this schema')
+    .option('--regex <pattern>', 'answer in a text that this regular expression matches from end to end')
+    .option('--choices <list>', 'answer with one of these texts, with commas between them', names)
     .option('--adapter <folder>', "a LoRA adapter in PEFT's format")
     .option('--lookup', 'guess what comes from what stood there before: the same answer, sooner where it repeats')
     .option('--draft <model>', 'let a smaller model with the same vocabulary guess: the same answer, sooner')
@@ -79,6 +82,7 @@ function addChat(program: Command): void {
         'quintet chat models/nano photo.jpg "What is this?"',
         'quintet chat HuggingFaceTB/SmolVLM-256M-Instruct a.png b.png "What differs?" --max-tokens 80',
         'echo "Name three rivers." | quintet chat model.gguf --temperature 0.7 --seed 1',
+        'quintet chat models/nano photo.jpg "Is there a dog?" --choices yes,no',
       ),
     )
     .action(async (model: string, given: readonly string[], _: unknown, command: Command) => {

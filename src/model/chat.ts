@@ -3,7 +3,14 @@
 import type { Picture } from '../media/index.js';
 import type { System } from '../system/index.js';
 import { concatRows, type HostArray, QuintetError } from '../tensor/index.js';
-import { createDetokenizer, createStopMatcher } from '../text/index.js';
+import {
+  type ConstraintSpec,
+  constrain,
+  constrainedDetokenizer,
+  createDetokenizer,
+  createStopMatcher,
+  type Detokenizer,
+} from '../text/index.js';
 import type { Message } from '../text/messages.js';
 import { generationDefaults } from './defaults.js';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generate.js';
@@ -14,9 +21,11 @@ import { checkPlaces, createProcessor, type PicturedChat, type Processor } from 
 import { Recollection, type Remembered, type Seen, seenOf } from './recollection.js';
 import { type SeenPicture, VisionSession } from './vision.js';
 
-export interface ReplyOptions extends GenerateOptions {
+export interface ReplyOptions extends Omit<GenerateOptions, 'constrain'> {
   /** Texts that end the answer; they are not part of it. */
   readonly stop?: readonly string[];
+  /** What the answer must be: JSON of a schema, a match of a regular expression, or one of some choices. */
+  readonly constrain?: ConstraintSpec;
 }
 
 /** A piece of an answer. */
@@ -28,6 +37,9 @@ export interface ReplyPiece {
   /** In the last piece: what ended the answer. */
   readonly end?: 'stop' | 'length';
 }
+
+/** Options as the generation loop takes them. */
+type Settings = GenerateOptions & Pick<ReplyOptions, 'stop'>;
 
 export class Chat {
   #busy = false;
@@ -74,10 +86,10 @@ export class Chat {
     this.#busy = true;
     try {
       const { signal } = options;
+      const settings = this.#settings(options);
       checkPlaces(messages, pictures.length);
       const seen = await Promise.all(pictures.map((picture) => this.#see(picture, signal)));
       const ids = this.#encode(messages, seen);
-      const settings = { ...this.defaults(), ...options };
       const known = seenOf(ids, pictures);
       const cache = this.#recall(known, ids.length + (settings.maxTokens ?? 256));
       const features = this.#pending(
@@ -86,7 +98,8 @@ export class Chat {
         seen.map((picture) => picture.features),
       );
       const prompts = { ids: [ids], features };
-      yield* this.#stream(generateTokens(this.language, cache, prompts, settings), { cache, ...known }, settings.stop);
+      const tokens = generateTokens(this.language, cache, prompts, settings);
+      yield* this.#stream(tokens, { cache, ...known }, settings);
     } finally {
       this.#busy = false;
     }
@@ -101,7 +114,7 @@ export class Chat {
 
   /** Answers to several conversations, computed together. */
   async answers(chats: readonly PicturedChat[], options: ReplyOptions = {}): Promise<string[]> {
-    const settings = { ...this.defaults(), ...options };
+    const settings = this.#settings(options);
     for (const { messages, pictures } of chats) checkPlaces(messages, pictures.length);
     const seen = await Promise.all(
       chats.map(({ pictures }) => Promise.all(pictures.map((picture) => this.#see(picture, settings.signal)))),
@@ -116,7 +129,8 @@ export class Chat {
       rows[row]?.push(id);
     return rows.map((row) => {
       const stop = createStopMatcher(settings.stop ?? []);
-      const before = stop.push(this.processor.tokenizer.decode(row, { skipSpecial: true }));
+      const detokenizer = this.#detokenizer(settings);
+      const before = stop.push(row.map(detokenizer.push).join('') + detokenizer.flush());
       return before.text + (before.stopped ? '' : stop.flush());
     });
   }
@@ -124,6 +138,20 @@ export class Chat {
   /** The settings that the model's `generation_config.json` asks for. */
   defaults(): GenerateOptions {
     return generationDefaults(this.model);
+  }
+
+  #settings({ constrain: form, ...options }: ReplyOptions): Settings {
+    const settings = { ...this.defaults(), ...options };
+    if (form === undefined) return settings;
+    if (options.stop && options.stop.length > 0) {
+      throw new QuintetError('constraint', 'stop texts would cut an answer that is held to a form');
+    }
+    return { ...settings, constrain: constrain(form, this.processor.tokenizer, settings.stopIds) };
+  }
+
+  #detokenizer({ constrain: isHeld }: Settings): Detokenizer {
+    const { tokenizer } = this.processor;
+    return isHeld ? constrainedDetokenizer(tokenizer) : createDetokenizer(tokenizer, { skipSpecial: true });
   }
 
   async close(): Promise<void> {
@@ -184,10 +212,10 @@ export class Chat {
   async *#stream(
     tokens: AsyncGenerator<GeneratedToken>,
     { cache, ids, pictures }: Remembered,
-    stops: readonly string[] = [],
+    settings: Settings,
   ): AsyncGenerator<ReplyPiece, void, undefined> {
-    const detokenizer = createDetokenizer(this.processor.tokenizer, { skipSpecial: true });
-    const matcher = createStopMatcher(stops);
+    const detokenizer = this.#detokenizer(settings);
+    const matcher = createStopMatcher(settings.stop ?? []);
     const all = [...ids];
     let end: 'stop' | 'length' = 'stop';
     try {

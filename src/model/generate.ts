@@ -1,6 +1,7 @@
 /** The one generation loop: a prompt through the session, then token by token. */
 
 import { type HostArray, QuintetError, Random, seedFor } from '../tensor/index.js';
+import type { Constraint } from '../text/index.js';
 import type { Cache } from './language-graph.js';
 import type { LanguageSession } from './language-session.js';
 import { type Choice, choose, likeliest, logprobOf, type SamplingOptions } from './sample.js';
@@ -17,6 +18,8 @@ export interface GenerateOptions extends SamplingOptions {
   readonly logprobs?: number;
   /** Guesses what comes next, several tokens at once; the tokens that come are the same. For one row. */
   readonly speculate?: Speculator;
+  /** Begins the constraint that a row is held to; a row ends where nothing may follow. See `constrain`. */
+  readonly constrain?: () => Constraint;
   readonly signal?: AbortSignal;
 }
 
@@ -45,14 +48,15 @@ export async function* generateTokens(
   prompts: Prompts,
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken> {
-  const { maxTokens = 256, stopIds = [], seed = 0, logprobs, signal } = options;
-  const { ids, features: given } = await session.begin(cache, { ...prompts, signal });
+  const { maxTokens = 256, stopIds = [], seed = 0, logprobs, constrain, signal } = options;
   checkVocabulary(session, options.speculate);
+  const { ids, features: given } = await session.begin(cache, { ...prompts, signal });
   const rows = ids.map((prompt, row) => ({
     all: [...prompt],
     seen: new Set(prompt),
     ended: false,
     random: new Random(seedFor(seed, row)),
+    constraint: constrain?.(),
   }));
   const stops = new Set(stopIds);
   let next = ids.map((prompt, row) => prompt.slice(cache.lengths[row]));
@@ -60,10 +64,12 @@ export async function* generateTokens(
     throw new QuintetError('data', 'a prompt needs at least one token that the cache does not hold');
   }
   let features = given;
-  let read = 0;
+  /** After a run with guesses: how many of the row's tokens it read that were given out behind. */
+  let read: number | undefined;
   try {
     for (let count = 0; count < maxTokens; ) {
-      const guessed = rows.length === 1 ? await guess(cache, next, { ...options, count, known: rows[0]!.all }) : [];
+      const known = rows.length === 1 ? (rows[0]?.all ?? []) : [];
+      const guessed = await guess(session, cache, next, { ...options, count, known });
       const fed = guessed.length > 0 ? [[...(next[0] as number[]), ...guessed]] : next;
       const scores = await session.step(cache, { ids: fed, features, signal, every: guessed.length > 0 });
       features = undefined;
@@ -73,10 +79,14 @@ export async function* generateTokens(
       for (const [row, state] of rows.entries()) {
         for (let at = row; !state.ended; at++) {
           const own = (scores.data as Float32Array).subarray(at * size, (at + 1) * size);
-          const id = choose(own, options, state.seen, state.random);
+          const allowed = state.constraint?.allowed();
+          const id = choose(own, allowed ? { ...options, allowed } : options, state.seen, state.random);
           checkFinite(own[id] as number, count);
-          read = (cache.lengths[row] as number) - guessed.length + (at - row);
-          const end = stops.has(id) ? 'stop' : count === maxTokens || read >= cache.capacity ? 'length' : undefined;
+          const before = (cache.lengths[row] as number) - guessed.length + (at - row);
+          if (guessed.length > 0) read = before;
+          if (!stops.has(id)) state.constraint?.accept(id);
+          const isWhole = stops.has(id) || state.constraint?.done === true;
+          const end = isWhole ? 'stop' : count === maxTokens || before >= cache.capacity ? 'length' : undefined;
           state.ended = end !== undefined;
           state.seen.add(id);
           state.all.push(id);
@@ -87,31 +97,37 @@ export async function* generateTokens(
           count++;
         }
       }
-      if (guessed.length > 0) session.rewind(cache, read);
+      if (read !== undefined) session.rewind(cache, read);
+      read = undefined;
       if (rows.every((state) => state.ended)) return;
     }
   } finally {
     // Nobody may have listened to the end of what was guessed.
-    if (rows.length === 1 && options.speculate && (cache.lengths[0] as number) > read) session.rewind(cache, read);
+    if (read !== undefined && (cache.lengths[0] as number) > read) session.rewind(cache, read);
   }
 }
 
 interface Guess extends GenerateOptions {
   /** Tokens generated so far. */
   readonly count: number;
-  /** All tokens of the row. */
+  /** All tokens of a row that is alone. */
   readonly known: readonly number[];
 }
 
 /** Tokens that may follow, as many as the cache and the answer have room for. Prompts are read without. */
 async function guess(
+  { model: { network } }: LanguageSession,
   { lengths, capacity }: Cache,
   next: readonly (readonly number[])[],
   { speculate, maxTokens = 256, count, known, signal }: Guess,
 ): Promise<readonly number[]> {
-  if (!speculate || count === 0 || next[0]?.length !== 1) return [];
+  if (!speculate || known.length === 0 || count === 0 || next[0]?.length !== 1) return [];
   const room = Math.min(maxTokens - count, capacity - (lengths[0] as number)) - 1;
-  return room > 0 ? (await speculate.guess(known, signal)).slice(0, room) : [];
+  if (room <= 0) return [];
+  const guessed = await speculate.guess(known, signal);
+  // Pictures cannot be guessed.
+  const picture = guessed.indexOf(network.image?.token ?? -1);
+  return guessed.slice(0, picture < 0 ? room : Math.min(room, picture));
 }
 
 function checkVocabulary({ model }: LanguageSession, speculate: Speculator | undefined): void {

@@ -21,16 +21,24 @@ export interface Choice {
   readonly logprob: number;
 }
 
+/** Tokens that may be chosen, a bit for each id: id i is bit i & 31 of number i >> 5. */
+export type Allowed = Uint32Array;
+
+export interface ChoosingOptions extends SamplingOptions {
+  /** Default all. The rest counts as if it were not there. */
+  readonly allowed?: Allowed | undefined;
+}
+
 /** One token for a row of scores, which is left as it is. `seen` are the row's tokens so far. */
 export function choose(
   scores: Float32Array,
-  options: SamplingOptions,
+  options: ChoosingOptions,
   seen: ReadonlySet<number>,
   random: Random,
 ): number {
-  const { temperature = 0, repetitionPenalty = 1 } = options;
+  const { temperature = 0, repetitionPenalty = 1, allowed } = options;
   const before = repetitionPenalty === 1 ? undefined : penalise(scores, seen, repetitionPenalty);
-  const id = temperature === 0 ? largest(scores) : draw(scores, { ...options, temperature }, random);
+  const id = temperature === 0 ? largest(scores, allowed) : draw(scores, { ...options, temperature }, random);
   for (const [penalised, score] of before ?? []) scores[penalised] = score;
   return id;
 }
@@ -40,10 +48,23 @@ export function logprobOf(scores: Float32Array, id: number): number {
   return (scores[id] as number) - logSumExp(scores);
 }
 
-export function largest(scores: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < scores.length; i++) if ((scores[i] as number) > (scores[best] as number)) best = i;
+/** The id of the largest score among those allowed, or -1 where there is none. */
+export function largest(scores: Float32Array, allowed?: Allowed): number {
+  let best = allowed ? firstOf(allowed) : 0;
+  for (let i = best + 1; i < scores.length; i++)
+    if ((scores[i] as number) > (scores[best] as number) && isIn(allowed, i)) best = i;
   return best;
+}
+
+function isIn(allowed: Allowed | undefined, id: number): boolean {
+  return allowed === undefined || (((allowed[id >> 5] ?? 0) >>> (id & 31)) & 1) === 1;
+}
+
+function firstOf(allowed: Allowed): number {
+  const word = allowed.findIndex((bits) => bits !== 0);
+  if (word === -1) return -1;
+  const bits = allowed[word] as number;
+  return 32 * word + 31 - Math.clz32(bits & -bits);
 }
 
 /** The `count` likeliest tokens, likeliest first. */
@@ -64,20 +85,21 @@ function penalise(scores: Float32Array, seen: ReadonlySet<number>, penalty: numb
   return before;
 }
 
-type Drawing = SamplingOptions & { readonly temperature: number };
+type Drawing = ChoosingOptions & { readonly temperature: number };
 
 /** In the order of transformers' processors: temperature, top-k, top-p, min-p. */
-function draw(scores: Float32Array, { temperature, topK = 0, topP = 1, minP = 0 }: Drawing, random: Random): number {
-  const top = scores[largest(scores)] as number;
+function draw(scores: Float32Array, options: Drawing, random: Random): number {
+  const { temperature, topK = 0, topP = 1, minP = 0, allowed } = options;
+  const top = scores[largest(scores, allowed)] as number;
   const weight = (id: number): number => Math.exp(((scores[id] as number) - top) / temperature);
   // What lies further below the likeliest is never drawn. Without top-p nothing below min-p counts.
   const floor = minP > 0 && topP >= 1 ? top + temperature * Math.log(minP) : top - 50 * temperature;
   const candidates =
     topK > 0 && topK < scores.length
-      ? largestOnes(scores, topK).filter((id) => (scores[id] as number) >= floor)
+      ? largestOnes(scores, topK, allowed).filter((id) => (scores[id] as number) >= floor)
       : topP < 1
-        ? nucleusOf(scores, { top, temperature, topP })
-        : idsFrom(scores, floor);
+        ? nucleusOf(scores, { top, temperature, topP, allowed })
+        : idsFrom(scores, floor, allowed);
   const weights = candidates.map(weight);
   const likely = topK > 0 && topP < 1 ? nucleus(weights, topP) : weights.length;
   // The likeliest token has the weight 1.
@@ -106,14 +128,16 @@ interface Nucleus {
   readonly top: number;
   readonly temperature: number;
   readonly topP: number;
+  readonly allowed: Allowed | undefined;
 }
 
 /** The likeliest tokens that together have the probability `topP`, likeliest first: only they and few others are sorted. */
-function nucleusOf(scores: Float32Array, { top, temperature, topP }: Nucleus): number[] {
+function nucleusOf(scores: Float32Array, { top, temperature, topP, allowed }: Nucleus): number[] {
   let total = 0;
-  for (const score of scores) total += Math.exp((score - top) / temperature);
+  for (let i = 0; i < scores.length; i++)
+    if (isIn(allowed, i)) total += Math.exp(((scores[i] as number) - top) / temperature);
   for (let depth = 8; ; depth *= 2) {
-    const ids = sorted(scores, idsFrom(scores, top - depth * temperature));
+    const ids = sorted(scores, idsFrom(scores, top - depth * temperature, allowed));
     let sum = 0;
     for (const [i, id] of ids.entries()) {
       sum += Math.exp(((scores[id] as number) - top) / temperature);
@@ -124,9 +148,9 @@ function nucleusOf(scores: Float32Array, { top, temperature, topP }: Nucleus): n
 }
 
 /** Ids of the scores not below `floor`, in order. */
-function idsFrom(scores: Float32Array, floor: number): number[] {
+function idsFrom(scores: Float32Array, floor: number, allowed?: Allowed): number[] {
   const ids: number[] = [];
-  for (let i = 0; i < scores.length; i++) if ((scores[i] as number) >= floor) ids.push(i);
+  for (let i = 0; i < scores.length; i++) if ((scores[i] as number) >= floor && isIn(allowed, i)) ids.push(i);
   return ids;
 }
 
@@ -136,12 +160,12 @@ function sorted(scores: Float32Array, ids: number[]): number[] {
 }
 
 /** Ids of the `count` largest scores, largest first. */
-function largestOnes(scores: Float32Array, count: number): number[] {
+function largestOnes(scores: Float32Array, count: number, allowed?: Allowed): number[] {
   let best: number[] = [];
   let least = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < scores.length; i++) {
     const score = scores[i] as number;
-    if (best.length >= count && !(score > least)) continue;
+    if ((best.length >= count && !(score > least)) || !isIn(allowed, i)) continue;
     best.push(i);
     // Sorted only now and then: what has fallen out by then is few.
     if (best.length >= 2 * count + 64) {

@@ -2,20 +2,21 @@
 
 import { QuintetError } from '../../tensor/index.js';
 import type { Tokenizer } from '../tokenizer.js';
+import { everything } from './code-points.js';
 import { jsonGrammar } from './json/schema.js';
 import { spacings } from './json/text.js';
 import { type Grammar, words } from './language.js';
-import { type Constraint, createMasks } from './masks.js';
-import { compile } from './program.js';
+import { type Constraint, createMasks, noToken } from './masks.js';
+import { compile, type Program } from './program.js';
 import { wholeMatches } from './regex.js';
-import { vocabularyOf } from './vocabulary.js';
+import { type Vocabulary, vocabularyOf } from './vocabulary.js';
 
 /** What an answer must be, from its first character to its last. */
 export type ConstraintSpec =
   | {
       /** A JSON schema: JSON that it holds for, with properties in its order. `true` is any JSON. */
       readonly json: unknown;
-      /** Default 'flexible': a space or a line end with indentation between the parts of arrays and objects; or none. */
+      /** Between the parts of arrays and objects: 'flexible' (default) allows a space, or a new line with indentation. */
       readonly spacing?: keyof typeof spacings;
     }
   /** A regular expression in JavaScript's syntax, which the whole answer matches. */
@@ -28,8 +29,55 @@ export type ConstraintSpec =
  * 'constraint' for what answers cannot be held to, 'limit' for what would cost too much, 'config' for a malformed schema.
  */
 export function constrain(spec: ConstraintSpec, tokenizer: Tokenizer, ends: readonly number[] = []): () => Constraint {
-  return createMasks(compile(grammarOf(spec)), vocabularyOf(tokenizer), ends);
+  const key = keyOf(spec, ends);
+  const own = kept.get(tokenizer) ?? new Map<string, () => Constraint>();
+  kept.set(tokenizer, own);
+  const begin = own.get(key) ?? make(spec, tokenizer, ends);
+  // To be put last; the first one was not asked for for longest.
+  own.delete(key);
+  own.set(key, begin);
+  const [oldest] = own.keys();
+  if (own.size > mostKept && oldest !== undefined) own.delete(oldest);
+  return begin;
 }
+
+/** The constraints of a tokenizer that were asked for last: each holds some megabytes of masks. */
+const kept = new WeakMap<Tokenizer, Map<string, () => Constraint>>();
+const mostKept = 4;
+
+function keyOf(spec: ConstraintSpec, ends: readonly number[]): string {
+  try {
+    return JSON.stringify([spec, ends]);
+  } catch (error) {
+    throw new QuintetError('config', 'the schema cannot be written as JSON', { cause: error });
+  }
+}
+
+function make(spec: ConstraintSpec, tokenizer: Tokenizer, ends: readonly number[]): () => Constraint {
+  const grammar = grammarOf(spec);
+  const vocabulary = vocabularyOf(tokenizer);
+  // In the alphabet no token leads into a dead end.
+  const spellsAll = vocabulary.isAlphabetic;
+  const all = compile(grammar);
+  const program = spellsAll && vocabulary.alphabet !== everything ? inAlphabet(grammar, vocabulary) : all;
+  const begin = createMasks(program, vocabulary, { ends, spellsAll });
+  // Whether any token can begin an answer is known now.
+  begin().allowed();
+  return begin;
+}
+
+function inAlphabet(grammar: Grammar, { alphabet }: Vocabulary): Program {
+  try {
+    return compile(grammar, alphabet);
+  } catch (error) {
+    // In all characters there are answers.
+    if (error instanceof QuintetError && error.code === 'constraint') throw noToken(false);
+    throw error;
+  }
+}
+
+/** Of all choices together. */
+const mostCharacters = 2 ** 18;
 
 function grammarOf(spec: ConstraintSpec): Grammar {
   if ('json' in spec) {
@@ -43,5 +91,8 @@ function grammarOf(spec: ConstraintSpec): Grammar {
   if (spec.choices.length === 0 || spec.choices.includes('')) {
     throw new QuintetError('constraint', 'choices are one text or more, none of them empty');
   }
+  const size = spec.choices.reduce((sum, { length }) => sum + length, 0);
+  if (size > mostCharacters)
+    throw new QuintetError('limit', `choices of more than ${mostCharacters} characters in all`);
   return { rules: [words(...spec.choices)] };
 }

@@ -1,2 +1,3 @@
 export { type ConstraintSpec, constrain } from './constrain.js';
+export { constrainedDetokenizer } from './detokenizer.js';
 export type { Constraint } from './masks.js';

@@ -51,7 +51,7 @@ export function createMachine({ instructions, starts, heights }: Program): Machi
     for (let frame = pending.pop(); frame !== undefined; frame = pending.pop()) {
       if (seen.has(frame)) continue;
       seen.add(frame);
-      if (--result.fuel < 0) throw tooLarge('that leaves too much open at once');
+      if (--result.fuel < 0 || seen.size > mostAtOnce) throw tooLarge('that leaves too much open at once');
       const [pc, count, below] = [frames.pc(frame), frames.count(frame), frames.below(frame)];
       const instruction = instructions[pc] as Instruction;
       if (instruction.kind === 'set') stacks.push(frame);
@@ -120,6 +120,9 @@ export function createMachine({ instructions, starts, heights }: Program): Machi
 
 /** Below the mark of branches of a vocabulary that are not plain. */
 const mostFreedom = 0xfffe;
+
+/** Stacks of one state, with what leads to them. */
+const mostAtOnce = 10_000;
 
 /** States after which a machine is given up: each takes at most a kilobyte. */
 export const mostStates = 2 ** 16;

@@ -19,32 +19,39 @@ export interface Constraint {
   readonly done: boolean;
 }
 
-/** Steps of the machine for one mask; the largest vocabularies and schemas take a hundredth of them. */
-const fuelPerMask = 2e7;
+/** Steps of the machine for one mask, a second's worth; usual ones take a few thousand. */
+const fuelPerMask = 5e6;
 /** Bytes of remembered masks. */
-const mostMaskBytes = 2 ** 25;
+const mostMaskBytes = 2 ** 24;
 /** States after which everything remembered is forgotten. */
 const enoughStates = 2 ** 14;
-/** Masks that are made to find out whether a token leads into a dead end, where a vocabulary lacks characters. */
-const mostLookahead = 4096;
+/** States that are looked at for one mask to find out which tokens lead into a dead end, where a vocabulary lacks characters. */
+const mostLookahead = 500;
 
-/** Begins answers over a vocabulary, any number at a time. `ends` are the tokens that may follow a whole answer. */
-export function createMasks(program: Program, vocabulary: Vocabulary, ends: readonly number[]): () => Constraint {
-  let remembered = remember(program, vocabulary, ends);
+export interface MaskOptions {
+  /** Tokens that may follow a whole answer. */
+  readonly ends: readonly number[];
+  /** Whether all that the program takes can be spelled in tokens, so that none leads into a dead end. */
+  readonly spellsAll: boolean;
+}
+
+/** Begins answers over a vocabulary, any number at a time. */
+export function createMasks(program: Program, vocabulary: Vocabulary, options: MaskOptions): () => Constraint {
+  let remembered = remember(program, vocabulary, options);
 
   return () => {
-    const bytes: number[] = [];
+    let spelled = '';
     let own = remembered;
     let state = own.machine.start;
     /** The state in what is remembered now, which may have been begun anew. */
     const catchUp = (): void => {
-      if (remembered.machine.size > enoughStates) remembered = remember(program, vocabulary, ends);
+      if (remembered.machine.size > enoughStates) remembered = remember(program, vocabulary, options);
       remembered.machine.fuel = fuelPerMask;
       if (own === remembered) return;
       own = remembered;
-      state = bytes.reduce(stepped(own.machine), own.machine.start);
+      state = follow(own.machine, own.machine.start, spelled);
     };
-    const isFirst = (): boolean => bytes.length === 0;
+    const isFirst = (): boolean => spelled === '';
     return {
       allowed() {
         catchUp();
@@ -52,31 +59,33 @@ export function createMasks(program: Program, vocabulary: Vocabulary, ends: read
       },
       accept(id) {
         catchUp();
-        const added = vocabulary.bytesOf(id, isFirst());
-        const next = added.reduce(stepped(own.machine), state);
-        if (next < 0 || added.length === 0) throw new QuintetError('constraint', `token ${id} may not come next`);
-        for (const byte of added) bytes.push(byte);
+        const added = vocabulary.spelled(id, isFirst());
+        const next = follow(own.machine, state, added);
+        if (next < 0 || added === '') throw new QuintetError('constraint', `token ${id} may not come next`);
+        spelled += added;
         state = next;
       },
       get done() {
-        return own.machine.isLast(state);
+        return own.isLast(state);
       },
     };
   };
 }
 
-const stepped =
-  (machine: Machine) =>
-  (state: number, byte: number): number =>
-    state < 0 ? state : machine.step(state, byte);
+/** The state after some bytes, each a character, or -1. */
+function follow(machine: Machine, start: number, bytes: string): number {
+  let state = start;
+  for (let i = 0; i < bytes.length && state >= 0; i++) state = machine.step(state, bytes.charCodeAt(i));
+  return state;
+}
 
 /** A machine, and the masks of its states. */
-function remember(program: Program, vocabulary: Vocabulary, ends: readonly number[]) {
+function remember(program: Program, vocabulary: Vocabulary, { ends, spellsAll }: MaskOptions) {
   const machine = createMachine(program);
   const masks = new Map<number, Uint32Array>();
   const words = Math.ceil(Math.max(vocabulary.size, ...ends.map((id) => id + 1)) / 32);
   const most = Math.max(16, Math.floor(mostMaskBytes / (4 * words)));
-  const leads = vocabulary.complete ? undefined : wayOut(machine, vocabulary);
+  const way = spellsAll ? undefined : wayOut(machine, vocabulary);
 
   function make(state: number, isFirst: boolean): Uint32Array {
     const mask = new Uint32Array(words);
@@ -87,23 +96,31 @@ function remember(program: Program, vocabulary: Vocabulary, ends: readonly numbe
         mask[id >> 5] = (mask[id >> 5] as number) | (1 << (id & 31));
       }
     };
-    if (leads) walk(machine, tree, state, (from, to, next) => void (leads(next) && allow(from, to)));
-    else walkFreely(machine, tree, state, allow);
+    if (way) {
+      way.begin();
+      walk(machine, tree, state, (from, to, next) => void (way.leadsFrom(next) && allow(from, to)));
+    } else walkFreely(machine, tree, state, allow);
     for (const id of ends) {
       const bit = 1 << (id & 31);
       const word = mask[id >> 5] as number;
       mask[id >> 5] = machine.accepts(state) ? word | bit : word & ~bit;
     }
     if (mask.some((word) => word !== 0)) return mask;
-    throw new QuintetError('constraint', 'no token of the vocabulary goes on as the constraint wants', {
-      hint: machine.accepts(state)
-        ? 'the answer is whole, but there is no token to end it with'
-        : "the model's vocabulary lacks characters that the answer needs",
-    });
+    throw noToken(machine.accepts(state));
   }
 
   return {
     machine,
+    /** Whether nothing but the end may follow. */
+    isLast(state: number): boolean {
+      if (way === undefined || !machine.accepts(state)) return machine.isLast(state);
+      way.begin();
+      let goesOn = false;
+      walk(machine, vocabulary.later, state, (_from, _to, next) => {
+        goesOn ||= way.leadsFrom(next);
+      });
+      return !goesOn;
+    },
     mask(state: number, isFirst: boolean): Uint32Array {
       const key = 2 * state + (isFirst ? 1 : 0);
       let mask = masks.get(key);
@@ -116,6 +133,14 @@ function remember(program: Program, vocabulary: Vocabulary, ends: readonly numbe
       return mask;
     },
   };
+}
+
+export function noToken(isWhole: boolean): QuintetError {
+  return new QuintetError('constraint', 'no token of the vocabulary goes on as the constraint wants', {
+    hint: isWhole
+      ? 'the answer is whole, but there is no token to end it with'
+      : "the model's vocabulary lacks characters that the answer needs",
+  });
 }
 
 /** Finds the tokens that may follow a state, as ranges of the tree's ids with the state that each leads to. */
@@ -171,36 +196,45 @@ function walkFreely(
 }
 
 /**
- * Whether tokens lead from a state to the end of an answer. A vocabulary without bytes cannot spell every text, so that what the
- * machine allows may still be a dead end. Known answers are remembered; beyond the limit it is taken for granted.
+ * Finds whether tokens lead from a state to the end of an answer. Where a vocabulary cannot spell every character by itself,
+ * what the machine allows may still be a dead end. Answers are remembered; beyond the limit it is taken for granted.
  */
-function wayOut(machine: Machine, { later }: Vocabulary): (state: number) => boolean {
+function wayOut(machine: Machine, { later }: Vocabulary) {
   const known = new Map<number, boolean>();
-  return (start) => {
-    const decided = known.get(start);
-    if (decided !== undefined) return decided;
+  let looked = 0;
+  const isOut = (state: number): boolean => machine.accepts(state) || known.get(state) === true;
+
+  /** Goes down first; `path` leads to where the search is. */
+  function search(start: number): boolean {
     const path: { readonly state: number; readonly next: number[] }[] = [];
     const seen = new Set<number>();
     const enter = (state: number): void => {
+      looked++;
       seen.add(state);
       const next = new Set<number>();
       walk(machine, later, state, (_from, _to, reached) => next.add(reached));
       path.push({ state, next: [...next] });
     };
-    const isOut = (state: number): boolean => machine.accepts(state) || known.get(state) === true;
-    let leads = isOut(start);
-    if (!leads) enter(start);
-    for (let top = path.at(-1); !leads && top !== undefined; top = path.at(-1)) {
-      leads = top.next.some(isOut) || seen.size > mostLookahead;
+    enter(start);
+    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+      if (looked > mostLookahead) return true;
+      if (top.next.some(isOut)) {
+        for (const { state } of path) known.set(state, true);
+        return true;
+      }
       const next = top.next.pop();
-      if (leads) break;
       if (next === undefined) path.pop();
       else if (!seen.has(next) && known.get(next) === undefined) enter(next);
     }
-    // Everything on the way leads out; if nothing does, nothing that was seen does.
-    if (leads) for (const { state } of path) known.set(state, true);
-    else for (const state of seen) known.set(state, false);
-    known.set(start, leads);
-    return leads;
+    for (const state of seen) known.set(state, false);
+    return false;
+  }
+
+  return {
+    /** Another mask is to be made. */
+    begin(): void {
+      looked = 0;
+    },
+    leadsFrom: (state: number): boolean => isOut(state) || (known.get(state) ?? search(state)),
   };
 }

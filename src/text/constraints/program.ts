@@ -3,7 +3,16 @@
  * takes at least to come to an end; what cannot end is left out, so that the machine never runs into a dead end.
  */
 import { QuintetError } from '../../tensor/index.js';
-import { type CodePoints, charactersOf, codePoints, complement, includes, union } from './code-points.js';
+import {
+  type CodePoints,
+  charactersOf,
+  codePoints,
+  complement,
+  everything,
+  includes,
+  intersection,
+  union,
+} from './code-points.js';
 import type { Grammar, Language } from './language.js';
 
 export type Instruction =
@@ -38,8 +47,8 @@ export const mostInstructions = 2 ** 18;
 /** What a JSON string may hold as it is; in most texts nearly every character is one of these. */
 export const plain: CodePoints = complement(union(codePoints([0, 0x1f]), charactersOf('"\\')));
 
-/** Throws 'limit' where the grammar is too large, 'constraint' where no text satisfies it. */
-export function compile({ rules }: Grammar): Program {
+/** In characters of an alphabet. Throws 'limit' where the grammar is too large, 'constraint' where no text satisfies it. */
+export function compile({ rules }: Grammar, alphabet: CodePoints = everything): Program {
   const instructions: Instruction[] = [{ kind: 'return' }];
   const emit = (instruction: Instruction): number => {
     if (instructions.length >= mostInstructions) throw tooLarge(`of more than ${mostInstructions} instructions`);
@@ -48,15 +57,18 @@ export function compile({ rules }: Grammar): Program {
 
   /** Where to begin for `node` and then `next`. */
   function write(node: Language, next: number): number {
-    if (node.kind === 'set') return emit({ kind: 'set', set: node.set, next });
+    if (node.kind === 'set') return emit({ kind: 'set', set: within(node.set), next });
     if (node.kind === 'sequence') return node.items.reduceRight((after, item) => write(item, after), next);
     if (node.kind === 'choice') return split(node.options.map((option) => write(option, next)));
     if (node.kind === 'words') return writeWords(spelledOut(node.words), 0, next);
     if (node.kind === 'rule') return emit({ kind: 'call', rule: node.rule, next });
     const { body, min, max } = node;
     if (min === 0 && max === 1) return split([write(body, next), next]);
-    return emit({ kind: 'repeat', body: write(body, returnAt), min, max, next, plain: takesPlain(body) });
+    return emit({ kind: 'repeat', body: write(body, returnAt), min, max, next, plain: takesPlain(body, ownPlain) });
   }
+
+  const within = (set: CodePoints): CodePoints => (alphabet === everything ? set : intersection(set, alphabet));
+  const ownPlain = within(plain);
 
   const split = (options: readonly number[]): number => emit({ kind: 'split', options });
 
@@ -78,7 +90,7 @@ export function compile({ rules }: Grammar): Program {
     let after = options.length === 1 ? (options[0] as number) : split(options);
     for (let i = common - 1; i >= depth; i--) {
       const code = first[i] as number;
-      after = emit({ kind: 'set', set: codePoints([code, code]), next: after });
+      after = emit({ kind: 'set', set: within(codePoints([code, code])), next: after });
     }
     return after;
   }
@@ -113,9 +125,9 @@ function spelledOut(texts: readonly string[]): readonly (readonly number[])[] {
   });
 }
 
-function takesPlain(body: Language): boolean {
-  if (body.kind === 'set') return includes(body.set, plain);
-  return body.kind === 'choice' && body.options.some(takesPlain);
+function takesPlain(body: Language, plainOnes: CodePoints): boolean {
+  if (body.kind === 'set') return includes(body.set, plainOnes);
+  return body.kind === 'choice' && body.options.some((option) => takesPlain(option, plainOnes));
 }
 
 /** Updates every instruction until none changes. */

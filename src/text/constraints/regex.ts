@@ -264,14 +264,15 @@ function charactersWith(name: string): CodePoints | undefined {
   if (remembered !== undefined) return remembered;
   let expression: RegExp;
   try {
-    expression = new RegExp(`\\p{${name}}+`, 'gu');
+    // Short runs: the engine remembers every character of a run, to go back to.
+    expression = new RegExp(`\\p{${name}}{1,64}`, 'gu');
   } catch {
     return undefined;
   }
   const found: (readonly [number, number])[] = [];
   const planes = Array.from({ length: 16 }, (_, i) => [0x10000 * (i + 1), 0x10000 * (i + 2) - 1] as const);
   for (const [first, final] of [[0, 0xd7ff] as const, [0xe000, 0xffff] as const, ...planes]) {
-    const text = Array.from({ length: final - first + 1 }, (_, i) => String.fromCodePoint(first + i)).join('');
+    const text = charactersFrom(first, final);
     const width = first > 0xffff ? 2 : 1;
     for (const { index, 0: run } of text.matchAll(expression)) {
       const from = first + index / width;
@@ -281,6 +282,17 @@ function charactersWith(name: string): CodePoints | undefined {
   const characters = codePoints(...found);
   known.set(name, characters);
   return characters;
+}
+
+/** All characters of a plane, or of a part of it, as a text. */
+function charactersFrom(first: number, final: number): string {
+  const width = first > 0xffff ? 2 : 1;
+  const units = new Uint16Array(width * (final - first + 1));
+  for (let code = first, at = 0; code <= final; code++, at += width) {
+    units[at] = width === 1 ? code : 0xd7c0 + (code >> 10);
+    if (width === 2) units[at + 1] = 0xdc00 + (code & 0x3ff);
+  }
+  return new TextDecoder('utf-16le', { ignoreBOM: true }).decode(units);
 }
 
 function refusal(problem: string, source: string, position: number): QuintetError {

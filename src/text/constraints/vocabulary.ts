@@ -1,6 +1,8 @@
 /** A tokenizer's tokens as a tree of bytes, so that what begins alike is looked at once. */
 
 import type { Tokenizer } from '../tokenizer.js';
+import { type CodePoints, codePoints, everything, intersection, spell } from './code-points.js';
+import { plain } from './program.js';
 
 /**
  * Nodes in the order of a walk that goes down first, without the root: what lies below a node follows it directly.
@@ -27,10 +29,12 @@ export interface Vocabulary {
   /** What the tokens of an answer may be: at its beginning, where some tokenizers drop a space, and after it. */
   readonly first: ByteTree;
   readonly later: ByteTree;
-  /** The bytes that a token adds to an answer. */
-  bytesOf(id: number, isFirst: boolean): Uint8Array;
-  /** Whether every text can be spelled, since there is a token for each byte. */
-  readonly complete: boolean;
+  /** The bytes that a token adds to an answer, each as a character; empty for tokens that may not be in one. */
+  spelled(id: number, isFirst: boolean): string;
+  /** Characters that can be spelled wherever they come, by tokens of their own or of their bytes; mostly all. */
+  readonly alphabet: CodePoints;
+  /** Whether no token holds any other character, so that texts in the alphabet are all that can be spelled. */
+  readonly isAlphabetic: boolean;
 }
 
 const made = new WeakMap<Tokenizer, Vocabulary>();
@@ -47,24 +51,92 @@ export function vocabularyOf(tokenizer: Tokenizer): Vocabulary {
 
 function readVocabulary(tokenizer: Tokenizer): Vocabulary {
   const roles = new Set(Object.values(tokenizer.special));
-  const usable = Array.from({ length: tokenizer.size }, (_, id) => id).filter(
-    (id) => !roles.has(id) && !tokenizer.isSpecial(id),
-  );
-  const bytesOf = (id: number, isFirst: boolean): Uint8Array => tokenizer.bytesOf(id, { first: isFirst });
-  const later = byteTree(usable.map((id) => [id, bytesOf(id, false)]));
-  const isSame = usable.every((id) => equal(bytesOf(id, false), bytesOf(id, true)));
-  const first = isSame ? later : byteTree(usable.map((id) => [id, bytesOf(id, true)]));
-  return { size: tokenizer.size, first, later, bytesOf, complete: spellsAll(later) };
+  const spell = (id: number, first: boolean): string => {
+    if (roles.has(id) || tokenizer.isSpecial(id)) return '';
+    const bytes = tokenizer.bytesOf(id, { first });
+    return bytes.length <= longest ? String.fromCharCode(...bytes) : '';
+  };
+  const later = Array.from({ length: tokenizer.size }, (_, id) => spell(id, false));
+  const firstOnes = later.map((_, id) => spell(id, true));
+  const isSame = later.every((text, id) => text === firstOnes[id]);
+  const first = isSame ? later : firstOnes;
+  const alphabet = alphabetOf(later);
+  const tree = byteTree(later, alphabet);
+  return {
+    size: tokenizer.size,
+    first: isSame ? tree : byteTree(first, alphabet),
+    later: tree,
+    spelled: (id, isFirst) => (isFirst ? first : later)[id] ?? '',
+    alphabet,
+    isAlphabetic: alphabet === everything || [...first, ...later].every((token) => isWithin(token, alphabet)),
+  };
 }
+
+function alphabetOf(tokens: readonly string[]): CodePoints {
+  const single = new Set(tokens.filter(({ length }) => length === 1).map((token) => token.charCodeAt(0)));
+  const hasAll = (from: number, to: number): boolean => {
+    for (let byte = from; byte <= to; byte++) if (!single.has(byte)) return false;
+    return true;
+  };
+  const ranges: (readonly [number, number])[] = [...single].filter((byte) => byte < 0x80).map((byte) => [byte, byte]);
+  // Bytes that begin two, three and four, and where what they spell begins.
+  if (hasAll(0x80, 0xbf)) {
+    for (const byte of single) {
+      if (byte >= 0xc2 && byte < 0xe0) ranges.push(range(byte & 0x1f, 6, 0x80));
+      else if (byte >= 0xe0 && byte < 0xf0) ranges.push(range(byte & 0x0f, 12, 0x800));
+      else if (byte >= 0xf0 && byte < 0xf5) ranges.push(range(byte & 0x07, 18, 0x10000));
+    }
+  }
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  for (const token of tokens) {
+    if (token.length < 2 || token.length !== lengthFrom(token.charCodeAt(0))) continue;
+    try {
+      const text = decoder.decode(Uint8Array.from(token, (byte) => byte.charCodeAt(0)));
+      const code = text.codePointAt(0) as number;
+      ranges.push([code, code]);
+    } catch {
+      // Bytes of several characters.
+    }
+  }
+  const found = codePoints(...ranges);
+  return found.ranges.join() === everything.ranges.join() ? everything : found;
+}
+
+/** Whether all whole characters of a token are in the alphabet. */
+function isWithin(token: string, alphabet: CodePoints): boolean {
+  for (let at = 0, progress = 0; at < token.length; at++) {
+    const byte = token.charCodeAt(at);
+    const next = spell(everything, progress, byte);
+    progress = next === -1 ? 0 : next;
+    if (next !== 0) continue;
+    const start = token.slice(0, at + 1).search(/[^\x80-\xbf][\x80-\xbf]*$/);
+    if (!spells(alphabet, token.slice(start, at + 1))) return false;
+  }
+  return true;
+}
+
+function spells(alphabet: CodePoints, bytes: string): boolean {
+  let progress = 0;
+  for (let i = 0; i < bytes.length && progress >= 0; i++) progress = spell(alphabet, progress, bytes.charCodeAt(i));
+  return progress === 0;
+}
+
+const range = (bits: number, shift: number, least: number): readonly [number, number] => [
+  Math.max(bits << shift, least),
+  Math.min(((bits + 1) << shift) - 1, 0x10ffff),
+];
+
+/** How many bytes spell a character that begins with this one. */
+const lengthFrom = (byte: number): number => (byte < 0xc2 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4);
 
 /** Longer tokens are left out: none that is published comes near. */
 const longest = 4096;
 
-function byteTree(tokens: readonly (readonly [id: number, bytes: Uint8Array])[]): ByteTree {
+/** The tree of tokens, whose places in the list are their ids. */
+function byteTree(tokens: readonly string[], alphabet: CodePoints): ByteTree {
   const spelled = tokens
-    .filter(([, bytes]) => bytes.length > 0 && bytes.length <= longest)
-    // One character a byte: texts are compared much faster than arrays.
-    .map(([id, bytes]) => ({ id, text: Array.from(bytes, (byte) => String.fromCharCode(byte)).join('') }))
+    .map((text, id) => ({ id, text }))
+    .filter(({ text }) => text !== '')
     .sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : a.id - b.id));
   const sharedWith = (i: number): number => commonLength(spelled[i - 1]?.text ?? '', spelled[i]?.text ?? '');
   const count = spelled.reduce((sum, { text }, i) => sum + text.length - sharedWith(i), 0);
@@ -89,12 +161,8 @@ function byteTree(tokens: readonly (readonly [id: number, bytes: Uint8Array])[])
       path.push(node++);
     }
   }
-  fillPlainRuns(tree);
+  fillPlainRuns(tree, intersection(plain, alphabet));
   return tree;
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function commonLength(a: string, b: string): number {
@@ -105,33 +173,19 @@ function commonLength(a: string, b: string): number {
 
 const notPlain = 0xffff;
 
-/**
- * Plain characters are those that JSON strings may hold as they are. A token may end within one, if what there is begins
- * a character's spelling.
- */
-function fillPlainRuns({ bytes, depths, ends, plainRuns }: ByteTree): void {
+/** Of characters in a set. A token may end within one, since some way on is in the set too. */
+function fillPlainRuns({ bytes, depths, ends, plainRuns }: ByteTree, of: CodePoints): void {
   const count = bytes.length;
-  // Where the spelling of a character is after each node: the continuation bytes left and the range of the next; -1 if broken.
-  const left = new Int8Array(count);
-  const [lowest, highest] = [new Uint8Array(count).fill(0x80), new Uint8Array(count).fill(0xbf)];
+  // How far into a character each node is, or -1 where the bytes up to it spell none.
+  const progress = new Int32Array(count);
+  const begins = new Uint8Array(count);
   const path: number[] = [];
   for (let node = 0; node < count; node++) {
-    const before = path[(depths[node] as number) - 1] ?? -1;
+    const before = path[(depths[node] as number) - 1];
     path[depths[node] as number] = node;
-    const byte = bytes[node] as number;
-    const due = before === -1 ? 0 : (left[before] as number);
-    if (due > 0) {
-      const fits = byte >= (lowest[before] as number) && byte <= (highest[before] as number);
-      left[node] = fits ? due - 1 : -1;
-    } else if (due === 0) {
-      left[node] = lengthAfter(byte);
-      if (byte === 0xe0) lowest[node] = 0xa0;
-      if (byte === 0xed) highest[node] = 0x9f;
-      if (byte === 0xf0) lowest[node] = 0x90;
-      if (byte === 0xf4) highest[node] = 0x8f;
-    } else left[node] = -1;
-    const begins = due === 0 ? 1 : 0;
-    plainRuns[node] = left[node] === -1 ? notPlain : begins;
+    const due = before === undefined ? 0 : (progress[before] as number);
+    begins[node] = due === 0 ? 1 : 0;
+    progress[node] = due === -1 ? -1 : spell(of, due, bytes[node] as number);
   }
   // From the last node up: a node's run is its own character and the longest below.
   const most = new Uint16Array(count);
@@ -139,24 +193,8 @@ function fillPlainRuns({ bytes, depths, ends, plainRuns }: ByteTree): void {
     let below = 0;
     for (let child = node + 1; child < (ends[node] as number); child = ends[child] as number)
       below = Math.max(below, most[child] as number);
-    const own = plainRuns[node] as number;
-    most[node] = own === notPlain || below === notPlain ? notPlain : own + below;
+    const isBroken = progress[node] === -1 || below === notPlain;
+    most[node] = isBroken ? notPlain : (begins[node] as number) + below;
   }
-  for (let node = 0; node < count; node++) plainRuns[node] = plainRuns[node] === 1 ? (most[node] as number) : notPlain;
-}
-
-/** How many bytes follow the first one of a plain character, or -1 where none begins so. */
-function lengthAfter(byte: number): number {
-  if (byte < 0x80) return byte < 0x20 || byte === 0x22 || byte === 0x5c ? -1 : 0;
-  if (byte < 0xc2 || byte > 0xf4) return -1;
-  return byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-}
-
-/** Whether each byte of UTF-8 is a token. */
-function spellsAll({ bytes, ends, firstId }: ByteTree): boolean {
-  const found = new Set<number>();
-  for (let node = 0; node < bytes.length; node = ends[node] as number)
-    if ((firstId[node] as number) < (firstId[node + 1] as number)) found.add(bytes[node] as number);
-  for (let byte = 0; byte <= 0xf4; byte++) if (byte !== 0xc0 && byte !== 0xc1 && !found.has(byte)) return false;
-  return true;
+  for (let node = 0; node < count; node++) plainRuns[node] = begins[node] === 1 ? (most[node] as number) : notPlain;
 }

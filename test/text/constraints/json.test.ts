@@ -28,7 +28,7 @@ describe('random schemas', () => {
   test('a value may be an answer if it is valid, and only then, in whatever tokens', () => {
     const random = new Random(11);
     const counts = { valid: 0, invalid: 0, impossible: 0 };
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 150; i++) {
       const schema = randomSchema(random, 3);
       const validate = validator(schema);
       let start: ReturnType<typeof begin>;
@@ -51,16 +51,16 @@ describe('random schemas', () => {
           throw new Error(`${text} is ${valid ? '' : 'in'}valid under ${JSON.stringify(schema)}`);
       }
     }
-    expect(counts.valid).toBeGreaterThan(500);
-    expect(counts.invalid).toBeGreaterThan(500);
-    expect(counts.impossible).toBeLessThan(40);
+    expect(counts.valid).toBeGreaterThan(200);
+    expect(counts.invalid).toBeGreaterThan(200);
+    expect(counts.impossible).toBeLessThan(20);
   });
 
   test('whatever tokens are drawn, whole answers are valid', () => {
     const random = new Random(12);
     const complete = ['gpt2', 'llama3', 'llama2', 'unigram bytes', 'roberta', 'llama model', 'nano'];
     let whole = 0;
-    for (let i = 0; i < 250; i++) {
+    for (let i = 0; i < 100; i++) {
       const schema = randomSchema(random, 3);
       const validate = validator(schema);
       const name = complete[i % complete.length] as string;
@@ -80,7 +80,7 @@ describe('random schemas', () => {
         if (!validate(JSON.parse(text))) throw new Error(`${name}: ${text} under ${JSON.stringify(schema)}`);
       }
     }
-    expect(whole).toBeGreaterThan(400);
+    expect(whole).toBeGreaterThan(150);
   });
 });
 

@@ -43,7 +43,7 @@ export function randomWalk(constraint: Constraint, ends: readonly number[], rand
   while (ids.length < most && !constraint.done) {
     const allowed = idsOf(constraint.allowed());
     const end = allowed.find((id) => ends.includes(id));
-    if (end !== undefined && random.uniform() < 0.3) return { ids, ended: true };
+    if (end !== undefined && (allowed.length === 1 || random.uniform() < 0.3)) return { ids, ended: true };
     const id = pick(
       random,
       allowed.filter((each) => each !== end),

@@ -144,7 +144,7 @@ function arrayOf({ prefix, rest, items: [min, max] }: Facts, { spacing, ruleFor 
     const item = sequence(...(i > 0 ? [comma] : []), ruleFor(prefix[i] as All), inside);
     inside = i >= min ? optional(item) : item;
   }
-  return choice(sequence('[', space, inside, space, ']'));
+  return sequence('[', space, inside, space, ']');
 }
 
 /**
@@ -152,16 +152,16 @@ function arrayOf({ prefix, rest, items: [min, max] }: Facts, { spacing, ruleFor 
  * when none does and so no comma is due.
  */
 function objectOf({ properties, additional, required }: Facts, { spacing, ruleFor, add }: Values): Language {
-  const { space } = spacing;
+  const { space, afterColon } = spacing;
   const others = [...required].filter((name) => !properties.has(name));
   const members = new Map([...properties, ...others.map((name) => [name, additional] as const)]);
   const comma = sequence(',', space);
   const end = sequence(space, '}');
-  const other = add(sequence('"', otherThan([...members.keys()]), ':', space, ruleFor(additional)));
+  const other = add(sequence('"', otherThan([...members.keys()]), ':', afterColon, ruleFor(additional)));
   let later = add(sequence(repeat(sequence(comma, other), 0, Number.POSITIVE_INFINITY), end));
   let first = add(choice(end, sequence(other, later)));
   for (const [name, schemas] of [...members].reverse()) {
-    const member = sequence(JSON.stringify(name), ':', space, ruleFor(schemas));
+    const member = sequence(JSON.stringify(name), ':', afterColon, ruleFor(schemas));
     const isRequired = required.has(name);
     first = add(choice(sequence(member, later), ...(isRequired ? [] : [first])));
     later = add(choice(sequence(comma, member, later), ...(isRequired ? [] : [later])));

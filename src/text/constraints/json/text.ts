@@ -11,7 +11,7 @@ import {
   intersection,
   pairsOf,
 } from '../code-points.js';
-import { anyOf, choice, type Language, nothing, repeat, sequence, set, words } from '../language.js';
+import { anyOf, choice, type Language, nothing, optional, repeat, sequence, set, words } from '../language.js';
 import { plain } from '../program.js';
 import { wholeMatches } from '../regex.js';
 
@@ -80,20 +80,21 @@ export function otherThan(names: readonly string[]): Language {
 
 /** Between the parts of arrays and objects. */
 export interface Spacing {
-  /** After a bracket, a comma or a colon, and before a closing bracket. */
+  /** After a bracket or a comma, and before a closing bracket. */
   readonly space: Language;
+  readonly afterColon: Language;
 }
 
 export const spacings = {
   /** None at all, as JSON.stringify writes. */
-  compact: { space: nothing },
-  /** A space, or one or two new lines with at most twenty spaces after them: models like to write so, and never without end. */
-  flexible: { space: wholeMatches('( |\\n{1,2}[ \\t]{0,20})?') },
+  compact: { space: nothing, afterColon: nothing },
+  /** A space, or a new line with at most twenty spaces after it: models like to write so, and must not go on for ever. */
+  flexible: { space: wholeMatches('( |\\n[ \\t]{0,20})?'), afterColon: optional(words(' ')) },
 } satisfies Readonly<Record<string, Spacing>>;
 
 /** A value exactly as it is, with its keys in their order. */
 export function literal(value: unknown, spacing: Spacing): Language {
-  const { space } = spacing;
+  const { space, afterColon } = spacing;
   const list = (items: readonly Language[]): Language[] =>
     items.flatMap((item, i) => (i > 0 ? [words(','), space, item] : [item]));
   if (Array.isArray(value)) {
@@ -102,7 +103,7 @@ export function literal(value: unknown, spacing: Spacing): Language {
   }
   if (typeof value !== 'object' || value === null) return words(JSON.stringify(value));
   const members = Object.entries(value).map(([name, member]) =>
-    sequence(JSON.stringify(name), ':', space, literal(member, spacing)),
+    sequence(JSON.stringify(name), ':', afterColon, literal(member, spacing)),
   );
   if (members.length === 0) return sequence('{', space, '}');
   return sequence('{', space, ...list(members), space, '}');
