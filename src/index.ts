@@ -59,6 +59,7 @@ export {
   type Speculator,
   saveConversation,
   saveModel,
+  sayPicture,
   type TraceOptions,
   traceNetwork as trace,
   type WeightsOption,

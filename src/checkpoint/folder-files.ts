@@ -33,6 +33,8 @@ export interface FolderFiles {
   readonly chatTemplates: ReadonlyMap<string, string>;
   /** `vocab.json` and `merges.txt`, where they stand for a tokenizer.json. */
   readonly vocabulary?: { readonly vocab: JsonObject; readonly merges: string };
+  /** The files of `generator_tokenizer`: how a generator of pictures within reads texts by itself. */
+  readonly generatorTokenizer?: FolderFiles;
 }
 
 /** Of a .gguf file, `config` and `generationConfig` are made from its header; its tokenizer is in `checkpoint.metadata`. */
@@ -84,6 +86,17 @@ export function largestFile(name: string): number {
 /** Where further templates of a folder stand, a file each. */
 export const templatesFolder = 'additional_chat_templates';
 
+/** Where the tokenizer of a generator within a system stands. */
+export const generatorTokenizerFolder = 'generator_tokenizer';
+
+/** A folder's subfolder, as far as the names of its files are known. */
+function within({ at, names, text }: Folder, inner: string): Folder | undefined {
+  const start = `${inner}/`;
+  const own = [...names].flatMap((name) => (name.startsWith(start) ? [name.slice(start.length)] : []));
+  if (own.length === 0) return undefined;
+  return { at: `${at}/${inner}`, names: new Set(own), text: (name, limit) => text(start + name, limit) };
+}
+
 /** The JSON files and chat templates of a folder. Fails with 'config' where a JSON file holds no object. */
 export async function parseFolder(folder: Folder): Promise<FolderFiles> {
   const entries = Object.entries(jsonFiles).map(async ([key, candidates]) => {
@@ -97,10 +110,17 @@ export async function parseFolder(folder: Folder): Promise<FolderFiles> {
   const sentence = await sentenceSettings(folder);
   if (sentence && parsed.config) parsed.config = { ...parsed.config, sentence_transformers: sentence };
   const chatTemplates = await readChatTemplates(folder, parsed);
+  const inner = within(folder, generatorTokenizerFolder);
+  const generator = inner ? { generatorTokenizer: await parseFolder(inner) } : {};
   const older = parsed.tokenizer === undefined && folder.names.has('vocab.json') && folder.names.has('merges.txt');
-  if (!older) return { ...parsed, chatTemplates };
+  if (!older) return { ...parsed, ...generator, chatTemplates };
   const merges = await folder.text('merges.txt', largestFile('merges.txt'));
-  return { ...parsed, chatTemplates, vocabulary: { vocab: await readObject(folder, 'vocab.json'), merges } };
+  return {
+    ...parsed,
+    ...generator,
+    chatTemplates,
+    vocabulary: { vocab: await readObject(folder, 'vocab.json'), merges },
+  };
 }
 
 /** A .gguf file carries all of it: configuration, vocabulary and template are key-value pairs of its header. */

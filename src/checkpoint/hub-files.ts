@@ -36,7 +36,8 @@ export function modelFiles(all: readonly string[], repository: string): string[]
   const isPipeline = all.includes(pipelineIndex);
   const folders = isPipeline ? [...new Set(all.map(folderOf))].filter((folder) => folder !== '') : [''];
   const isExtra = (path: string): boolean =>
-    /^additional_chat_templates\/[^/]+\.jinja$/.test(path) || sentenceFiles.some((name) => name === path);
+    /^(additional_chat_templates\/[^/]+\.jinja|generator_tokenizer\/[^/]+\.(json|txt))$/.test(path) ||
+    sentenceFiles.some((name) => name === path);
   const chosen = all.filter(isExtra);
   for (const folder of folders) {
     const names = all.filter((path) => folderOf(path) === folder).map((path) => path.slice(folder.length));

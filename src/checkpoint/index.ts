@@ -12,4 +12,3 @@ export { openCheckpoint, readTensors } from './open.js';
 export * from './pipeline-folder.js';
 export { largestHeader, parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from './safetensors.js';
 export * from './safetensors-write.js';
-export { poolingFolder } from './sentence-files.js';

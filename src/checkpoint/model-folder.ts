@@ -4,7 +4,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QuintetError } from '../tensor/index.js';
 import { fileError, fileSource, kindOfPath, readText } from './file.js';
-import { type FolderFiles, type ModelFiles, parseFolder, parseGgufModel, templatesFolder } from './folder-files.js';
+import {
+  type FolderFiles,
+  generatorTokenizerFolder,
+  type ModelFiles,
+  parseFolder,
+  parseGgufModel,
+  templatesFolder,
+} from './folder-files.js';
 import { openGguf } from './gguf-checkpoint.js';
 import { openCheckpoint } from './open.js';
 import { poolingFolder } from './sentence-files.js';
@@ -29,10 +36,13 @@ async function openGgufModel(path: string): Promise<ModelFiles> {
   return closeOnFailure([source], async () => parseGgufModel(await openGguf(source), path));
 }
 
+/** Folders within whose files belong to the model. */
+export const innerFolders = [templatesFolder, poolingFolder, generatorTokenizerFolder];
+
 /** The JSON files and chat templates of a folder. */
 export async function readFolderFiles(folder: string): Promise<FolderFiles> {
   const names = new Set(await namesIn(folder));
-  for (const inner of [templatesFolder, poolingFolder].filter((name) => names.has(name))) {
+  for (const inner of innerFolders.filter((name) => names.has(name))) {
     for (const name of await namesIn(join(folder, inner))) names.add(`${inner}/${name}`);
   }
   return parseFolder({ at: folder, names, text: (name, limit) => readText(join(folder, name), limit) });

@@ -20,11 +20,13 @@ import {
   declarationsOf,
   growingCache,
   isSystem,
+  learningRows,
   type Network,
   parameterCount,
   rememberedMemory,
   type Stage,
   type System,
+  tableRows,
 } from '../system/index.js';
 import { dtypes, fields, nearest, QuintetError, sizeOf } from '../tensor/index.js';
 
@@ -178,7 +180,7 @@ function ofNetwork(network: Network, more: Partial<Description>): Described {
       training: 16 * parameters,
     },
     ...(system && Number.isFinite(system.backbone.part.context) ? { context: system.backbone.part.context } : {}),
-    stages: stages.map((stage) => stageOf(stage, declarations)),
+    stages: stages.map((stage) => stageOf(stage, network)),
   };
   return { description, network, declarations };
 }
@@ -240,8 +242,9 @@ function cachePerToken({ backbone: { part, prefix } }: System): number {
   return context.layers.reduce((bytes, { kvHeads, headWidth }) => bytes + 4 * 2 * kvHeads * headWidth, 0);
 }
 
-function stageOf(stage: Stage, declarations: ReadonlyMap<string, Declaration>): StageDescription {
+function stageOf(stage: Stage, network: Network): StageDescription {
   const { name, train, objective, data, batch, length, optimizer } = stage;
+  const declarations = declarationsOf(network, learningRows(tableRows(train)).adapt);
   const trained = select([...declarations.keys()], train, `stage ${name}`);
   return {
     name,

@@ -2,8 +2,18 @@
 
 import { writeFile } from 'node:fs/promises';
 import { encodePng, type Picture } from '../media/index.js';
-import { asSystem, drawPicture, isLatentDiffusion, load, type Model, paintPicture } from '../model/index.js';
-import type { LatentDiffusion } from '../system/index.js';
+import {
+  asSystem,
+  conditionOf,
+  drawPicture,
+  isLatentDiffusion,
+  isSystem,
+  load,
+  type Model,
+  paintPicture,
+  sayPicture,
+} from '../model/index.js';
+import type { LatentDiffusion, System } from '../system/index.js';
 import { UsageError } from './failures.js';
 import { onInterrupt } from './interrupt.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
@@ -24,7 +34,7 @@ export async function draw(source: string, prompt: string, options: DrawCommandO
   const line = new ProgressLine();
   const model = await load(source, await loadOptions(options, interrupt.signal));
   try {
-    const painting = isLatentDiffusion(model.network);
+    const painting = isLatentDiffusion(model.network) || saysPictures(model);
     refuseOthers(options, painting);
     const show = (done: number, total: number): void => line.show(`${done} of ${total}`, { always: done === total });
     const picture = await (painting ? painted : drawn)(model, prompt, { ...options, show, signal: interrupt.signal });
@@ -36,6 +46,9 @@ export async function draw(source: string, prompt: string, options: DrawCommandO
     await model.close();
   }
 }
+
+/** Whether a language model says what a generator within it paints. */
+const saysPictures = (model: Model): model is Model<System> => isSystem(model) && conditionOf(model) !== undefined;
 
 /** An option that the model has no use for is a mistake in the call. */
 function refuseOthers(options: DrawCommandOptions, painting: boolean): void {
@@ -52,11 +65,13 @@ interface DrawingOptions extends DrawCommandOptions {
 
 function painted(model: Model, prompt: string, options: DrawingOptions): Promise<Picture> {
   const { guidance, seed, steps, scheduler, against, show, signal } = options;
-  return paintPicture(model as Model<LatentDiffusion>, prompt, {
+  const settings = {
     ...given({ guidance, seed, steps, scheduler, against }),
-    onStep: ({ call, calls }) => show(call + 1, calls),
+    onStep: ({ call, calls }: { readonly call: number; readonly calls: number }) => show(call + 1, calls),
     signal,
-  });
+  };
+  if (saysPictures(model)) return sayPicture(model, prompt, settings);
+  return paintPicture(model as Model<LatentDiffusion>, prompt, settings);
 }
 
 function drawn(model: Model, prompt: string, options: DrawingOptions): Promise<Picture> {

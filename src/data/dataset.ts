@@ -1,7 +1,8 @@
-/** A file of conversations as samples, read one by one: a JSON array or JSONL, of chat messages or in LLaVA's form. */
+/** A file of conversations as samples, read one by one: a JSON array or JSONL, of chat messages, in LLaVA's form, or captioned pictures. */
 
 import { dirname, resolve } from 'node:path';
 import { type Fields, fields, parseJson, QuintetError } from '../tensor/index.js';
+import { readCaption } from './captions.js';
 import { readChat } from './chat-jsonl.js';
 import { readLlava } from './llava-json.js';
 import { openRecords } from './records.js';
@@ -24,6 +25,7 @@ export interface DatasetOptions {
 const formats: Readonly<Record<string, (record: Fields) => Conversation>> = {
   messages: readChat,
   conversations: readLlava,
+  caption: readCaption,
 };
 
 /** Opens a file of samples; reads it once, for where they begin. */

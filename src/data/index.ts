@@ -2,5 +2,5 @@ export * from './answers.js';
 export * from './batches.js';
 export * from './dataset.js';
 export * from './order.js';
-export type { Sample } from './sample.js';
+export { dataError, type Sample } from './sample.js';
 export * from './sampler.js';

@@ -32,7 +32,7 @@ export async function paintPicture(
 }
 
 /** One picture [1, 3, height, width] between 0 and 1, in levels rounded as diffusers rounds them. */
-function pictureOf({ shape, data }: HostArray): Picture {
+export function pictureOf({ shape, data }: HostArray): Picture {
   const [, , height, width] = shape as [number, number, number, number];
   const size = height * width;
   const levels = new Uint8Array(3 * size);

@@ -2,7 +2,7 @@
 
 import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LazyTensor, poolingFolder, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
+import { innerFolders, type LazyTensor, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
 import type { Declaration } from '../nn/index.js';
 import { type LoraOptions, loraNames, loraScale } from '../system/index.js';
 import { castArray, type DType, type HostArray, parseJson, QuintetError, toNumbers } from '../tensor/index.js';
@@ -50,11 +50,11 @@ export function folderOf({ path, files, network }: Model): string {
 /** Configuration, tokenizer and processor files of a folder. */
 async function copyFiles(path: string, folder: string, dtype: string): Promise<void> {
   const names = await readdir(path);
-  const pooling = names.includes(poolingFolder)
-    ? (await readdir(join(path, poolingFolder))).map((name) => `${poolingFolder}/${name}`)
-    : [];
-  if (pooling.length > 0) await mkdir(join(folder, poolingFolder), { recursive: true });
-  for (const name of [...names, ...pooling]) {
+  for (const inner of innerFolders.filter((name) => names.includes(name))) {
+    await mkdir(join(folder, inner), { recursive: true });
+    names.push(...(await readdir(join(path, inner))).map((name) => `${inner}/${name}`));
+  }
+  for (const name of names) {
     if (/\.(json|jinja|txt|model)$/.test(name) && !name.endsWith('.index.json') && name !== 'config.json') {
       await copyFile(join(path, name), join(folder, name));
     }

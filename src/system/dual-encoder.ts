@@ -17,7 +17,6 @@ import {
   mul,
   neg,
   range,
-  sizeAsFloat,
   softplus,
   sqrt,
   sub,
@@ -30,7 +29,6 @@ import { filled, type Glob, linear, type Params } from '../nn/index.js';
 import type { Tower, TowerStates } from '../parts/types.js';
 import { type Fields, QuintetError } from '../tensor/index.js';
 import type { Network, Renames, Tensors } from './network.js';
-import type { Objective } from './objective.js';
 import type { Stage } from './stage.js';
 import type { Slot } from './system.js';
 
@@ -104,6 +102,10 @@ export function buffersOf({ part, prefix }: Slot<Tower>): Glob[] {
   return (part.buffers ?? []).map((glob) => (prefix ? `${prefix}.${glob}` : glob));
 }
 
+/** Vectors [..., D] at length 1. */
+export const normalised = (vectors: Tensor): Tensor =>
+  div(vectors, sqrt(sum(mul(vectors, vectors), [-1], { keep: true })));
+
 type Side = 'image' | 'text';
 const projectors: Readonly<Record<Side, string>> = { image: 'visual_projection', text: 'text_projection' };
 
@@ -116,7 +118,7 @@ function forward({ name, image, text, projection, matching }: DualEncoderParts, 
   const vectors = (side: Side, { part, prefix }: Slot<Tower>): Tensor => {
     const seen = part.forward(p.at(prefix), given);
     const vector = project(p, side, pooledOf(seen, name), projection);
-    const embeds = div(vector, sqrt(sum(mul(vector, vector), [-1], { keep: true })));
+    const embeds = normalised(vector);
     Object.assign(outputs, { [`${side}_embeds`]: embeds, [`${side}_last_hidden`]: seen.last });
     outputs[`${side}_pooled`] = vector;
     return embeds;
@@ -131,20 +133,6 @@ function forward({ name, image, text, projection, matching }: DualEncoderParts, 
 function pooledOf({ pooled }: TowerStates, at: string): Tensor {
   if (!pooled) throw new QuintetError('unsupported', 'a dual encoder needs towers that pool', { at });
   return pooled;
-}
-
-/** Pictures and texts of a batch belong together in order. */
-export function matchPairs(): Objective {
-  return {
-    name: 'match-pairs',
-    loss(network, p, batch) {
-      const { loss, text_embeds: texts } = network.forward(p, batch);
-      if (!loss || !texts)
-        throw new QuintetError('name', 'matching needs input_ids and pixel_values', { at: network.name });
-      const targets = sizeAsFloat([texts.dim(0)], loss.dtype);
-      return { total: mul(loss, targets), targets };
-    },
-  };
 }
 
 export interface TowerOptions {

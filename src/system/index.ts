@@ -16,3 +16,4 @@ export * from './recipe.js';
 export * from './sentence-encoder.js';
 export * from './stage.js';
 export * from './system.js';
+export * from './table-rows.js';

@@ -145,7 +145,8 @@ function forward(model: System, p: Params, given: Tensors): Tensors {
   const { image: drawing } = model.outputs;
   const codes = drawing?.kind === 'codes' ? drawing : undefined;
   const outputs: Record<string, Tensor> = codes ? codeOutputs(codes, p, given, backbone.part.width) : {};
-  const features = image && pixels ? imageFeatures(model, p, given) : undefined;
+  const seen = image && pixels ? encoded(model, p, given) : undefined;
+  const features = seen && projected(model, p, seen);
   if (features && image) outputs.image_features = image.rows ? flatten(features, 0, 1) : features;
   if (!ids) return outputs;
   if (!present) throw new QuintetError('name', 'input_ids need an attention_mask', { at: model.name });
@@ -158,7 +159,7 @@ function forward(model: System, p: Params, given: Tensors): Tensors {
   outputs.last_hidden = drawn ? slice(hidden, 1, 0, ids.dim(1)) : hidden;
   if (codes) Object.assign(outputs, codeScores(codes, p, hidden, outputs.last_hidden));
   if (drawing?.kind === 'condition') {
-    Object.assign(outputs, conditionOutputs(drawing, p, { ids, hidden: outputs.last_hidden, words }, given));
+    Object.assign(outputs, conditionOutputs(drawing, p, { ids, hidden: outputs.last_hidden, words, seen }, given));
   }
   outputs.logits = backbone.part.logits(at, outputs.last_hidden);
   if (labels) outputs.loss = nextTokenLoss(outputs.logits, labels).mean;
@@ -166,10 +167,25 @@ function forward(model: System, p: Params, given: Tensors): Tensors {
 }
 
 /** Pictures through the encoder and the projector: [M, 3, height, width] -> [M, N, D] */
-export function imageFeatures({ image, backbone, name }: System, p: Params, given: Tensors): Tensor {
-  if (!image) throw new QuintetError('unsupported', 'this system takes no pictures', { at: name });
-  const features = image.encoder.part.forward(p.at(image.encoder.prefix), given.pixel_values as Tensor, given);
-  return image.projector.part.forward(p.at(image.projector.prefix), features, backbone.part.width);
+export function imageFeatures(model: System, p: Params, given: Tensors): Tensor {
+  return projected(model, p, encoded(model, p, given));
+}
+
+/** [M, 3, height, width] -> [M, P, E] */
+function encoded(model: System, p: Params, given: Tensors): Tensor {
+  const { part, prefix } = imageOf(model).encoder;
+  return part.forward(p.at(prefix), given.pixel_values as Tensor, given);
+}
+
+/** [M, P, E] -> [M, N, D] */
+function projected(model: System, p: Params, features: Tensor): Tensor {
+  const { part, prefix } = imageOf(model).projector;
+  return part.forward(p.at(prefix), features, model.backbone.part.width);
+}
+
+function imageOf({ image, name }: System): ImageInput {
+  if (image) return image;
+  throw new QuintetError('unsupported', 'this system takes no pictures', { at: name });
 }
 
 /** Ids [B, T] -> embeddings [B, T, D], with features [F, D] in order where the image token stands. */

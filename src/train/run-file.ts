@@ -7,7 +7,7 @@
  *     seed: 1
  *     stages:
  *       - name: instruct
- *         train: ['multi_modal_projector.**']
+ *         train: ['multi_modal_projector.**']   # of a table's rows some: x.embed_tokens.weight[50267:50275]
  *         data: data/chats.jsonl
  *         pictures: data/pictures   # the folder that pictures are relative to; default that of `data`
  *         objective: next-token     # default; name-features names the features of pictures

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { type Dataset, openDataset } from '../data/index.js';
 import {
   asSystem,
-  createProcessor,
   folderOf,
   type LoadOptions,
   layeredWeights,
@@ -169,7 +168,7 @@ function batchesOf(
   { batch, microBatch, longest }: RunStage,
   { dataset, seed, options: { onNotice } }: StageData,
 ): BatchSource {
-  return sampleBatches(model.network, createProcessor(model), dataset, {
+  return sampleBatches(model, dataset, {
     batch,
     seed,
     ...(microBatch === undefined ? {} : { microBatch }),

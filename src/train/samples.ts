@@ -13,9 +13,10 @@ import {
   sampler,
 } from '../data/index.js';
 import { loadPicture } from '../media/index.js';
-import type { Processor } from '../model/index.js';
+import { createProcessor, type Model, type Processor } from '../model/index.js';
 import { type HostArrays, type InputType, pictureInputs, type System } from '../system/index.js';
 import { concatRows, type HostArray, type QuintetError, zerosArray } from '../tensor/index.js';
+import { type SaidPicture, saidPictures } from './said-pictures.js';
 import type { BatchSource } from './train.js';
 
 export interface SampleOptions {
@@ -34,29 +35,37 @@ export interface SampleOptions {
 interface PreparedSample extends LabelledTokens {
   /** What the encoder takes for the sample's pictures; nothing where it has none. */
   readonly pictures: HostArrays;
+  /** Of a system that says pictures. */
+  readonly said?: SaidPicture;
 }
 
 /** A dataset of chats, shuffled anew in every epoch; only what the assistant says is learnt, of an encoder-decoder its last answer. */
-export function sampleBatches(
-  system: System,
-  processor: Processor,
-  dataset: Dataset,
-  options: SampleOptions,
-): BatchSource {
+export function sampleBatches(model: Model<System>, dataset: Dataset, options: SampleOptions): BatchSource {
+  const { network: system } = model;
+  const processor = createProcessor(model);
+  const saying = saidPictures(model, processor);
   const { batch, microBatch = batch, seed = 0, longest = system.backbone.part.context, onBad } = options;
   const samples = sampler<PreparedSample>({
     dataset,
     order: orderOf(dataset.count, seed),
-    prepare: (sample) => prepare(sample, system, processor, longest),
+    async prepare(sample) {
+      const prepared = await prepare(sample, system, processor, longest);
+      return saying ? { ...prepared, said: saying.say(sample, longest) } : prepared;
+    },
     ...(onBad ? { onBad } : {}),
   });
   return {
-    fields: fieldsOf(system),
+    fields: [...fieldsOf(system), ...(saying ? ['caption_ids'] : [])],
     about: { seed, batch, microBatch, ...(Number.isFinite(longest) ? { longest } : {}), samples: dataset.count },
     accumulates: batch > microBatch,
     async take(step) {
       const taken = await samples.take(step * batch, batch);
-      return microBatches(taken, microBatch).map((part) => tensorsOf(part, system, processor));
+      return microBatches(taken, microBatch).map((part) => {
+        // What is said stands before what is seen: it has the first rows.
+        const said = part.flatMap((sample) => sample.said ?? []);
+        const tensors = tensorsOf(part, said, { system, processor });
+        return saying ? { ...tensors, ...saying.captions(said) } : tensors;
+      });
     },
   };
 }
@@ -79,8 +88,12 @@ async function prepare(sample: Sample, system: System, processor: Processor, lon
   return { ...tokens, pictures: system.prepare ? system.prepare(tensors) : tensors };
 }
 
-function tensorsOf(samples: readonly PreparedSample[], system: System, processor: Processor): HostArrays {
-  const tokens = padded(samples, processor.tokenizer.special.pad ?? 0);
+function tensorsOf(
+  samples: readonly PreparedSample[],
+  said: readonly SaidPicture[],
+  { system, processor }: { readonly system: System; readonly processor: Processor },
+): HostArrays {
+  const tokens = padded([...said, ...samples], processor.tokenizer.special.pad ?? 0);
   const seen = samples.map(({ pictures }) => pictures).filter(({ pixel_values: pixels }) => pixels);
   const pictures = Object.entries(pictureInputs(system)).map(([name, type]) => [
     name,

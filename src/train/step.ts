@@ -4,7 +4,7 @@ import { concat, type Graph, gradients, graph, reshape, slice, type Tensor } fro
 import { type Model, openSession } from '../model/index.js';
 import { type Declaration, type Glob, rootScope, select } from '../nn/index.js';
 import type { Session } from '../runtime/engine.js';
-import { type HostArrays, inputTensors, type Objective } from '../system/index.js';
+import { type HostArrays, inputTensors, learningRows, type Objective, tableRows } from '../system/index.js';
 import { type HostArray, QuintetError, toNumbers } from '../tensor/index.js';
 
 /** A stage's trained parameters, and its pass over one micro-batch. */
@@ -51,7 +51,11 @@ export function planStep(
   const types = Object.fromEntries(
     fields.map((name) => [name, network.inputs[name] as (typeof network.inputs)[string]]),
   );
-  const { total, targets } = objective.loss(network, adapt(p), inputTensors(types));
+  const { total, targets } = objective.loss(
+    network,
+    learningRows(tableRows(train)).adapt(adapt(p)),
+    inputTensors(types),
+  );
   const names = select([...declarations.keys()], train, 'train');
   const selected = names.map((name) => declarations.get(name) as Declaration);
   const slopes = gradients(

@@ -5,7 +5,7 @@
  * depends on follows from its number, so that a resumed run goes on bit for bit as if it had not stopped.
  */
 import type { Model } from '../model/index.js';
-import type { AdamW, HostArrays, Objective } from '../system/index.js';
+import { type AdamW, type HostArrays, type Objective, tableRows } from '../system/index.js';
 import { fields, type HostArray, QuintetError } from '../tensor/index.js';
 import { adamwStep, checkAdamW } from './adamw.js';
 import { type Arena, createArena, type Region } from './arena.js';
@@ -13,6 +13,7 @@ import { accumulateGradients, clipScale, gradientNorm } from './gradients.js';
 import { RunFolder } from './run-folder.js';
 import { learningRate } from './schedule.js';
 import { compileStep, type StageStep } from './step.js';
+import { beginning, withRows } from './table-rows.js';
 
 /** The batches of a run: what a step is given depends on its number alone. */
 export interface BatchSource {
@@ -83,13 +84,14 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
       step.trained.map(({ name, shape }) => ({ name, shape, decay: optimizer.decayOn === 'all' || shape.length >= 2 })),
       { accumulation: data.accumulates },
     );
+    const rows = tableRows(options.train);
     for (const declaration of step.trained) {
-      const { data: values } = await model.weights.read(declaration);
+      const { data: values } = await beginning(model, declaration, rows);
       (arena.values.tensors[declaration.name] as HostArray).data.set(values as Float32Array & BigInt64Array);
     }
     const first = run ? await resume(run, step, arena, options) : 0;
     const done = await loop({ step, arena, run, options }, first);
-    const values = copied(arena.values.tensors);
+    const values = await withRows(model, rows, copied(arena.values.tensors));
     return { steps: done, values, unreached: step.unreached, stopped: done < steps };
   } finally {
     await step.close();

@@ -28,7 +28,7 @@ async function open() {
   onTestFinished(() => model.close());
   const dataset = await openDataset(join(folder, 'chats.jsonl'));
   onTestFinished(() => dataset.close());
-  const batches = sampleBatches(model.network, createProcessor(model), dataset, { batch: 2 });
+  const batches = sampleBatches(model, dataset, { batch: 2 });
   return { model, batches };
 }
 

@@ -1,7 +1,7 @@
 /** The training loop over chats about pictures: what changes, what does not, and what it can learn. */
 import { expect, onTestFinished, test } from 'vitest';
 import { openDataset } from '../../src/data/index.js';
-import { asSystem, createProcessor, load, type Model } from '../../src/model/index.js';
+import { asSystem, load, type Model } from '../../src/model/index.js';
 import { adamw, nextToken, type System } from '../../src/system/index.js';
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { sampleBatches } from '../../src/train/samples.js';
@@ -30,7 +30,7 @@ async function run({ batch = 4, microBatch = batch, ...options }: Settings = {})
     train: ['**'],
     optimizer: adamw({ lr: 1e-2, decay: 0.1 }),
     steps: 3,
-    data: sampleBatches(model.network, createProcessor(model), dataset, { batch, microBatch }),
+    data: sampleBatches(model, dataset, { batch, microBatch }),
     onStep: (report) => reports.push(report),
     ...options,
   });

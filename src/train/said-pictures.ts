@@ -1,0 +1,60 @@
+/**
+ * Captioned pictures for systems that say which picture a generator paints: a caption's tokens with the signal tokens behind
+ * them, and the caption as the generator's own encoder reads it.
+ *
+ * Koh et al., "Generating Images with Multimodal Language Models", 2023, section 3, https://arxiv.org/abs/2305.17216
+ */
+import { dataError, type LabelledTokens, type Sample } from '../data/index.js';
+import { captionIds, type Model, type Processor } from '../model/index.js';
+import type { HostArrays, PictureCondition, System } from '../system/index.js';
+import { ignored, QuintetError } from '../tensor/index.js';
+
+/** What a sample says besides: the caption, and it with the signals, which alone are learnt. */
+export interface SaidPicture extends LabelledTokens {
+  readonly caption: string;
+}
+
+export interface SaidPictures {
+  /** In at most this many tokens. */
+  say(sample: Sample, longest: number): SaidPicture;
+  /** `caption_ids` [C, L] */
+  captions(said: readonly SaidPicture[]): HostArrays;
+}
+
+/** How a system's samples say pictures; undefined for a system that paints none. */
+export function saidPictures({ network, files }: Model<System>, processor: Processor): SaidPictures | undefined {
+  const output = network.outputs.image;
+  if (output?.kind !== 'condition') return undefined;
+  const generator = files?.generatorTokenizer;
+  if (!generator) {
+    throw new QuintetError('not-found', 'no generator_tokenizer beside the weights, which reads captions', {
+      at: network.name,
+    });
+  }
+  return {
+    say: (sample, longest) => say(sample, output, { processor, longest }),
+    captions: (said) => ({
+      caption_ids: captionIds(
+        generator,
+        said.map(({ caption }) => caption),
+      ),
+    }),
+  };
+}
+
+function say(
+  { messages, pictures, where }: Sample,
+  { tokens }: PictureCondition,
+  { processor, longest }: { readonly processor: Processor; readonly longest: number },
+): SaidPicture {
+  const last = messages.at(-1);
+  if (last?.role !== 'assistant' || pictures.length !== 1) {
+    throw dataError(where, 'expected one picture and, as the last answer, its caption');
+  }
+  const { content } = last;
+  const parts = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
+  const caption = parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n');
+  const all = processor.encode(processor.render([{ role: 'user', content: caption }], { prompt: false }), []);
+  const words = all.slice(0, longest - tokens.length);
+  return { caption, ids: [...words, ...tokens], labels: [...words.map(() => ignored), ...tokens] };
+}

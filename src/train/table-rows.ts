@@ -1,0 +1,37 @@
+/** The values of rows that learn apart from their table: taken from it before a stage, and put back behind it. */
+
+import type { Model } from '../model/index.js';
+import type { Declaration } from '../nn/index.js';
+import type { HostArrays, TableRows } from '../system/index.js';
+import type { HostArray } from '../tensor/index.js';
+
+/** What a parameter begins with: of rows [R, D], what their table has there. */
+export async function beginning(
+  model: Model,
+  declaration: Declaration,
+  rows: readonly TableRows[],
+): Promise<HostArray> {
+  const own = rows.find(({ name }) => name === declaration.name);
+  if (!own) return model.weights.read(declaration);
+  const { dtype, shape, data } = await tableOf(model, own.table, {});
+  const width = shape[1] as number;
+  return { dtype, shape: declaration.shape, data: data.slice(own.from * width, own.to * width) };
+}
+
+/** The tables with what the rows have become in them, and no more rows. */
+export async function withRows(model: Model, rows: readonly TableRows[], values: HostArrays): Promise<HostArrays> {
+  const result: Record<string, HostArray> = { ...values };
+  for (const { name, table, from } of rows) {
+    const { dtype, shape, data } = await tableOf(model, table, result);
+    const own = result[name] as HostArray;
+    const whole = Float32Array.from(data as Float32Array);
+    whole.set(own.data as Float32Array, from * (shape[1] as number));
+    result[table] = { dtype, shape, data: whole };
+    delete result[name];
+  }
+  return result;
+}
+
+async function tableOf({ weights, declarations }: Model, name: string, values: HostArrays): Promise<HostArray> {
+  return values[name] ?? weights.read(declarations.get(name) as Declaration);
+}
