@@ -43,6 +43,7 @@ type Settings = GenerateOptions & Pick<ReplyOptions, 'stop'>;
 
 export class Chat {
   #busy = false;
+  #latest: Remembered | undefined;
 
   private constructor(
     readonly model: Model<System>,
@@ -114,6 +115,7 @@ export class Chat {
 
   /** Answers to several conversations, computed together. */
   async answers(chats: readonly PicturedChat[], options: ReplyOptions = {}): Promise<string[]> {
+    if (chats.length === 0) return [];
     const settings = this.#settings(options);
     for (const { messages, pictures } of chats) checkPlaces(messages, pictures.length);
     const seen = await Promise.all(
@@ -124,15 +126,30 @@ export class Chat {
     const all = seen.flat().map(({ features }) => features);
     const capacity = this.#capacity(Math.max(...ids.map((row) => row.length)) + (settings.maxTokens ?? 256));
     const cache = this.language.start(ids.length, capacity);
-    const rows: number[][] = ids.map(() => []);
-    for await (const { row, id } of generateTokens(this.language, cache, { ids, ...joined(all) }, settings))
-      rows[row]?.push(id);
-    return rows.map((row) => {
-      const stop = createStopMatcher(settings.stop ?? []);
-      const detokenizer = this.#detokenizer(settings);
-      const before = stop.push(row.map(detokenizer.push).join('') + detokenizer.flush());
-      return before.text + (before.stopped ? '' : stop.flush());
+    const rows = ids.map(() => ({
+      detokenizer: this.#detokenizer(settings),
+      matcher: createStopMatcher(settings.stop ?? []),
+      text: '',
+      stopped: false,
+    }));
+    for await (const { row, id } of generateTokens(this.language, cache, { ids, ...joined(all) }, settings)) {
+      const answer = rows[row] as (typeof rows)[number];
+      if (answer.stopped) continue;
+      const { text, stopped } = answer.matcher.push(answer.detokenizer.push(id));
+      answer.text += text;
+      answer.stopped = stopped;
+      if (rows.every((other) => other.stopped)) break;
+    }
+    return rows.map(({ detokenizer, matcher, text, stopped }) => {
+      if (stopped) return text;
+      const rest = matcher.push(detokenizer.flush());
+      return text + rest.text + (rest.stopped ? '' : matcher.flush());
     });
+  }
+
+  /** What was seen of the conversation that this chat answered last. */
+  get latest(): Remembered | undefined {
+    return this.#latest;
   }
 
   /** The settings that the model's `generation_config.json` asks for. */
@@ -217,7 +234,7 @@ export class Chat {
     const detokenizer = this.#detokenizer(settings);
     const matcher = createStopMatcher(settings.stop ?? []);
     const all = [...ids];
-    let end: 'stop' | 'length' = 'stop';
+    let end: 'stop' | 'length' = 'length';
     try {
       for await (const { id, logprob, top, end: ended } of tokens) {
         all.push(id);
@@ -232,10 +249,15 @@ export class Chat {
       const rest = matcher.push(detokenizer.flush());
       yield { text: rest.text + (rest.stopped ? '' : matcher.flush()), end };
     } finally {
-      // An encoder reads every conversation as a whole: nothing of the last one can be kept.
-      const whole = this.model.network.backbone.part.encoder !== undefined;
-      if (!whole) this.recollection.keep({ cache, ids: all.slice(0, cache.lengths[0]), pictures });
+      this.#keep({ cache, ids: all.slice(0, cache.lengths[0]), pictures });
     }
+  }
+
+  #keep(remembered: Remembered): void {
+    // An encoder reads every conversation as a whole: nothing of the last one can be kept.
+    if (this.model.network.backbone.part.encoder) return;
+    if (remembered.ids.length > 0) this.#latest = remembered;
+    this.recollection.keep(remembered);
   }
 }
 

@@ -12,7 +12,7 @@ const format = 'quintet conversation 1';
  * what tells them apart. Fails with 'data' where nothing was answered yet.
  */
 export async function saveConversation(chat: Chat, file: string): Promise<void> {
-  const { latest } = chat.recollection;
+  const { latest } = chat;
   if (!latest) throw new QuintetError('data', 'there is no conversation to save yet');
   const { ids, pictures } = latest;
   // No longer than it is: room for more is made when it goes on.

@@ -48,17 +48,16 @@ export async function* generateTokens(
   prompts: Prompts,
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken> {
-  const { maxTokens = 256, stopIds = [], seed = 0, logprobs, constrain, signal } = options;
+  const { maxTokens = 256, seed = 0, logprobs, constrain, signal } = options;
   checkVocabulary(session, options.speculate);
   const { ids, features: given } = await session.begin(cache, { ...prompts, signal });
-  const rows = ids.map((prompt, row) => ({
+  const rows: Row[] = ids.map((prompt, row) => ({
     all: [...prompt],
     seen: new Set(prompt),
     ended: false,
     random: new Random(seedFor(seed, row)),
     constraint: constrain?.(),
   }));
-  const stops = new Set(stopIds);
   let next = ids.map((prompt, row) => prompt.slice(cache.lengths[row]));
   if (next.some((tokens) => tokens.length === 0)) {
     throw new QuintetError('data', 'a prompt needs at least one token that the cache does not hold');
@@ -79,17 +78,12 @@ export async function* generateTokens(
       for (const [row, state] of rows.entries()) {
         for (let at = row; !state.ended; at++) {
           const own = (scores.data as Float32Array).subarray(at * size, (at + 1) * size);
-          const allowed = state.constraint?.allowed();
-          const id = choose(own, allowed ? { ...options, allowed } : options, state.seen, state.random);
+          const { id, isLast } = take(state, own, options);
           checkFinite(own[id] as number, count);
           const before = (cache.lengths[row] as number) - guessed.length + (at - row);
           if (guessed.length > 0) read = before;
-          if (!stops.has(id)) state.constraint?.accept(id);
-          const isWhole = stops.has(id) || state.constraint?.done === true;
-          const end = isWhole ? 'stop' : count === maxTokens || before >= cache.capacity ? 'length' : undefined;
+          const end = isLast ? 'stop' : count === maxTokens || before >= cache.capacity ? 'length' : undefined;
           state.ended = end !== undefined;
-          state.seen.add(id);
-          state.all.push(id);
           if (!end) next[row] = [id];
           const logprob = logprobs === undefined ? undefined : logprobOf(own, id);
           yield { row, id, logprob, end, top: logprobs ? likeliest(own, logprobs) : [] };
@@ -105,6 +99,24 @@ export async function* generateTokens(
     // Nobody may have listened to the end of what was guessed.
     if (read !== undefined && (cache.lengths[0] as number) > read) session.rewind(cache, read);
   }
+}
+
+interface Row {
+  readonly all: number[];
+  readonly seen: Set<number>;
+  readonly random: Random;
+  readonly constraint: Constraint | undefined;
+  ended: boolean;
+}
+
+/** Chooses a row's next token, and says whether its text ends with it. */
+function take({ all, seen, random, constraint }: Row, scores: Float32Array, options: GenerateOptions) {
+  const id = choose(scores, constraint ? { ...options, allowed: constraint.allowed() } : options, seen, random);
+  const isEnd = options.stopIds?.includes(id) === true;
+  if (!isEnd && id >= 0) constraint?.accept(id);
+  seen.add(id);
+  all.push(id);
+  return { id, isLast: isEnd || constraint?.done === true };
 }
 
 interface Guess extends GenerateOptions {

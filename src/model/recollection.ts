@@ -38,11 +38,6 @@ export class Recollection {
     private readonly imageToken: number | undefined,
   ) {}
 
-  /** The conversation that was kept last. */
-  get latest(): Remembered | undefined {
-    return this.#all.at(-1);
-  }
-
   /** Keeps what a cache holds now. */
   keep(remembered: Remembered): void {
     const before = this.#goingOn.get(remembered.cache);

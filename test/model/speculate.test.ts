@@ -128,3 +128,19 @@ test('a draft model of another vocabulary is refused', async () => {
   const speculate: Speculator = { vocab: 100, guess: () => [] };
   await expect(generate(model, { speculate })).rejects.toThrow('the draft model has 100 words, the model 256');
 });
+
+test('a picture is never guessed, and an answer that does not begin leaves the cache as it is', async () => {
+  const model = await llavaInPlace();
+  const session = await LanguageSession.open(model);
+  const image = model.network.image?.token as number;
+  const speculate: Speculator = { guess: () => [5, image, image] };
+  const cache = session.start(1, 96);
+  await session.step(cache, { ids: [prompt] });
+  const stopped = generateTokens(session, cache, { ids: [[...prompt, 1]] }, { speculate, signal: AbortSignal.abort() });
+  await expect(stopped.next()).rejects.toMatchObject({ code: 'aborted' });
+  expect(cache.lengths).toEqual([prompt.length]);
+  const options = { maxTokens: 8 };
+  const plain = await generate(model, options);
+  expect(await generate(model, { ...options, speculate })).toEqual(plain);
+  await session.close();
+});
