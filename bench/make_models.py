@@ -5,7 +5,7 @@
     .venv/bin/python bench/make_models.py [GGUF] [--out .cache/bench]
 
     gguf/model-Q8_0.gguf, gguf/model-F32.gguf    every matrix of the file in eight bits, and in floating-point numbers
-    hugging-face/                                the folder that the exporter reads
+    hugging-face/, hugging-face-bf16/            folders as transformers saves them; the exporter reads the former
     onnx/int4, onnx/fp32                         its exports: onnxruntime-genai's builder, as users of ONNX Runtime get them
     transformers-js/q4, transformers-js/fp32     the same graphs in the layout that transformers.js looks for
 """
@@ -57,7 +57,7 @@ def requantise(source: Path, target: Path, kind: str):
 
 
 def write_folder(source: Path, folder: Path):
-    """The model as transformers saves it, in f32."""
+    """The model as transformers saves it, in f32 and, beside that, in bf16."""
     where = {"pretrained_model_name_or_path": source.parent, "gguf_file": source.name}
     read = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
     # What was read from blocks is not saved; its numbers in a new model are.
@@ -65,6 +65,7 @@ def write_folder(source: Path, folder: Path):
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.load_state_dict(read.state_dict())
     model.save_pretrained(folder)
+    model.to(torch.bfloat16).save_pretrained(f"{folder}-bf16")
     AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
     path = folder / "config.json"
     written = json.loads(path.read_text())

@@ -1,0 +1,9 @@
+import type { Benchmark } from '../harness/benchmark.js';
+import { decode } from './decode.js';
+import { loading } from './load.js';
+import { memory } from './memory.js';
+import { prefill } from './prefill.js';
+import { preprocess } from './preprocess.js';
+
+/** In the order in which they run and are reported. */
+export const benchmarks: readonly Benchmark[] = [decode, prefill, loading, preprocess, memory];

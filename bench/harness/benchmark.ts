@@ -1,0 +1,47 @@
+/** What a benchmark is, and who takes part in one. */
+
+import type { Child } from './child.js';
+import type { Measure } from './statistics.js';
+
+/** What a contender is, in its own process. */
+export interface Contender {
+  readonly name: string;
+  /** The module of `contenders/` that knows it. */
+  readonly program: 'quintet' | 'llama-cpp' | 'transformers-js' | 'sharp' | 'file';
+  /** The package of `bench/package.json` that it needs, if any. */
+  readonly needs?: string;
+  readonly settings: Settings;
+  /** Further environment variables of its process. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** What a program opens, and how. */
+export interface Settings {
+  /** A model: a file or a folder. */
+  readonly path?: string;
+  /** Of a model of Quintet's: how its weights are held. */
+  readonly weights?: 'auto' | 'f32' | 'int8' | 'int4';
+  readonly dtype?: 'q4' | 'fp32';
+  readonly flashAttention?: boolean;
+  readonly threads: number;
+  /** Tokens that a conversation has room for. */
+  readonly capacity?: number;
+}
+
+export interface Benchmark {
+  readonly name: string;
+  readonly title: string;
+  /** What is measured, and how. */
+  readonly about: string;
+  readonly contenders: readonly Contender[];
+  readonly measures: readonly Measure[];
+  /** Contenders whose ratio is of interest: ours, theirs. */
+  readonly pairs: readonly (readonly [ours: string, theirs: string])[];
+  /** One turn: the values of some measures. A process serves one turn only, or those of all rounds. */
+  readonly turn:
+    | { readonly kind: 'kept'; take(child: Child): Promise<Record<string, number>> }
+    | { readonly kind: 'fresh'; take(contender: Contender, start: Start): Promise<Record<string, number>> };
+}
+
+/** Starts a process for a contender; what it is given beside is added to its environment. */
+export type Start = (contender: Contender, environment?: Readonly<Record<string, string>>) => Child;

@@ -1,0 +1,31 @@
+/** What the process of a contender is asked to do, and what it answers: one line of JSON each. */
+
+import type { Contender } from './benchmark.js';
+import type { Resident } from './resident.js';
+
+type Nothing = Record<never, never>;
+
+export interface Tasks {
+  /** Loads a program, without any model. */
+  prepare: { asked: Pick<Contender, 'program' | 'settings'>; answer: Nothing };
+  /** Opens what the settings name. Milliseconds until it is ready. */
+  open: { asked: Nothing; answer: { readonly ms: number } };
+  /** Answers prompts of so many tokens together, each with exactly `count` tokens. Milliseconds until the first and until the last. */
+  answer: {
+    asked: { readonly prompts: readonly number[]; readonly count: number };
+    answer: { readonly first: number; readonly last: number };
+  };
+  /** Processes a picture file again and again, so many at a time. Milliseconds of all. */
+  process: {
+    asked: { readonly file: string; readonly together: number; readonly times: number };
+    answer: { readonly ms: number };
+  };
+  memory: { asked: Nothing; answer: Resident };
+}
+
+export type TaskName = keyof Tasks;
+
+export type Request = { [name in TaskName]: { readonly task: name } & Tasks[name]['asked'] }[TaskName];
+
+/** Marks lines that are answers among what libraries print. */
+export const answerMark = '@answer ';
