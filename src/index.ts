@@ -101,6 +101,8 @@ export {
   Random,
   toNumbers,
 } from './tensor/index.js';
+/** Answers held to a form: a JSON schema, a regular expression, choices. */
+export { type Constraint, type ConstraintSpec, constrain } from './text/index.js';
 export type { ContentPart, Message, Role } from './text/messages.js';
 /** The one training loop. */
 export {

@@ -70,6 +70,43 @@ describe('chat', () => {
     expect(stdout).toBe(`${llavaAnswer.slice(0, llavaAnswer.indexOf(llavaAnswer.slice(3, 6)))}\n`);
   });
 
+  test('answers in the form that is asked for', async () => {
+    const schema = {
+      type: 'object',
+      properties: { n: { type: 'integer' } },
+      required: ['n'],
+      additionalProperties: false,
+    };
+    const file = join(temporaryFolder(), 'schema.json');
+    writeFileSync(file, JSON.stringify(schema));
+    const ask = async (...form: readonly string[]): Promise<string> =>
+      (await here(['chat', model('llama'), 'Name a river.', '--temperature', '1', ...form])).stdout;
+    expect(await ask('--choices', 'Rhine, Elbe')).toMatch(/^(Rhine|Elbe)\n$/);
+    expect(await ask('--regex', '[a-c]{2,4}')).toMatch(/^[a-c]{2,4}\n$/);
+    for (const given of [file, JSON.stringify(schema)])
+      expect(JSON.parse(await ask('--json-schema', given))).toEqual({ n: expect.any(Number) });
+  });
+
+  test('says what is wrong with a form', async () => {
+    const ask = (...form: readonly string[]) => here(['chat', model('llama'), 'hello', ...form]);
+    expect(await ask('--regex', 'a', '--choices', 'b')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('one of --json-schema'),
+    });
+    expect(await ask('--json-schema', 'none.json')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('no such schema: none.json'),
+    });
+    expect(await ask('--json-schema', '{"not": {}}')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('cannot be held to "not"'),
+    });
+    expect(await ask('--regex', 'a(')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('at character 2: a group is not closed'),
+    });
+  });
+
   test('Ctrl-C ends the answer with what there is', async () => {
     const endless = changedModel('llama', { max_position_embeddings: 200_000, eos_token_id: null });
     const args = ['chat', endless, 'hello', '--max-tokens', '100000', '--stats'];

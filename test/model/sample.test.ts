@@ -96,3 +96,30 @@ test('log-probabilities are of the scores as they are, and sum to one', () => {
   expect(all.find((choice) => choice.id === id)?.logprob).toBe(logprobOf(scores, id));
   expect(all.map((choice) => choice.logprob)).toEqual(all.map((choice) => choice.logprob).toSorted((a, b) => b - a));
 });
+
+describe('of masked scores draws follow the distribution that is left by', () => {
+  const ids = [0, 3, 4, 5, 8, 11];
+  const allowed = Uint32Array.of(ids.reduce((bits, id) => bits | (1 << id), 0));
+  test.each<[string, SamplingOptions]>([
+    ['the scores themselves', { temperature: 1 }],
+    ['top-k', { temperature: 1, topK: 3 }],
+    ['top-p', { temperature: 1, topP: 0.6 }],
+    ['min-p', { temperature: 1, minP: 0.2 }],
+    ['all of them', { temperature: 1.3, topK: 5, topP: 0.9, minP: 0.1, repetitionPenalty: 1.2 }],
+  ])('%s', (_, options) => {
+    const masked = scores.map((score, id) => (ids.includes(id) ? score : Number.NEGATIVE_INFINITY));
+    const wanted = distribution(masked, options, seen);
+    for (const [id, part] of frequencies(scores, { ...options, allowed } as SamplingOptions, seen).entries())
+      expect(Math.abs(part - (wanted[id] as number)), `token ${id}`).toBeLessThan(2 / draws);
+  });
+});
+
+test('the likeliest allowed token is taken, wherever its bit lies', () => {
+  const many = Float32Array.from({ length: 200 }, (_, i) => i % 97);
+  for (const ids of [[0], [31, 32], [63], [5, 96, 193], [199]]) {
+    const allowed = new Uint32Array(7);
+    for (const id of ids) allowed[id >> 5]! |= 1 << (id & 31);
+    const best = ids.reduce((a, b) => ((many[b] as number) > (many[a] as number) ? b : a));
+    expect(choose(many, { allowed }, new Set(), new Random(0))).toBe(best);
+  }
+});

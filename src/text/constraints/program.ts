@@ -40,7 +40,7 @@ export interface Program {
 }
 
 export const returnAt = 0;
-/** Frames of the stack: about a third of them levels of nested values. */
+/** Frames of the stack: a level of nested values takes one. */
 export const mostFrames = 256;
 export const mostInstructions = 2 ** 18;
 
