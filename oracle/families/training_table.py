@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from . import diffusion, schedulers, training
+from . import diffusion, gill, schedulers, training
 from .entry import Entry, layers
 from .schedulers import SCALED_LINEAR
 from .training import Recipe
@@ -117,6 +117,16 @@ TINY_VAE = {
 }
 TINY_VQ = TINY_VAE | {"latent_channels": 5, "vq_embed_dim": 3, "num_vq_embeddings": 20, "block_out_channels": (4, 8)}
 V = {"prediction_type": "v_prediction"}
+OPT = {
+    "hidden_size": 20,
+    "ffn_dim": 34,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 2,
+    "word_embed_proj_dim": 20,
+    "max_position_embeddings": 64,
+    "vocab_size": 61,
+    "pad_token_id": 1,
+}
 
 
 def named(kind: str, **config) -> dict:
@@ -206,6 +216,26 @@ DIFFUSION = {
             vae=TINY_VAE
             | {"latent_channels": 3, "sample_size": 12, "use_quant_conv": False, "use_post_quant_conv": False},
             kl_weight=0.05,
+        ),
+    ),
+    "gill": Entry(
+        "gill",
+        "GILL: OPT that sees pictures through CLIP, its mapper to the condition of Stable Diffusion, its retrieval head",
+        1241,
+        partial(
+            gill.gill,
+            text=OPT,
+            vision=layers(14, 24, 2, 2, image_size=20, patch_size=5),
+            inner={"inner": 12, "shape": {"queries": 5, "depth": 2, "heads": 3}},
+            common=6,
+            signals=3,
+            parts={
+                "unet": TINY_UNET | {"attention_head_dim": 2},
+                "vae": TINY_VAE,
+                "text": layers(10, 18, 2, 2, hidden_act="quick_gelu"),
+                "scheduler": DDIM,
+                "length": 14,
+            },
         ),
     ),
     "conditioning-gradients": Entry(

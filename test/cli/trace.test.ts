@@ -67,7 +67,7 @@ async function command(args: readonly string[]): Promise<void> {
 }
 
 const names = readdirSync(fixtures).filter((name) => existsSync(at(name, 'expected.safetensors')));
-const families = /^(bert|blip2|clip|flan-t5|idefics3|janus|llama|llava|opt|siglip|smolvlm|t5)/;
+const families = /^(bert|blip2|clip|flan-t5|gill|idefics3|janus|llama|llava|opt|siglip|smolvlm|t5)/;
 
 describe.each(names.filter((name) => families.test(name)))('%s', (name) => {
   const model = at(name, 'model');
