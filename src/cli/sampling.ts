@@ -30,6 +30,13 @@ export interface SamplingSettings {
   readonly eta?: number;
 }
 
+/** Settings that nothing is done with are a mistake in the call. */
+export function refuseUnused({ steps, ...others }: SamplingSettings, samples: boolean): void {
+  if (steps !== undefined && !samples) throw new UsageError('--steps is for diffusion pipelines and schedulers');
+  const unused = (['scheduler', 'guidance', 'eta'] as const).find((name) => others[name] !== undefined);
+  if (steps === undefined && unused !== undefined) throw new UsageError(`--${unused} goes with --steps N`);
+}
+
 /** What sampling reads of the given tensors; the networks by themselves take the others. */
 export const samplingInputs = [
   ...['noise', 'noises', 'prompt_ids', 'negative_prompt_ids', 'prompt_embeds', 'negative_prompt_embeds'],

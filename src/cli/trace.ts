@@ -20,7 +20,14 @@ import { formatTable } from './format.js';
 import { onInterrupt } from './interrupt.js';
 import { processMessages } from './processed.js';
 import { type ReferenceNames, referenceNames, renamed } from './reference-names.js';
-import { isSchedulerFile, type SamplingSettings, samplingInputs, tracePainting, traceScheduler } from './sampling.js';
+import {
+  isSchedulerFile,
+  refuseUnused,
+  type SamplingSettings,
+  samplingInputs,
+  tracePainting,
+  traceScheduler,
+} from './sampling.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { note } from './terminal.js';
 
@@ -57,6 +64,7 @@ async function traceModel(source: string, options: TraceCommandOptions): Promise
     ...(adapter === undefined ? {} : { adapter }),
   });
   try {
+    refuseUnused(options, isLatentDiffusion(model.network));
     const given = inputs === undefined ? await processMessages(model, messages as string) : await readTensors(inputs);
     const processed = inputs === undefined ? under('processed', given) : {};
     return { ...chosen(processed, options.want), ...(await traced(model, given, options, interrupt.signal)) };

@@ -104,16 +104,19 @@ describe('stable-diffusion', async () => {
   });
 
   test('what is missing is named', async () => {
-    const run = async (inputs: Arrays): Promise<string> => {
+    const run = async (inputs: Arrays, settings = ['--steps', '3'], of = model): Promise<string> => {
       const folder = temporaryFolder();
       await writeSafetensors(join(folder, 'in.safetensors'), Object.entries(inputs));
       const args = ['--inputs', join(folder, 'in.safetensors'), '--outputs', join(folder, 'out.safetensors')];
-      const { code, stderr } = await here(['trace', model, ...args, '--steps', '3']);
+      const { code, stderr } = await here(['trace', of, ...args, ...settings]);
       expect(code).not.toBe(0);
       return stderr;
     };
     expect(await run({ prompt_ids: rowOf(ids, 1) })).toContain('--steps needs "noise"');
     expect(await run({ noise: given.noise as HostArray })).toContain('--steps needs prompt_ids or prompt_embeds');
+    expect(await run({}, ['--guidance', '3'])).toContain('--guidance goes with --steps N');
+    const alone = `${fixturePath('clip-vision')}/model`;
+    expect(await run({}, ['--steps', '3'], alone)).toContain('--steps is for diffusion pipelines');
   });
 });
 
