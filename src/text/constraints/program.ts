@@ -9,6 +9,7 @@ import {
   codePoints,
   complement,
   everything,
+  has,
   includes,
   intersection,
   union,
@@ -69,6 +70,7 @@ export function compile({ rules }: Grammar, alphabet: CodePoints = everything): 
 
   const within = (set: CodePoints): CodePoints => (alphabet === everything ? set : intersection(set, alphabet));
   const ownPlain = within(plain);
+  const single = (code: number): CodePoints => (has(alphabet, code) ? codePoints([code, code]) : codePoints());
 
   const split = (options: readonly number[]): number => emit({ kind: 'split', options });
 
@@ -90,7 +92,7 @@ export function compile({ rules }: Grammar, alphabet: CodePoints = everything): 
     let after = options.length === 1 ? (options[0] as number) : split(options);
     for (let i = common - 1; i >= depth; i--) {
       const code = first[i] as number;
-      after = emit({ kind: 'set', set: within(codePoints([code, code])), next: after });
+      after = emit({ kind: 'set', set: single(code), next: after });
     }
     return after;
   }
