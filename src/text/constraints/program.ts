@@ -45,8 +45,8 @@ export const returnAt = 0;
 export const mostFrames = 256;
 export const mostInstructions = 2 ** 18;
 
-/** What a JSON string may hold as it is; in most texts nearly every character is one of these. */
-export const plain: CodePoints = complement(union(codePoints([0, 0x1f]), charactersOf('"\\')));
+/** What JSON strings may hold as it is and `.` matches; in most texts nearly every character is one of these. */
+export const plain: CodePoints = complement(union(codePoints([0, 0x1f]), charactersOf('"\\\u2028\u2029')));
 
 /** In characters of an alphabet. Throws 'limit' where the grammar is too large, 'constraint' where no text satisfies it. */
 export function compile({ rules }: Grammar, alphabet: CodePoints = everything): Program {

@@ -104,21 +104,16 @@ function alphabetOf(tokens: readonly string[]): CodePoints {
 
 /** Whether all whole characters of a token are in the alphabet. */
 function isWithin(token: string, alphabet: CodePoints): boolean {
-  for (let at = 0, progress = 0; at < token.length; at++) {
+  let [progress, own] = [0, 0];
+  for (let at = 0; at < token.length; at++) {
     const byte = token.charCodeAt(at);
-    const next = spell(everything, progress, byte);
-    progress = next === -1 ? 0 : next;
-    if (next !== 0) continue;
-    const start = token.slice(0, at + 1).search(/[^\x80-\xbf][\x80-\xbf]*$/);
-    if (!spells(alphabet, token.slice(start, at + 1))) return false;
+    progress = spell(everything, progress, byte);
+    own = own === -1 ? -1 : spell(alphabet, own, byte);
+    if (progress === 0 && own !== 0) return false;
+    // A token may begin within a character.
+    if (progress === -1) [progress, own] = [0, 0];
   }
   return true;
-}
-
-function spells(alphabet: CodePoints, bytes: string): boolean {
-  let progress = 0;
-  for (let i = 0; i < bytes.length && progress >= 0; i++) progress = spell(alphabet, progress, bytes.charCodeAt(i));
-  return progress === 0;
 }
 
 const range = (bits: number, shift: number, least: number): readonly [number, number] => [
@@ -134,32 +129,36 @@ const longest = 4096;
 
 /** The tree of tokens, whose places in the list are their ids. */
 function byteTree(tokens: readonly string[], alphabet: CodePoints): ByteTree {
-  const spelled = tokens
-    .map((text, id) => ({ id, text }))
-    .filter(({ text }) => text !== '')
-    .sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : a.id - b.id));
-  const sharedWith = (i: number): number => commonLength(spelled[i - 1]?.text ?? '', spelled[i]?.text ?? '');
-  const count = spelled.reduce((sum, { text }, i) => sum + text.length - sharedWith(i), 0);
+  const byText = new Map<string, number[]>();
+  for (const [id, text] of tokens.entries()) {
+    const ids = byText.get(text);
+    if (ids) ids.push(id);
+    else if (text !== '') byText.set(text, [id]);
+  }
+  const spelled = [...byText.keys()].sort();
+  const shared = spelled.map((text, i) => commonLength(spelled[i - 1] ?? '', text));
+  const count = spelled.reduce((sum, text, i) => sum + text.length - (shared[i] as number), 0);
+  const ids = spelled.flatMap((text) => byText.get(text) as number[]);
   const tree = {
     bytes: new Uint8Array(count),
     depths: new Uint16Array(count),
     ends: new Int32Array(count).fill(count),
-    firstId: new Int32Array(count + 1).fill(spelled.length),
-    ids: Int32Array.from(spelled, ({ id }) => id),
+    firstId: new Int32Array(count + 1).fill(ids.length),
+    ids: Int32Array.from(ids),
     plainRuns: new Uint16Array(count),
-    deepest: spelled.reduce((most, { text }) => Math.max(most, text.length), 0),
+    deepest: spelled.reduce((most, { length }) => Math.max(most, length), 0),
   };
   const path: number[] = []; // the nodes that lead to the token before
-  let node = 0;
-  for (const [i, { text }] of spelled.entries()) {
-    const shared = sharedWith(i);
-    for (const closed of path.splice(shared)) tree.ends[closed] = node;
-    for (let depth = shared; depth < text.length; depth++) {
+  let [node, taken] = [0, 0];
+  for (const [i, text] of spelled.entries()) {
+    for (const closed of path.splice(shared[i] as number)) tree.ends[closed] = node;
+    for (let depth = shared[i] as number; depth < text.length; depth++) {
       tree.bytes[node] = text.charCodeAt(depth);
       tree.depths[node] = depth;
-      tree.firstId[node] = i;
+      tree.firstId[node] = taken;
       path.push(node++);
     }
+    taken += byText.get(text)?.length ?? 0;
   }
   fillPlainRuns(tree, intersection(plain, alphabet));
   return tree;

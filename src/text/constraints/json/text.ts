@@ -4,15 +4,16 @@ import {
   type CodePoints,
   charactersOf,
   codePoints,
+  complement,
   difference,
   everything,
   has,
   includes,
   intersection,
   pairsOf,
+  union,
 } from '../code-points.js';
 import { anyOf, choice, type Language, nothing, optional, repeat, sequence, set, words } from '../language.js';
-import { plain } from '../program.js';
 import { wholeMatches } from '../regex.js';
 
 /** Letters after a backslash, and what they stand for. */
@@ -29,6 +30,8 @@ const escapes: Readonly<Record<string, string>> = {
 /** Halves of a surrogate pair are left out: one alone is no character. */
 const hexadecimal = wholeMatches('[0-9a-ce-fA-CE-F][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}');
 
+const unescaped = complement(union(codePoints([0, 0x1f]), charactersOf('"\\')));
+
 /** A character of a set within a string. Any character may be spelled in hexadecimal, some of a set only where they must. */
 export function character(of: CodePoints): Language {
   const letters = Object.keys(escapes).filter((letter) => has(of, (escapes[letter] as string).charCodeAt(0)));
@@ -41,7 +44,7 @@ export function character(of: CodePoints): Language {
       ? [sequence('u', words(...controls, ...controls.map((code) => code.toUpperCase())))]
       : [];
   const escaped = [...(letters.length > 0 ? [anyOf(letters.join(''))] : []), ...codes];
-  const asItIs = set(intersection(of, plain));
+  const asItIs = set(intersection(of, unescaped));
   return escaped.length === 0 ? asItIs : choice(asItIs, sequence('\\', choice(...escaped)));
 }
 
