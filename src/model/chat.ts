@@ -2,14 +2,14 @@
 
 import type { Picture } from '../media/index.js';
 import type { System } from '../system/index.js';
-import { concatRows, type HostArray, QuintetError } from '../tensor/index.js';
+import { concatRows, type HostArray, QuintetError, sliceRows } from '../tensor/index.js';
 import {
   type ConstraintSpec,
   constrain,
   constrainedDetokenizer,
   createDetokenizer,
   createStopMatcher,
-  type Detokenizer,
+  type StopMatcher,
 } from '../text/index.js';
 import type { Message } from '../text/messages.js';
 import { generationDefaults } from './defaults.js';
@@ -40,6 +40,12 @@ export interface ReplyPiece {
 
 /** Options as the generation loop takes them. */
 type Settings = GenerateOptions & Pick<ReplyOptions, 'stop'>;
+
+/** Text of tokens: what is certain after each, and the rest. */
+interface AnswerReader {
+  push(id: number): ReturnType<StopMatcher['push']>;
+  flush(): string;
+}
 
 export class Chat {
   #busy = false;
@@ -126,25 +132,16 @@ export class Chat {
     const all = seen.flat().map(({ features }) => features);
     const capacity = this.#capacity(Math.max(...ids.map((row) => row.length)) + (settings.maxTokens ?? 256));
     const cache = this.language.start(ids.length, capacity);
-    const rows = ids.map(() => ({
-      detokenizer: this.#detokenizer(settings),
-      matcher: createStopMatcher(settings.stop ?? []),
-      text: '',
-      stopped: false,
-    }));
+    const rows = ids.map(() => ({ reader: this.#reader(settings), text: '', stopped: false }));
     for await (const { row, id } of generateTokens(this.language, cache, { ids, ...joined(all) }, settings)) {
       const answer = rows[row] as (typeof rows)[number];
       if (answer.stopped) continue;
-      const { text, stopped } = answer.matcher.push(answer.detokenizer.push(id));
+      const { text, stopped } = answer.reader.push(id);
       answer.text += text;
       answer.stopped = stopped;
       if (rows.every((other) => other.stopped)) break;
     }
-    return rows.map(({ detokenizer, matcher, text, stopped }) => {
-      if (stopped) return text;
-      const rest = matcher.push(detokenizer.flush());
-      return text + rest.text + (rest.stopped ? '' : matcher.flush());
-    });
+    return rows.map(({ reader, text, stopped }) => (stopped ? text : text + reader.flush()));
   }
 
   /** What was seen of the conversation that this chat answered last. */
@@ -166,9 +163,20 @@ export class Chat {
     return { ...settings, constrain: constrain(form, this.processor.tokenizer, settings.stopIds) };
   }
 
-  #detokenizer({ constrain: isHeld }: Settings): Detokenizer {
+  /** Makes text of the tokens of an answer, as far as a stop text. */
+  #reader({ constrain: isHeld, stop = [] }: Settings): AnswerReader {
     const { tokenizer } = this.processor;
-    return isHeld ? constrainedDetokenizer(tokenizer) : createDetokenizer(tokenizer, { skipSpecial: true });
+    const detokenizer = isHeld
+      ? constrainedDetokenizer(tokenizer)
+      : createDetokenizer(tokenizer, { skipSpecial: true });
+    const matcher = createStopMatcher(stop);
+    return {
+      push: (id) => matcher.push(detokenizer.push(id)),
+      flush() {
+        const rest = matcher.push(detokenizer.flush());
+        return rest.text + (rest.stopped ? '' : matcher.flush());
+      },
+    };
   }
 
   async close(): Promise<void> {
@@ -221,9 +229,7 @@ export class Chat {
       });
     }
     const skip = count(ids.slice(0, cache.lengths[0]));
-    if (skip === rows) return undefined;
-    const width = all.shape[1] as number;
-    return { dtype: all.dtype, shape: [rows - skip, width], data: all.data.slice(skip * width) };
+    return skip === rows ? undefined : sliceRows(all, skip, rows);
   }
 
   async *#stream(
@@ -231,14 +237,13 @@ export class Chat {
     { cache, ids, pictures }: Remembered,
     settings: Settings,
   ): AsyncGenerator<ReplyPiece, void, undefined> {
-    const detokenizer = this.#detokenizer(settings);
-    const matcher = createStopMatcher(settings.stop ?? []);
+    const reader = this.#reader(settings);
     const all = [...ids];
     let end: 'stop' | 'length' = 'length';
     try {
       for await (const { id, logprob, top, end: ended } of tokens) {
         all.push(id);
-        const { text, stopped } = matcher.push(detokenizer.push(id));
+        const { text, stopped } = reader.push(id);
         yield { text, token: { id, logprob, top } };
         if (stopped) {
           yield { text: '', end: 'stop' };
@@ -246,8 +251,7 @@ export class Chat {
         }
         end = ended ?? end;
       }
-      const rest = matcher.push(detokenizer.flush());
-      yield { text: rest.text + (rest.stopped ? '' : matcher.flush()), end };
+      yield { text: reader.flush(), end };
     } finally {
       this.#keep({ cache, ids: all.slice(0, cache.lengths[0]), pictures });
     }

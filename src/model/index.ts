@@ -26,7 +26,7 @@ export { createProcessor, type PicturedChat, type Processor } from './prompt.js'
 export { loadFromBytes, loadFromUrl } from './remote.js';
 export { type Choice, choose, type SamplingOptions } from './sample.js';
 export { folderOf, type SaveOptions, saveModel } from './save.js';
-export { conditionOf, sayPicture } from './say-picture.js';
+export { conditionOf, generatorTokenizerOf, sayPicture } from './say-picture.js';
 export { type DraftOptions, draftModel, type LookupOptions, promptLookup, type Speculator } from './speculate.js';
 export { type TraceOptions, traceNetwork } from './trace.js';
 export { checkpointWeights, initialWeights, layeredWeights, type Weights } from './weights.js';

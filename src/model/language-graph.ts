@@ -6,7 +6,7 @@
 import { gather, input, reshape, type Tensor } from '../graph/index.js';
 import type { Params } from '../nn/index.js';
 import { type CachedContext, embed, rememberedMemory, type System } from '../system/index.js';
-import { type HostArray, productOf } from '../tensor/index.js';
+import { type HostArray, productOf, sliceRows, zerosArray } from '../tensor/index.js';
 
 /** What a session reads and writes; default the system's own words. */
 export interface LanguageEnds {
@@ -30,13 +30,17 @@ export interface Cache {
   memory?: Readonly<Record<string, HostArray>>;
 }
 
+/** Most new tokens of a row in one run: the memory of a run does not grow with the prompt. */
+export const mostTokens = 512;
+
+/** Features [1, D] that no token points at, for runs without pictures. */
+export const nothingSeen = ({ backbone }: System): HostArray => zerosArray('f32', [1, backbone.part.width]);
+
 /** One row of a cache in place, in its memory. */
 export function rowOfCache({ arrays, ...cache }: Cache, row: number): Cache {
-  const own = ({ dtype, shape, data }: HostArray): HostArray => {
-    const size = data.length / (shape[0] as number);
-    return { dtype, shape: [1, ...shape.slice(1)], data: data.subarray(row * size, (row + 1) * size) };
-  };
-  const rows = Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, own(array)]));
+  const rows = Object.fromEntries(
+    Object.entries(arrays).map(([name, array]) => [name, sliceRows(array, row, row + 1)]),
+  );
   return { ...cache, lengths: [cache.lengths[row] as number], arrays: rows, seen: [[]] };
 }
 

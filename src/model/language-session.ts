@@ -18,7 +18,15 @@ import {
   zerosArray,
 } from '../tensor/index.js';
 import { compile } from './compile.js';
-import { type Cache, type LanguageEnds, languageGraph, ownWords, rowOfCache } from './language-graph.js';
+import {
+  type Cache,
+  type LanguageEnds,
+  languageGraph,
+  mostTokens,
+  nothingSeen,
+  ownWords,
+  rowOfCache,
+} from './language-graph.js';
 import type { Model } from './model.js';
 import { Pending } from './pending.js';
 import { PromptSession, promptShare } from './prompt-session.js';
@@ -38,9 +46,6 @@ export interface NewTokens {
   /** Whether the scores after every token are wanted, [T, V]; for a few tokens of one row. */
   readonly every?: boolean;
 }
-
-/** Most new tokens of a row in one run: the memory of a run does not grow with the prompt. */
-const mostTokens = 512;
 
 export class LanguageSession {
   /** Arrays of the steps of single tokens, which are the same ones from step to step. */
@@ -122,19 +127,12 @@ export class LanguageSession {
 
   /** The first `length` tokens of a cache of one row, in a cache of another capacity. The old cache is given up. */
   resume(cache: Cache, length: number, capacity: number): Cache {
-    const places = this.inPlace ? capacity : length;
-    const keep = (array: HostArray): HostArray =>
-      array.shape[2] === places ? array : withPlaces(array, length, places);
-    const arrays = Object.fromEntries(Object.entries(cache.arrays).map(([name, array]) => [name, keep(array)]));
-    return { lengths: [length], capacity, arrays, seen: cache.seen.map((row) => row.slice(0, length)) };
+    return this.#beginning(cache, { length, capacity, shares: true });
   }
 
   /** The same, in a cache of its own: the old one stays as it is. */
   fork(cache: Cache, length: number, capacity: number): Cache {
-    const places = this.inPlace ? capacity : length;
-    const copies = Object.entries(cache.arrays).map(([name, array]) => [name, withPlaces(array, length, places)]);
-    const seen = cache.seen.map((row) => row.slice(0, length));
-    return { lengths: [length], capacity, arrays: Object.fromEntries(copies), seen };
+    return this.#beginning(cache, { length, capacity, shares: false });
   }
 
   /** Forgets what a cache of one row holds beyond the first `length` tokens. */
@@ -177,6 +175,24 @@ export class LanguageSession {
       (prompts) => prompts.close(),
       () => {}, // there is nothing to close
     );
+  }
+
+  /** `shares`: whether arrays that have the right size already may be those of the old cache. */
+  #beginning(
+    { arrays, seen }: Cache,
+    { length, capacity, shares }: { readonly length: number; readonly capacity: number; readonly shares: boolean },
+  ): Cache {
+    const places = this.inPlace ? capacity : length;
+    const taken = Object.entries(arrays).map(([name, array]) => [
+      name,
+      shares && array.shape[2] === places ? array : withPlaces(array, length, places),
+    ]);
+    return {
+      lengths: [length],
+      capacity,
+      arrays: Object.fromEntries(taken),
+      seen: seen.map((row) => row.slice(0, length)),
+    };
   }
 
   /** Whether rows are read one by one: the engine's attention takes several new tokens behind others of one row only. */
@@ -272,7 +288,7 @@ export class LanguageSession {
   /** The features, or a row that no token points at. */
   #features(features: HostArray | undefined): Record<string, HostArray> {
     if (!this.session.inputs.includes('features')) return {};
-    return { features: features ?? zerosArray('f32', [1, this.model.network.backbone.part.width]) };
+    return { features: features ?? nothingSeen(this.model.network) };
   }
 
   #pairs(): (readonly [past: string, present: string])[] {

@@ -3,7 +3,7 @@
  * before any is read.
  */
 import { blockFormOf, isQuantised, type StoredTensor } from '../checkpoint/index.js';
-import { type Declaration, type Params, rootScope, wrapScope } from '../nn/index.js';
+import { type Declaration, fullName, type Params, rootScope, wrapScope } from '../nn/index.js';
 import { growingCache, jointName, parameterCount, piecesOf, type System, type WeightForm } from '../system/index.js';
 import { type BlockForm, byteSizeOf } from '../tensor/index.js';
 import { languageGraph, ownWords } from './language-graph.js';
@@ -48,8 +48,13 @@ export interface PackingPlan {
 
 /** How the weights that a model multiplies with or looks up are held; those that stay as they are are left out. */
 export function planPacking(planning: Planning, option: WeightsOption): PackingPlan {
-  if (option === 'f32') return { blocks: [], columns: [] };
-  const blocks = [...usesOf(planning)].flatMap((use) => planned(planning, use, option));
+  return option === 'f32' ? { blocks: [], columns: [] } : planOf(usesOf(planning), planning.typeOf, option);
+}
+
+type IntegerOption = Exclude<WeightsOption, 'f32'>;
+
+function planOf(uses: readonly Use[], typeOf: Planning['typeOf'], option: IntegerOption): PackingPlan {
+  const blocks = uses.flatMap((use) => planned(typeOf, use, option));
   if (option === 'int4') return { blocks, columns: [] };
   // Alone, since long products gain nothing from being computed at once, and taking the results apart costs a copy.
   const columns = blocks.flatMap((use) =>
@@ -83,32 +88,37 @@ export function bytesByForm(
   typeOf: Planning['typeOf'],
 ): Record<WeightsOption, number> {
   const build = (p: Params): unknown => languageGraph(network, p, growingCache(), ownWords(network)).logits();
-  const bytesOf = (option: WeightsOption): number => {
-    const { blocks, columns } = planPacking({ network, adapt: (p) => p, build, typeOf }, option);
+  const uses = usesOf({ network, adapt: (p) => p, build });
+  const bytesOf = (option: IntegerOption): number => {
+    const { blocks, columns } = planOf(uses, typeOf, option);
     const packed = new Set(blocks.flatMap(({ names }) => names));
     const rest = [...declarations.values()].filter(({ name }) => !packed.has(name));
     return [...blocks, ...columns].reduce((sum, use) => sum + layoutOf(use).length, 4 * parameterCount(rest));
   };
-  return { f32: bytesOf('f32'), int8: bytesOf('int8'), int4: bytesOf('int4'), auto: bytesOf('auto') };
+  return {
+    f32: 4 * parameterCount(declarations.values()),
+    int8: bytesOf('int8'),
+    int4: bytesOf('int4'),
+    auto: bytesOf('auto'),
+  };
 }
 
 /** The weights that a model multiplies with or looks up. */
-function usesOf({ network, adapt, build }: Planning): Iterable<Use> {
+function usesOf({ network, adapt, build }: Omit<Planning, 'typeOf'>): Use[] {
   const uses = new Map<string, Use>();
   const { vocab } = network.backbone.part;
   const note = (names: readonly string[], rows: readonly number[], width: number, words: boolean): void => {
     const key = jointName(names);
     uses.set(key, { names, rows, width, words: words || (uses.get(key)?.words ?? false) });
   };
-  const full = (p: Params, name: string): string => (p.path === '' ? name : `${p.path}.${name}`);
   const noting = (p: Params): Params =>
     wrapScope(p, (inner) => ({
       product(name, x, out, init) {
-        note([full(inner, name)], [out], x.size(-1), out === vocab);
+        note([fullName(inner, name)], [out], x.size(-1), out === vocab);
         return inner.product(name, x, out, init);
       },
       products(layers, x, init) {
-        const names = layers.map(([layer]) => full(inner, `${layer}.weight`));
+        const names = layers.map(([layer]) => fullName(inner, `${layer}.weight`));
         note(
           names,
           layers.map(([, out]) => out),
@@ -118,18 +128,18 @@ function usesOf({ network, adapt, build }: Planning): Iterable<Use> {
         return inner.products(layers, x, init);
       },
       rows(name, ids, table, init) {
-        note([full(inner, name)], [table[0]], table[1], true);
+        note([fullName(inner, name)], [table[0]], table[1], true);
         return inner.rows(name, ids, table, init);
       },
     }));
   build(adapt(noting(rootScope().p)));
-  return uses.values();
+  return [...uses.values()];
 }
 
 /** How weights are held: together where all can be held alike, those that stay as they are left out. */
-function planned(planning: Planning, use: Use, option: WeightsOption): Planned[] {
+function planned(typeOf: Planning['typeOf'], use: Use, option: IntegerOption): Planned[] {
   const single = use.names.flatMap((name, i): (Use & { readonly form: BlockForm })[] => {
-    const form = blockForm(planning.typeOf(name), use, option);
+    const form = blockForm(typeOf(name), use, option);
     return form ? [{ ...use, names: [name], rows: [use.rows[i] as number], form }] : [];
   });
   const [first] = single;
@@ -143,7 +153,7 @@ function planned(planning: Planning, use: Use, option: WeightsOption): Planned[]
 function blockForm(
   type: StoredTensor['dtype'] | undefined,
   { width, words }: Use,
-  option: WeightsOption,
+  option: IntegerOption,
 ): BlockForm | undefined {
   if (type === undefined) return undefined;
   const exact = isQuantised(type) ? blockFormOf(type) : undefined;

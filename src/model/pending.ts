@@ -1,6 +1,6 @@
 /** Tokens that rows have yet to read, with the features that their image tokens stand for. F features, D width */
 
-import { concatRows, type HostArray } from '../tensor/index.js';
+import { concatRows, type HostArray, sliceRows } from '../tensor/index.js';
 
 interface Taken {
   readonly ids: readonly number[];
@@ -71,9 +71,7 @@ export class Pending {
   }
 }
 
-/** Rows `from` (inclusive) to `to` (exclusive) of an array [F, D]; undefined where there are none. */
-function rowsOf({ dtype, shape, data }: HostArray, from: number, to: number): HostArray | undefined {
-  const width = shape[1] as number;
-  if (from >= to) return undefined;
-  return { dtype, shape: [to - from, width], data: data.subarray(from * width, to * width) };
+/** Rows of an array [F, D]; undefined where there are none. */
+function rowsOf(features: HostArray, from: number, to: number): HostArray | undefined {
+  return from < to ? sliceRows(features, from, to) : undefined;
 }

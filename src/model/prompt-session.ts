@@ -6,13 +6,18 @@
  */
 import type { Session } from '../runtime/engine.js';
 import { cacheNames, promptCache, promptParts, type System } from '../system/index.js';
-import { type HostArray, hostArray, sizeOf, zerosArray } from '../tensor/index.js';
+import { type HostArray, hostArray, sizeOf } from '../tensor/index.js';
 import { compile, type Packed } from './compile.js';
-import { type Cache, cacheLayers, type LanguageEnds, languageGraph } from './language-graph.js';
+import {
+  type Cache,
+  cacheLayers,
+  type LanguageEnds,
+  languageGraph,
+  mostTokens,
+  nothingSeen,
+} from './language-graph.js';
 import type { Model } from './model.js';
 
-/** Most tokens read in one run, which bounds the memory of the run. */
-const mostTokens = 512;
 /** Fewer tokens than this are read as fast by the language session. */
 const fewestTokens = 16;
 
@@ -36,7 +41,7 @@ export class PromptSession {
 
   private constructor(
     private readonly session: Session,
-    private readonly width: number,
+    private readonly network: System,
   ) {}
 
   static async open(model: Model<System>, ends: LanguageEnds, packed: Packed): Promise<PromptSession> {
@@ -47,7 +52,7 @@ export class PromptSession {
       (p) => languageGraph(network, p, promptCache(), ends).caches,
       packed,
     );
-    return new PromptSession(session, network.backbone.part.width);
+    return new PromptSession(session, network);
   }
 
   /** Reads tokens behind those that the cache of one row holds. `features` [F, D] are those of its image tokens. */
@@ -58,7 +63,7 @@ export class PromptSession {
       places: counting(before, [promptParts, ids.length / promptParts]),
       before: counting(0, [before]),
       length: hostArray('i64', [], [length]),
-      features: features ?? zerosArray('f32', [1, this.width]),
+      features: features ?? nothingSeen(this.network),
     };
     const all = { ...given, ...cache.arrays };
     const feeds = Object.fromEntries(this.session.inputs.map((name) => [name, all[name] as HostArray]));

@@ -6,8 +6,9 @@
 import { input } from '../graph/index.js';
 import type { Session } from '../runtime/engine.js';
 import { embed, encoderOf, makeMemory, memoryPresent, type System } from '../system/index.js';
-import { type HostArray, hostArray, zerosArray } from '../tensor/index.js';
+import { type HostArray, hostArray } from '../tensor/index.js';
 import { compile } from './compile.js';
+import { nothingSeen } from './language-graph.js';
 import type { Model } from './model.js';
 
 export interface ReadingOptions {
@@ -48,8 +49,8 @@ export class ReadingSession {
         prompts.flatMap((row) => Array.from({ length: shape[1] as number }, (_, t) => of(row[t]))),
       );
     const present = table((id) => (id === undefined ? 0 : 1));
-    const { width } = this.model.network.backbone.part;
-    const seen = this.model.network.image ? { features: features ?? zerosArray('f32', [1, width]) } : {};
+    const { network } = this.model;
+    const seen = network.image ? { features: features ?? nothingSeen(network) } : {};
     const feeds = { ids: table((id) => id ?? 0), [memoryPresent]: present, ...seen };
     return { ...(await this.session.run(feeds, signal ? { signal } : {})), [memoryPresent]: present };
   }

@@ -1,5 +1,6 @@
 /** A picture that a language model says and a generator within it paints: GILL, NExT-GPT. */
 
+import type { FolderFiles } from '../checkpoint/index.js';
 import type { Picture } from '../media/index.js';
 import type { PictureCondition, System } from '../system/index.js';
 import { type HostArray, hostArray, QuintetError } from '../tensor/index.js';
@@ -15,6 +16,14 @@ export function conditionOf({ network }: Model<System>): PictureCondition | unde
   return image?.kind === 'condition' ? image : undefined;
 }
 
+/** The files by which the generator within a system reads texts itself. */
+export function generatorTokenizerOf({ network, files }: Model): FolderFiles {
+  if (files?.generatorTokenizer) return files.generatorTokenizer;
+  throw new QuintetError('not-found', 'no generator_tokenizer beside the weights, which reads captions', {
+    at: network.name,
+  });
+}
+
 /** Paints what a text asks for: the signal tokens behind it become the condition. Guided away from `against`. */
 export async function sayPicture(
   model: Model<System>,
@@ -22,11 +31,8 @@ export async function sayPicture(
   { size, against = '', ...options }: PaintPictureOptions = {},
 ): Promise<Picture> {
   const output = conditionOf(model);
-  const generatorFiles = model.files?.generatorTokenizer;
   if (!output) throw new QuintetError('unsupported', 'this model says no pictures', { at: model.network.name });
-  if (!generatorFiles) {
-    throw new QuintetError('not-found', 'no generator_tokenizer beside the weights', { at: model.network.name });
-  }
+  const generatorFiles = generatorTokenizerOf(model);
   const { render, encode } = createProcessor(model);
   const words = encode(render([{ role: 'user', content: text }], { prompt: true }), []);
   const { part, prefix } = output.generator;

@@ -7,7 +7,7 @@ import { add, flatten, matmul, slice, type Tensor, transpose } from '../graph/in
 import { type ActivationName, activations } from './activations.js';
 import { attend } from './attention.js';
 import { zeroed } from './init.js';
-import { convolution, layerNorm, linear, linears } from './layers.js';
+import { convolution, layerNorm, linear, queriesKeysValues } from './layers.js';
 import type { Params } from './params.js';
 
 export interface EncoderBlockConfig {
@@ -41,12 +41,7 @@ export function encoderBlock(p: Params, x: Tensor, config: EncoderBlockConfig, m
   const width = x.size(-1);
   const attention = p.at('self_attn');
   const seen = layerNorm(p.at('layer_norm1'), x, epsilon);
-  const layers = [
-    ['q_proj', width],
-    ['k_proj', width],
-    ['v_proj', width],
-  ] as const;
-  const [q, k, v] = linears(attention, seen, layers, { bias }) as [Tensor, Tensor, Tensor];
+  const [q, k, v] = queriesKeysValues(attention, seen, width, { bias });
   const mixed = add(x, linear(attention.at(outName), attend(q, k, v, { heads, mask }), width));
   return add(mixed, mlp(p.at('mlp'), layerNorm(p.at('layer_norm2'), mixed, epsilon), hidden, activation));
 }

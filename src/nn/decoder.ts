@@ -5,7 +5,7 @@
  */
 import { add, cast, div, equal, mul, reshape, slice, softmax, split, sum, type Tensor, topK } from '../graph/index.js';
 import { type ActivationName, activations } from './activations.js';
-import { linear, linears } from './layers.js';
+import { linear, linears, queriesKeysValues } from './layers.js';
 import type { Params } from './params.js';
 import { type Angles, rotate } from './rotary.js';
 
@@ -42,14 +42,7 @@ function projections(
   { heads, kvHeads, headWidth, bias = false, joint = false }: RotaryAttentionOptions,
 ): readonly [q: Tensor, k: Tensor, v: Tensor] {
   const [whole, part] = [heads * headWidth, kvHeads * headWidth];
-  if (!joint) {
-    const layers = [
-      ['q_proj', whole],
-      ['k_proj', part],
-      ['v_proj', part],
-    ] as const;
-    return linears(p, x, layers, { bias }) as [Tensor, Tensor, Tensor];
-  }
+  if (!joint) return queriesKeysValues(p, x, whole, { kvOut: part, bias });
   const all = linear(p.at('qkv_proj'), x, whole + 2 * part, { bias });
   const from = (start: number, width: number): Tensor => slice(all, 2, start, start + width);
   return [from(0, whole), from(whole, part), from(whole + part, part)];

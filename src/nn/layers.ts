@@ -39,7 +39,22 @@ export function linears(
   });
 }
 
-/** The same with a weight that is stored [in, out], which GPT-2's files call Conv1D. */
+/** The layers `q_proj`, `k_proj` and `v_proj` of x [..., in] -> queries [..., out], keys and values [..., kvOut]. */
+export function queriesKeysValues(
+  p: Params,
+  x: Tensor,
+  out: number,
+  { kvOut = out, ...options }: LinearOptions & { readonly kvOut?: number } = {},
+): readonly [q: Tensor, k: Tensor, v: Tensor] {
+  const layers = [
+    ['q_proj', out],
+    ['k_proj', kvOut],
+    ['v_proj', kvOut],
+  ] as const;
+  return linears(p, x, layers, options) as [Tensor, Tensor, Tensor];
+}
+
+/** A linear layer with a weight that is stored [in, out], which GPT-2's files call Conv1D. */
 export function inOutLinear(p: Params, x: Tensor, out: number, { bias = true, init }: LinearOptions = {}): Tensor {
   const y = p.inOutProduct('weight', x, out, init);
   return bias ? add(y, p.get('bias', [out], zeroed)) : y;
@@ -48,6 +63,21 @@ export function inOutLinear(p: Params, x: Tensor, out: number, { bias = true, in
 /** Ids [...] -> [..., width] by a table [count, width]. */
 export function embedding(p: Params, ids: Tensor, table: readonly [count: number, width: number]): Tensor {
   return p.rows('weight', ids, table, normal(0.02));
+}
+
+interface WordHead {
+  readonly vocab: number;
+  /** The scope of the embedding table that scores as well; undefined for a head of its own, `lm_head`. */
+  readonly table: string | undefined;
+  /** Of a head of its own. */
+  readonly init?: Init;
+}
+
+/** Hidden states [..., width] -> a score for each word [..., vocab]. */
+export function wordScores(p: Params, hidden: Tensor, { vocab, table, init = normal(0.02) }: WordHead): Tensor {
+  return table === undefined
+    ? p.at('lm_head').product('weight', hidden, vocab, init)
+    : p.at(table).shared.product('weight', hidden, vocab);
 }
 
 /** Normalises the last axis; weight and bias of its width. */

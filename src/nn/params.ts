@@ -51,9 +51,8 @@ export function rootScope(): RootScope {
 }
 
 function scope(declarations: Map<string, Declaration>, path: string, again: boolean): Params {
-  const nameOf = (name: string | number): string => (path === '' ? `${name}` : `${path}.${name}`);
   const get = (name: string, shape: readonly number[], init: Init = normal(0.02)): Tensor => {
-    const full = nameOf(name);
+    const full = join(path, name);
     const known = declarations.get(full);
     if (again || known) return reuse(full, known, shape, again);
     checkDeclaration(full, shape, declarations.size);
@@ -90,6 +89,9 @@ function checkDeclaration(name: string, shape: readonly number[], before: number
     hint: 'sizes are whole numbers from 1 on: look at what config.json says',
   });
 }
+
+/** The whole name of a parameter in a scope: its name in checkpoints. */
+export const fullName = (p: Params, name: string): string => join(p.path, name);
 
 function join(path: string, name: string | number): string {
   return path === '' ? `${name}` : `${path}.${name}`;

@@ -25,7 +25,7 @@ import {
   transpose,
   unsqueeze,
 } from '../graph/index.js';
-import { type Params, wrapScope } from '../nn/index.js';
+import { fullName, type Params, wrapScope } from '../nn/index.js';
 import type { BlockForm, DType } from '../tensor/index.js';
 
 /** How a weight is held: in blocks along its rows, or in columns with one scale each. */
@@ -90,12 +90,12 @@ export function quantised(p: Params, formOf: (weight: string) => WeightForm | un
   const scope = (inner: Params): Params =>
     wrapScope(inner, (at) => ({
       product(name, x, out, init) {
-        const weight = nameIn(at, name);
+        const weight = fullName(at, name);
         const form = formOf(weight);
         return form ? multiply(x, weight, form, out) : at.product(name, x, out, init);
       },
       products(layers, x, init) {
-        const weight = jointName(layers.map(([layer]) => nameIn(at, `${layer}.weight`)));
+        const weight = jointName(layers.map(([layer]) => fullName(at, `${layer}.weight`)));
         const form = formOf(weight);
         if (!form) return layers.map(([layer, out]) => scope(at.at(layer)).product('weight', x, out, init));
         const ends = layers.map((_, i) => layers.slice(0, i + 1).reduce((sum, [, out]) => sum + out, 0));
@@ -103,7 +103,7 @@ export function quantised(p: Params, formOf: (weight: string) => WeightForm | un
         return layers.map(([, out], i) => slice(joint, -1, (ends[i] as number) - out, ends[i] as number));
       },
       rows(name, ids, table, init) {
-        const weight = nameIn(at, name);
+        const weight = fullName(at, name);
         const form = formOf(weight);
         if (!form || form === 'columns') return at.rows(name, ids, table, init);
         return blockRows(ids, declare(weight, form, table, 'row_'), form);
@@ -113,8 +113,6 @@ export function quantised(p: Params, formOf: (weight: string) => WeightForm | un
 }
 
 type PiecesOf = Readonly<Record<'codes' | 'scales', Tensor>> & { readonly minima?: Tensor };
-
-const nameIn = (p: Params, name: string): string => (p.path === '' ? name : `${p.path}.${name}`);
 
 /** x [..., K] -> [..., N]. Minima are another product, with the sums of the blocks of x, and so exact. */
 function blockProduct(x: Tensor, { codes, scales, minima }: PiecesOf, form: BlockForm): Tensor {

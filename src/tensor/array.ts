@@ -87,6 +87,13 @@ export function toNumbers(array: HostArray): number[] {
   return Array.from({ length: array.data.length }, (_, i) => valueAt(array, i));
 }
 
+/** Rows `from` (inclusive) to `to` (exclusive) of an array, in its memory. */
+export function sliceRows({ dtype, shape, data }: HostArray, from: number, to: number): HostArray {
+  const [, ...row] = shape;
+  const size = sizeOf(row);
+  return { dtype, shape: [to - from, ...row], data: data.subarray(from * size, to * size) };
+}
+
 /** Arrays of one type and row shape, one after another along the first axis. */
 export function concatRows(arrays: readonly HostArray[]): HostArray {
   const [first, ...rest] = arrays;

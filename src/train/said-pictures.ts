@@ -5,9 +5,9 @@
  * Koh et al., "Generating Images with Multimodal Language Models", 2023, section 3, https://arxiv.org/abs/2305.17216
  */
 import { dataError, type LabelledTokens, type Sample } from '../data/index.js';
-import { captionIds, type Model, type Processor } from '../model/index.js';
+import { captionIds, conditionOf, generatorTokenizerOf, type Model, type Processor } from '../model/index.js';
 import type { HostArrays, PictureCondition, System } from '../system/index.js';
-import { ignored, QuintetError } from '../tensor/index.js';
+import { ignored } from '../tensor/index.js';
 
 /** What a sample says besides: the caption, and it with the signals, which alone are learnt. */
 export interface SaidPicture extends LabelledTokens {
@@ -22,15 +22,10 @@ export interface SaidPictures {
 }
 
 /** How a system's samples say pictures; undefined for a system that paints none. */
-export function saidPictures({ network, files }: Model<System>, processor: Processor): SaidPictures | undefined {
-  const output = network.outputs.image;
-  if (output?.kind !== 'condition') return undefined;
-  const generator = files?.generatorTokenizer;
-  if (!generator) {
-    throw new QuintetError('not-found', 'no generator_tokenizer beside the weights, which reads captions', {
-      at: network.name,
-    });
-  }
+export function saidPictures(model: Model<System>, processor: Processor): SaidPictures | undefined {
+  const output = conditionOf(model);
+  if (!output) return undefined;
+  const generator = generatorTokenizerOf(model);
   return {
     say: (sample, longest) => say(sample, output, { processor, longest }),
     captions: (said) => ({

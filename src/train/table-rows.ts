@@ -3,7 +3,7 @@
 import type { Model } from '../model/index.js';
 import type { Declaration } from '../nn/index.js';
 import type { HostArrays, TableRows } from '../system/index.js';
-import type { HostArray } from '../tensor/index.js';
+import { type HostArray, sliceRows } from '../tensor/index.js';
 
 /** What a parameter begins with: of rows [R, D], what their table has there. */
 export async function beginning(
@@ -13,9 +13,7 @@ export async function beginning(
 ): Promise<HostArray> {
   const own = rows.find(({ name }) => name === declaration.name);
   if (!own) return model.weights.read(declaration);
-  const { dtype, shape, data } = await tableOf(model, own.table, {});
-  const width = shape[1] as number;
-  return { dtype, shape: declaration.shape, data: data.slice(own.from * width, own.to * width) };
+  return sliceRows(await tableOf(model, own.table, {}), own.from, own.to);
 }
 
 /** The tables with what the rows have become in them, and no more rows. */

@@ -9,7 +9,6 @@ import {
   activationOf,
   embedding,
   type GatedPerceptronOptions,
-  normal,
   type Params,
   type RotaryAttentionOptions,
   type RotaryConfig,
@@ -17,6 +16,7 @@ import {
   readRotary,
   rmsNorm,
   rotaryAngles,
+  wordScores,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Backbone } from '../types.js';
@@ -83,11 +83,13 @@ export function decoder(config: DecoderConfig, halves: DecoderHalves): Backbone 
       }
       return rmsNorm(p.at('model', 'norm'), x, epsilon);
     },
-    logits: (p, hidden) =>
-      config.tied
-        ? p.at('model', 'embed_tokens').shared.product('weight', hidden, vocab)
-        : p.at('lm_head').product('weight', hidden, vocab, normal(0.02)),
+    logits: (p, hidden) => decoderScores(p, hidden, config),
   };
+}
+
+/** Hidden states [..., D] -> scores of words [..., vocab]. */
+export function decoderScores(p: Params, hidden: Tensor, { vocab, tied }: DecoderConfig): Tensor {
+  return wordScores(p, hidden, { vocab, table: tied ? 'model.embed_tokens' : undefined });
 }
 
 /** The window of a layer, as the options of attention have it. */

@@ -11,7 +11,6 @@ import {
   capped,
   embedding,
   gatedPerceptron,
-  normal,
   type Params,
   type RotaryAttentionOptions,
   type RotaryConfig,
@@ -21,7 +20,15 @@ import {
 } from '../../nn/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
 import type { Backbone, ContextAttention } from '../types.js';
-import { type DecoderConfig, type DecoderDefaults, readDecoder, readWindow, sliding, windowOf } from './decoder.js';
+import {
+  type DecoderConfig,
+  type DecoderDefaults,
+  decoderScores,
+  readDecoder,
+  readWindow,
+  sliding,
+  windowOf,
+} from './decoder.js';
 
 export interface GemmaConfig extends DecoderConfig {
   readonly attentionBias?: boolean;
@@ -70,12 +77,7 @@ export function gemma(config: GemmaConfig, { softcap, norm, windowedRotary }: Ge
       }
       return offsetNorm(p.at('model', 'norm'), x, epsilon);
     },
-    logits(p, states) {
-      const scores = config.tied
-        ? p.at('model', 'embed_tokens').shared.product('weight', states, vocab)
-        : p.at('lm_head').product('weight', states, vocab, normal(0.02));
-      return capped(scores, config.logitCap);
-    },
+    logits: (p, states) => capped(decoderScores(p, states, config), config.logitCap),
   };
 }
 

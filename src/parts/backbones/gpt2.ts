@@ -16,6 +16,7 @@ import {
   layerNorm,
   normal,
   type Params,
+  wordScores,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Backbone, Context } from '../types.js';
@@ -57,10 +58,7 @@ export function gpt2(config: Gpt2Config): Backbone {
       for (let layer = 0; layer < depth; layer++) x = block(at.at('h', layer), x, { config, layer, context });
       return layerNorm(at.at('ln_f'), x, epsilon);
     },
-    logits: (p, hidden) =>
-      tied
-        ? p.at('transformer.wte').shared.product('weight', hidden, vocab)
-        : p.at('lm_head').product('weight', hidden, vocab, normal(0.02)),
+    logits: (p, hidden) => wordScores(p, hidden, { vocab, table: tied ? 'transformer.wte' : undefined }),
   };
 }
 

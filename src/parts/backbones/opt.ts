@@ -13,9 +13,9 @@ import {
   embedding,
   layerNorm,
   linear,
-  linears,
-  normal,
   type Params,
+  queriesKeysValues,
+  wordScores,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Backbone, Context } from '../types.js';
@@ -65,10 +65,7 @@ export function opt(config: OptConfig): Backbone {
       if (normFirst && lastNorm) x = layerNorm(at.at('final_layer_norm'), x, epsilon);
       return wordWidth === width ? x : linear(at.at('project_out'), x, wordWidth, { bias: false });
     },
-    logits: (p, hidden) =>
-      tied
-        ? p.at('model.decoder.embed_tokens').shared.product('weight', hidden, vocab)
-        : p.at('lm_head').product('weight', hidden, vocab, normal(0.02)),
+    logits: (p, hidden) => wordScores(p, hidden, { vocab, table: tied ? 'model.decoder.embed_tokens' : undefined }),
   };
 }
 
@@ -87,13 +84,8 @@ function block(p: Params, x: Tensor, { config, layer, context }: Place): Tensor 
       : layerNorm(p.at(name), add(input, inner(input)), epsilon);
   const mixed = around('self_attn_layer_norm', x, (seen) => {
     const at = p.at('self_attn');
-    const layers = [
-      ['q_proj', width],
-      ['k_proj', width],
-      ['v_proj', width],
-    ] as const;
-    const [q, k, v] = linears(at, seen, layers, { bias });
-    const attended = context.attend(layer, q as Tensor, k as Tensor, v as Tensor, { heads, kvHeads: heads });
+    const [q, k, v] = queriesKeysValues(at, seen, width, { bias });
+    const attended = context.attend(layer, q, k, v, { heads, kvHeads: heads });
     return linear(at.at('out_proj'), attended, width, { bias });
   });
   return around('final_layer_norm', mixed, (seen) =>

@@ -18,6 +18,7 @@ import {
   paddingMask,
   relativeBias,
   rmsNorm,
+  wordScores,
 } from '../../nn/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
 import type { Backbone, Context } from '../types.js';
@@ -70,8 +71,8 @@ export function t5(config: T5Config): Backbone {
     forward: (p, embeddings, context) => decode(p.at('decoder'), embeddings, context, config),
     logits: (p, hidden) =>
       tied
-        ? p.at('shared').shared.product('weight', mul(hidden, width ** -0.5), vocab)
-        : p.at('lm_head').product('weight', hidden, vocab, normal(1)),
+        ? wordScores(p, mul(hidden, width ** -0.5), { vocab, table: 'shared' })
+        : wordScores(p, hidden, { vocab, table: undefined, init: normal(1) }),
   };
 }
 
