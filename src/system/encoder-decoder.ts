@@ -9,7 +9,7 @@ import type { Backbone, BackboneEncoder, Memory } from '../parts/types.js';
 import { ignored, QuintetError } from '../tensor/index.js';
 import { fullContext } from './context.js';
 import type { InputType, Tensors } from './network.js';
-import { tokenLoss } from './objective.js';
+import { tokenLoss } from './objectives/index.js';
 import type { Slot } from './system.js';
 
 /** The encoder of a backbone that has one. */

@@ -7,7 +7,7 @@ export * from './image-prompt.js';
 export * from './latent-diffusion.js';
 export * from './name-features.js';
 export * from './network.js';
-export * from './objective.js';
+export * from './objectives/index.js';
 export * from './picture-codes.js';
 export * from './picture-coding.js';
 export * from './picture-conditions.js';

@@ -21,7 +21,7 @@ import {
   where,
 } from '../graph/index.js';
 import { ignored, productOf, QuintetError } from '../tensor/index.js';
-import { nextToken, type Objective } from './objective.js';
+import { nextToken, type Objective } from './objectives/index.js';
 import { imageFeatures, isSystem } from './system.js';
 
 /**

@@ -3,7 +3,6 @@
 import { input, type Tensor } from '../graph/index.js';
 import { type Declaration, type Glob, type Params, rootScope } from '../nn/index.js';
 import { type DType, type HostArray, type Shape, sizeOf } from '../tensor/index.js';
-import type { TextLoss } from './objective.js';
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 export type HostArrays = Readonly<Record<string, HostArray>>;
@@ -30,8 +29,8 @@ export interface Network {
   readonly inputs: Readonly<Record<string, InputType>>;
   /** Named outputs of some of the inputs; what needs an input that is not there is left out. */
   forward(p: Params, inputs: Tensors): Tensors;
-  /** How scores [B, T, V] are compared with labels [B, T], where they are not those of the next token. */
-  readonly textLoss?: (logits: Tensor, labels: Tensor) => TextLoss;
+  /** Whether scores [B, T, V] are of the labels [B, T] at their own places, not of the next ones. */
+  readonly ownPlaces?: boolean;
   /** What the graph is fed for given arguments, where that is not the arguments themselves. */
   prepare?(feeds: HostArrays): HostArrays;
   /** Ways in which files name the parameters, besides our own names; the first is the one that transformers has in memory. */

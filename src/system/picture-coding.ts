@@ -8,7 +8,7 @@ import type { Params } from '../nn/index.js';
 import type { Autoencoder, Posterior, Quantiser } from '../parts/generators/types.js';
 import { QuintetError, type Shape } from '../tensor/index.js';
 import type { InputType, Network, Tensors } from './network.js';
-import type { Objective } from './objective.js';
+import type { Objective } from './objectives/index.js';
 import type { Slot } from './system.js';
 
 /** A latent of the distribution, by standard normal noise [B, C, h, w]. */

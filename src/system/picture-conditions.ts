@@ -33,7 +33,7 @@ import { addDims, type Dim, QuintetError, type Shape } from '../tensor/index.js'
 import { type Matching, normalised, softmaxMatching } from './dual-encoder.js';
 import { diffusionLoss, type LatentDiffusion, squaredError } from './latent-diffusion.js';
 import type { InputType, Tensors } from './network.js';
-import type { Objective } from './objective.js';
+import type { Objective } from './objectives/index.js';
 import { codePictures } from './picture-coding.js';
 import type { Slot } from './system.js';
 

@@ -1,7 +1,7 @@
 /** A stage of training as data: what learns, from what, by which objective and optimiser, for how long. */
 
 import type { Glob } from '../nn/index.js';
-import type { Objective } from './objective.js';
+import type { Objective } from './objectives/index.js';
 
 /** AdamW: Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101 */
 export interface AdamW {

@@ -24,7 +24,7 @@ import { fullContext } from './context.js';
 import { writtenInputs, writtenOutputs } from './encoder-decoder.js';
 import type { ImagePrompt } from './image-prompt.js';
 import type { HostArrays, InputType, Network, Renames, Tensors } from './network.js';
-import { nextTokenLoss, tokenLoss } from './objective.js';
+import { nextTokenLoss } from './objectives/index.js';
 import { behind, codeInputs, codeOutputs, codeScores, type PictureCodes } from './picture-codes.js';
 import { conditionInputs, conditionOutputs, type PictureCondition } from './picture-conditions.js';
 import type { Stage } from './stage.js';
@@ -112,7 +112,7 @@ export function system({
       ...(outputs.image?.kind === 'condition' ? outputs.image.buffers : []),
       ...slots.flatMap(({ part, prefix }) => (part.buffers ?? []).map((glob) => (prefix ? `${prefix}.${glob}` : glob))),
     ],
-    ...(backbone.part.encoder ? { textLoss: tokenLoss } : {}),
+    ...(backbone.part.encoder ? { ownPlaces: true } : {}),
     inputs: {
       ...(backbone.part.encoder ? writtenInputs : tokens),
       ...pictureInputs({ image }),

@@ -1,0 +1,2 @@
+export * from './objective.js';
+export * from './words.js';

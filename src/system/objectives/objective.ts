@@ -1,0 +1,61 @@
+/** What a stage minimises: a value that builds its own graph from the parts of a system. */
+
+import { cast, mul, sizeAsFloat, sum, type Tensor } from '../../graph/index.js';
+import type { Params } from '../../nn/index.js';
+import type { HostArrays, InputType, Network, Tensors } from '../network.js';
+
+/** A mean as a sum and what divides it, so that micro-batches of different size add up to one mean. */
+export interface Mean {
+  /** Scalar. */
+  readonly total: Tensor;
+  /** Scalar: what `total` is divided by. */
+  readonly targets: Tensor;
+}
+
+export interface Loss extends Mean {
+  /** What a report tells besides, by the names that it is logged under. */
+  readonly metrics?: Readonly<Record<string, Mean>>;
+}
+
+/** Builds tensors from a network in a scope and the fields of a batch. */
+type Builder<Result> = (network: Network, p: Params, batch: Tensors) => Result;
+
+/**
+ * A step's batch may come in micro-batches. Their totals and targets are summed before one is divided by the other, so a loss
+ * that is a mean over rows or tokens is the same however the batch is cut. What else a row's loss depends on must be known
+ * before the pass: as a field of the batch, or by `tally`. An objective that compares all rows with each other is `whole`.
+ */
+export interface Objective {
+  readonly name: string;
+  /** What tells it from others of that name: a run goes on only under the same. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Fields of a batch that are no inputs of the network. */
+  readonly inputs?: Readonly<Record<string, InputType>>;
+  readonly loss: Builder<Loss>;
+  /** Tensors that the frozen reference gives for a batch: `loss` finds them among its fields. See `StepOptions.reference`. */
+  readonly reference?: Builder<Tensors>;
+  /** Tensors that the network as it learns gives for a batch, without gradients: further fields. */
+  readonly current?: Builder<Tensors>;
+  readonly host?: HostWork;
+  /** Whether a step's batch cannot be cut, because its rows are compared with each other. */
+  readonly whole?: boolean;
+}
+
+/** What is found out before a pass and outside of any graph, in a batch with what `reference` and `current` gave for it. */
+export interface HostWork {
+  /** Types of the fields that it adds. */
+  readonly fields: Readonly<Record<string, InputType>>;
+  /** Fields of a micro-batch. */
+  match?(batch: HostArrays): HostArrays;
+  /** Numbers of a micro-batch that are summed over those of the step: scalar fields. */
+  tally?(batch: HostArrays): Readonly<Record<string, number>>;
+}
+
+/** The mean of values [N]. */
+export const meanOf = (values: Tensor): Mean => ({ total: sum(values), targets: sizeAsFloat(values.shape, 'f32') });
+
+/** The mean of the values [N] that `chosen` [N] points at. */
+export function meanWhere(values: Tensor, chosen: Tensor): Mean {
+  const weights = cast(chosen, 'f32');
+  return { total: sum(mul(values, weights)), targets: sum(weights) };
+}

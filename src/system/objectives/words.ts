@@ -1,0 +1,108 @@
+/**
+ * Words under the scores that a network gives them.
+ *
+ * B rows, T tokens, V vocabulary, N = B T
+ */
+import {
+  add,
+  cast,
+  crossEntropy,
+  div,
+  equal,
+  logSoftmax,
+  mean,
+  mul,
+  neg,
+  not,
+  pad,
+  reshape,
+  select,
+  slice,
+  sub,
+  sum,
+  type Tensor,
+  where,
+} from '../../graph/index.js';
+import type { Params } from '../../nn/index.js';
+import { ignored, productOf, QuintetError } from '../../tensor/index.js';
+import type { Network, Tensors } from '../network.js';
+import type { Loss, Objective } from './objective.js';
+
+export interface TextLoss extends Loss {
+  readonly mean: Tensor;
+}
+
+export interface WordOptions {
+  /** The part of a target that is spread over all words: Szegedy et al., 2016, section 7; default 0. */
+  readonly smoothing?: number;
+  /** Weight of log² Z, which keeps scores from drifting: Chowdhery et al., "PaLM", 2022, section 5; default 0. */
+  readonly zLoss?: number;
+}
+
+/** Cross entropy of every next token: logits [B, T, V], labels [B, T] (-100 where there is no target). */
+export function nextTokenLoss(logits: Tensor, labels: Tensor, options: WordOptions = {}): TextLoss {
+  return tokenLoss(slice(logits, 1, 0, -1), slice(labels, 1, 1), options);
+}
+
+/** Cross entropy of every token under the scores at its own place: logits [B, T, V], labels [B, T]. */
+export function tokenLoss(logits: Tensor, labels: Tensor, { smoothing = 0, zLoss = 0 }: WordOptions = {}): TextLoss {
+  const targets = reshape(labels, [productOf(labels.shape)]);
+  const scores = reshape(logits, [productOf(labels.shape), logits.size(-1)]);
+  const given = not(equal(targets, ignored));
+  const plain = sum(crossEntropy(scores, targets, ignored));
+  const total =
+    smoothing === 0 && zLoss === 0
+      ? plain
+      : add(mul(plain, 1 - smoothing), sum(where(given, spreadLoss(scores, smoothing, zLoss), 0)));
+  const number = sum(cast(given, 'f32'));
+  return { total, targets: number, mean: div(total, number) };
+}
+
+/** What smoothing and log² Z add to the loss of scores [N, V]: [N] */
+function spreadLoss(scores: Tensor, smoothing: number, zLoss: number): Tensor {
+  const logs = logSoftmax(scores);
+  const logZ = sub(select(scores, -1, 0), select(logs, -1, 0));
+  return add(mul(neg(mean(logs, [-1])), smoothing), mul(mul(logZ, logZ), zLoss));
+}
+
+/** The loss of a network's scores by labels, next to each other as that network has them. */
+export function wordsLoss(network: Network, logits: Tensor, labels: Tensor, options: WordOptions = {}): TextLoss {
+  return (network.ownPlaces ? tokenLoss : nextTokenLoss)(logits, labels, options);
+}
+
+/** Log-probabilities of the labelled tokens: logits [B, T, V], labels [B, T] -> [B, T], 0 where there is no label. */
+export function logProbabilities(network: Network, logits: Tensor, labels: Tensor): Tensor {
+  if (network.ownPlaces) return neg(lossesAt(logits, labels));
+  const behind = neg(lossesAt(slice(logits, 1, 0, -1), slice(labels, 1, 1)));
+  return pad(behind, 1, 1, 0); // nothing comes before the first token
+}
+
+/** [B, T, V] and [B, T] -> [B, T] */
+function lossesAt(logits: Tensor, labels: Tensor): Tensor {
+  const count = productOf(labels.shape);
+  const losses = crossEntropy(reshape(logits, [count, logits.size(-1)]), reshape(labels, [count]), ignored);
+  return reshape(losses, labels.shape);
+}
+
+/** Which tokens [B, T] are targets: those with a label, but for the first where scores are of the next token. */
+export function targetsAt(network: Network, labels: Tensor): Tensor {
+  const given = cast(not(equal(labels, ignored)), 'f32');
+  return network.ownPlaces ? given : pad(slice(given, 1, 1), 1, 1, 0);
+}
+
+/** A network's scores [B, T, V] and the labels of a batch. */
+export function scored(network: Network, p: Params, batch: Tensors, objective: string): readonly [Tensor, Tensor] {
+  if (!batch.labels) throw new QuintetError('name', `${objective} needs labels`, { at: network.name });
+  const { logits } = network.forward(p, batch);
+  if (!logits) throw new QuintetError('unsupported', 'it gives no scores of words', { at: network.name });
+  return [logits, batch.labels];
+}
+
+/** Next-token prediction on the tokens that have a label; of masked words where the network scores its own places. */
+export function nextToken(options: WordOptions = {}): Objective {
+  return {
+    name: 'next-token',
+    ...(Object.keys(options).length > 0 ? { settings: { ...options } } : {}),
+    loss: (network, p, batch) => wordsLoss(network, ...scored(network, p, batch, 'next-token prediction'), options),
+  };
+}
