@@ -2,10 +2,21 @@
 
 import { concat, type Graph, gradients, graph, reshape, slice, type Tensor } from '../graph/index.js';
 import { type Model, openSession } from '../model/index.js';
-import { type Declaration, type Glob, rootScope, select } from '../nn/index.js';
+import { type Declaration, type Glob, type Params, rootScope, select } from '../nn/index.js';
 import type { Session } from '../runtime/engine.js';
-import { type HostArrays, inputTensors, learningRows, type Objective, tableRows } from '../system/index.js';
-import { type HostArray, QuintetError, toNumbers } from '../tensor/index.js';
+import {
+  type HostArrays,
+  type InputType,
+  inputTensors,
+  type Loss,
+  learningRows,
+  type Mean,
+  type Network,
+  type Objective,
+  tableRows,
+} from '../system/index.js';
+import { type HostArray, nearest, QuintetError, toNumbers } from '../tensor/index.js';
+import { type ForeknowledgePlan, openForeknowledge, planForeknowledge } from './foreknowledge.js';
 
 /** A stage's trained parameters, and its pass over one micro-batch. */
 export interface StageStep {
@@ -15,15 +26,22 @@ export interface StageStep {
   readonly declarations: ReadonlyMap<string, Declaration>;
   /** Selected by the patterns, but out of the loss's reach. */
   readonly unreached: readonly string[];
+  /** A step's micro-batches with what the objective must know of them before the first pass. */
+  foresee(batches: readonly HostArrays[], values: HostArrays, signal?: AbortSignal): Promise<readonly HostArrays[]>;
   /** One pass: writes the gradients of the loss's total into `into`, by parameter. */
   run(batch: HostArrays, values: HostArrays, into: HostArrays, signal?: AbortSignal): Promise<MicroLoss>;
   close(): Promise<void>;
 }
 
-/** The loss of a micro-batch: its sum and the number of its targets. */
-export interface MicroLoss {
+/** A mean over a micro-batch: its sum and what divides it. */
+export interface MicroMean {
   readonly total: number;
   readonly targets: number;
+}
+
+/** The loss of a micro-batch, and what the objective tells besides. */
+export interface MicroLoss extends MicroMean {
+  readonly metrics: Readonly<Record<string, MicroMean>>;
 }
 
 export interface StepOptions {
@@ -31,31 +49,32 @@ export interface StepOptions {
   readonly train: readonly Glob[];
   /** The names of the tensors in every batch. */
   readonly fields: readonly string[];
+  /** The scope of the objective's frozen reference; default without any adapter. Its values are those of the weights. */
+  readonly reference?: (p: Params) => Params;
 }
 
 const gradientOf = (name: string): string => `gradient of ${name}`;
+const metricPart = (name: string, part: keyof Mean): string => `metric ${part} of ${name}`;
 
 /** A stage's graph, and what of it learns. */
 export interface StepPlan extends Pick<StageStep, 'trained' | 'declarations' | 'unreached'> {
   readonly graph: Graph;
+  /** The names of the objective's metrics. */
+  readonly metrics: readonly string[];
+  readonly before: ForeknowledgePlan;
 }
 
 /** Traces and differentiates a stage. All mistakes of shape, name and pattern are found here, before any step. */
 export function planStep(
   { network, adapt }: Pick<Model, 'network' | 'adapt'>,
-  { objective, train, fields }: StepOptions,
+  { objective, train, fields, reference = (p) => p }: StepOptions,
 ): StepPlan {
+  const current = (p: Params): Params => learningRows(tableRows(train)).adapt(adapt(p));
+  const types = typesOf(network, objective, fields);
+  const before = planForeknowledge({ network }, { objective, types, reference, current });
   const { p, declarations } = rootScope();
-  const unknown = fields.find((name) => !network.inputs[name]);
-  if (unknown) throw new QuintetError('name', `${network.name} has no input "${unknown}"`, { at: 'batch' });
-  const types = Object.fromEntries(
-    fields.map((name) => [name, network.inputs[name] as (typeof network.inputs)[string]]),
-  );
-  const { total, targets } = objective.loss(
-    network,
-    learningRows(tableRows(train)).adapt(adapt(p)),
-    inputTensors(types),
-  );
+  const loss = objective.loss(network, current(p), inputTensors({ ...types, ...before.types }));
+  const { total, targets, metrics = {} } = loss;
   const names = select([...declarations.keys()], train, 'train');
   const selected = names.map((name) => declarations.get(name) as Declaration);
   const slopes = gradients(
@@ -66,26 +85,67 @@ export function planStep(
   if (trained.length === 0)
     throw new QuintetError('name', 'the loss reaches none of the trained parameters', { at: 'train' });
   const reached = slopes.filter((slope) => slope !== null);
-  const named = trained.map(({ name }, i) => [gradientOf(name), reached[i] as Tensor]);
+  const named = Object.fromEntries(trained.map(({ name }, i) => [gradientOf(name), reached[i] as Tensor]));
   return {
     trained,
     declarations,
     unreached: selected.filter((_, i) => !slopes[i]).map(({ name }) => name),
-    graph: graph('step', { total, targets, ...Object.fromEntries(named), done: ordering(reached) }),
+    metrics: Object.keys(metrics),
+    before,
+    graph: graph('step', { total, targets, ...metricOutputs(metrics), ...named, done: ordering(reached) }),
   };
+}
+
+/** The types of what a batch holds. */
+function typesOf(network: Network, objective: Objective, names: readonly string[]): Record<string, InputType> {
+  const known = { ...network.inputs, ...objective.inputs };
+  const missing = Object.keys(objective.inputs ?? {}).find((name) => !names.includes(name));
+  if (missing !== undefined) {
+    throw new QuintetError('name', `${objective.name} needs a field "${missing}", which the batches do not have`, {
+      at: 'batch',
+    });
+  }
+  return Object.fromEntries(
+    names.map((name) => {
+      const type = known[name];
+      if (type) return [name, type];
+      const guess = nearest(name, Object.keys(known));
+      throw new QuintetError('name', `${network.name} has no input "${name}"`, {
+        at: 'batch',
+        ...(guess ? { hint: `did you mean "${guess}"?` } : {}),
+      });
+    }),
+  );
+}
+
+function metricOutputs(metrics: NonNullable<Loss['metrics']>): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(metrics).flatMap(([name, { total, targets }]) => [
+      [metricPart(name, 'total'), total],
+      [metricPart(name, 'targets'), targets],
+    ]),
+  );
 }
 
 /** A stage that can run. */
 export async function compileStep(model: Model, options: StepOptions): Promise<StageStep> {
-  const { graph: built, ...plan } = planStep(model, options);
+  const { graph: built, metrics, before, ...plan } = planStep(model, options);
   const fed = new Set(plan.trained.map(({ name }) => name));
   const training = { ...model, session: { ...model.session, purpose: 'train' as const } };
   const session = await openSession(training, built, plan.declarations, { fed });
+  const known = await openForeknowledge(model, options.objective, before, fed).catch(async (error) => {
+    await session.close();
+    throw error;
+  });
   return {
     ...plan,
+    foresee: known.of,
     run: (batch, values, into, signal) =>
-      runStep(session, { batch, values, into, inPlace: model.engine.inPlace }, signal),
-    close: () => session.close(),
+      runStep(session, { batch, values, into, metrics, inPlace: model.engine.inPlace }, signal),
+    async close() {
+      await session.close();
+      await known.close();
+    },
   };
 }
 
@@ -104,12 +164,13 @@ interface StepFeeds {
   readonly batch: HostArrays;
   readonly values: HostArrays;
   readonly into: HostArrays;
+  readonly metrics: readonly string[];
   readonly inPlace: boolean;
 }
 
 async function runStep(
   session: Session,
-  { batch, values, into, inPlace }: StepFeeds,
+  { batch, values, into, metrics, inPlace }: StepFeeds,
   signal: AbortSignal | undefined,
 ): Promise<MicroLoss> {
   const targets = Object.fromEntries(Object.entries(into).map(([name, array]) => [gradientOf(name), array]));
@@ -120,5 +181,12 @@ async function runStep(
       array.data.set(results[name]?.data as Float32Array & BigInt64Array);
   }
   const number = (name: string): number => toNumbers(results[name] as HostArray)[0] as number;
-  return { total: number('total'), targets: number('targets') };
+  const mean = (part: (which: keyof Mean) => string): MicroMean => ({
+    total: number(part('total')),
+    targets: number(part('targets')),
+  });
+  return {
+    ...mean((which) => which),
+    metrics: Object.fromEntries(metrics.map((name) => [name, mean((which) => metricPart(name, which))])),
+  };
 }

@@ -12,7 +12,7 @@ import { type Arena, createArena, type Region } from './arena.js';
 import { accumulateGradients, clipScale, gradientNorm } from './gradients.js';
 import { RunFolder } from './run-folder.js';
 import { learningRate } from './schedule.js';
-import { compileStep, type StageStep } from './step.js';
+import { compileStep, type MicroLoss, type MicroMean, type StageStep } from './step.js';
 import { beginning, withRows } from './table-rows.js';
 
 /** The batches of a run: what a step is given depends on its number alone. */
@@ -23,14 +23,20 @@ export interface BatchSource {
   readonly accumulates: boolean;
   /** What tells these batches from others, such as a seed: a run goes on only with the same. */
   readonly about?: Readonly<Record<string, unknown>>;
-  /** The micro-batches of a step, counted from 0. */
-  take(step: number): Promise<readonly HostArrays[]>;
+  /** Whether batches are made by what was learnt so far, so that none can be made ahead. */
+  readonly onPolicy?: boolean;
+  /** The micro-batches of a step, counted from 0. `values` are the trained parameters before that step. */
+  take(step: number, values: HostArrays): Promise<readonly HostArrays[]>;
+  /** Frees what making batches took. */
+  close?(): Promise<void>;
 }
 
 export interface TrainOptions {
   readonly objective: Objective;
   /** Patterns over the parameters that learn. */
   readonly train: readonly string[];
+  /** The scope of the objective's frozen reference; default without any adapter. Its values are those of the weights. */
+  readonly reference?: Model['adapt'];
   readonly optimizer: AdamW;
   readonly steps: number;
   readonly data: BatchSource;
@@ -54,6 +60,8 @@ export interface StepReport {
   /** Mean over the step's targets, before the update. */
   readonly loss: number;
   readonly targets: number;
+  /** What the objective tells besides, by name; means over the step. */
+  readonly metrics?: Readonly<Record<string, number>>;
   /** The learning rate that was used. */
   readonly rate: number;
   /** Of the gradients, before clipping. */
@@ -77,7 +85,12 @@ export interface TrainResult {
 export async function train(model: Model, options: TrainOptions): Promise<TrainResult> {
   const { steps, data, objective, optimizer, folder } = options;
   checkAdamW(optimizer, steps, 'optimizer');
-  const step = await compileStep(model, { objective, train: options.train, fields: data.fields });
+  checkBatches(objective, data);
+  const { reference } = options;
+  const step = await compileStep(model, {
+    ...{ objective, train: options.train, fields: data.fields },
+    ...(reference ? { reference } : {}),
+  });
   const run = folder === undefined ? undefined : await RunFolder.open(folder).catch((error) => closing(step, error));
   try {
     const arena = createArena(
@@ -129,17 +142,18 @@ async function loop({ step, arena, run, options }: Run, first: number): Promise<
   };
   // The next step's data is made while this one runs. Its failure counts when its turn comes.
   const begin = (index: number): Promise<readonly HostArrays[]> => {
-    const taking = data.take(index);
+    const taking = data.take(index, arena.values.tensors);
     taking.catch(() => {});
     return taking;
   };
-  let upcoming = done < steps ? begin(done) : undefined;
+  const ahead = !data.onPolicy;
+  let upcoming = ahead && done < steps ? begin(done) : undefined;
   try {
-    while (upcoming && !signal?.aborted) {
+    while (done < steps && !signal?.aborted) {
       const started = clock();
-      const batches = await upcoming;
+      const batches = await (upcoming ?? begin(done));
       const waited = clock() - started;
-      upcoming = done + 1 < steps ? begin(done + 1) : undefined;
+      upcoming = ahead && done + 1 < steps ? begin(done + 1) : undefined;
       const report = await oneStep({ step, arena, options }, done, batches);
       done++;
       const timed = { ...report, time: clock() - started, waited };
@@ -164,15 +178,14 @@ async function oneStep(
   batches: readonly HostArrays[],
 ): Promise<UntimedReport> {
   const { optimizer, steps } = options;
-  let total = 0;
-  let targets = 0;
-  for (const [i, batch] of batches.entries()) {
+  const losses: MicroLoss[] = [];
+  const known = await step.foresee(batches, arena.values.tensors);
+  for (const [i, batch] of known.entries()) {
     const into = i === 0 ? arena.gradients : (arena.incoming as Region);
-    const loss = await step.run(batch, arena.values.tensors, into.tensors);
+    losses.push(await step.run(batch, arena.values.tensors, into.tensors));
     if (i > 0) accumulateGradients(arena);
-    total += loss.total;
-    targets += loss.targets;
   }
+  const { total, targets } = summed(losses);
   if (targets === 0) throw new QuintetError('data', 'no token of this step has a label', { at: `step ${index + 1}` });
   const norm = gradientNorm(arena) / targets;
   const loss = total / targets;
@@ -186,7 +199,31 @@ async function oneStep(
   const rate = learningRate(optimizer, index, steps);
   const gradientScale = (clip > 0 ? clipScale(norm, clip) : 1) / targets;
   adamwStep(arena, optimizer, { step: index + 1, rate, gradientScale });
-  return { step: index + 1, steps, loss, targets, rate, norm };
+  return { step: index + 1, steps, loss, targets, rate, norm, ...metricsOf(losses) };
+}
+
+function summed(means: readonly MicroMean[]): MicroMean {
+  const sum = (part: keyof MicroMean): number => means.reduce((total, mean) => total + mean[part], 0);
+  return { total: sum('total'), targets: sum('targets') };
+}
+
+/** Means over the step of what the objective tells; without those that none of its rows is of. */
+function metricsOf(losses: readonly MicroLoss[]): Pick<StepReport, 'metrics'> {
+  const names = Object.keys(losses[0]?.metrics ?? {});
+  const means = names.flatMap((name): [string, number][] => {
+    const { total, targets } = summed(losses.map(({ metrics }) => metrics[name] as MicroMean));
+    return targets > 0 ? [[name, total / targets]] : [];
+  });
+  return names.length > 0 ? { metrics: Object.fromEntries(means) } : {};
+}
+
+/** Refuses batches in parts where rows are compared with each other. */
+export function checkBatches({ name, whole }: Objective, { accumulates }: BatchSource): void {
+  if (!whole || !accumulates) return;
+  throw new QuintetError('config', `${name} compares all samples of a step: they cannot be cut into micro-batches`, {
+    at: 'microBatch',
+    hint: 'leave microBatch out, and make the batch smaller where memory is short',
+  });
 }
 
 /** What a run needs in order to go on. */
@@ -198,7 +235,8 @@ function regionsOf({ values, first, second }: Arena): Record<string, Uint8Array>
 /** What tells one run from another: a checkpoint is read by the run that wrote it only. */
 function stateOf({ trained }: StageStep, { steps, objective, optimizer, data }: TrainOptions): Record<string, unknown> {
   const parameters = trained.map(({ name, shape }) => `${name} [${shape}]`);
-  return { steps, objective: objective.name, optimizer, data: data.about ?? null, parameters };
+  const { name, settings } = objective;
+  return { steps, objective: settings ? { name, ...settings } : name, optimizer, data: data.about ?? null, parameters };
 }
 
 /** Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. */

@@ -1,0 +1,106 @@
+/**
+ * What an objective needs to know before a pass: what the frozen reference and the network as it is give for a batch, and
+ * what the host makes of that. Each is a session of its own over the same mapped weights.
+ */
+import { graph } from '../graph/index.js';
+import { type Model, openSession } from '../model/index.js';
+import { type Declaration, type Params, rootScope } from '../nn/index.js';
+import type { RunOptions, Session } from '../runtime/engine.js';
+import { type HostArrays, type InputType, inputTensors, type Objective, type Tensors } from '../system/index.js';
+import { scalar } from '../tensor/index.js';
+
+type InputTypes = Readonly<Record<string, InputType>>;
+
+interface Asked {
+  readonly objective: Objective;
+  /** What a batch holds. */
+  readonly types: InputTypes;
+  /** The scopes of the reference and of the network as it learns. */
+  readonly reference: (p: Params) => Params;
+  readonly current: (p: Params) => Params;
+}
+
+/** A graph that runs before the pass. */
+interface Preliminary {
+  readonly outputs: Tensors;
+  readonly declarations: ReadonlyMap<string, Declaration>;
+  /** Whether the parameters that learn have their newest values. */
+  readonly learns: boolean;
+}
+
+export interface ForeknowledgePlan {
+  readonly preliminaries: readonly Preliminary[];
+  /** The fields that are added to a batch. */
+  readonly types: InputTypes;
+}
+
+type PlannedModel = Pick<Model, 'network'>;
+
+/** Traces what an objective asks for. */
+export function planForeknowledge({ network }: PlannedModel, asked: Asked): ForeknowledgePlan {
+  const { objective, types } = asked;
+  const trace = (build: Objective['reference'], adapt: Asked['current'], learns: boolean): Preliminary[] => {
+    if (!build) return [];
+    const { p, declarations } = rootScope();
+    return [{ outputs: build(network, adapt(p), inputTensors(types)), declarations, learns }];
+  };
+  const preliminaries = [
+    ...trace(objective.reference, asked.reference, false),
+    ...trace(objective.current, asked.current, true),
+  ];
+  const found = preliminaries.flatMap(({ outputs }) => Object.entries(outputs));
+  const outputTypes = found.map(([name, { dtype, shape }]): [string, InputType] => [name, { dtype, shape }]);
+  return { preliminaries, types: { ...Object.fromEntries(outputTypes), ...objective.host?.fields } };
+}
+
+export interface Foreknowledge {
+  /** The micro-batches of a step with all that is known of them. */
+  of(batches: readonly HostArrays[], values: HostArrays, signal?: AbortSignal): Promise<readonly HostArrays[]>;
+  close(): Promise<void>;
+}
+
+/** Opens the sessions of a plan; `fed` are the parameters that learn. */
+export async function openForeknowledge(
+  model: Model,
+  { host }: Objective,
+  { preliminaries }: ForeknowledgePlan,
+  fed: ReadonlySet<string>,
+): Promise<Foreknowledge> {
+  const sessions: Session[] = [];
+  const close = async (): Promise<void> => {
+    for (const session of sessions) await session.close();
+  };
+  try {
+    for (const { outputs, declarations, learns } of preliminaries) {
+      sessions.push(await openSession(model, graph('before', outputs), declarations, learns ? { fed } : {}));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    async of(batches, values, signal) {
+      const known: HostArrays[] = [];
+      for (const batch of batches) {
+        const found = { ...batch };
+        for (const session of sessions) Object.assign(found, await ask(session, batch, values, signal));
+        known.push({ ...found, ...host?.match?.(found) });
+      }
+      const sums = tallied(known.map((batch) => host?.tally?.(batch) ?? {}));
+      return known.map((batch) => ({ ...batch, ...sums }));
+    },
+    close,
+  };
+}
+
+async function ask(session: Session, batch: HostArrays, values: HostArrays, signal: RunOptions['signal']) {
+  const feeds = Object.fromEntries(session.inputs.map((name) => [name, batch[name] ?? values[name]])) as HostArrays;
+  return session.run(feeds, signal ? { signal } : {});
+}
+
+/** The sums over the micro-batches of a step, as scalars. */
+function tallied(numbers: readonly Readonly<Record<string, number>>[]): HostArrays {
+  const sums: Record<string, number> = {};
+  for (const own of numbers) for (const [name, number] of Object.entries(own)) sums[name] = (sums[name] ?? 0) + number;
+  return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, scalar('f32', sum)]));
+}
