@@ -84,9 +84,9 @@ export async function openForeknowledge(
       for (const batch of batches) {
         const found = { ...batch };
         for (const session of sessions) Object.assign(found, await ask(session, batch, values, signal));
-        known.push({ ...found, ...host?.match?.(found) });
+        known.push({ ...found, ...host?.match?.(found, model.network) });
       }
-      const sums = tallied(known.map((batch) => host?.tally?.(batch) ?? {}));
+      const sums = tallied(known.map((batch) => host?.tally?.(batch, model.network) ?? {}));
       return known.map((batch) => ({ ...batch, ...sums }));
     },
     close,

@@ -25,8 +25,8 @@ export interface BatchSource {
   readonly about?: Readonly<Record<string, unknown>>;
   /** Whether batches are made by what was learnt so far, so that none can be made ahead. */
   readonly onPolicy?: boolean;
-  /** The micro-batches of a step, counted from 0. `values` are the trained parameters before that step. */
-  take(step: number, values: HostArrays): Promise<readonly HostArrays[]>;
+  /** The micro-batches of a step, counted from 0. `values` are what was learnt before it. */
+  take(step: number, values?: HostArrays): Promise<readonly HostArrays[]>;
   /** Frees what making batches took. */
   close?(): Promise<void>;
 }

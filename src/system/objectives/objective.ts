@@ -46,9 +46,9 @@ export interface HostWork {
   /** Types of the fields that it adds. */
   readonly fields: Readonly<Record<string, InputType>>;
   /** Fields of a micro-batch. */
-  match?(batch: HostArrays): HostArrays;
+  match?(batch: HostArrays, network: Network): HostArrays;
   /** Numbers of a micro-batch that are summed over those of the step: scalar fields. */
-  tally?(batch: HostArrays): Readonly<Record<string, number>>;
+  tally?(batch: HostArrays, network: Network): Readonly<Record<string, number>>;
 }
 
 /** The mean of values [N]. */

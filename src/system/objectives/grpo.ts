@@ -1,0 +1,124 @@
+/**
+ * Group-relative policy optimisation: several answers to one prompt are rewarded, and those better than their group become
+ * likelier.
+ *
+ * Shao et al., "DeepSeekMath", 2024, section 4, https://arxiv.org/abs/2402.03300
+ *
+ * B answers, T tokens
+ */
+import {
+  add,
+  and,
+  cast,
+  clip,
+  detach,
+  div,
+  exp,
+  greater,
+  less,
+  minimum,
+  mul,
+  neg,
+  or,
+  sub,
+  sum,
+  type Tensor,
+  unsqueeze,
+} from '../../graph/index.js';
+import type { Params } from '../../nn/index.js';
+import type { InputType, Network, Tensors } from '../network.js';
+import { type Mean, meanOf, type Objective } from './objective.js';
+import { logProbabilities, scored, targetsAt } from './words.js';
+
+export interface GrpoSettings {
+  /** How tokens [B, T] become one loss; default dapo. */
+  readonly loss?: GrpoLossName;
+  /** Weight of the divergence from the frozen reference; default 0: there is none. */
+  readonly beta?: number;
+  /** How far an update may make a token less likely or likelier, as a part; default 0.2, and the same. */
+  readonly epsilon?: number;
+  readonly epsilonHigh?: number;
+  /** Tokens that an answer may have; of dr-grpo, which divides by it. */
+  readonly maxTokens?: number;
+  /** At which answers were drawn; default 1. */
+  readonly temperature?: number;
+}
+
+/** Losses of tokens [B, T], of which `given` [B, T] are 1, as one mean. */
+const reductions = {
+  /** The mean over each answer's tokens, then over answers: Shao et al., equation 3. */
+  grpo: (losses, given) => meanOf(div(sum(mul(losses, given), [1]), sum(given, [1]))),
+  /** The mean over all tokens of the step: Yu et al., "DAPO", 2025, equation 8. */
+  dapo: (losses, given) => ({ total: sum(mul(losses, given)), targets: sum(given) }),
+  /** The same, as TRL calls it where it is taken over the tokens of a micro-batch; here the step's count in both. */
+  bnpo: (losses, given) => ({ total: sum(mul(losses, given)), targets: sum(given) }),
+  /** The sum over answers of one fixed length: Liu et al., "Understanding R1-Zero-Like Training", 2025. */
+  'dr-grpo': (losses, given, maxTokens) => {
+    const { targets } = meanOf(sum(given, [1]));
+    return { total: sum(mul(losses, given)), targets: mul(targets, maxTokens) };
+  },
+} as const satisfies Readonly<Record<string, (losses: Tensor, given: Tensor, maxTokens: number) => Mean>>;
+
+export type GrpoLossName = keyof typeof reductions;
+
+/** What each answer is worth beside the others to its prompt. */
+const inputs: Readonly<Record<string, InputType>> = { advantages: { dtype: 'f32', shape: ['B'] } };
+
+/**
+ * The policy's answers are drawn by the newest values, so that the likelihood ratio of the first update is 1 and only its
+ * gradient counts. A batch that comes with `old_logps` [B, T] has answers of an earlier policy: `grpo` with `reuse` has it.
+ */
+export function grpo(settings: GrpoSettings & { readonly reuse?: boolean } = {}): Objective {
+  const { loss = 'dapo', beta = 0, epsilon = 0.2, epsilonHigh = epsilon, maxTokens = 256, reuse = false } = settings;
+  const { temperature = 1 } = settings;
+  const logpsOf = (network: Network, p: Params, batch: Tensors): Tensor => {
+    const [logits, labels] = scored(network, p, batch, 'GRPO');
+    return logProbabilities(network, temperature === 1 ? logits : div(logits, temperature), labels);
+  };
+  return {
+    name: 'grpo',
+    settings: { loss, beta, epsilon, epsilonHigh, temperature, ...(loss === 'dr-grpo' ? { maxTokens } : {}) },
+    inputs: { ...inputs, ...(reuse ? { old_logps: { dtype: 'f32', shape: ['B', 'T'] } } : {}) },
+    ...(beta === 0 ? {} : { reference: (network, p, batch) => ({ reference_logps: logpsOf(network, p, batch) }) }),
+    loss(network, p, batch) {
+      const logps = logpsOf(network, p, batch);
+      const given = targetsAt(network, batch.labels as Tensor);
+      const ratio = exp(sub(logps, reuse ? (batch.old_logps as Tensor) : detach(logps)));
+      const advantage = unsqueeze(batch.advantages as Tensor, 1);
+      const clipped = clip(ratio, 1 - epsilon, 1 + epsilonHigh);
+      const gains = minimum(mul(ratio, advantage), mul(clipped, advantage));
+      const reference = beta === 0 ? undefined : sub(batch.reference_logps as Tensor, logps);
+      const divergence = reference && sub(sub(exp(reference), reference), 1);
+      const losses = divergence ? add(neg(gains), mul(divergence, beta)) : neg(gains);
+      const own = reductions[loss](losses, given, maxTokens);
+      const outside = or(
+        and(less(ratio, 1 - epsilon), less(advantage, 0)),
+        and(greater(ratio, 1 + epsilonHigh), greater(advantage, 0)),
+      );
+      const perToken = (values: Tensor): Mean => ({ total: sum(mul(values, given)), targets: sum(given) });
+      return {
+        ...own,
+        metrics: {
+          'completions/length': meanOf(sum(given, [1])),
+          clip_ratio: perToken(cast(outside, 'f32')),
+          ...(divergence ? { kl: perToken(divergence) } : {}),
+        },
+      };
+    },
+  };
+}
+
+/**
+ * Rewards of answers, group after group of `size` -> what each is worth in its group: the distance from the group's mean, in
+ * standard deviations unless `scaled` is false, as Liu et al. have it.
+ */
+export function advantagesOf(rewards: readonly number[], size: number, { scaled = true } = {}): number[] {
+  return rewards.map((reward, i) => {
+    const from = i - (i % size);
+    const group = rewards.slice(from, from + size);
+    const mean = group.reduce((sum, x) => sum + x, 0) / size;
+    if (!scaled) return reward - mean;
+    const deviation = Math.sqrt(group.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (size - 1));
+    return (reward - mean) / (deviation + 1e-4);
+  });
+}
