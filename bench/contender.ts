@@ -1,9 +1,15 @@
 /** The process of a contender: reads a task from each line, and answers it with a line. */
 
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import type { Settings } from './harness/benchmark.js';
 import { resident } from './harness/resident.js';
-import { answerMark, type Request } from './harness/tasks.js';
+import { answerMark, type Request, type Tasks } from './harness/tasks.js';
+
+export interface Talk {
+  readonly beginning: readonly number[];
+  readonly questions: readonly (readonly number[])[];
+}
 
 /** What a program can do; each is loaded only where it takes part. */
 export interface Program {
@@ -12,6 +18,8 @@ export interface Program {
    * there.
    */
   answer?(prompts: readonly (readonly number[])[], count: number, onToken: () => void): Promise<void>;
+  /** Answers questions behind the same beginning, one after the other; what was read is not read again. */
+  talk?(talk: Talk, count: number, onToken: (question: number) => void): Promise<void>;
   /** Decodes a picture file and makes it ready for a vision tower of 336 pixels. */
   process?(bytes: Uint8Array): Promise<unknown>;
 }
@@ -45,6 +53,8 @@ async function perform(request: Request): Promise<object> {
     }
     case 'answer':
       return answer(request);
+    case 'talk':
+      return talk(request);
     case 'process': {
       const { readFileSync } = await import('node:fs');
       const bytes = files.get(request.file) ?? readFileSync(request.file);
@@ -58,6 +68,24 @@ async function perform(request: Request): Promise<object> {
     case 'memory':
       return resident();
   }
+}
+
+async function talk({ beginning, question, count }: Tasks['talk']['asked']) {
+  const questions = [1, 2].map((row) => arbitraryIds(question, row));
+  const times = questions.map(() => [] as number[]);
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const started = performance.now();
+  await program.talk?.({ beginning: arbitraryIds(beginning, 0), questions }, count, (asked) => {
+    times[asked]?.push(performance.now());
+  });
+  delay.disable();
+  const [first, second] = times as [number[], number[]];
+  return {
+    first: (first[0] as number) - started,
+    second: (second[0] as number) - (first.at(-1) as number),
+    pause: delay.max / 1e6,
+  };
 }
 
 async function answer({ prompts, count }: { readonly prompts: readonly number[]; readonly count: number }) {

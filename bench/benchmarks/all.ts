@@ -4,6 +4,7 @@ import { loading } from './load.js';
 import { memory } from './memory.js';
 import { prefill } from './prefill.js';
 import { preprocess } from './preprocess.js';
+import { talk } from './talk.js';
 
 /** In the order in which they run and are reported. */
-export const benchmarks: readonly Benchmark[] = [decode, prefill, loading, preprocess, memory];
+export const benchmarks: readonly Benchmark[] = [decode, prefill, talk, loading, preprocess, memory];

@@ -37,6 +37,8 @@ export interface Benchmark {
   readonly measures: readonly Measure[];
   /** Contenders whose ratio is of interest: ours, theirs. */
   readonly pairs: readonly (readonly [ours: string, theirs: string])[];
+  /** Whether processes may have real-time priority; default true. */
+  readonly realtime?: boolean;
   /** One turn: the values of some measures. A process serves one turn only, or those of all rounds. */
   readonly turn:
     | { readonly kind: 'kept'; take(child: Child): Promise<Record<string, number>> }

@@ -42,7 +42,7 @@ export function runAsMarkdown(run: Run, how: { readonly date: string; readonly c
 }
 
 function measuresTable({ measures }: Run['benchmark'], results: Results): string {
-  const heads = measures.map(({ name, unit }) => `${name}, ${unit}`);
+  const heads = measures.map(({ name, unit }) => (unit ? `${name}, ${unit}` : name));
   const rows = Object.entries(results).map(([name, values]) => [
     name,
     ...measures.map(({ name: measure, better }) => cell(values[measure], better)),

@@ -28,7 +28,8 @@ function obstacleOf({ needs, settings }: Contender): string | undefined {
 
 /** Runs a benchmark. A contender that fails is left out from then on, with what it had so far. */
 export async function runBenchmark(benchmark: Benchmark, options: RoundsOptions): Promise<Run> {
-  const { machine, rounds, onNotice } = options;
+  const { rounds, onNotice } = options;
+  const machine = { ...options.machine, realtime: options.machine.realtime && benchmark.realtime !== false };
   const leftOut: Record<string, string> = {};
   for (const contender of benchmark.contenders) {
     const obstacle = obstacleOf(contender);

@@ -15,6 +15,14 @@ export interface Tasks {
     asked: { readonly prompts: readonly number[]; readonly count: number };
     answer: { readonly first: number; readonly last: number };
   };
+  /**
+   * Answers two questions of so many tokens behind the same beginning, the second after the first. Milliseconds until the
+   * first token of each, and the longest time that the event loop was held up meanwhile.
+   */
+  talk: {
+    asked: { readonly beginning: number; readonly question: number; readonly count: number };
+    answer: { readonly first: number; readonly second: number; readonly pause: number };
+  };
   /** Processes a picture file again and again, so many at a time. Milliseconds of all. */
   process: {
     asked: { readonly file: string; readonly together: number; readonly times: number };

@@ -47,6 +47,9 @@ export interface NewTokens {
   readonly every?: boolean;
 }
 
+/** From this many new tokens on, reading them takes much more memory than the steps that follow. */
+const fewestToTrim = 64;
+
 export class LanguageSession {
   /** Arrays of the steps of single tokens, which are the same ones from step to step. */
   readonly #singles = new WeakMap<Cache, Single>();
@@ -156,6 +159,7 @@ export class LanguageSession {
     const { length = longest } = whole;
     if (every) return this.#run(cache, { ids, features, length, signal, every });
     const rest = new Pending(ids, features, this.model.network.image?.token);
+    const trim = rest.longest > fewestToTrim;
     if (this.#isByRow(cache, rest)) return this.#stepRows(cache, rest, { length, signal });
     while (this.prompts && ids.length === 1 && promptShare(rest.longest) > 0) {
       const taken = rest.take(0, promptShare(rest.longest));
@@ -165,7 +169,7 @@ export class LanguageSession {
     const divides = ids.every((row, b) => row.length > 1 || (cache.lengths[b] as number) > 0);
     while (divides && rest.longest > mostTokens)
       await this.#run(cache, { ...rest.takeMost(mostTokens), length, signal });
-    return this.#run(cache, { ...rest.takeAll(), length, signal });
+    return this.#run(cache, { ...rest.takeAll(), length, signal, trim });
   }
 
   async close(): Promise<void> {
@@ -223,7 +227,7 @@ export class LanguageSession {
 
   async #run(
     cache: Cache,
-    { ids, features, signal, length, every = false }: NewTokens & Pick<Ends, 'length'>,
+    { ids, features, signal, length, every = false, trim = false }: NewTokens & Pick<Ends, 'length'> & Trim,
   ): Promise<HostArray> {
     const stop = signal ? { signal } : {};
     const totals = totalsOf(cache, ids);
@@ -252,7 +256,7 @@ export class LanguageSession {
       ...cache.arrays,
       ...cache.memory,
     };
-    const options: RunOptions = { ...(this.inPlace ? { into: this.#into(cache) } : {}), ...stop };
+    const options: RunOptions = { ...(this.inPlace ? { into: this.#into(cache) } : {}), ...stop, trim };
     const results = await this.session.run(feeds, options);
     if (!this.inPlace) {
       cache.arrays = Object.fromEntries(this.#pairs().map(([past, present]) => [past, results[present] as HostArray]));
@@ -308,6 +312,8 @@ async function openReading(model: Model<System>, beside: Session): Promise<Readi
     throw error;
   }
 }
+
+type Trim = Pick<RunOptions, 'trim'>;
 
 /** Tokens of each row with the new ones, and of the longest row of all that are read together. */
 interface Ends {

@@ -77,7 +77,7 @@ export class PromptSession {
       }
     }
     cache.lengths = [before + ids.length];
-    if (ids.length === mostTokens) this.#spare = fresh;
+    this.#spare = ids.length === mostTokens ? fresh : undefined;
   }
 
   close(): Promise<void> {

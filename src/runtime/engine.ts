@@ -23,6 +23,8 @@ export interface RunOptions {
   /** The outputs wanted; default all. */
   readonly fetch?: readonly string[];
   readonly signal?: AbortSignal;
+  /** Whether what was freed goes back to the system afterwards: for runs that need far more memory than those to come. */
+  readonly trim?: boolean;
 }
 
 export interface Session {

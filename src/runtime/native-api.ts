@@ -90,7 +90,7 @@ export interface OrtApi {
   callAsync(name: FunctionName, ...args: Argument[]): Promise<void>;
   /** Calls a function whose last argument is where it writes what it makes: a pointer, or a number as wide as one. */
   make(name: FunctionName, ...args: Argument[]): Pointer;
-  /** Gives memory that was freed back to the system. */
+  /** Gives memory that was freed back to the system, on another thread. */
   trimMemory(): void;
 }
 
@@ -192,8 +192,8 @@ function bind(handle: ReturnType<typeof koffi.load>, path: string, threads: numb
 function memoryTrimmer(): () => void {
   if (process.platform !== 'linux') return () => {};
   try {
-    const trim = koffi.load('libc.so.6').func('malloc_trim', 'int', ['size_t']) as (kept: number) => number;
-    return () => void trim(0);
+    const trim = koffi.load('libc.so.6').func('malloc_trim', 'int', ['size_t']) as unknown as NativeFunction;
+    return () => trim.async(0, () => {});
   } catch {
     return () => {}; // another C library
   }

@@ -63,6 +63,8 @@ async function makeSession(api: OrtApi, made: Made, options: SessionOptions): Pr
     );
     creations.set(creating, [made, result]);
     await creating.finally(() => creations.delete(creating));
+    // Laying weights out anew takes as much again as they have, which the C library would keep.
+    api.trimMemory();
     if (model.initializers.some(isGivenAway)) givenAway.register(model, api);
     return result[0] as Pointer;
   } catch (cause) {
@@ -188,6 +190,7 @@ class NativeSession implements Session {
     } finally {
       values.runs--;
       if (values !== this.#last) this.#release(values);
+      if (options.trim) this.api.trimMemory();
     }
   }
 
