@@ -76,6 +76,7 @@ export const v128 = {
   /** Four bytes at an address, four times over. */
   load32Splat: (address: Code, offset = 0): Code => [address, vector(0x09), memoryAt(offset)],
   store: (address: Code, value: Code, offset = 0): Code => [address, value, vector(0x0b), memoryAt(offset)],
+  and: binary(vector(0x4e)),
 };
 
 export const u8x16 = {
@@ -106,11 +107,15 @@ export const i32x4 = {
 
 export const f32x4 = {
   splat: unary(vector(0x13)),
+  /** All bits set where the first is less, else none. */
+  less: binary(vector(0x43)),
+  abs: unary(vector(0xe0)),
   sqrt: unary(vector(0xe3)),
   add: binary(vector(0xe4)),
   sub: binary(vector(0xe5)),
   mul: binary(vector(0xe6)),
   div: binary(vector(0xe7)),
+  max: binary(vector(0xe9)),
 };
 
 export const f64x2 = {

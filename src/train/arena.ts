@@ -1,6 +1,6 @@
 /**
- * The flat memory of a training run: values, gradients and moments of every trained parameter as regions of one
- * WebAssembly memory, so that the optimiser's kernel updates in place what the engine reads, without a copy.
+ * The flat memory of a training run: values, gradients and the optimiser's state of every trained parameter as regions of
+ * one WebAssembly memory, so that the optimiser's kernels update in place what the engine reads, without a copy.
  */
 import { type HostArray, QuintetError, sizeOf } from '../tensor/index.js';
 import { type Kernels, kernelsOver } from './kernels.js';
@@ -8,43 +8,28 @@ import { type Kernels, kernelsOver } from './kernels.js';
 export interface TrainedTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** Whether weight decay applies to it. */
-  readonly decay: boolean;
-  /** What the learning rate is multiplied by for it; default 1. */
-  readonly rate?: number;
 }
 
-/** One f32 number for each parameter, in the order and with the padding that all regions share. Padding stays zero. */
+/** f32 numbers of some parameters, one after another, each at a multiple of 64 bytes. Padding stays zero. */
 export interface Region {
-  /** Where the region begins in the memory, in bytes. */
-  readonly address: number;
   readonly data: Float32Array<ArrayBuffer>;
   /** The region's part for each tensor, in place. */
   readonly tensors: Readonly<Record<string, HostArray>>;
-}
-
-/** A stretch of every region that is updated with one decay and one rate. */
-export interface Group {
-  readonly decay: boolean;
-  readonly rate: number;
-  /** From the beginning of a region, in bytes. */
-  readonly offset: number;
-  readonly bytes: number;
 }
 
 export interface Arena {
   readonly values: Region;
   /** What the optimiser consumes: the sum over the micro-batches of a step. */
   readonly gradients: Region;
-  /** Running mean of the gradients. */
-  readonly first: Region;
-  /** Running mean of their squares. */
-  readonly second: Region;
+  /** What the optimiser remembers, by its own names. */
+  readonly state: Readonly<Record<string, Region>>;
   /** Where the gradients of a further micro-batch are written before they are added; only with `accumulation`. */
   readonly incoming?: Region;
-  readonly groups: readonly Group[];
+  /** Values that follow the others; only with `average`. */
+  readonly average?: Region;
   /** The number of parameters, without padding. */
   readonly size: number;
+  readonly memory: WebAssembly.Memory;
   readonly kernels: Kernels;
 }
 
@@ -54,89 +39,89 @@ const pageBytes = 2 ** 16;
 /** 4 GiB: a WebAssembly memory with 32-bit addresses ends there. */
 const largestMemory = 2 ** 32;
 
+/** The bytes of a tensor with its padding. */
+export const paddedBytes = (shape: readonly number[]): number => Math.ceil((4 * sizeOf(shape)) / alignment) * alignment;
+
 export interface ArenaOptions {
   /** Adds the region `incoming`, which gradient accumulation needs; default false. */
   readonly accumulation?: boolean;
+  /** Adds the region `average`; default false. */
+  readonly average?: boolean;
+  /** The state that the optimiser keeps for a tensor: the shape of each array, by the name of its region; default none. */
+  readonly state?: (tensor: TrainedTensor) => Readonly<Record<string, readonly number[]>>;
 }
 
-/** An arena of zeros for the given tensors. Memory: 16 bytes a parameter, 20 with accumulation. */
-export function createArena(tensors: readonly TrainedTensor[], { accumulation = false }: ArenaOptions = {}): Arena {
-  const { placed, groups, bytes } = place(tensors);
-  const names = ['values', 'gradients', 'first', 'second', ...(accumulation ? ['incoming'] : [])];
-  const memory = allocate(bytes * names.length);
-  const region = (name: string): Region => {
-    const address = names.indexOf(name) * bytes;
-    const part = ({ tensor, offset }: Placed): [string, HostArray] => {
-      const data = new Float32Array(memory.buffer, address + offset, sizeOf(tensor.shape));
-      return [tensor.name, { dtype: 'f32', shape: tensor.shape, data }];
-    };
-    return {
-      address,
-      data: new Float32Array(memory.buffer, address, bytes / 4),
-      tensors: Object.fromEntries(placed.map(part)),
-    };
-  };
+/** An arena of zeros for the given tensors. */
+export function createArena(tensors: readonly TrainedTensor[], options: ArenaOptions = {}): Arena {
+  const { accumulation = false, average = false, state = () => ({}) } = options;
+  requireDistinct(tensors);
+  const own = ['values', 'gradients', ...(accumulation ? ['incoming'] : []), ...(average ? ['average'] : [])];
+  const plans = new Map<string, TrainedTensor[]>(own.map((name) => [name, [...tensors]]));
+  for (const tensor of tensors) {
+    for (const [region, shape] of Object.entries<readonly number[]>(state(tensor))) {
+      const plan = plans.get(stateName(region)) ?? [];
+      plan.push({ name: tensor.name, shape });
+      plans.set(stateName(region), plan);
+    }
+  }
+  const bytes = (plan: readonly TrainedTensor[]) => plan.reduce((sum, { shape }) => sum + paddedBytes(shape), 0);
+  const memory = allocate([...plans.values()].reduce((sum, plan) => sum + bytes(plan), 0));
+  let address = 0;
+  const regions = new Map<string, Region>();
+  for (const [name, plan] of plans) {
+    regions.set(name, regionOf(memory, plan, address));
+    address += bytes(plan);
+  }
+  const region = (name: string) => regions.get(name) as Region;
+  const names = [...regions.keys()].filter((name) => !own.includes(name));
   return {
     values: region('values'),
     gradients: region('gradients'),
-    first: region('first'),
-    second: region('second'),
+    state: Object.fromEntries(names.map((name) => [name.slice(stateName('').length), region(name)])),
     ...(accumulation && { incoming: region('incoming') }),
-    groups,
+    ...(average && { average: region('average') }),
     size: tensors.reduce((size, { shape }) => size + sizeOf(shape), 0),
+    memory,
     kernels: kernelsOver(memory),
   };
 }
 
-interface Placed {
-  readonly tensor: TrainedTensor;
-  readonly offset: number;
-}
+/** Regions of state do not meet the arena's own. */
+const stateName = (region: string): string => `state ${region}`;
 
-/** Tensors of one group side by side, each at an aligned offset; within a group in the given order. */
-function place(tensors: readonly TrainedTensor[]) {
-  const placed: Placed[] = [];
-  const groups: Group[] = [];
-  let end = 0;
-  for (const members of grouped(tensors)) {
-    const offset = end;
-    for (const tensor of members) {
-      placed.push({ tensor, offset: end });
-      end += Math.ceil((4 * sizeOf(tensor.shape)) / alignment) * alignment;
-    }
-    const { decay, rate = 1 } = members[0] as TrainedTensor;
-    groups.push({ decay, rate, offset, bytes: end - offset });
+function regionOf(memory: WebAssembly.Memory, plan: readonly TrainedTensor[], address: number): Region {
+  let offset = address;
+  const tensors: Record<string, HostArray> = {};
+  for (const { name, shape } of plan) {
+    tensors[name] = { dtype: 'f32', shape, data: new Float32Array(memory.buffer, offset, sizeOf(shape)) };
+    offset += paddedBytes(shape);
   }
-  return { placed, groups, bytes: end };
+  return { data: new Float32Array(memory.buffer as ArrayBuffer, address, (offset - address) / 4), tensors };
 }
 
-function grouped(tensors: readonly TrainedTensor[]): Iterable<readonly TrainedTensor[]> {
-  const groups = new Map<string, TrainedTensor[]>();
+function requireDistinct(tensors: readonly TrainedTensor[]): void {
   const names = new Set<string>();
-  for (const tensor of tensors) {
-    if (names.has(tensor.name)) throw new QuintetError('name', 'is trained twice in one arena', { at: tensor.name });
-    names.add(tensor.name);
-    const key = `${tensor.decay} ${tensor.rate ?? 1}`;
-    const group = groups.get(key);
-    if (group) group.push(tensor);
-    else groups.set(key, [tensor]);
+  for (const { name } of tensors) {
+    if (names.has(name)) throw new QuintetError('name', 'is trained twice in one arena', { at: name });
+    names.add(name);
   }
-  return groups.values();
 }
 
 function allocate(bytes: number): WebAssembly.Memory {
   const gigabytes = (bytes / 2 ** 30).toFixed(1);
   if (bytes > largestMemory) {
-    throw new QuintetError('limit', `values, gradients and moments take ${gigabytes} GiB; an arena holds at most 4`, {
-      hint: 'Train fewer parameters: freeze parts of the model, or use LoRA',
-    });
+    throw new QuintetError(
+      'limit',
+      `values, gradients and the optimiser's state take ${gigabytes} GiB, at most 4 fit`,
+      {
+        hint: 'Train fewer parameters: freeze parts of the model, or use LoRA; or an optimiser that keeps less, such as adafactor',
+      },
+    );
   }
   const pages = Math.ceil(bytes / pageBytes);
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages });
   } catch (cause) {
-    throw new QuintetError('limit', `${gigabytes} GiB for values, gradients and moments cannot be allocated`, {
-      cause,
-    });
+    throw new QuintetError('limit', `${gigabytes} GiB for values, gradients and state cannot be allocated`, { cause });
   }
 }

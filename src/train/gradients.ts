@@ -5,7 +5,7 @@ import type { Arena } from './arena.js';
 
 /** The Euclidean norm over all gradients, computed in f64; not finite exactly where one of them is not. */
 export function gradientNorm({ gradients, kernels }: Arena): number {
-  return Math.sqrt(kernels.sumOfSquares(gradients.address, gradients.data.byteLength));
+  return Math.sqrt(kernels.sumOfSquares(gradients.data));
 }
 
 /** What gradients of this norm are multiplied by so that it is at most `largest` (PyTorch's clip_grad_norm_). */
@@ -16,5 +16,5 @@ export function clipScale(norm: number, largest: number): number {
 /** Adds the gradients of a further micro-batch, written to `incoming`, to those of the step. */
 export function accumulateGradients({ gradients, incoming, kernels }: Arena): void {
   if (!incoming) throw new QuintetError('config', 'the arena was made without accumulation');
-  kernels.accumulate(gradients.address, incoming.address, gradients.data.byteLength);
+  kernels.accumulate(gradients.data, incoming.data);
 }

@@ -1,91 +1,103 @@
 /**
- * The arithmetic of a training step that runs over whole regions of an arena: WebAssembly SIMD, in place.
+ * Arithmetic over regions of an arena: WebAssembly SIMD, in place.
  *
  * A loop of plain JavaScript takes 11 to 15 ns a parameter for AdamW, elementwise graph ops about 10; this takes under 2.
  * Every address and byte length is a multiple of 64.
  */
-import { f32x4, f64, f64x2, i32, v128, wasmFunction, wasmModule, whileLoop } from '../tensor/wasm.js';
-
-/** The numbers of one AdamW step, in the form in which the loop uses them. */
-export interface AdamWConstants {
-  /** What the gradients are multiplied by first. */
-  readonly gradientScale: number;
-  /** What the values are multiplied by first: 1 - lr * decay. */
-  readonly shrink: number;
-  readonly oneMinusBeta1: number;
-  readonly beta2: number;
-  readonly oneMinusBeta2: number;
-  /** 1 / sqrt(1 - beta2^t) */
-  readonly rootCorrection: number;
-  readonly eps: number;
-  /** lr / (1 - beta1^t) */
-  readonly stepSize: number;
-}
-
-/** The same stretch of four regions of f32 numbers, as addresses. */
-export interface Stretch {
-  readonly values: number;
-  readonly gradients: number;
-  readonly first: number;
-  readonly second: number;
-  readonly bytes: number;
-}
-
-export interface Kernels {
-  /** One AdamW step: `values`, `first` and `second` change in place. */
-  adamw(stretch: Stretch, constants: AdamWConstants): void;
-  /** The sum of the squares of f32 numbers, in f64. */
-  sumOfSquares(address: number, bytes: number): number;
-  /** target += source, in f32. */
-  accumulate(target: number, source: number, bytes: number): void;
-}
+import {
+  type Code,
+  f32x4,
+  f64,
+  f64x2,
+  i32,
+  type Variable,
+  v128,
+  type WasmFunction,
+  wasmFunction,
+  wasmModule,
+  whileLoop,
+} from '../tensor/wasm.js';
 
 /** Four f32 numbers. */
 const vectorBytes = 16;
 
-const adamw = wasmFunction(
-  {
-    values: 'i32',
-    gradients: 'i32',
-    first: 'i32',
-    second: 'i32',
-    bytes: 'i32',
-    gradientScale: 'f32',
-    shrink: 'f32',
-    oneMinusBeta1: 'f32',
-    beta2: 'f32',
-    oneMinusBeta2: 'f32',
-    rootCorrection: 'f32',
-    eps: 'f32',
-    stepSize: 'f32',
-  },
-  { offset: 'i32', g: 'v128', m: 'v128', v: 'v128', denominator: 'v128' },
-  (x) => {
-    const at = (region: typeof x.values) => i32.add(region.get, x.offset.get);
-    // first.lerp(g, 1 - beta1), second = beta2 * second + (1 - beta2) * g * g, in PyTorch's order of operations
-    const update = [
-      x.g.set(f32x4.mul(v128.load(at(x.gradients)), f32x4.splat(x.gradientScale.get))),
-      x.m.set(v128.load(at(x.first))),
-      x.m.set(f32x4.add(x.m.get, f32x4.mul(f32x4.sub(x.g.get, x.m.get), f32x4.splat(x.oneMinusBeta1.get)))),
-      x.v.set(f32x4.mul(v128.load(at(x.second)), f32x4.splat(x.beta2.get))),
-      x.v.set(f32x4.add(x.v.get, f32x4.mul(f32x4.mul(x.g.get, x.g.get), f32x4.splat(x.oneMinusBeta2.get)))),
-      v128.store(at(x.first), x.m.get),
-      v128.store(at(x.second), x.v.get),
-      x.denominator.set(
-        f32x4.add(f32x4.mul(f32x4.sqrt(x.v.get), f32x4.splat(x.rootCorrection.get)), f32x4.splat(x.eps.get)),
-      ),
-      v128.store(
-        at(x.values),
-        f32x4.sub(
-          f32x4.mul(v128.load(at(x.values)), f32x4.splat(x.shrink.get)),
-          f32x4.mul(f32x4.div(x.m.get, x.denominator.get), f32x4.splat(x.stepSize.get)),
-        ),
-      ),
-      x.offset.set(i32.add(x.offset.get, i32.constant(vectorBytes))),
-    ];
-    return whileLoop(i32.lessUnsigned(x.offset.get, x.bytes.get), update);
-  },
-);
+/** The next four numbers of a region. */
+export interface Four {
+  readonly get: Code;
+  put(value: Code): Code;
+}
+
+/** What a kernel goes over and computes with. */
+export interface KernelNames<R extends string, C extends string, L extends string> {
+  readonly regions: readonly R[];
+  /** Numbers that are the same for all elements. */
+  readonly constants?: readonly C[];
+  /** Variables of one turn. */
+  readonly locals?: readonly L[];
+}
+
+/** A function over the same stretch of some regions, four numbers at a time. */
+export interface Kernel<R extends string, C extends string> {
+  readonly code: WasmFunction;
+  readonly regions: readonly R[];
+  readonly constants: readonly C[];
+}
+
+export function elementwise<R extends string, C extends string = never, L extends string = never>(
+  { regions, constants = [], locals = [] }: KernelNames<R, C, L>,
+  turn: (x: Readonly<Record<R, Four>> & Readonly<Record<C, Code>> & Readonly<Record<L, Variable>>) => readonly Code[],
+): Kernel<R, C> {
+  const typed = (names: readonly string[], type: 'i32' | 'f32' | 'v128') =>
+    Object.fromEntries(names.map((name) => [name, type]));
+  const code = wasmFunction(
+    { ...typed(regions, 'i32'), bytes: 'i32', ...typed(constants, 'f32') },
+    { offset: 'i32', ...typed(locals, 'v128') },
+    (variables) => {
+      const { offset, bytes } = variables as { readonly offset: Variable; readonly bytes: Variable };
+      const variable = (name: string): Variable => variables[name as keyof typeof variables];
+      const four = (name: R): [R, Four] => {
+        const address = i32.add(variable(name).get, offset.get);
+        return [name, { get: v128.load(address), put: (value) => v128.store(address, value) }];
+      };
+      const body = turn({
+        ...Object.fromEntries(regions.map(four)),
+        ...Object.fromEntries(constants.map((name) => [name, f32x4.splat(variable(name).get)])),
+        ...Object.fromEntries(locals.map((name) => [name, variable(name)])),
+      } as Parameters<typeof turn>[0]);
+      const advance = offset.set(i32.add(offset.get, i32.constant(vectorBytes)));
+      return whileLoop(i32.lessUnsigned(offset.get, bytes.get), [...body, advance]);
+    },
+  );
+  return { code, regions, constants };
+}
+
+/** Where each region's stretch begins. */
+type Stretches<R extends string> = Readonly<Record<R, Float32Array>>;
+
+/** A kernel over one memory: the stretches begin where the arrays do, and reach to the end of their padding. */
+export type Run<R extends string, C extends string> = (
+  stretches: Stretches<R>,
+  bytes: number,
+  constants: Readonly<Record<C, number>>,
+) => void;
+
+type Exported = Readonly<Record<string, (...numbers: number[]) => number>>;
+
+function instantiate(memory: WebAssembly.Memory, functions: Readonly<Record<string, WasmFunction>>): Exported {
+  const module = new WebAssembly.Module(wasmModule(functions));
+  return new WebAssembly.Instance(module, { host: { memory } }).exports as Exported;
+}
+
+export function kernelOver<R extends string, C extends string>(
+  memory: WebAssembly.Memory,
+  { code, regions, constants }: Kernel<R, C>,
+): Run<R, C> {
+  const { kernel } = instantiate(memory, { kernel: code });
+  return (stretches, bytes, numbers) => {
+    const addresses = regions.map((name) => stretches[name].byteOffset);
+    kernel?.(...addresses, bytes, ...constants.map((name) => numbers[name]));
+  };
+}
 
 /** Four sums run side by side, so that an addition need not wait for the one before. */
 const sumOfSquares = wasmFunction(
@@ -109,28 +121,32 @@ const sumOfSquares = wasmFunction(
   'f64',
 );
 
-const accumulate = wasmFunction({ target: 'i32', source: 'i32', bytes: 'i32' }, { offset: 'i32' }, (x) => {
-  const target = i32.add(x.target.get, x.offset.get);
-  const source = i32.add(x.source.get, x.offset.get);
-  return whileLoop(i32.lessUnsigned(x.offset.get, x.bytes.get), [
-    v128.store(target, f32x4.add(v128.load(target), v128.load(source))),
-    x.offset.set(i32.add(x.offset.get, i32.constant(vectorBytes))),
-  ]);
-});
+const accumulate = elementwise({ regions: ['target', 'source'] }, ({ target, source }) => [
+  target.put(f32x4.add(target.get, source.get)),
+]);
 
-type Exported = Record<'adamw' | 'sumOfSquares' | 'accumulate', (...numbers: number[]) => number>;
+/** target + share * (source - target): torch's lerp. */
+const approach = elementwise({ regions: ['target', 'source'], constants: ['share'] }, ({ target, source, share }) => [
+  target.put(f32x4.add(target.get, f32x4.mul(f32x4.sub(source.get, target.get), share))),
+]);
+
+/** What a step does with whole regions, besides the optimiser. */
+export interface Kernels {
+  /** The sum of the squares of f32 numbers, in f64. */
+  sumOfSquares(region: Float32Array): number;
+  /** target += source, in f32. */
+  accumulate(target: Float32Array, source: Float32Array): void;
+  /** Moves `target` by a share of its distance towards `source`. */
+  approach(target: Float32Array, source: Float32Array, share: number): void;
+}
 
 /** The kernels over one memory. */
 export function kernelsOver(memory: WebAssembly.Memory): Kernels {
-  const module = new WebAssembly.Module(wasmModule({ adamw, sumOfSquares, accumulate }));
-  const exported = new WebAssembly.Instance(module, { host: { memory } }).exports as Exported;
+  const sum = instantiate(memory, { sumOfSquares }).sumOfSquares as (...numbers: number[]) => number;
+  const [add, follow] = [kernelOver(memory, accumulate), kernelOver(memory, approach)];
   return {
-    adamw({ values, gradients, first, second, bytes }, c) {
-      const regions = [values, gradients, first, second, bytes];
-      const moments = [c.oneMinusBeta1, c.beta2, c.oneMinusBeta2, c.rootCorrection];
-      exported.adamw(...regions, c.gradientScale, c.shrink, ...moments, c.eps, c.stepSize);
-    },
-    sumOfSquares: exported.sumOfSquares,
-    accumulate: exported.accumulate,
+    sumOfSquares: ({ byteOffset, byteLength }) => sum(byteOffset, byteLength),
+    accumulate: (target, source) => add({ target, source }, target.byteLength, {}),
+    approach: (target, source, share) => follow({ target, source }, target.byteLength, { share }),
   };
 }

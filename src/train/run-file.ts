@@ -25,8 +25,10 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { LoraOptions, Stage } from '../system/index.js';
-import { type AdamW, nextToken, objectives } from '../system/index.js';
-import { type Fields, fields, nearest, QuintetError } from '../tensor/index.js';
+import { nextToken, type Optimizer, objectives } from '../system/index.js';
+import { type Fields, fields, QuintetError } from '../tensor/index.js';
+import { refuseUnknown } from './settings/fields.js';
+import { optimizerOf } from './settings/optimizer.js';
 
 export interface RunFile {
   /** A folder (absolute, where the file gives a path) or a hub name. */
@@ -46,7 +48,7 @@ export interface RunStage {
   /** Absolute path of the folder that their pictures are in. */
   readonly pictures?: string;
   readonly objective: Stage['objective'];
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly batch: number;
   readonly microBatch?: number;
   readonly length: Stage['length'];
@@ -63,7 +65,6 @@ const knownOfStage = [
   ...['name', 'train', 'data', 'pictures', 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'optimizer'],
   ...['objective', 'saveEvery'],
 ];
-const knownOfOptimizer = ['lr', 'betas', 'eps', 'decay', 'decayOn', 'warmup', 'schedule', 'minimum', 'clip'];
 
 /** Reads a run file; paths in it are relative to it. `stagesOf` gives the stages that the model's recipe has. */
 export async function readRunFile(path: string): Promise<Fields> {
@@ -177,39 +178,4 @@ function loraOf(lora: Fields): LoraOptions {
     rankStabilised: lora.flag('rankStabilised', false),
     ...(lora.has('alpha') ? { alpha: lora.number('alpha') } : {}),
   };
-}
-
-function optimizerOf(file: Fields, base: AdamW | undefined): AdamW {
-  refuseUnknown(file, knownOfOptimizer);
-  const lr = file.number('lr', base?.lr);
-  const [beta1 = 0.9, beta2 = 0.999] = file.numbers('betas', base?.betas ?? [0.9, 0.999]);
-  const warmup = file.has('warmup') ? warmupOf(file) : base?.warmup;
-  return {
-    kind: 'adamw',
-    lr,
-    betas: [beta1, beta2],
-    eps: file.number('eps', base?.eps ?? 1e-8),
-    decay: file.number('decay', base?.decay ?? 0),
-    decayOn: file.choice('decayOn', ['matrices', 'all'], base?.decayOn ?? 'matrices'),
-    schedule: file.choice('schedule', ['constant', 'linear', 'cosine'], base?.schedule ?? 'constant'),
-    minimum: file.number('minimum', base?.minimum ?? 0),
-    clip: file.number('clip', base?.clip ?? 1),
-    ...(warmup === undefined ? {} : { warmup }),
-  };
-}
-
-/** A part below 1, or a number of steps. */
-function warmupOf(file: Fields): number | { steps: number } {
-  const warmup = file.number('warmup');
-  return warmup < 1 ? warmup : { steps: file.whole('warmup') };
-}
-
-function refuseUnknown(file: Fields, names: readonly string[]): void {
-  const unknown = Object.keys(file.raw).find((name) => !names.includes(name));
-  if (unknown === undefined) return;
-  const guess = nearest(unknown, names);
-  throw new QuintetError('config', `there is no field "${unknown}"${guess ? `; did you mean "${guess}"?` : ''}`, {
-    at: file.at,
-    hint: `fields: ${names.join(', ')}`,
-  });
 }

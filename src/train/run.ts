@@ -15,7 +15,7 @@ import {
 } from '../model/index.js';
 import { lora, type System } from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
-import { checkAdamW } from './adamw.js';
+import { checkOptimizer } from './optimisers/index.js';
 import { type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { sampleBatches } from './samples.js';
 import { planStep } from './step.js';
@@ -137,7 +137,7 @@ async function requireFolder(path: string): Promise<void> {
 
 function checkStage({ network }: Model, { stage, data, adapt, train, steps }: PreparedStage): void {
   try {
-    checkAdamW(stage.optimizer, steps, 'optimizer');
+    checkOptimizer(stage.optimizer, steps, 'optimizer');
     planStep({ network, adapt }, { objective: stage.objective, train, fields: data.fields });
   } catch (error) {
     if (!(error instanceof QuintetError)) throw error;

@@ -1,17 +1,17 @@
 /**
- * The one training loop: micro-batches through a compiled step, clipping, AdamW, checkpoints, a log.
+ * The one training loop: micro-batches through a compiled step, clipping, the optimiser, checkpoints, a log.
  *
  * A step's loss is the sum over all its targets divided by their number, whatever the micro-batches. Everything that a step
  * depends on follows from its number, so that a resumed run goes on bit for bit as if it had not stopped.
  */
 import type { Model } from '../model/index.js';
-import { type AdamW, type HostArrays, type Objective, tableRows } from '../system/index.js';
+import { type HostArrays, type Objective, type Optimizer, tableRows } from '../system/index.js';
 import { fields, type HostArray, QuintetError } from '../tensor/index.js';
-import { adamwStep, checkAdamW } from './adamw.js';
-import { type Arena, createArena, type Region } from './arena.js';
-import { accumulateGradients, clipScale, gradientNorm } from './gradients.js';
+import type { Region } from './arena.js';
+import { accumulateGradients, gradientNorm } from './gradients.js';
+import { type Learner, openLearner } from './learner.js';
+import { checkOptimizer } from './optimisers/index.js';
 import { RunFolder } from './run-folder.js';
-import { learningRate } from './schedule.js';
 import { compileStep, type MicroLoss, type MicroMean, type StageStep } from './step.js';
 import { beginning, withRows } from './table-rows.js';
 
@@ -37,7 +37,7 @@ export interface TrainOptions {
   readonly train: readonly string[];
   /** The scope of the objective's frozen reference; default without any adapter. Its values are those of the weights. */
   readonly reference?: Model['adapt'];
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly steps: number;
   readonly data: BatchSource;
   /** Where checkpoints and the log go, and from where a run is resumed; default nowhere. */
@@ -84,7 +84,7 @@ export interface TrainResult {
 /** Runs a stage to its end, or on from the newest checkpoint in `folder`. */
 export async function train(model: Model, options: TrainOptions): Promise<TrainResult> {
   const { steps, data, objective, optimizer, folder } = options;
-  checkAdamW(optimizer, steps, 'optimizer');
+  checkOptimizer(optimizer, steps, 'optimizer');
   checkBatches(objective, data);
   const { reference } = options;
   const step = await compileStep(model, {
@@ -92,21 +92,21 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
     ...(reference ? { reference } : {}),
   });
   const run = folder === undefined ? undefined : await RunFolder.open(folder).catch((error) => closing(step, error));
+  let learner: Learner | undefined;
   try {
-    const arena = createArena(
-      step.trained.map(({ name, shape }) => ({ name, shape, decay: optimizer.decayOn === 'all' || shape.length >= 2 })),
-      { accumulation: data.accumulates },
-    );
+    learner = openLearner(model, step.trained, { optimizer, steps, accumulates: data.accumulates });
     const rows = tableRows(options.train);
     for (const declaration of step.trained) {
       const { data: values } = await beginning(model, declaration, rows);
-      (arena.values.tensors[declaration.name] as HostArray).data.set(values as Float32Array & BigInt64Array);
+      const own = learner.arena.values.tensors[declaration.name] as HostArray;
+      own.data.set(values as Float32Array & BigInt64Array);
     }
-    const first = run ? await resume(run, step, arena, options) : 0;
-    const done = await loop({ step, arena, run, options }, first);
-    const values = await withRows(model, rows, copied(arena.values.tensors));
+    const first = run ? await resume(run, step, learner, options) : 0;
+    const done = await loop({ step, learner, run, options }, first);
+    const values = await withRows(model, rows, copied(learner.learnt));
     return { steps: done, values, unreached: step.unreached, stopped: done < steps };
   } finally {
+    await learner?.close();
     await step.close();
     await run?.close();
   }
@@ -126,23 +126,23 @@ async function closing(step: StageStep, error: unknown): Promise<never> {
 
 interface Run {
   readonly step: StageStep;
-  readonly arena: Arena;
+  readonly learner: Learner;
   readonly run: RunFolder | undefined;
   readonly options: TrainOptions;
 }
 
-async function loop({ step, arena, run, options }: Run, first: number): Promise<number> {
+async function loop({ step, learner, run, options }: Run, first: number): Promise<number> {
   const { steps, saveEvery = 100, signal, onStep, data, clock = () => 0 } = options;
   let done = first;
   let saved = first;
   const save = async (): Promise<void> => {
     if (!run || saved === done) return;
-    await run.save({ step: done, state: stateOf(step, options), arrays: regionsOf(arena) });
+    await run.save({ step: done, state: stateOf(step, options), arrays: learner.regions });
     saved = done;
   };
   // The next step's data is made while this one runs. Its failure counts when its turn comes.
   const begin = (index: number): Promise<readonly HostArrays[]> => {
-    const taking = data.take(index, arena.values.tensors);
+    const taking = data.take(index, learner.arena.values.tensors);
     taking.catch(() => {});
     return taking;
   };
@@ -154,7 +154,7 @@ async function loop({ step, arena, run, options }: Run, first: number): Promise<
       const batches = await (upcoming ?? begin(done));
       const waited = clock() - started;
       upcoming = ahead && done + 1 < steps ? begin(done + 1) : undefined;
-      const report = await oneStep({ step, arena, options }, done, batches);
+      const report = await oneStep({ step, learner, options }, done, batches);
       done++;
       const timed = { ...report, time: clock() - started, waited };
       await run?.log(timed);
@@ -173,11 +173,11 @@ async function loop({ step, arena, run, options }: Run, first: number): Promise<
 type UntimedReport = Omit<StepReport, 'time' | 'waited'>;
 
 async function oneStep(
-  { step, arena, options }: Omit<Run, 'run'>,
+  { step, learner, options: { steps } }: Omit<Run, 'run'>,
   index: number,
   batches: readonly HostArrays[],
 ): Promise<UntimedReport> {
-  const { optimizer, steps } = options;
+  const { arena } = learner;
   const losses: MicroLoss[] = [];
   const known = await step.foresee(batches, arena.values.tensors);
   for (const [i, batch] of known.entries()) {
@@ -195,10 +195,7 @@ async function oneStep(
       hint: 'lower the learning rate, or look at the data of this step; the last checkpoint is from before it',
     });
   }
-  const { clip = 1 } = optimizer;
-  const rate = learningRate(optimizer, index, steps);
-  const gradientScale = (clip > 0 ? clipScale(norm, clip) : 1) / targets;
-  adamwStep(arena, optimizer, { step: index + 1, rate, gradientScale });
+  const rate = await learner.update(index, { targets, norm });
   return { step: index + 1, steps, loss, targets, rate, norm, ...metricsOf(losses) };
 }
 
@@ -226,12 +223,6 @@ export function checkBatches({ name, whole }: Objective, { accumulates }: BatchS
   });
 }
 
-/** What a run needs in order to go on. */
-function regionsOf({ values, first, second }: Arena): Record<string, Uint8Array> {
-  const bytes = ({ data }: Region): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return { values: bytes(values), first: bytes(first), second: bytes(second) };
-}
-
 /** What tells one run from another: a checkpoint is read by the run that wrote it only. */
 function stateOf({ trained }: StageStep, { steps, objective, optimizer, data }: TrainOptions): Record<string, unknown> {
   const parameters = trained.map(({ name, shape }) => `${name} [${shape}]`);
@@ -240,7 +231,7 @@ function stateOf({ trained }: StageStep, { steps, objective, optimizer, data }: 
 }
 
 /** Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. */
-async function resume(run: RunFolder, step: StageStep, arena: Arena, options: TrainOptions): Promise<number> {
+async function resume(run: RunFolder, step: StageStep, learner: Learner, options: TrainOptions): Promise<number> {
   const snapshot = await run.latest(options.onDamaged);
   if (!snapshot) {
     await run.rewindLog(0);
@@ -255,7 +246,7 @@ async function resume(run: RunFolder, step: StageStep, arena: Arena, options: Tr
       hint: 'give another folder, or remove this one',
     });
   }
-  for (const [name, bytes] of Object.entries(regionsOf(arena))) await snapshot.read(name, bytes);
+  for (const [name, bytes] of Object.entries(learner.regions)) await snapshot.read(name, bytes);
   await run.rewindLog(snapshot.step);
   return snapshot.step;
 }

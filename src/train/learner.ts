@@ -1,0 +1,65 @@
+/** What learns in a stage: the values of its parameters, and the optimiser that moves them. */
+
+import { type Model, openSession } from '../model/index.js';
+import type { HostArrays, Optimizer } from '../system/index.js';
+import { type Arena, createArena, type Region, type TrainedTensor } from './arena.js';
+import { clipScale } from './gradients.js';
+import { checkTensors, openOptimiser, stateFor } from './optimisers/index.js';
+import { rateFactor } from './schedule.js';
+
+/** What a step's gradients, which are sums over its targets, are divided by, and the norm of their means. */
+export interface SummedGradients {
+  readonly targets: number;
+  readonly norm: number;
+}
+
+export interface Learner {
+  readonly arena: Arena;
+  /** Moves the values by the gradients of a step, counted from 0; returns the learning rate. */
+  update(index: number, gradients: SummedGradients): Promise<number>;
+  /** What counts as learnt, for evaluation and in the end: the values, or their averages. */
+  readonly learnt: HostArrays;
+  /** What a run needs in order to go on. */
+  readonly regions: Readonly<Record<string, Uint8Array>>;
+  close(): Promise<void>;
+}
+
+export interface LearnerOptions {
+  readonly optimizer: Optimizer;
+  readonly steps: number;
+  /** Whether a step has several micro-batches. */
+  readonly accumulates: boolean;
+}
+
+/** A learner whose values are zeros. */
+export function openLearner(
+  model: Model,
+  trained: readonly TrainedTensor[],
+  { optimizer, steps, accumulates }: LearnerOptions,
+): Learner {
+  checkTensors(optimizer, trained, 'optimizer');
+  const { average, clip = 1 } = optimizer;
+  const arena = createArena(trained, {
+    ...{ accumulation: accumulates, average: average !== undefined, state: stateFor(optimizer) },
+  });
+  const optimiser = openOptimiser(optimizer, arena, (graph) => openSession(model, graph, new Map()));
+  const { values, kernels, state } = arena;
+  const bytes = ({ data }: Region): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const kept = { values, ...state, ...(arena.average && { average: arena.average }) };
+  return {
+    arena,
+    async update(index, { targets, norm }) {
+      const factor = rateFactor(optimizer, index, steps);
+      const gradientScale = (clip > 0 ? clipScale(norm, clip) : 1) / targets;
+      await optimiser.step({ step: index + 1, factor, gradientScale });
+      // The first average is the first values that were learnt.
+      if (average && arena.average) {
+        kernels.approach(arena.average.data, values.data, index === 0 ? 1 : 1 - average.decay);
+      }
+      return optimizer.lr * factor;
+    },
+    learnt: ((average?.use ?? true) && arena.average ? arena.average : values).tensors,
+    regions: Object.fromEntries(Object.entries(kept).map(([name, region]) => [name, bytes(region)])),
+    close: optimiser.close,
+  };
+}
