@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from . import diffusion, gill, schedulers, training
+from . import diffusion, gill, preference, schedulers, training
 from .entry import Entry, layers
 from .schedulers import SCALED_LINEAR
 from .training import Recipe
@@ -89,6 +89,13 @@ TRAINING = {
             micro=3,
             max_grad_norm=0.7,
         ),
+    ),
+    "preference": Entry(
+        "training",
+        "TRL's losses of preference tuning over a small Llama and its reference: DPO and its relatives, ORPO, SimPO, CPO, "
+        "KTO, GRPO; gradients and metrics",
+        1141,
+        partial(preference.preference, config=layers(12, 20, 2, 2, num_key_value_heads=1, vocab_size=40)),
     ),
 }
 

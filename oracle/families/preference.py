@@ -1,0 +1,231 @@
+"""Preference tuning: TRL's own loss functions over the log-probabilities of a small Llama and its reference."""
+
+import json
+import os
+from collections import defaultdict
+from types import SimpleNamespace
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import LlamaForCausalLM
+
+from kit.folder import FixtureFolder
+from kit.numbers import settle
+from kit.weights import build, draw, save_checkpoint
+
+from .training import llama_model, open_model, progressions
+
+os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
+
+BETA, SMOOTHING, GAMMA, UNDESIRABLE = 0.2, 0.15, 0.4, 1.4
+KL, EPSILON, EPSILON_HIGH, LONGEST = 0.05, 0.1, 0.25, 8
+DPO = ("sigmoid", "robust", "hinge", "ipo", "sigmoid_norm", "apo_zero", "apo_down", "nca_pair", "sppo_hard")
+GRPO = ("grpo", "bnpo", "dr_grpo", "dapo")
+# Some parameters from the beginning to the end; the norm is over all.
+SHOWN = ("model.embed_tokens.weight", "model.layers.1.self_attn.q_proj.weight", "model.norm.weight", "lm_head.weight")
+
+
+class Still:
+    """What a trainer asks of its accelerator when there is one process."""
+
+    num_processes = 1
+    sync_gradients = True
+    device = torch.device("cpu")
+    gather = gather_for_metrics = staticmethod(lambda tensor: tensor)
+    reduce = staticmethod(lambda tensor, reduction=None: tensor)
+
+
+def trainer(**settings) -> SimpleNamespace:
+    """The attributes that TRL's loss functions read of a trainer."""
+    return SimpleNamespace(
+        model=SimpleNamespace(training=False),
+        accelerator=Still,
+        aux_loss_enabled=False,
+        precompute_ref_logps=True,
+        _metrics=defaultdict(lambda: defaultdict(list)),
+        _total_train_tokens=0,
+        _tp_size=1,
+        **settings,
+    )
+
+
+def laid_out(prompts: list, said: list) -> dict:
+    length = max(len(a) + len(b) for a, b in zip(prompts, said, strict=True))
+    ids = torch.zeros(len(prompts), length, dtype=torch.long)
+    present, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
+    for row, (prompt, answer) in enumerate(zip(prompts, said, strict=True)):
+        end = len(prompt) + len(answer)
+        ids[row, :end] = torch.tensor(prompt + answer)
+        present[row, :end] = 1
+        labels[row, len(prompt) : end] = torch.tensor(answer)
+    return {"input_ids": ids, "attention_mask": present, "labels": labels}
+
+
+def inputs_of(fixture: FixtureFolder, vocabulary: int) -> dict:
+    random = torch.Generator().manual_seed(fixture.seed)
+    prompts = [progressions(random, 1, 2 + i % 3, vocabulary)[0].tolist() for i in range(3)]
+    said = [progressions(random, 1, 2 + row * 5 % 4, vocabulary)[0].tolist() + [2] for row in range(6)]
+    pairs = laid_out([prompts[row // 2] for row in range(6)], said)
+    # Chosen and rejected answers in changing order.
+    pairs |= {"chosen": torch.tensor([0, 3, 5]), "rejected": torch.tensor([1, 2, 4])}
+    other = laid_out([prompts[row // 2] for row in range(6)], said[1:] + said[:1])
+    group = laid_out(
+        [prompts[row // 3] for row in range(6)],
+        [progressions(random, 1, 1 + row * 3 % 5, vocabulary)[0].tolist() + [2] for row in range(6)],
+    )
+    return (
+        pairs
+        | {f"other_{name}": value for name, value in other.items()}
+        | {f"group_{name}": value for name, value in group.items()}
+        | {
+            "desirable": torch.tensor([1, 0, 0, 1, 1, 0]),
+            "rewards": torch.randn(6, generator=random),
+            "drift": 0.2 * torch.randn(group["input_ids"].shape[0], group["input_ids"].shape[1] - 1, generator=random),
+        }
+    )
+
+
+def log_probabilities(model, inputs: dict, prefix: str = "") -> tuple[torch.Tensor, torch.Tensor]:
+    """Of every labelled token behind the first, [B, T-1], and the scores that they come from."""
+    ids, present, labels = (inputs[prefix + name] for name in ("input_ids", "attention_mask", "labels"))
+    logits = model(input_ids=ids, attention_mask=present).logits
+    each = logits[:, :-1].log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]
+    return each * (labels[:, 1:] != -100), logits
+
+
+def dpo_losses(inputs: dict, each: torch.Tensor, reference: torch.Tensor) -> tuple[dict, dict]:
+    from trl import DPOTrainer
+
+    order = torch.cat([inputs["chosen"], inputs["rejected"]])
+    frozen = reference.sum(1)
+    given = {name: inputs[name][order] for name in ("input_ids", "attention_mask")}
+    given |= {"completion_mask": (inputs["labels"] != -100).long()[order]}
+    given |= {"ref_chosen_logps": frozen[inputs["chosen"]], "ref_rejected_logps": frozen[inputs["rejected"]]}
+    blank = torch.zeros_like(each)
+    seen = SimpleNamespace(log_probs=each[order], entropy=blank, mean_logits=blank, is_top1=blank.bool())
+    losses, told = {}, {}
+    for kind in DPO:
+        settings = {"loss_types": [kind], "loss_weights": [1.0], "beta": BETA, "label_smoothing": SMOOTHING}
+        own = trainer(**settings, ld_alpha=None, f_divergence_type="reverse_kl", use_weighting=False)
+        losses[kind] = DPOTrainer._compute_loss(own, lambda **_: seen, given, False)
+        told = {name: torch.tensor(values[0]) for name, values in own._metrics["eval"].items()}
+    names = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected")
+    return losses, {f"metric/{name}": told[name] for name in names}
+
+
+def reference_free_losses(inputs: dict, each: torch.Tensor, logits: torch.Tensor) -> dict:
+    from trl.experimental.cpo import CPOTrainer
+    from trl.experimental.orpo import ORPOTrainer
+
+    chosen, rejected = inputs["chosen"], inputs["rejected"]
+    total = each.sum(1)
+    mean = total / (inputs["labels"][:, 1:] != -100).sum(1)
+    said = torch.where(inputs["attention_mask"] == 1, inputs["input_ids"], -100)
+
+    def words(labels: torch.Tensor) -> torch.Tensor:
+        return cross_entropy(logits[chosen, :-1].flatten(end_dim=1), labels[chosen, 1:].flatten(), ignore_index=-100)
+
+    simple = trainer(loss_type="simpo", simpo_gamma=GAMMA, beta=2.0, label_smoothing=0.0, alpha=0.0)
+    plain = trainer(loss_type="sigmoid", beta=BETA, label_smoothing=SMOOTHING, alpha=0.0)
+    odds = ORPOTrainer.odds_ratio_loss(trainer(beta=BETA), mean[chosen], mean[rejected])[0]
+    return {
+        "orpo": words(said) - odds.mean(),
+        "simpo": CPOTrainer.cpo_loss(simple, mean[chosen], mean[rejected])[0].mean(),
+        "cpo": CPOTrainer.cpo_loss(plain, total[chosen], total[rejected])[0].mean() + words(inputs["labels"]),
+    }
+
+
+def kto_loss(inputs: dict, each: torch.Tensor, frozen: torch.Tensor, drift: tuple) -> torch.Tensor:
+    from trl import KTOTrainer
+
+    blank = torch.zeros_like(each)
+    seen = SimpleNamespace(log_probs=each, entropy=blank, mean_logits=blank, is_top1=blank.bool())
+    own = trainer(
+        **{"loss_type": "kto", "calculate_KL": True, "beta": BETA},
+        **{"desirable_weight": 1.0, "undesirable_weight": UNDESIRABLE},
+        _compute_kl_logps=lambda *_: drift[0],
+    )
+    given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    given |= {"completion_mask": (inputs["labels"] != -100).long(), "label": inputs["desirable"]}
+    return KTOTrainer._compute_loss(own, lambda **_: seen, given | {"ref_logps": frozen, "ref_KL_logps": drift[1]}, False)
+
+
+def grpo_losses(inputs: dict, each: torch.Tensor, reference: torch.Tensor) -> tuple[dict, dict]:
+    from trl import GRPOTrainer
+
+    mask = (inputs["group_labels"][:, 1:] != -100).long()
+    old = (each.detach() + inputs["drift"]) * mask
+    groups = inputs["rewards"].view(2, 3)
+    worth = ((groups - groups.mean(1, keepdim=True)) / (groups.std(1, keepdim=True) + 1e-4)).flatten()
+    losses = {}
+    for kind in GRPO:
+        own = trainer(
+            **{"loss_type": kind, "beta": KL, "epsilon_low": EPSILON, "epsilon_high": EPSILON_HIGH},
+            **{"max_completion_length": LONGEST, "top_entropy_quantile": 1.0, "off_policy_mask_threshold": None},
+            **{"importance_sampling_level": "token", "use_vllm": False, "_entropy_bonus_enabled": False},
+            args=SimpleNamespace(use_bias_correction_kl=False, delta=None, steps_per_generation=1),
+            current_gradient_accumulation_steps=1,
+            _get_per_token_logps_and_entropies=lambda *_, **__: (each, torch.zeros_like(each), None),
+        )
+        ids, present = inputs["group_input_ids"], inputs["group_attention_mask"]
+        given = {"prompt_ids": ids[:, :1], "prompt_mask": present[:, :1], "completion_ids": ids[:, 1:]}
+        given |= {"completion_mask": mask, "advantages": worth, "num_items_in_batch": mask.sum()}
+        given |= {"old_per_token_logps": old, "ref_per_token_logps": reference}
+        losses[kind] = GRPOTrainer._compute_loss(own, None, given)
+    return losses, {"advantages": worth, "old_logps": torch.nn.functional.pad(old, (1, 0))}
+
+
+def preference(fixture: FixtureFolder, *, config: dict) -> None:
+    llama_model(fixture, config)
+    reference = build(LlamaForCausalLM, config | {"architectures": ["LlamaForCausalLM"], "model_type": "llama"})
+    draw(reference, fixture.seed)
+    random = torch.Generator().manual_seed(fixture.seed + 1)
+    with torch.no_grad():
+        for _, parameter in sorted(reference.named_parameters()):
+            parameter.add_(0.2 * parameter.std() * torch.randn(parameter.shape, generator=random))
+    save_checkpoint(fixture, reference, read_config(fixture), folder=fixture.path / "reference")
+
+    def compute(inputs: dict, dtype: torch.dtype) -> dict:
+        policy = open_model(LlamaForCausalLM, fixture, dtype)
+        frozen = LlamaForCausalLM.from_pretrained(fixture.path / "reference", dtype=dtype, attn_implementation="eager").eval()
+        parameters = dict(policy.named_parameters())
+        with torch.no_grad():
+            before, before_other, before_group = (log_probabilities(frozen, inputs, p)[0] for p in ("", "other_", "group_"))
+            drifted = log_probabilities(policy, inputs, "other_")[0]
+        each, logits = log_probabilities(policy, inputs)
+        losses, found = dpo_losses(inputs, each, before)
+        losses = {f"dpo.{kind}": loss for kind, loss in losses.items()}
+        losses |= reference_free_losses(inputs, each, logits)
+        losses["kto"] = kto_loss(inputs, each, before.sum(1), (drifted.sum(1), before_other.sum(1)))
+        groups, more = grpo_losses(inputs, log_probabilities(policy, inputs, "group_")[0], before_group)
+        losses |= {f"grpo.{kind}": loss for kind, loss in groups.items()}
+        return found | more | slopes(losses, parameters)
+
+    fixture.info["settings"] = {
+        **{"beta": BETA, "smoothing": SMOOTHING, "simpo": {"beta": 2.0, "margin": GAMMA}},
+        **{"undesirable": UNDESIRABLE, "epsilon": EPSILON, "epsilon_high": EPSILON_HIGH, "kl": KL, "longest": LONGEST},
+    }
+    fixture.note(
+        "model/ holds the policy, reference/ the frozen reference; every loss is that of TRL's own function",
+        "chosen and rejected are rows of input_ids; robust and cpo have the smoothing, sigmoid and the others have none",
+        "other_* are the same prompts with the next row's answer; group_* two groups of three answers",
+        "drift is what the policy's log-probabilities had more when the group's answers were drawn",
+        "norm.<loss> is over all parameters, grad.<loss>.<parameter> of some of them; metric/* are those of DPO",
+    )
+    settle(fixture, inputs_of(fixture, config["vocab_size"]), compute)
+
+
+def read_config(fixture: FixtureFolder) -> dict:
+    return json.loads((fixture.model / "config.json").read_text(encoding="utf-8"))
+
+
+def slopes(losses: dict, parameters: dict) -> dict:
+    """Each loss, the norm of its gradient, and the gradients of some parameters."""
+    found = {}
+    for name, loss in losses.items():
+        gradients = torch.autograd.grad(loss, list(parameters.values()), retain_graph=True)
+        found[f"loss.{name}"] = loss.detach()
+        found[f"norm.{name}"] = torch.stack([gradient.norm() for gradient in gradients]).norm()
+        named = dict(zip(parameters, gradients, strict=True))
+        found |= {f"grad.{name}.{shown}": named[shown] for shown in SHOWN if shown in named}
+    return found

@@ -1,0 +1,173 @@
+/** Preference tuning against TRL: losses, gradients and metrics; and that they are the same however a batch is cut. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { div, mul, neg, sum, type Tensor } from '../../src/graph/index.js';
+import type { Model } from '../../src/model/index.js';
+import {
+  advantagesOf,
+  cpo,
+  dpo,
+  type GrpoLossName,
+  grpo,
+  type HostArrays,
+  kto,
+  logProbabilities,
+  meanOf,
+  type Objective,
+  orpo,
+  type PreferenceLossName,
+  preferenceLosses,
+  simpo,
+  targetsAt,
+} from '../../src/system/index.js';
+import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
+import { fixtureTensors } from '../fixture.js';
+import { expectClose } from '../graph/close.js';
+import { rows } from './fixture.js';
+import { type Found, open, pass } from './objectives.js';
+
+/** Three times what the reference itself rounds. */
+const tolerance = { rtol: 2e-5, atol: 1e-8 };
+
+let model: Model;
+let policy: Model;
+let inputs: HostArrays;
+let expected: HostArrays;
+
+beforeAll(async () => {
+  model = await open('preference', 'reference');
+  policy = await open('preference');
+  inputs = await fixtureTensors('preference', 'inputs');
+  expected = await fixtureTensors('preference', 'expected');
+});
+
+afterAll(async () => {
+  await model.close();
+  await policy.close();
+});
+
+const take = (names: readonly string[], prefix = ''): HostArrays =>
+  Object.fromEntries(names.map((name) => [name, inputs[prefix + name] as HostArray]));
+
+const words = ['input_ids', 'attention_mask', 'labels'];
+const pairs = (): HostArrays => take([...words, 'chosen', 'rejected']);
+const rated = (): HostArrays => take([...words, 'desirable', ...words.map((name) => `other_${name}`)]);
+const groups = (): HostArrays => {
+  const advantages = advantagesOf(toNumbers(inputs.rewards as HostArray), 3);
+  return {
+    ...take(words, 'group_'),
+    advantages: hostArray('f32', [6], advantages),
+    old_logps: expected.old_logps as HostArray,
+  };
+};
+
+function same(actual: HostArray, wanted: HostArray | undefined, what: string): void {
+  if (!wanted) throw new Error(`no ${what}`);
+  expectClose(actual, { shape: wanted.shape as number[], data: toNumbers(wanted) }, what, tolerance);
+}
+const sameNumber = (actual: number, wanted: HostArray | undefined, what: string): void =>
+  same(hostArray('f32', [], [actual]), wanted, what);
+
+/** Asserts a step's loss and gradients. */
+function expectLoss(name: string, { loss, norm, slopes }: Found): void {
+  sameNumber(loss, expected[`loss.${name}`], `loss of ${name}`);
+  sameNumber(norm, expected[`norm.${name}`], `norm of ${name}`);
+  const shown = Object.keys(expected).filter((key) => key.startsWith(`grad.${name}.`));
+  expect(shown.length).toBeGreaterThan(2);
+  for (const key of shown) same(slopes[key.slice(`grad.${name}.`.length)] as HostArray, expected[key], key);
+}
+
+const run = (objective: Objective, ...batches: HostArrays[]): Promise<Found> =>
+  pass({ objective, model, policy }, batches);
+
+const base = { beta: 0.2 };
+const dpoLosses = (Object.keys(preferenceLosses) as PreferenceLossName[]).map(
+  (loss) => [loss, loss.replaceAll('-', '_')] as const,
+);
+
+describe('equal to TRL', () => {
+  test.each(dpoLosses)('DPO with %s', async (loss, name) => {
+    const found = await run(dpo({ ...base, loss, ...(loss === 'robust' ? { smoothing: 0.15 } : {}) }), pairs());
+    expectLoss(`dpo.${name}`, found);
+    for (const [metric, value] of Object.entries(found.metrics))
+      sameNumber(value, expected[`metric/${metric}`], metric);
+    expect(Object.keys(found.metrics)).toHaveLength(6);
+  });
+
+  test.each<[string, Objective]>([
+    ['orpo', orpo(base)],
+    ['simpo', simpo({ beta: 2, margin: 0.4 })],
+    ['cpo', cpo({ ...base, smoothing: 0.15 })],
+  ])('%s', async (name, objective) => {
+    expectLoss(name, await run(objective, pairs()));
+  });
+
+  test('KTO', async () => {
+    expectLoss('kto', await run(kto({ ...base, undesirable: 1.4 }), rated()));
+  });
+
+  test.each<GrpoLossName>(['grpo', 'bnpo', 'dr-grpo', 'dapo'])('GRPO with %s', async (loss) => {
+    const objective = grpo({ loss, beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, maxTokens: 8, reuse: true });
+    expectLoss(`grpo.${loss.replace('-', '_')}`, await run(objective, groups()));
+  });
+
+  test('what answers are worth in their group', () => {
+    const worth = advantagesOf(toNumbers(inputs.rewards as HostArray), 3);
+    same(hostArray('f32', [6], worth), expected.advantages, 'advantages');
+  });
+});
+
+/** Rows of each field that has one for each answer; `chosen` and `rejected` point at them anew. */
+function cut(batch: HostArrays, kept: readonly number[]): HostArrays {
+  return Object.fromEntries(
+    Object.entries(batch).map(([name, array]) => {
+      if (name !== 'chosen' && name !== 'rejected') return [name, rows(array, kept)];
+      const places = toNumbers(array).flatMap((row) => (kept.includes(row) ? [kept.indexOf(row)] : []));
+      return [name, hostArray('i64', [places.length], places)];
+    }),
+  );
+}
+
+describe('micro-batches of different size give what the whole batch gives', () => {
+  test.each<[string, Objective, () => HostArrays]>([
+    ['dpo.ipo', dpo({ ...base, loss: 'ipo' }), pairs],
+    ['orpo', orpo(base), pairs],
+    ['cpo', cpo({ ...base, smoothing: 0.15 }), pairs],
+    ['kto', kto({ ...base, undesirable: 1.4 }), rated],
+    ['grpo.grpo', grpo({ loss: 'grpo', beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, reuse: true }), groups],
+    ['grpo.dapo', grpo({ loss: 'dapo', beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, reuse: true }), groups],
+  ])('%s', async (name, objective, batch) => {
+    const whole = batch();
+    const found = await run(objective, cut(whole, [0, 1, 4, 5]), cut(whole, [2, 3]));
+    expectLoss(name, found);
+    const together = await run(objective, whole);
+    for (const [metric, value] of Object.entries(found.metrics)) {
+      expect(value, metric).toBeCloseTo(together.metrics[metric] as number, 5);
+    }
+  });
+});
+
+test('labels that may be the wrong way round are a mixture of both ways', async () => {
+  const turned = { ...pairs(), chosen: inputs.rejected as HostArray, rejected: inputs.chosen as HostArray };
+  const [right, wrong, mixed] = await Promise.all([
+    run(dpo(base), pairs()),
+    run(dpo(base), turned),
+    run(dpo({ ...base, smoothing: 0.15 }), pairs()),
+  ]);
+  expect(mixed.loss).toBeCloseTo(0.85 * right.loss + 0.15 * wrong.loss, 5);
+});
+
+test('answers of the very policy push their log-probabilities by what they are worth', async () => {
+  const { old_logps: _, ...batch } = groups();
+  const plain: Objective = {
+    name: 'worth',
+    inputs: { advantages: { dtype: 'f32', shape: ['B'] } },
+    loss(network, p, given) {
+      const labels = given.labels as Tensor;
+      const logps = logProbabilities(network, network.forward(p, given).logits as Tensor, labels);
+      const each = div(sum(logps, [1]), sum(targetsAt(network, labels), [1]));
+      return meanOf(neg(mul(each, given.advantages as Tensor)));
+    },
+  };
+  const [fresh, wanted] = await Promise.all([run(grpo({ loss: 'grpo' }), batch), run(plain, batch)]);
+  for (const [name, slope] of Object.entries(wanted.slopes)) same(fresh.slopes[name] as HostArray, slope, name);
+});
