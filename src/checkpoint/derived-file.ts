@@ -22,6 +22,8 @@ export interface DerivedTensor {
 export interface DerivedOptions {
   /** Where such files are kept; undefined keeps the tensors in memory. */
   readonly folder: string | undefined;
+  /** What they are made of: the file's metadata say it, for whoever looks through the folder. */
+  readonly source?: string;
   /** Called before each tensor that is made, and after the last one. */
   readonly onProgress?: (made: number, total: number) => void;
 }
@@ -35,11 +37,11 @@ const making = new Map<string, Promise<Places>>();
 export async function derivedTensors(
   key: string,
   tensors: readonly DerivedTensor[],
-  { folder, onProgress }: DerivedOptions,
+  options: DerivedOptions,
 ): Promise<Places> {
-  if (folder === undefined) return inMemory(tensors, onProgress);
-  const file = join(folder, `${key}.safetensors`);
-  const begun = making.get(file) ?? inFile(file, tensors, onProgress).finally(() => making.delete(file));
+  if (options.folder === undefined) return inMemory(tensors, options.onProgress);
+  const file = join(options.folder, `${key}.safetensors`);
+  const begun = making.get(file) ?? inFile(file, tensors, options).finally(() => making.delete(file));
   making.set(file, begun);
   return begun;
 }
@@ -49,7 +51,7 @@ let attempts = 0;
 async function inFile(
   file: string,
   tensors: readonly DerivedTensor[],
-  onProgress: DerivedOptions['onProgress'],
+  { source, onProgress }: DerivedOptions,
 ): Promise<Places> {
   const found = await placesIn(file, tensors);
   if (found) return found;
@@ -65,7 +67,7 @@ async function inFile(
       };
       return [name, { dtype: 'u8', shape: [length], read }] as const;
     });
-    await writeSafetensors(own, lazy, { metadata: {} });
+    await writeSafetensors(own, lazy, { metadata: source === undefined ? {} : { source } });
     onProgress?.(made, tensors.length);
     await rename(own, file);
   } catch (cause) {

@@ -1,7 +1,7 @@
 /** Files of a model folder on disk: positional reads, bounded JSON, and writing that a crash cannot leave half done. */
 
-import { closeSync, openSync, readSync } from 'node:fs';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { access, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseJson, QuintetError } from '../tensor/index.js';
 import { allocate, type ByteSource, checkFileSize, checkRange, textOf } from './source.js';
@@ -69,6 +69,28 @@ export async function kindOfPath(path: string): Promise<'file' | 'folder' | unde
     return (await stat(path)).isDirectory() ? 'folder' : 'file';
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Fails with 'not-found' or 'io' where a file cannot be written: asked before the work whose result goes there. A folder is
+ * made when it is written to, so that of one its nearest ancestor that is there counts.
+ */
+export async function checkDestination(path: string, kind: 'file' | 'folder' = 'file'): Promise<void> {
+  const place = resolve(path);
+  const found = await kindOfPath(place);
+  if (found !== undefined && found !== kind) {
+    throw new QuintetError('io', `is a ${found}, where a ${kind} is to be written`, { at: path });
+  }
+  let folder = kind === 'folder' ? place : dirname(place);
+  if (kind === 'folder') while ((await kindOfPath(folder)) === undefined) folder = dirname(folder);
+  if ((await kindOfPath(folder)) !== 'folder') {
+    throw new QuintetError('not-found', `there is no folder ${folder} to write it to`, { at: path });
+  }
+  for (const written of found === 'file' ? [folder, place] : [folder]) {
+    await access(written, constants.W_OK).catch((cause: Error) => {
+      throw fileError(written, cause);
+    });
   }
 }
 

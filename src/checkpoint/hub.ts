@@ -48,8 +48,15 @@ export function hubOptionsFromEnvironment(
   };
 }
 
-/** `name`, `owner/name`, or a file within as `owner/name/path.gguf`. */
-const modelName = /^((?:[A-Za-z0-9][\w.-]{0,95}\/)?[A-Za-z0-9][\w.-]{0,95})$|^([\w.-]+\/[\w.-]+)\/(.+\.gguf)$/;
+/** `owner/name`, or a file within as `owner/name/path.gguf`. */
+const modelName = /^([A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95})(?:\/(.+\.gguf))?$/;
+
+/** The repository that a name means, and the file within; undefined for what can be no name on a hub. */
+export function partsOfModelName(name: string): { readonly repository: string; readonly inside?: string } | undefined {
+  const [, repository, inside] = modelName.exec(name) ?? [];
+  if (repository === undefined || /\.\.|--/.test(repository)) return undefined;
+  return { repository, ...(inside === undefined ? {} : { inside }) };
+}
 
 /**
  * The path of a model: a folder or file that exists as it is; otherwise a hub's model, downloaded into the cache where it
@@ -59,11 +66,13 @@ const modelName = /^((?:[A-Za-z0-9][\w.-]{0,95}\/)?[A-Za-z0-9][\w.-]{0,95})$|^([
  */
 export async function resolveModel(nameOrPath: string, options: HubOptions): Promise<string> {
   if ((await kindOfPath(nameOrPath)) !== undefined) return nameOrPath;
-  const [, plain, owner, inside] = modelName.exec(nameOrPath) ?? [];
-  const repository = plain ?? owner;
-  if (repository === undefined || /\.\.|--/.test(repository)) {
-    throw new QuintetError('not-found', 'no such file or folder, and no name of a model', { at: nameOrPath });
+  const named = partsOfModelName(nameOrPath);
+  if (named === undefined) {
+    throw new QuintetError('not-found', 'no such file or folder, and no name on a hub, as in org/name', {
+      at: nameOrPath,
+    });
   }
+  const { repository, inside } = named;
   const files = inside === undefined ? options.files : [checkedPath(inside)];
   const folder = await resolveRepository(repository, { ...options, ...(files === undefined ? {} : { files }) });
   return inside === undefined ? folder : join(folder, inside);
@@ -78,7 +87,7 @@ async function resolveRepository(repository: string, options: HubOptions): Promi
   if (complete && (offline || isCommit(revision))) return cache.snapshot(cached);
   if (offline) {
     throw new QuintetError('not-found', `${repository} (${revision}) is not complete in ${options.cache}`, {
-      hint: 'Offline mode (HF_HUB_OFFLINE) forbids downloading it: switch it off once, or copy the model there.',
+      hint: 'Offline mode (--offline, or HF_HUB_OFFLINE) forbids downloading it: switch it off once, or copy the model there.',
     });
   }
   const hub: HubConnection = {

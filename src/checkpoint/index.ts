@@ -1,11 +1,12 @@
 export * from './bytes.js';
 export * from './checkpoint.js';
 export { type DerivedTensor, derivedTensors, fingerprint } from './derived-file.js';
-export { syncFolder, writeAtomically } from './file.js';
+export { type DerivedFile, derivedFiles, removeDerived } from './derived-folder.js';
+export { checkDestination, kindOfPath, syncFolder, writeAtomically } from './file.js';
 export type { FolderFiles, ModelFiles } from './folder-files.js';
 export { type GgufEntry, type GgufHeader, largestGgufHeader, parseGgufHeader } from './gguf.js';
 export { isQuantised, type QuantisedType, quantisedTypes } from './gguf-types.js';
-export { type HubOptions, hubOptionsFromEnvironment, resolveModel } from './hub.js';
+export { type HubOptions, hubOptionsFromEnvironment, partsOfModelName, resolveModel } from './hub.js';
 export type { HubProgress, Patience } from './hub-download.js';
 export * from './model-folder.js';
 export { openCheckpoint, readTensors } from './open.js';

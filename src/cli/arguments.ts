@@ -1,7 +1,7 @@
 /** Reading of options and arguments; what cannot be read is a mistake in the call. */
 
-import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
 import { UsageError } from './failures.js';
 
@@ -65,7 +65,13 @@ export async function picturesAndPrompt(
       `two prompts: "${prompt}" and "${second}"\n  Put quotation marks around a prompt of several words.`,
     );
   }
-  return { pictures, prompt };
+  return { pictures, prompt: prompt === undefined ? undefined : promptOf(prompt) };
+}
+
+/** A prompt that says something. */
+export function promptOf(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new UsageError('the prompt is empty');
 }
 
 async function isPicture(argument: string): Promise<boolean> {
@@ -75,7 +81,35 @@ async function isPicture(argument: string): Promise<boolean> {
     );
   }
   if (/^(?:data|file):\S+$/i.test(argument)) return true;
-  if (existsSync(argument) && (await stat(argument)).isFile()) return true;
+  if (await isFile(argument)) return true;
   if (!/\s/.test(argument) && pictureEnding.test(argument)) throw new UsageError(`no such picture: ${argument}`);
   return false;
+}
+
+const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+
+/**
+ * The picture whose path is all that a line says, as a terminal writes it when a file is dropped there: as it is, within
+ * quotation marks, with backslashes before what a shell would read otherwise, or as a file: address.
+ */
+export async function pictureIn(line: string): Promise<string | undefined> {
+  const [, quoted] = /^(?:'(.*)'|"(.*)")$/.exec(line)?.filter((part) => part !== undefined) ?? [];
+  const path = quoted ?? line;
+  const candidates = [path, path.replace(/\\(.)/g, '$1'), ...(/^file:\/\//i.test(path) ? [fileOf(path)] : [])];
+  for (const candidate of candidates) {
+    if (pictureEnding.test(candidate) && (await isFile(candidate))) return candidate;
+  }
+  return undefined;
+}
+
+function fileOf(address: string): string {
+  try {
+    return fileURLToPath(address);
+  } catch {
+    return address;
+  }
 }

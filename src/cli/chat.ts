@@ -1,13 +1,23 @@
 /** `quintet chat`: an answer to one prompt, or a conversation. */
 
-import { text as readAll } from 'node:stream/consumers';
+import { createInterface } from 'node:readline';
 import { loadPicture, type Picture } from '../media/index.js';
-import { asSystem, Chat, draftModel, LanguageSession, load, promptLookup, type ReplyOptions } from '../model/index.js';
+import {
+  asSystem,
+  Chat,
+  draftModel,
+  LanguageSession,
+  type LoadOptions,
+  load,
+  type Model,
+  promptLookup,
+  type ReplyOptions,
+} from '../model/index.js';
 import type { Message } from '../text/messages.js';
 import { type Answer, answer, formatStats, speedOf, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
 import { type ConstraintOptions, constraintOf } from './constraint.js';
-import { converse } from './conversation.js';
+import { converse, dialogue } from './conversation.js';
 import { exitCodes, UsageError } from './failures.js';
 import { interruptible, onInterrupt } from './interrupt.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
@@ -24,58 +34,58 @@ export interface ChatOptions extends GlobalOptions, ConstraintOptions, Omit<Repl
 
 /** Returns the exit code. */
 export async function chat(source: string, given: readonly string[], options: ChatOptions): Promise<number> {
-  const { pictures: paths, prompt = await pipedPrompt() } = await picturesAndPrompt(given);
-  if (prompt === undefined && options.json) throw new UsageError('--json needs a prompt');
-  const constrain = await constraintOf(options);
-  const started = performance.now();
-  const pictures = await Promise.all(paths.map((path) => loadPicture(path)));
-  const adapter = options.adapter === undefined ? {} : { adapter: options.adapter };
-  const model = await interruptible(async (signal) =>
-    load(source, { ...(await loadOptions(options, signal)), ...adapter }),
-  );
+  const { pictures: paths, prompt } = await picturesAndPrompt(given);
+  const opened: { close(): unknown }[] = [];
+  const keep = <T extends { close(): unknown }>(thing: T): T => {
+    opened.unshift(thing);
+    return thing;
+  };
   try {
-    const session = await Chat.open(asSystem(model));
-    const draft = await openDraft(options);
-    const speculate = draft?.speculate ?? (options.lookup ? promptLookup() : undefined);
+    const lines = prompt === undefined && !process.stdin.isTTY ? keep(await pipedLines()) : undefined;
+    if (prompt === undefined && !lines && options.json) throw new UsageError('--json needs a prompt');
+    const constrain = await constraintOf(options);
+    const started = performance.now();
+    const pictures = await Promise.all(paths.map((path) => loadPicture(path)));
+    const adapter = options.adapter === undefined ? {} : { adapter: options.adapter };
+    const session = keep(await Chat.open(asSystem(keep(await opening(source, options, adapter)))));
+    const draft = options.draft === undefined ? undefined : keep(await opening(options.draft, options));
+    const guesser = draft && draftModel(keep(await LanguageSession.open(asSystem(draft))));
+    const speculate = guesser ?? (options.lookup ? promptLookup() : undefined);
+    const all = { ...options, ...(speculate ? { speculate } : {}), ...(constrain ? { constrain } : {}) };
     const loaded = performance.now() - started;
-    try {
-      const all = { ...options, ...(speculate ? { speculate } : {}), ...(constrain ? { constrain } : {}) };
-      if (prompt !== undefined) return await once(session, { prompt, pictures, loaded }, all);
-      const terminal = { input: process.stdin, output: process.stdout };
-      const { system, stats = false } = options;
-      const settings = { ...settingsOf(all), ...(system === undefined ? {} : { system }) };
-      await converse(session, terminal, { ...settings, stats, pictures });
-      return 0;
-    } finally {
-      await session.close();
-      await draft?.close();
-    }
+    if (prompt !== undefined) return await once(session, { prompt, pictures, loaded }, all);
+    if (lines) return await answerAll(session, { lines, pictures, loaded }, all);
+    const terminal = { input: process.stdin, output: process.stdout };
+    await converse(session, terminal, { ...conversationOf(all), pictures });
+    return 0;
   } finally {
-    await model.close();
+    for (const thing of opened) await thing.close();
   }
 }
 
-/** The model that guesses for another, where one is named. */
-async function openDraft(options: ChatOptions) {
-  if (options.draft === undefined) return undefined;
-  const source = options.draft;
-  const model = asSystem(await interruptible(async (signal) => load(source, await loadOptions(options, signal))));
-  const session = await LanguageSession.open(model);
-  return {
-    speculate: draftModel(session),
-    async close() {
-      await session.close();
-      await model.close();
-    },
-  };
+/** A model whose download Ctrl-C ends. */
+function opening(source: string, options: GlobalOptions, more: Pick<LoadOptions, 'adapter'> = {}): Promise<Model> {
+  return interruptible(async (signal) => load(source, { ...(await loadOptions(options, signal)), ...more }));
 }
 
-/** The prompt that another program gives; undefined where a person sits at a terminal. */
-async function pipedPrompt(): Promise<string | undefined> {
-  if (process.stdin.isTTY) return undefined;
-  const prompt = (await readAll(process.stdin)).trim();
-  if (prompt === '') throw new UsageError('no prompt: give one as the last argument, or on the standard input');
-  return prompt;
+interface PipedLines {
+  readonly lines: AsyncIterable<string>;
+  close(): void;
+}
+
+/** What another program says, line by line as it comes. That it says nothing is known before a model is loaded. */
+async function pipedLines(): Promise<PipedLines> {
+  const reading = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+  const rest = reading[Symbol.asyncIterator]();
+  let first = await rest.next();
+  while (!first.done && first.value.trim() === '') first = await rest.next();
+  if (first.done) throw new UsageError('no prompt: give one as the last argument, or on the standard input');
+  const begun: string = first.value;
+  async function* lines() {
+    yield begun;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  }
+  return { lines: lines(), close: () => reading.close() };
 }
 
 /** Only what was given: anything else is for the model's own settings to say. */
@@ -83,6 +93,12 @@ export function settingsOf(options: ChatOptions): ReplyOptions {
   const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, speculate, constrain } = options;
   const all = { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, speculate, constrain };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+/** The settings of a conversation: those of its answers, and what the model is told before. */
+function conversationOf(options: ChatOptions) {
+  const { system, stats = false } = options;
+  return { ...settingsOf(options), ...(system === undefined ? {} : { system }), stats };
 }
 
 interface Question {
@@ -114,6 +130,34 @@ async function once(session: Chat, { prompt, pictures, loaded }: Question, optio
     return given.end === 'interrupted' ? exitCodes.interrupted : 0;
   } finally {
     interrupt.forget();
+  }
+}
+
+interface Dialogue {
+  readonly lines: PipedLines;
+  readonly pictures: readonly Picture[];
+  readonly loaded: number;
+}
+
+/** A turn for each line that another program says: answers on the standard output, all else beside it. */
+async function answerAll(session: Chat, { lines, pictures, loaded }: Dialogue, options: ChatOptions): Promise<number> {
+  const { json = false, stats = false } = options;
+  const { signal, forget } = onInterrupt();
+  // Whoever waits for the next line waits no longer.
+  signal.addEventListener('abort', lines.close);
+  try {
+    const whole = await dialogue(session, lines.lines, {
+      ...{ ...conversationOf(options), pictures, signal, remark: note },
+      onPiece: (text) => void (json || process.stdout.write(printable(text, process.stdout))),
+      onAnswer(given) {
+        process.stdout.write(json ? `${JSON.stringify(asJson(given, loaded))}\n` : '\n');
+        if (stats) note(formatStats(given));
+      },
+    });
+    if (signal.aborted) return exitCodes.interrupted;
+    return whole ? 0 : exitCodes.failure;
+  } finally {
+    forget();
   }
 }
 

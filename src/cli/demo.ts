@@ -12,20 +12,29 @@ import { answer, formatStats, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
 import { formatCount } from './format.js';
 import { onInterrupt } from './interrupt.js';
+import { invocation } from './invocation.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { bold, note, printable } from './terminal.js';
 
 const embedded = fileURLToPath(new URL('../../models/nano', import.meta.url));
 
-const next = `
-Try next:
-  npm start -- photo.jpg "What is this?"        another picture, another question
-  npm run quintet -- chat models/nano           a conversation; /help says more
-  npm run quintet -- info models/nano           what the model is made of
-  npm run quintet -- recipes                    the systems that can be built and trained
-  npm run quintet -- chat HuggingFaceTB/SmolVLM-256M-Instruct photo.jpg "What is this?"
-                                                a larger model, downloaded once (0.5 GB)
-`;
+/** What may be typed next, with the program as it was called and the folder as it is seen from here. */
+function nextSteps(folder: string): string {
+  const [call, model] = [invocation(), shownPath(folder)];
+  const rows = [
+    [`${call} demo photo.jpg "What is this?"`, 'another picture, another question'],
+    [`${call} chat ${model}`, 'a conversation; /help says more'],
+    [`${call} info ${model}`, 'what the model is made of'],
+    [`${call} recipes`, 'the systems that can be built and trained'],
+    [`${call} chat HuggingFaceTB/SmolVLM-256M-Instruct photo.jpg "What is this?"`],
+    ['', 'a larger model, downloaded once (0.5 GB)'],
+  ];
+  const width = 2 + Math.max(...rows.map(([line = '', what]) => (what === undefined ? 0 : line.length)));
+  const lines = rows.map(([line = '', what = '']) => `  ${line.padEnd(width)}${what}`.trimEnd());
+  return `\nTry next:\n${lines.join('\n')}\n`;
+}
+
+const shownPath = (path: string): string => relative(process.cwd(), path) || '.';
 
 export async function demo(given: readonly string[], options: GlobalOptions, folder: string = embedded): Promise<void> {
   const { pictures: paths, prompt = 'Describe the picture.' } = await picturesAndPrompt(given);
@@ -35,7 +44,7 @@ export async function demo(given: readonly string[], options: GlobalOptions, fol
   try {
     const chat = await Chat.open(model);
     const count = formatCount(parameterCount(model.declarations.values()));
-    const names = shown.map((path) => relative(process.cwd(), path)).join(', ');
+    const names = shown.map(shownPath).join(', ');
     process.stdout.write(
       `${model.network.name}, ${count} parameters, looks at ${names}\n${bold(`> ${prompt}`, process.stdout)}\n`,
     );
@@ -45,7 +54,7 @@ export async function demo(given: readonly string[], options: GlobalOptions, fol
     const said = await answer(chat, conversation, { signal: interrupt.signal, write });
     process.stdout.write('\n');
     note(formatStats(said));
-    process.stdout.write(next);
+    process.stdout.write(nextSteps(folder));
     await chat.close();
   } finally {
     await model.close();

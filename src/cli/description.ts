@@ -8,12 +8,19 @@ import {
   type HubOptions,
   isQuantised,
   openModel,
+  partsOfModelName,
   quantisedTypes,
   readFolderFiles,
-  resolveModel,
 } from '../checkpoint/index.js';
 import { input } from '../graph/index.js';
-import { bytesByForm, checkpointWeights, isLatentDiffusion, typesIn, type WeightsOption } from '../model/index.js';
+import {
+  bytesByForm,
+  checkpointWeights,
+  findModel,
+  isLatentDiffusion,
+  typesIn,
+  type WeightsOption,
+} from '../model/index.js';
 import { type Declaration, rootScope, select } from '../nn/index.js';
 import { networkOf, recipes } from '../recipes/index.js';
 import {
@@ -28,15 +35,16 @@ import {
   type System,
   tableRows,
 } from '../system/index.js';
-import { dtypes, fields, nearest, QuintetError, sizeOf } from '../tensor/index.js';
+import { dtypes, fields, QuintetError, sizeOf } from '../tensor/index.js';
 
 export interface Description {
   readonly name: string;
   readonly paper?: string;
   /** The folder or file; none of a recipe. */
   readonly path?: string;
-  /** Other sizes of the recipe. */
+  /** Other sizes of the recipe, and checkpoints that it reads. */
   readonly sizes?: readonly string[];
+  readonly published?: readonly string[];
   readonly parts: readonly PartDescription[];
   readonly parameters: number;
   readonly memory: MemoryDescription;
@@ -102,7 +110,7 @@ export async function describe(source: string, size: string | undefined, hub: Hu
   );
   if (recipe && !exists) {
     const network = recipe.of(size ?? sizeInName);
-    return withForms(ofNetwork(network, { sizes: recipe.sizes }));
+    return withForms(ofNetwork(network, { sizes: recipe.sizes, published: recipe.published }));
   }
   if (size !== undefined) throw new QuintetError('name', 'only recipes have sizes', { at: source });
   const path = await resolve(source, hub);
@@ -118,27 +126,15 @@ export async function describe(source: string, size: string | undefined, hub: Hu
   }
 }
 
+/** What there is, or of a model on the hub its configuration alone. */
 async function resolve(source: string, hub: HubOptions): Promise<string> {
   try {
-    return await resolveModel(source, { ...hub, offline: true });
+    return await findModel(source, { ...hub, offline: true });
   } catch (error) {
-    if (!(error instanceof QuintetError) || error.code !== 'not-found') throw error;
-    if (!source.includes('/') || hub.offline) throw withGuess(error, source);
-    return resolveModel(source, { ...hub, files: ['config.json'] });
+    const isElsewhere = error instanceof QuintetError && error.code === 'not-found' && partsOfModelName(source);
+    if (!isElsewhere || hub.offline) throw error;
+    return findModel(source, { ...hub, files: ['config.json'] });
   }
-}
-
-/** Names without a slash are more often misspelt recipes than models of the hub. */
-function withGuess(error: QuintetError, source: string): QuintetError {
-  const guess = nearest(
-    source,
-    recipes.map(({ name }) => name),
-  );
-  if (!guess) return error;
-  return new QuintetError('not-found', 'no such file, folder or recipe', {
-    at: source,
-    hint: `The nearest recipe is "${guess}"; quintet recipes lists all.`,
-  });
 }
 
 async function openFiles(

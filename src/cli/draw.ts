@@ -1,7 +1,9 @@
 /** `quintet draw`: a picture of what a text says, by a model that draws codes or paints by diffusion. */
 
 import { writeFile } from 'node:fs/promises';
-import { encodePng, type Picture } from '../media/index.js';
+import { extname } from 'node:path';
+import { checkDestination } from '../checkpoint/index.js';
+import { encodePicture, type Picture } from '../media/index.js';
 import {
   asSystem,
   conditionOf,
@@ -14,6 +16,7 @@ import {
   sayPicture,
 } from '../model/index.js';
 import type { LatentDiffusion, System } from '../system/index.js';
+import { promptOf } from './arguments.js';
 import { UsageError } from './failures.js';
 import { onInterrupt } from './interrupt.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
@@ -29,7 +32,12 @@ export interface DrawCommandOptions extends GlobalOptions {
   readonly against?: string;
 }
 
-export async function draw(source: string, prompt: string, options: DrawCommandOptions): Promise<void> {
+/** By the ending of the file that is written. */
+const formats = { png: 'png', jpg: 'jpeg', jpeg: 'jpeg', webp: 'webp' } as const;
+
+export async function draw(source: string, text: string, options: DrawCommandOptions): Promise<void> {
+  const [prompt, format] = [promptOf(text), formatOf(options.output)];
+  await checkDestination(options.output);
   const interrupt = onInterrupt();
   const line = new ProgressLine();
   const model = await load(source, await loadOptions(options, interrupt.signal));
@@ -39,12 +47,19 @@ export async function draw(source: string, prompt: string, options: DrawCommandO
     const show = (done: number, total: number): void => line.show(`${done} of ${total}`, { always: done === total });
     const picture = await (painting ? painted : drawn)(model, prompt, { ...options, show, signal: interrupt.signal });
     line.clear();
-    await writeFile(options.output, await encodePng(picture));
+    await writeFile(options.output, await encodePicture(picture, format));
     note(`${options.output}: ${picture.width} x ${picture.height} pixels`);
   } finally {
     interrupt.forget();
     await model.close();
   }
+}
+
+function formatOf(file: string): (typeof formats)[keyof typeof formats] {
+  const ending = extname(file).slice(1).toLowerCase();
+  if (Object.hasOwn(formats, ending)) return formats[ending as keyof typeof formats];
+  const known = Object.keys(formats).join(', .');
+  throw new UsageError(`${file}: pictures are written as .${known}, by the ending of the file's name`);
 }
 
 /** Whether a language model says what a generator within it paints. */

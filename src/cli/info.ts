@@ -45,7 +45,7 @@ function parameterTable(declarations: Declarations): string {
 }
 
 function page(description: Description): string {
-  const { name, paper, path, sizes, parts, parameters, context, stages } = description;
+  const { name, paper, path, sizes, published = [], parts, parameters, context, stages } = description;
   const title = [bold(name, process.stdout), ...(paper ? [paper] : []), ...(path ? [path] : [])].join('  ');
   const rows = parts.map((part) => [`  ${part.kind}`, part.prefix || '(no prefix)', formatCount(part.parameters)]);
   const sections = [
@@ -57,6 +57,7 @@ function page(description: Description): string {
     ...weightsSection(description),
     ...templateSection(description),
     ...(sizes ? [`Sizes  ${sizes.join(', ')}`] : []),
+    ...(published.length > 0 ? [`Published  ${published.join(', ')}`] : []),
   ];
   return sections.join('\n\n');
 }

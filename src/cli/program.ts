@@ -1,14 +1,18 @@
 /** The commands and their options. What a command does is in a file of its own, loaded when it is called. */
 
 import { readFileSync } from 'node:fs';
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { between, names, repeatedly, whole } from './arguments.js';
+import type { CacheOptions } from './cache.js';
 import type { ChatOptions } from './chat.js';
 import type { DrawCommandOptions } from './draw.js';
 import type { InfoOptions } from './info.js';
+import { invocation } from './invocation.js';
 import type { GlobalOptions } from './settings.js';
 import type { TraceCommandOptions } from './trace.js';
 import type { TrainCommandOptions } from './train.js';
+
+const cacheActions = ['list', 'size', 'clean'] as const;
 
 /** A program that reports mistakes in a call by throwing. */
 export function createProgram(): Command {
@@ -34,10 +38,14 @@ export function createProgram(): Command {
     .helpOption('-h, --help', 'print this text')
     .helpCommand('help [command]', 'print what a command takes')
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+    .configureOutput({
+      writeErr: (text) => process.stderr.write(text),
+      outputError: (text, write) => write(mistake(text)),
+    })
     .addHelpText('after', examples('quintet chat models/nano photo.jpg "What is this?"', 'quintet info llava-1.5:7b'))
     .exitOverride();
-  for (const add of [addChat, addDraw, addTrain, addInfo, addRecipes, addTrace, addPull, addDemo]) add(program);
+  for (const add of [addChat, addDraw, addTrain, addInfo, addRecipes, addTrace, addPull, addCache, addDemo])
+    add(program);
   return program;
 }
 
@@ -47,8 +55,18 @@ function versionOf(): string {
   return (JSON.parse(file) as { version: string }).version;
 }
 
+/** What commander says of a mistake, on one line, with what to do. */
+function mistake(text: string): string {
+  const [, message, guess] = /^(.*?)(?:\n\(Did you mean (.*)\?\))?\n$/s.exec(text) ?? [];
+  if (message === undefined) return text;
+  if (guess !== undefined) return `${message}; did you mean ${guess}?\n`;
+  return /unknown command/.test(message) ? `${message}; ${invocation()} help lists them\n` : `${message}\n`;
+}
+
+/** Calls that may be typed as they stand here, however the program was called. */
 function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+  const typed = lines.map((line) => `  ${line.replaceAll(/\bquintet (?=[a-z])/g, `${invocation()} `)}`);
+  return `\nExamples:\n${typed.join('\n')}`;
 }
 
 const modelText = "a model's folder, a .gguf file, or a name on the Hugging Face hub";
@@ -58,7 +76,10 @@ function addChat(program: Command): void {
     .command('chat')
     .description('Answers about pictures, or holds a conversation where no prompt is given.')
     .argument('<model>', modelText)
-    .argument('[picture|prompt...]', 'picture files, then what to say; a prompt may also come from the standard input')
+    .argument(
+      '[picture|prompt...]',
+      'picture files, then what to say; the standard input may hold the turns, one a line',
+    )
     .option('--system <text>', 'what the model is told before the conversation')
     .option('--max-tokens <n>', 'most tokens of an answer', whole(1))
     .option('--temperature <t>', '0 takes the likeliest token each time', between(0))
@@ -81,7 +102,7 @@ function addChat(program: Command): void {
       examples(
         'quintet chat models/nano photo.jpg "What is this?"',
         'quintet chat HuggingFaceTB/SmolVLM-256M-Instruct a.png b.png "What differs?" --max-tokens 80',
-        'echo "Name three rivers." | quintet chat model.gguf --temperature 0.7 --seed 1',
+        'printf "Name a river.\\nIs it long?\\n" | quintet chat model.gguf --temperature 0.7 --seed 1',
         'quintet chat models/nano photo.jpg "Is there a dog?" --choices yes,no',
       ),
     )
@@ -97,7 +118,7 @@ function addDraw(program: Command): void {
     .description('Draws a picture of what a text says.')
     .argument('<model>', modelText)
     .argument('<prompt>', 'what to draw')
-    .requiredOption('-o, --output <file>', 'the PNG file to write')
+    .requiredOption('-o, --output <file>', 'the file to write: .png, .webp or .jpg')
     .option('--guidance <g>', 'how far to follow the prompt; 1 for not at all more than the model does', between(0))
     .option('--seed <n>', 'of the draws', whole(0))
     .option('--temperature <t>', 'of a model that draws code by code', between(0))
@@ -140,6 +161,20 @@ function addPull(program: Command): void {
     .action(async (name: string, _: unknown, command: Command) => {
       const { pull } = await import('./pull.js');
       await pull(name, command.optsWithGlobals<GlobalOptions & { revision?: string }>());
+    });
+}
+
+function addCache(program: Command): void {
+  program
+    .command('cache')
+    .description('Lists the weights that were packed into integers, or removes them; they are made again when needed.')
+    .addArgument(new Argument('[action]', 'what to do').choices(cacheActions).default('list'))
+    .option('--older-than <days>', 'clean: only what was not used for so many days', between(0))
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('quintet cache', 'quintet cache clean --older-than 30'))
+    .action(async (action: (typeof cacheActions)[number], options: CacheOptions) => {
+      const { cache } = await import('./cache.js');
+      await cache(action, options);
     });
 }
 

@@ -33,7 +33,9 @@ export async function loadOptions(
     hub: hubOptions(options, signal),
     ...(weights === undefined ? {} : { weights }),
     onPacking(made, total) {
-      line.show(`packing weights, once for this file: ${made} of ${total}`);
+      // Where lines are not written over, one for each tenth.
+      const always = Math.floor((10 * made) / total) > Math.floor((10 * (made - 1)) / total);
+      line.show(`packing weights, once for this file: ${made} of ${total}`, { always });
       if (made === total) line.end();
     },
   };

@@ -1,6 +1,6 @@
 /** `quintet trace`: one forward pass on exactly the given tensors or messages, written as named tensors. */
 
-import { readTensors, writeSafetensors } from '../checkpoint/index.js';
+import { checkDestination, readTensors, writeSafetensors } from '../checkpoint/index.js';
 import {
   asSystem,
   continueGreedily,
@@ -46,6 +46,7 @@ export async function trace(source: string, options: TraceCommandOptions): Promi
   if ((inputs === undefined) === (messages === undefined)) {
     throw new UsageError('give either --inputs FILE or --messages FILE');
   }
+  await checkDestination(outputs);
   const alone = isSchedulerFile(source) && inputs !== undefined;
   const all = alone
     ? chosen(await traceScheduler(source, await readTensors(inputs), options), want)

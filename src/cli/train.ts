@@ -5,6 +5,7 @@ import { type RunStage, runFile, type StepReport } from '../train/index.js';
 import { exitCodes } from './failures.js';
 import { formatCount, formatDuration } from './format.js';
 import { onInterrupt } from './interrupt.js';
+import { invocation } from './invocation.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { note, ProgressLine } from './terminal.js';
 
@@ -105,5 +106,5 @@ interface Outcome {
 function summary({ stopped, folder, last, took }: Outcome): string {
   const where = last ? ` after step ${last.step} of ${last.steps}, loss ${last.loss.toFixed(4)}` : '';
   if (stopped) return `Stopped${where}. The same command goes on from there.`;
-  return `Trained in ${formatDuration(took)}${where}.\n${folder}\nTry it: quintet chat ${basename(folder ?? '') === 'adapter' ? `MODEL --adapter ${folder}` : folder}`;
+  return `Trained in ${formatDuration(took)}${where}.\n${folder}\nTry it: ${invocation()} chat ${basename(folder ?? '') === 'adapter' ? `MODEL --adapter ${folder}` : folder}`;
 }

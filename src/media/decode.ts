@@ -11,6 +11,7 @@ import { decodeInBrowser, inBrowser } from './browser.js';
 import { decodeGif } from './gif.js';
 import { readHeader } from './header.js';
 import { checkSize, type Picture, type PictureLimits, pictureLimits } from './picture.js';
+import type { PictureFormat } from './sharp.js';
 
 export interface DecodeOptions {
   readonly limits?: Partial<PictureLimits>;
@@ -44,9 +45,12 @@ export async function decodePicture(
 }
 
 /** A PNG file of the picture, for drawn results. Node only. */
-export async function encodePng(picture: Picture): Promise<Uint8Array> {
+export const encodePng = (picture: Picture): Promise<Uint8Array> => encodePicture(picture, 'png');
+
+/** A file of the picture. PNG and WebP keep every pixel. Node only. */
+export async function encodePicture(picture: Picture, format: PictureFormat): Promise<Uint8Array> {
   const { encodeWithSharp } = await inNode();
-  return encodeWithSharp(picture);
+  return encodeWithSharp(picture, format);
 }
 
 let node: Promise<typeof import('./node.js')> | undefined;

@@ -96,9 +96,19 @@ function rgbOfCmyk(data: Uint8Array): Uint8Array {
   return result;
 }
 
-/** A PNG file of the picture. */
-export async function encodeWithSharp({ width, height, data }: Picture): Promise<Uint8Array> {
-  return sharp(data, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
+/** How each kind of file is written. WebP has a form that keeps every pixel; JPEG loses what few see. */
+const writings = {
+  png: (source: Sharp) => source.png(),
+  webp: (source: Sharp) => source.webp({ lossless: true }),
+  jpeg: (source: Sharp) => source.jpeg({ quality: 95, chromaSubsampling: '4:4:4' }),
+} as const;
+
+export type PictureFormat = keyof typeof writings;
+
+/** A file of the picture. */
+export async function encodeWithSharp(
+  { width, height, data }: Picture,
+  format: PictureFormat = 'png',
+): Promise<Uint8Array> {
+  return writings[format](sharp(data, { raw: { width, height, channels: 3 } })).toBuffer();
 }

@@ -2,6 +2,7 @@
 
 import type { HostArrays, System } from '../system/index.js';
 import { type HostArray, hostArray, toNumbers } from '../tensor/index.js';
+import { checkRows } from './check-ids.js';
 import { generationDefaults, specialId } from './defaults.js';
 import { generateTokens } from './generate.js';
 import { LanguageSession } from './language-session.js';
@@ -17,6 +18,7 @@ import { VisionSession } from './vision.js';
 export async function continueGreedily(model: Model<System>, given: HostArrays, count: number): Promise<HostArray> {
   const prompts = realTokens(given);
   const ids = given.input_ids as HostArray;
+  checkRows('input_ids', ids, { rows: model.network.backbone.part.vocab, table: 'the vocabulary' });
   const [rows, length] = ids.shape as [number, number];
   const tokens = toNumbers(ids);
   const features = given.pixel_values ? await featuresOf(model, given) : undefined;

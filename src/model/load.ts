@@ -2,18 +2,13 @@
 
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type HubOptions,
-  hubOptionsFromEnvironment,
-  openModel,
-  readFolderFiles,
-  resolveModel,
-} from '../checkpoint/index.js';
+import { type HubOptions, hubOptionsFromEnvironment, openModel, readFolderFiles } from '../checkpoint/index.js';
 import { networkOf } from '../recipes/index.js';
 import { fields, QuintetError } from '../tensor/index.js';
 import { initialise, type Model, type ModelOptions, modelOf } from './model.js';
 import { type PackingOptions, packWeights } from './packed.js';
 import { readAdapter } from './peft.js';
+import { findModel } from './source.js';
 import { layeredWeights } from './weights.js';
 
 export interface LoadOptions extends ModelOptions, PackingOptions {
@@ -31,9 +26,9 @@ export interface LoadOptions extends ModelOptions, PackingOptions {
  */
 export async function load(source: string, options: LoadOptions = {}): Promise<Model> {
   const environment = hubOptionsFromEnvironment(globalThis.process?.env ?? {});
-  const path = await resolveModel(source, { ...environment, ...options.hub });
+  const path = await findModel(source, { ...environment, ...options.hub });
   if (options.fresh !== undefined) return freshFolder(path, options, options.fresh);
-  const { weights, cache = cacheFolder(process.env), onPacking } = options;
+  const { weights, cache = weightsCache(process.env), onPacking } = options;
   const opened = await modelOf(await openModel(path), options);
   const packing = { cache, ...(weights ? { weights } : {}), ...(onPacking ? { onPacking } : {}) };
   const model: Model = { ...opened, pack: (system, build) => packWeights(system, build, packing) };
@@ -59,7 +54,7 @@ async function adapted(model: Model, folder: string): Promise<Model> {
 }
 
 /** Where packed weights are kept: the user's own cache. */
-function cacheFolder(environment: Readonly<Record<string, string | undefined>>): string {
+export function weightsCache(environment: Readonly<Record<string, string | undefined>>): string {
   const own = environment.QUINTET_CACHE;
   if (own) return join(own, 'weights');
   const base = environment.XDG_CACHE_HOME || join(homedir(), '.cache');

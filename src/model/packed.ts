@@ -42,7 +42,8 @@ export async function packWeights(
 ): Promise<PackedModel | undefined> {
   if (model.engine.name !== 'native') return undefined;
   const folder = model.weights.files.length > 0 ? cache : undefined;
-  const options = { folder, ...(onPacking ? { onProgress: onPacking } : {}) };
+  const source = model.path === undefined ? {} : { source: model.path };
+  const options = { folder, ...source, ...(onPacking ? { onProgress: onPacking } : {}) };
   const plan = planPacking({ network: model.network, adapt: model.adapt, build, typeOf: typesIn(model) }, option);
   if (plan.blocks.length === 0) return undefined;
   const blocks = await pack(model, plan.blocks, options);

@@ -4,8 +4,9 @@ import { add, gradients, graph, input, mul, sum, type Tensor } from '../graph/in
 import { type Declaration, type Glob, rootScope, select } from '../nn/index.js';
 import { type HostArrays, type InputType, inputTensors, type Tensors } from '../system/index.js';
 import { nearest, QuintetError } from '../tensor/index.js';
+import { checkIds, checkLabels } from './check-ids.js';
 import { openSession } from './compile.js';
-import type { Model } from './model.js';
+import { isSystem, type Model } from './model.js';
 
 export interface TraceOptions {
   /** Names of outputs; default all. */
@@ -30,7 +31,10 @@ export async function traceNetwork(model: Model, given: HostArrays, options: Tra
   const loss = globs.length > 0 ? lossOf(outputs, Object.keys(feeds)) : undefined;
   const slopes = loss ? lossGradients(loss, declarations, globs, weights.fileName) : {};
   const all = { ...wanted, ...(loss ? { loss } : {}), ...slopes };
-  const session = await openSession(model, graph('trace', all), declarations);
+  const traced = graph('trace', all);
+  checkIds(traced, feeds);
+  if (isSystem(model) && given.labels) checkLabels(given.labels, model.network.backbone.part.vocab);
+  const session = await openSession(model, traced, declarations);
   try {
     const used = Object.fromEntries(session.inputs.map((name) => [name, feeds[name]])) as HostArrays;
     return await session.run(used, options.signal ? { signal: options.signal } : {});

@@ -3,6 +3,7 @@ export * from './attention.js';
 export * from './blocks.js';
 export * from './decoder.js';
 export * from './glob.js';
+export * from './head-counts.js';
 export * from './init.js';
 export * from './layers.js';
 export * from './params.js';

@@ -13,6 +13,7 @@ const mean = { pooling: 'mean' } as const;
 export const bert = recipe({
   name: 'bert',
   modelTypes: ['bert'],
+  published: ['sentence-transformers/all-MiniLM-L6-v2'],
   sizes: {
     base: { text: { ...words, width: 768, depth: 12, heads: 12, hidden: 3072 }, ...mean },
     large: { text: { ...words, width: 1024, depth: 24, heads: 16, hidden: 4096 }, ...mean },

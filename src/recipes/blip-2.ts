@@ -21,6 +21,7 @@ const takes = ['opt', 't5'] as const;
 export const blip2 = recipe({
   name: 'blip-2',
   modelTypes: ['blip-2'],
+  published: ['Salesforce/blip2-opt-2.7b', 'Salesforce/blip2-flan-t5-xl'],
   sizes: {
     'opt-2.7b': {
       ...{ vision: vitG, bridge: bert, token: 50265 },

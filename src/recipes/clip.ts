@@ -32,6 +32,7 @@ export const clipSizes = {
 export const clip = recipe({
   name: 'clip',
   modelTypes: ['clip'],
+  published: ['openai/clip-vit-large-patch14'],
   sizes: clipSizes,
   read: (config) => ({
     vision: readClipVision(config.part('vision_config', 'clip_vision_model')),

@@ -11,6 +11,7 @@ const shared = { ...caps, vocab: 256000, context: 8192, window: 4096, tied: true
 export const gemma2 = recipe({
   name: 'gemma2',
   modelTypes: ['gemma2'],
+  published: ['google/gemma-2-2b-it'],
   sizes: {
     '2b': {
       ...{ ...shared, width: 2304, depth: 26, heads: 8, kvHeads: 4, headWidth: 256, hidden: 9216 },

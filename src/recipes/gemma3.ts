@@ -25,6 +25,7 @@ const large = {
 export const gemma3 = recipe({
   name: 'gemma3',
   modelTypes: ['gemma3_text'],
+  published: ['google/gemma-3-1b-it'],
   sizes: {
     '270m': { ...small, width: 640, depth: 18, hidden: 2048, windowed: fiveToOne(18) },
     '1b': { ...small, width: 1152, depth: 26, hidden: 6912, windowed: fiveToOne(26) },

@@ -6,6 +6,7 @@ import { recipe, slot, system } from '../system/index.js';
 export const gpt2 = recipe({
   name: 'gpt2',
   modelTypes: ['gpt2'],
+  published: ['openai-community/gpt2'],
   sizes: {
     small: { width: 768, depth: 12, heads: 12, vocab: 50257 },
     medium: { width: 1024, depth: 24, heads: 16, vocab: 50257 },

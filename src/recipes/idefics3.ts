@@ -20,6 +20,7 @@ const stage = { objective: nextToken(), optimizer: adamw({ lr: 2e-5 }) };
 export const idefics3 = recipe({
   name: 'idefics3',
   modelTypes: ['idefics3', 'smolvlm'],
+  published: ['HuggingFaceTB/SmolVLM-256M-Instruct', 'HuggingFaceM4/Idefics3-8B-Llama3'],
   sizes: {
     'smolvlm-256m': {
       ...{ vision: siglip, factor: 4, token: 49190 },

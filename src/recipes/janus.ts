@@ -22,6 +22,7 @@ const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
 export const janus = recipe({
   name: 'janus',
   modelTypes: ['janus'],
+  published: ['deepseek-community/Janus-Pro-1B', 'deepseek-community/Janus-Pro-7B'],
   sizes: {
     'pro-1b': { ...pro, language: llama({ ...deepseek, width: 2048, depth: 24, heads: 16, hidden: 5632 }) },
     'pro-7b': { ...pro, language: llama({ ...deepseek, width: 4096, depth: 30, heads: 32, hidden: 11008 }) },

@@ -9,6 +9,7 @@ import { recipe, slot, system } from '../system/index.js';
 export const llama = recipe({
   name: 'llama',
   modelTypes: ['llama'],
+  published: ['HuggingFaceTB/SmolLM2-135M-Instruct'],
   sizes: {
     '2-7b': { width: 4096, depth: 32, heads: 32, hidden: 11008, vocab: 32000, context: 4096, epsilon: 1e-5 },
     '3-8b': {

@@ -29,6 +29,7 @@ const transformers5 = [
 export const llava15 = recipe({
   name: 'llava-1.5',
   modelTypes: ['llava'],
+  published: ['llava-hf/llava-1.5-7b-hf', 'llava-hf/llava-1.5-13b-hf'],
   sizes: {
     '7b': { vision: clip, language: llama(vicuna), projector: {}, token: 32000 },
     '13b': {

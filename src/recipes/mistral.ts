@@ -9,6 +9,7 @@ const base = { width: 4096, depth: 32, heads: 32, kvHeads: 8, hidden: 14336, con
 export const mistral = recipe({
   name: 'mistral',
   modelTypes: ['mistral'],
+  published: ['mistralai/Mistral-7B-Instruct-v0.3'],
   sizes: {
     '7b': { ...base, vocab: 32000, window: 4096 },
     '7b-v0.3': { ...base, vocab: 32768, rotary: { theta: 1e6 } },

@@ -8,6 +8,7 @@ const base = { kvHeads: 8, epsilon: 1e-5, rotary: { theta: 1e6 }, experts: 8, ch
 export const mixtral = recipe({
   name: 'mixtral',
   modelTypes: ['mixtral'],
+  published: ['mistralai/Mixtral-8x7B-Instruct-v0.1'],
   sizes: {
     '8x7b': { ...base, width: 4096, depth: 32, heads: 32, hidden: 14336, vocab: 32000, context: 32768 },
     '8x22b': { ...base, width: 6144, depth: 56, heads: 48, hidden: 16384, vocab: 32000, context: 65536 },

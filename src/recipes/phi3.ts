@@ -7,6 +7,7 @@ import { recipe, slot, system } from '../system/index.js';
 export const phi3 = recipe({
   name: 'phi3',
   modelTypes: ['phi3'],
+  published: ['microsoft/Phi-3-mini-4k-instruct'],
   sizes: {
     // Phi-3-mini, of the context of 4096.
     mini: {

@@ -13,6 +13,7 @@ const shared = { context: 32768, rotary: { theta: 1e6 } };
 export const qwen2 = recipe({
   name: 'qwen2',
   modelTypes: ['qwen2'],
+  published: ['Qwen/Qwen2.5-0.5B-Instruct'],
   sizes: {
     '0.5b': {
       ...{ ...shared, width: 896, depth: 24, heads: 14, kvHeads: 2, hidden: 4864, vocab: 151936, tied: true },

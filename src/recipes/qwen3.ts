@@ -8,6 +8,7 @@ const shared = { context: 40960, rotary: { theta: 1e6 }, kvHeads: 8, headWidth: 
 export const qwen3 = recipe({
   name: 'qwen3',
   modelTypes: ['qwen3'],
+  published: ['Qwen/Qwen3-0.6B'],
   sizes: {
     '0.6b': { ...shared, width: 1024, depth: 28, heads: 16, hidden: 3072, tied: true },
     '4b': { ...shared, width: 2560, depth: 36, heads: 32, hidden: 9728, tied: true },

@@ -15,6 +15,7 @@ const paper = 'arXiv:2303.15343';
 export const siglip = recipe({
   name: 'siglip',
   modelTypes: ['siglip'],
+  published: ['google/siglip-base-patch16-224'],
   sizes: {
     'so400m-patch14-384': { vision: { ...so400m, image: 384, patch: 14 }, text: { ...so400m, ...words } },
     'base-patch16-224': { vision: { ...base, image: 224, patch: 16 }, text: { ...base, ...words } },

@@ -24,6 +24,7 @@ const words = { vocab: 49408, context: 77 };
 export const stableDiffusion = recipe({
   name: 'stable-diffusion',
   modelTypes: ['StableDiffusionPipeline'],
+  published: ['stable-diffusion-v1-5/stable-diffusion-v1-5'],
   sizes: {
     '1.5': {
       ...{ coder: coders['f8-4'], scheduler: ddim },

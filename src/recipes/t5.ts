@@ -13,6 +13,7 @@ const flan = { vocab, activation: 'gelu_new', gated: true, tied: false, headWidt
 export const t5 = recipe({
   name: 't5',
   modelTypes: ['t5'],
+  published: ['google/flan-t5-small'],
   sizes: {
     small: { width: 512, headWidth: 64, heads: 8, depth: 6, hidden: 2048, vocab },
     base: { width: 768, headWidth: 64, heads: 12, depth: 12, hidden: 3072, vocab },

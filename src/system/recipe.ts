@@ -8,6 +8,8 @@ export interface RecipeParts<Config, Size extends string, Result extends Network
   readonly name: string;
   /** The `model_type`s of the `config.json` files that it reads. */
   readonly modelTypes: readonly string[];
+  /** Names of checkpoints on the Hugging Face hub that it reads, the smallest first. */
+  readonly published?: readonly string[];
   /** Published sizes, and a `tiny` one for tests. The first is the default. */
   readonly sizes: Readonly<Record<Size, NoInfer<Config>>>;
   build(config: Config, name: string): Result;
@@ -18,6 +20,7 @@ export interface RecipeParts<Config, Size extends string, Result extends Network
 export interface AnyRecipe {
   readonly name: string;
   readonly modelTypes: readonly string[];
+  readonly published: readonly string[];
   readonly sizes: readonly string[];
   /** The system of a published size; default the first. */
   of(size?: string): Network;
@@ -36,6 +39,7 @@ export interface Recipe<Size extends string = string, Result extends Network = N
 export function recipe<Config, Size extends string, Result extends Network>({
   name,
   modelTypes,
+  published = [],
   sizes,
   build,
   read,
@@ -53,6 +57,7 @@ export function recipe<Config, Size extends string, Result extends Network>({
   Object.defineProperty(made, 'name', { value: name });
   return Object.assign(made, {
     modelTypes,
+    published,
     sizes: known,
     of,
     fromConfig: (config: Fields) => build(read(config), name),

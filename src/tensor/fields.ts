@@ -9,6 +9,8 @@ export interface Fields {
   /** The object itself. */
   readonly raw: Readonly<Record<string, unknown>>;
   has(name: string): boolean;
+  /** The error that a field is not what is expected. */
+  wrong(name: string, expected: string): QuintetError;
   whole(name: string, otherwise?: number): number;
   number(name: string, otherwise?: number): number;
   flag(name: string, otherwise?: boolean): boolean;
@@ -47,6 +49,7 @@ export function fields(value: unknown, at: string): Fields {
   return {
     at,
     raw,
+    wrong,
     has: (name) => Object.hasOwn(raw, name) && raw[name] !== undefined && raw[name] !== null,
     whole: (name, otherwise) => read(name, 'a whole number', isWhole, otherwise),
     number: (name, otherwise) => read(name, 'a number', isNumber, otherwise),

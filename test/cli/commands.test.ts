@@ -1,9 +1,10 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
 import { chat } from '../../src/cli/chat.js';
 import { demo } from '../../src/cli/demo.js';
+import { invocation } from '../../src/cli/invocation.js';
 import { loadPicture } from '../../src/media/index.js';
 import { hubServer, repository } from '../checkpoint/hub-server.js';
 import { captured, here, quintet, temporaryFolder } from './cli.js';
@@ -190,40 +191,6 @@ test('recipes are listed with their sizes', async () => {
   expect(smol?.parameters).toBe(134_515_008); // as its model card says
 });
 
-describe('mistakes', () => {
-  const llama = model('llama');
-  test.each([
-    [2, [], 'Usage: quintet'],
-    [2, ['chta'], 'Did you mean chat?'],
-    [2, ['chat'], "missing required argument 'model'"],
-    [2, ['chat', llama, '--temprature', '1', 'hi'], 'Did you mean --temperature?'],
-    [2, ['chat', llama, '--top-p', '2', 'hi'], 'Expected a number from 0 to 1.'],
-    [2, ['chat', llama, 'one', 'two'], 'two prompts: "one" and "two"'],
-    [2, ['chat', llama, 'none.png', 'hi'], 'no such picture: none.png'],
-    [2, ['chat', llama, 'https://example.org/a.png', 'hi'], 'not fetched from addresses'],
-    [2, ['trace', llama, '--outputs', 'x'], 'give either --inputs FILE or --messages FILE'],
-    [1, ['chat', join(fixtures, 'none'), 'hi'], 'no such file or folder'],
-    [1, ['chat', 'no-such/model', 'hi', '--offline'], 'Offline mode'],
-    [1, ['chat', model('clip'), 'hi'], 'clip has no language model'],
-    [1, ['info', 'lava-1.5'], 'The nearest recipe is "llava-1.5"'],
-    [1, ['info', 'llava-1.5:8b'], 'did you mean "7b"?'],
-    [1, ['train', 'none.yaml'], 'none.yaml: no such run file'],
-    [1, ['chat', llama, 'hi', '--library', './none.so'], 'none.so: ONNX Runtime could not be loaded'],
-  ])('exit code %i: %j', async (expected, args, message) => {
-    const { code, stdout, stderr } = await here(args);
-    expect(stderr).toContain(message);
-    expect(stderr).not.toMatch(/\n {4}at /);
-    expect([code, stdout]).toEqual([expected, '']);
-  });
-
-  test('end the process with their code, and show a stack with --debug', async () => {
-    const { code, stdout, stderr } = await quintet(['info', 'lava-1.5', '--debug']);
-    expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/^error: lava-1\.5: no such file, folder or recipe\n/);
-    expect(stderr).toMatch(/\n {4}at /);
-  });
-});
-
 test('a profile of operators is written for each session', async () => {
   const file = join(temporaryFolder(), 'profile.json');
   await quintet(['chat', ...llavaQuestion, '--profile', file]);
@@ -245,6 +212,7 @@ describe('models of the hub', () => {
     const env = { HF_HOME: home, HF_ENDPOINT: hub.endpoint };
     const { code, stdout, stderr } = await quintet(['pull', repository], { env: { ...env, HF_HUB_OFFLINE: '0' } });
     expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(new RegExp(`^Try it: .* chat ${repository}$`, 'm'));
     expect(stdout.startsWith(join(home, 'hub'))).toBe(true);
     expect(stderr).toMatch(/^model\.safetensors {2}\S+ kB of \S+ kB$/m);
     const [, ...question] = llavaQuestion as [string, ...string[]];
@@ -309,17 +277,35 @@ test('the demonstration shows its picture, the question and the answer, and says
   expect(stdout).toContain('parameters, looks at ');
   // The reference's answer is cut at sixteen tokens.
   expect(stdout).toContain(`samples/scene.png\n> What do you see?\n${llavaAnswer}`);
-  expect(stdout).toMatch(/\nTry next:\n {2}npm start -- photo\.jpg "What is this\?"/);
+  const steps = stdout.slice(stdout.indexOf('\nTry next:\n')).split('\n').slice(2);
+  expect(steps[0]?.replaceAll(/ +/g, ' ')).toBe(
+    ` ${invocation()} demo photo.jpg "What is this?" another picture, another question`,
+  );
+  expect(steps[1]).toContain(`${invocation()} chat ${relative(process.cwd(), folder)} `);
   expect(stderr).toMatch(/tokens\/s after the first\n$/);
 });
 
-test('draw writes the picture that the model draws', async () => {
-  const file = join(temporaryFolder(), 'moon.png');
-  const { code, stderr } = await quintet(['draw', model('janus'), 'Draw a picture of the moon.', '-o', file]);
-  expect(code, stderr).toBe(0);
-  const { width, height, data } = await loadPicture(file);
-  expect([width, height]).toEqual([6, 6]);
-  expect(new Set(data).size).toBeGreaterThan(10);
+describe('draw', () => {
+  const drawn = async (name: string) => {
+    const file = join(temporaryFolder(), name);
+    const { code, stderr } = await here(['draw', model('janus'), 'Draw a picture of the moon.', '-o', file]);
+    expect(code, stderr).toBe(0);
+    return { picture: await loadPicture(file), begin: readFileSync(file).subarray(0, 12).toString('latin1') };
+  };
+
+  test('writes the picture that the model draws, in the format that the name of the file ends with', async () => {
+    const png = await drawn('moon.png');
+    expect([png.picture.width, png.picture.height]).toEqual([6, 6]);
+    expect(new Set(png.picture.data).size).toBeGreaterThan(10);
+    expect(png.begin).toMatch(/^\x89PNG/);
+    const webp = await drawn('moon.webp');
+    expect(webp.begin).toMatch(/^RIFF....WEBP$/s);
+    expect(webp.picture).toEqual(png.picture);
+    const jpeg = await drawn('moon.JPG');
+    expect(jpeg.begin).toMatch(/^\xff\xd8/);
+    const errors = jpeg.picture.data.map((value, i) => Math.abs(value - (png.picture.data[i] as number)));
+    expect(errors.reduce((a, b) => a + b) / errors.length).toBeLessThan(6);
+  });
 });
 
 describe('train', () => {

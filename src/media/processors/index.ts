@@ -124,5 +124,11 @@ export function imageProcessorOf(files: {
     const nested = processor.object('image_processor');
     return imageProcessor(nested.raw, nested.at);
   }
+  if (files.preprocessor === undefined) {
+    throw new QuintetError('not-found', 'there is none, so how pictures are prepared is not known', {
+      at: 'preprocessor_config.json',
+      hint: 'Copy it from where the model was published; it begins with {"image_processor_type": "CLIPImageProcessor", …}.',
+    });
+  }
   return imageProcessor(files.preprocessor, 'preprocessor_config.json');
 }

@@ -13,6 +13,7 @@ import {
   type RotaryAttentionOptions,
   type RotaryConfig,
   readContext,
+  readHeads,
   readRotary,
   rmsNorm,
   rotaryAngles,
@@ -121,14 +122,17 @@ export interface DecoderDefaults {
 
 /** The fields of a published `config.json` that the families share. */
 export function readDecoder(config: Fields, defaults: DecoderDefaults): Required<Omit<DecoderConfig, keyof Windows>> {
-  const width = config.whole('hidden_size', defaults.hidden_size);
-  const heads = config.whole('num_attention_heads', defaults.num_attention_heads ?? 32);
+  const { width, heads } = widthAndHeads(config, defaults);
+  const kvHeads = config.whole('num_key_value_heads', defaults.num_key_value_heads ?? heads);
+  if (kvHeads < 1 || heads % kvHeads !== 0) {
+    throw config.wrong('num_key_value_heads', `a whole number that divides num_attention_heads, ${heads}`);
+  }
   const { max_position_embeddings: context, rope_theta: theta = 10000 } = defaults;
   return {
     width,
     depth: config.whole('num_hidden_layers', defaults.num_hidden_layers ?? 32),
     heads,
-    kvHeads: config.whole('num_key_value_heads', defaults.num_key_value_heads ?? heads),
+    kvHeads,
     headWidth: config.whole('head_dim', defaults.head_dim ?? width / heads),
     hidden: config.whole('intermediate_size', defaults.intermediate_size),
     vocab: config.whole('vocab_size', defaults.vocab_size),
@@ -137,6 +141,16 @@ export function readDecoder(config: Fields, defaults: DecoderDefaults): Required
     epsilon: config.number('rms_norm_eps', defaults.rms_norm_eps ?? 1e-6),
     activation: activationOf(config, 'hidden_act', 'silu'),
     tied: config.flag('tie_word_embeddings', defaults.tie_word_embeddings ?? false),
+  };
+}
+
+/** Heads share the width, unless their own is given. */
+function widthAndHeads(config: Fields, defaults: DecoderDefaults) {
+  const otherwise = { width: defaults.hidden_size, heads: defaults.num_attention_heads ?? 32 };
+  if (!config.has('head_dim') && defaults.head_dim === undefined) return readHeads(config, otherwise);
+  return {
+    width: config.whole('hidden_size', otherwise.width),
+    heads: config.whole('num_attention_heads', otherwise.heads),
   };
 }
 

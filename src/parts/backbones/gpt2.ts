@@ -16,6 +16,7 @@ import {
   layerNorm,
   normal,
   type Params,
+  readHeads,
   wordScores,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
@@ -84,12 +85,11 @@ function block(p: Params, x: Tensor, { config, layer, context }: Place): Tensor 
 
 /** The configuration in a `config.json` of model_type gpt2. */
 export function readGpt2(config: Fields): Gpt2Config {
-  const width = config.whole('n_embd', 768);
+  const shared = readHeads(config, { width: 768, heads: 12 }, { width: 'n_embd', heads: 'n_head' });
   return {
-    width,
+    ...shared,
     depth: config.whole('n_layer', 12),
-    heads: config.whole('n_head', 12),
-    hidden: config.whole('n_inner', 4 * width),
+    hidden: config.whole('n_inner', 4 * shared.width),
     vocab: config.whole('vocab_size', 50257),
     context: config.whole('n_positions', 1024),
     epsilon: config.number('layer_norm_epsilon', 1e-5),

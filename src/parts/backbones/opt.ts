@@ -15,6 +15,7 @@ import {
   linear,
   type Params,
   queriesKeysValues,
+  readHeads,
   wordScores,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
@@ -95,15 +96,14 @@ function block(p: Params, x: Tensor, { config, layer, context }: Place): Tensor 
 
 /** The configuration in a `config.json` of model_type opt. */
 export function readOpt(config: Fields): OptConfig {
-  const width = config.whole('hidden_size', 768);
+  const shared = readHeads(config, { width: 768, heads: 12 });
   return {
-    width,
+    ...shared,
     depth: config.whole('num_hidden_layers', 12),
-    heads: config.whole('num_attention_heads', 12),
     hidden: config.whole('ffn_dim', 3072),
     vocab: config.whole('vocab_size', 50272),
     context: config.whole('max_position_embeddings', 2048),
-    wordWidth: config.whole('word_embed_proj_dim', width),
+    wordWidth: config.whole('word_embed_proj_dim', shared.width),
     activation: activationOf(config, 'activation_function', 'relu'),
     normFirst: config.flag('do_layer_norm_before', true),
     lastNorm: !config.flag('_remove_final_layer_norm', false),

@@ -16,6 +16,7 @@ import {
   linear,
   type Params,
   paddingMask,
+  readHeads,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Tower, TowerStates } from '../types.js';
@@ -90,9 +91,8 @@ function block(p: Params, x: Tensor, mask: Tensor, config: BertConfig): Tensor {
 /** The configuration in a `config.json` of model_type bert. */
 export function readBert(config: Fields): BertConfig {
   return {
-    width: config.whole('hidden_size', 768),
+    ...readHeads(config, { width: 768, heads: 12 }),
     depth: config.whole('num_hidden_layers', 12),
-    heads: config.whole('num_attention_heads', 12),
     hidden: config.whole('intermediate_size', 3072),
     vocab: config.whole('vocab_size', 30522),
     context: config.whole('max_position_embeddings', 512),

@@ -16,6 +16,7 @@ import {
   normal,
   type Params,
   patchEmbedding,
+  readHeads,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Encoder } from '../types.js';
@@ -67,9 +68,8 @@ export function readBlipVision(config: Fields): BlipVisionConfig {
   return {
     image: config.whole('image_size', 224),
     patch: config.whole('patch_size', 14),
-    width: config.whole('hidden_size', 1408),
+    ...readHeads(config, { width: 1408, heads: 16 }),
     depth: config.whole('num_hidden_layers', 39),
-    heads: config.whole('num_attention_heads', 16),
     hidden: config.whole('intermediate_size', 6144),
     activation: activationOf(config, 'hidden_act', 'gelu'),
     epsilon: config.number('layer_norm_eps', 1e-6),

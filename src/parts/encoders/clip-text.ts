@@ -14,6 +14,7 @@ import {
   encoderBlock,
   layerNorm,
   type Params,
+  readHeads,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Tower, TowerStates } from '../types.js';
@@ -79,9 +80,8 @@ function endOf(ids: Tensor, { vocab, end = vocab - 1 }: ClipTextConfig): Tensor 
 /** The configuration in a `config.json` of model_type clip_text_model. */
 export function readClipText(config: Fields): ClipTextConfig {
   return {
-    width: config.whole('hidden_size', 512),
+    ...readHeads(config, { width: 512, heads: 8 }),
     depth: config.whole('num_hidden_layers', 12),
-    heads: config.whole('num_attention_heads', 8),
     hidden: config.whole('intermediate_size', 2048),
     vocab: config.whole('vocab_size', 49408),
     context: config.whole('max_position_embeddings', 77),

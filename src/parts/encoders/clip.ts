@@ -15,6 +15,7 @@ import {
   normal,
   type Params,
   patchEmbedding,
+  readHeads,
 } from '../../nn/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
 import type { Encoder, Tower } from '../types.js';
@@ -110,9 +111,8 @@ export function readClipVision(config: Fields): ClipVisionConfig {
   return {
     image: config.whole('image_size', 224),
     patch: config.whole('patch_size', 32),
-    width: config.whole('hidden_size', 768),
+    ...readHeads(config, { width: 768, heads: 12 }),
     depth: config.whole('num_hidden_layers', 12),
-    heads: config.whole('num_attention_heads', 12),
     hidden: config.whole('intermediate_size', 3072),
     activation: activationOf(config, 'hidden_act', 'quick_gelu'),
     epsilon: config.number('layer_norm_eps', 1e-5),

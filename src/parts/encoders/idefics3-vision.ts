@@ -108,10 +108,7 @@ function bucket(index: number, count: number, side: number): number {
 /** The configuration in a `config.json` of model_type idefics3_vision or smolvlm_vision. */
 export function readIdefics3Vision(config: Fields): SiglipVisionConfig {
   return {
-    ...readSiglipVision(config),
-    width: config.whole('hidden_size', 1152),
-    depth: config.whole('num_hidden_layers', 12),
-    heads: config.whole('num_attention_heads', 16),
+    ...readSiglipVision(config, { width: 1152, heads: 16 }),
     patch: config.whole('patch_size', 32),
     head: false,
   };

@@ -18,6 +18,7 @@ import {
   mlp,
   type Params,
   patchEmbedding,
+  readHeads,
 } from '../../nn/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
 import type { Encoder } from '../types.js';
@@ -74,8 +75,7 @@ function selfAttention(p: Params, x: Tensor, { width, heads, bias = true, normal
 
 /** The configuration in a `config.json` of model_type janus_vision_model. */
 export function readJanusVision(config: Fields): JanusVisionConfig {
-  const width = config.whole('hidden_size', 1024);
-  const heads = config.whole('num_attention_heads', 16);
+  const { width, heads } = readHeads(config, { width: 1024, heads: 16 });
   const normalised = config.flag('use_qk_norm', false);
   if (normalised && heads > 1) {
     // The reference norms each head, by weights of the whole width: it runs where there is one head.

@@ -19,6 +19,7 @@ import {
   type Params,
   paddingMask,
   patchEmbedding,
+  readHeads,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Tower, TowerStates } from '../types.js';
@@ -125,21 +126,23 @@ export function siglipTextTower(config: SiglipTextConfig): Tower {
   };
 }
 
-function readBlocks(config: Fields) {
+/** What SigLIP takes where a file is silent. */
+const base = { width: 768, heads: 12 };
+
+function readBlocks(config: Fields, otherwise = base) {
   return {
-    width: config.whole('hidden_size', 768),
+    ...readHeads(config, otherwise),
     depth: config.whole('num_hidden_layers', 12),
-    heads: config.whole('num_attention_heads', 12),
     hidden: config.whole('intermediate_size', 3072),
     activation: activationOf(config, 'hidden_act', 'gelu_pytorch_tanh'),
     epsilon: config.number('layer_norm_eps', 1e-6),
   };
 }
 
-/** The configuration in a `config.json` of model_type siglip_vision_model. */
-export function readSiglipVision(config: Fields): SiglipVisionConfig {
+/** The configuration in a `config.json` of model_type siglip_vision_model, or of one that differs in what it takes for granted. */
+export function readSiglipVision(config: Fields, otherwise = base): SiglipVisionConfig {
   return {
-    ...readBlocks(config),
+    ...readBlocks(config, otherwise),
     image: config.whole('image_size', 224),
     patch: config.whole('patch_size', 16),
     head: config.flag('vision_use_head', true),

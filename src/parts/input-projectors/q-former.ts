@@ -15,6 +15,7 @@ import {
   linear,
   normal,
   type Params,
+  readHeads,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { InputProjector } from '../types.js';
@@ -74,9 +75,8 @@ function look(p: Params, x: Tensor, memory: Tensor, { width, heads, epsilon = 1e
 export function readQFormer(config: Fields, queries: number): QFormerConfig {
   return {
     queries,
-    width: config.whole('hidden_size', 768),
+    ...readHeads(config, { width: 768, heads: 12 }),
     depth: config.whole('num_hidden_layers', 12),
-    heads: config.whole('num_attention_heads', 12),
     hidden: config.whole('intermediate_size', 3072),
     crossEvery: config.whole('cross_attention_frequency', 2),
     activation: activationOf(config, 'hidden_act', 'gelu'),

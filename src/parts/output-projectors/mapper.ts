@@ -8,7 +8,7 @@
  * B rows, S signal tokens, D backbone width, Q queries, W width inside
  */
 import { add, expand, relu, type Tensor } from '../../graph/index.js';
-import { jointAttention, layerNorm, linear, normal, type Params } from '../../nn/index.js';
+import { jointAttention, layerNorm, linear, normal, type Params, readHeads } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { OutputProjector } from '../types.js';
 
@@ -43,9 +43,8 @@ export function mapper({ queries, width = 512, depth = 4, heads = 4 }: MapperCon
 export function readMapper(config: Fields): MapperConfig {
   return {
     queries: config.whole('num_output_tokens', 77),
-    width: config.whole('hidden_size', 512),
+    ...readHeads(config, { width: 512, heads: 4 }),
     depth: config.whole('num_hidden_layers', 4),
-    heads: config.whole('num_attention_heads', 4),
   };
 }
 

@@ -1,0 +1,45 @@
+/** Finding a model by what a user calls it: a path, or a name on a hub. */
+
+import { basename, dirname } from 'node:path';
+import { type HubOptions, kindOfPath, partsOfModelName, resolveModel } from '../checkpoint/index.js';
+import { recipes } from '../recipes/index.js';
+import { nearest, QuintetError } from '../tensor/index.js';
+
+/**
+ * The folder or file of a model, downloaded where it is not there. Recipes, which have no weights, and impossible names are
+ * refused before anybody is asked for them.
+ */
+export async function findModel(source: string, options: HubOptions): Promise<string> {
+  if ((await kindOfPath(source)) !== undefined) return source;
+  if (!partsOfModelName(source)) throw noModel(source);
+  try {
+    return await resolveModel(source, options);
+  } catch (error) {
+    const folder = dirname(source);
+    const known = error instanceof QuintetError && ['not-found', 'network'].includes(error.code);
+    if (!known || (await kindOfPath(folder)) !== 'folder') throw error;
+    const hint = `As a path it is not there either: ${folder} has no ${basename(source)}.`;
+    throw new QuintetError(error.code, error.message, { hint, cause: error });
+  }
+}
+
+function noModel(source: string): QuintetError {
+  const recipe = recipes.find(({ name }) => name === source.split(':')[0]);
+  if (recipe) {
+    const such = recipe.published.length === 0 ? '' : `, such as ${recipe.published.join(' or ')}`;
+    return new QuintetError('not-found', 'this is a recipe, which has no weights', {
+      at: source,
+      hint: `Name a checkpoint: a folder, a .gguf file or a name on the Hugging Face hub${such}.`,
+    });
+  }
+  if (/[\\/]/.test(source)) {
+    const hint = 'Names on the Hugging Face hub have the form org/name, or org/name/file.gguf.';
+    return new QuintetError('not-found', 'no such file or folder', { at: source, hint });
+  }
+  const names = recipes.map(({ name }) => name);
+  const guess = nearest(source, names);
+  return new QuintetError('not-found', 'no such file, folder or recipe, and no name on the hub, as in org/name', {
+    at: source,
+    hint: guess ? `The nearest recipe is "${guess}".` : `Recipes: ${names.join(', ')}.`,
+  });
+}
