@@ -18,6 +18,7 @@ export const imports: Readonly<Record<string, Allowed>> = {
   media: { packages: ['node', 'sharp'] },
   text: {},
   runtime: { values: ['onnx'], packages: ['node', 'koffi', 'onnxruntime-web'] },
+  parallel: { values: ['runtime'], packages: ['node'] },
   nn: { values: ['graph'] },
   parts: { types: ['graph', 'nn'] },
   'parts/*': { values: ['nn', 'graph'], types: ['parts'] },
@@ -28,7 +29,7 @@ export const imports: Readonly<Record<string, Allowed>> = {
     types: ['parts'],
     packages: ['node'],
   },
-  data: { values: ['text', 'media'], packages: ['node'] },
+  data: { values: ['text', 'media'], packages: ['node', 'csv-parse', 'hyparquet', 'hyparquet-compressors'] },
   train: {
     values: ['model', 'data', 'system', 'nn', 'graph', 'media', 'checkpoint'],
     types: ['runtime', 'parts', 'text'],

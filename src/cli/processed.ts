@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { readChat } from '../data/chat-jsonl.js';
+import { readChat } from '../data/chat.js';
 import { loadPicture } from '../media/index.js';
 import { createProcessor, isSystem, type Model, type PicturedChat, processPairs } from '../model/index.js';
 import type { HostArrays } from '../system/index.js';
@@ -36,7 +36,9 @@ async function readChats(file: string): Promise<PicturedChat[]> {
       const at = chats.length > 1 ? `${file}[${i}]` : file;
       const chat = readChat(fields({ messages }, at));
       const pictures = await Promise.all(
-        chat.pictures.map((path) => loadPicture(path.startsWith('data:') ? path : resolve(dirname(file), path))),
+        chat.pictures.map((path) =>
+          loadPicture(typeof path === 'string' && !path.startsWith('data:') ? resolve(dirname(file), path) : path),
+        ),
       );
       return { messages: chat.messages, pictures };
     }),

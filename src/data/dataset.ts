@@ -1,72 +1,96 @@
-/** A file of conversations as samples, read one by one: a JSON array or JSONL, of chat messages, in LLaVA's form, or captioned pictures. */
+/** Files of conversations as samples, read one by one, whatever their format. */
 
 import { dirname, resolve } from 'node:path';
-import { type Fields, fields, parseJson, QuintetError } from '../tensor/index.js';
-import { readCaption } from './captions.js';
-import { readChat } from './chat-jsonl.js';
-import { readLlava } from './llava-json.js';
-import { openRecords } from './records.js';
-import { type Conversation, dataError, idOf, picturePath, type Sample } from './sample.js';
+import { type Fields, QuintetError } from '../tensor/index.js';
+import { readCaption, readExchanges, readQuestion } from './captions.js';
+import { readChat } from './chat.js';
+import { type FormatName, openRecords } from './formats/open.js';
+import { filesOf } from './formats/paths.js';
+import type { Blocks } from './formats/records.js';
+import { placePicture } from './pictures.js';
+import { type Conversation, dataError, idOf, type Sample } from './sample.js';
+import { readTurns } from './turns.js';
 
-export interface Dataset {
-  readonly path: string;
+/** So many samples, of which some are better read one after another. */
+export interface Extent {
   readonly count: number;
+  readonly blocks?: Blocks;
+}
+
+/** A part of a mixture; samples are drawn by weights. */
+export interface Part extends Extent {
+  readonly weight: number;
+}
+
+export interface Dataset extends Extent {
+  readonly path: string;
+  /** Of a mixture: what it is made of, one after another. */
+  readonly parts?: readonly Part[];
   /** Throws 'data', 'limit' or 'io' with the file, the line and the field where a sample is not well formed. */
   read(index: number): Promise<Sample>;
+  /** How long each sample is but for its pictures, in bytes of text or nearly so. */
+  lengths(): Promise<readonly number[]>;
   close(): Promise<void>;
 }
 
 export interface DatasetOptions {
   /** The folder that pictures are relative to, and lie in; default the folder of the file. */
   readonly pictures?: string;
+  /** Default: recognised by what is in the file. */
+  readonly format?: FormatName;
 }
 
-/** The field that tells the formats apart. */
-const formats: Readonly<Record<string, (record: Fields) => Conversation>> = {
+/** The fields that tell the forms of records apart, the first that a record has. */
+const forms: Readonly<Record<string, (record: Fields) => Conversation>> = {
   messages: readChat,
-  conversations: readLlava,
+  conversations: readTurns,
+  texts: readExchanges,
+  question: readQuestion,
   caption: readCaption,
+  text: readCaption,
 };
 
-/** Opens a file of samples; reads it once, for where they begin. */
-export async function openDataset(path: string, { pictures = dirname(path) }: DatasetOptions = {}): Promise<Dataset> {
-  const root = resolve(pictures);
-  const records = await openRecords(path);
+/**
+ * Opens samples: a file (JSONL, a JSON array, CSV, a WebDataset archive, Parquet), shards such as `train-{000..127}.tar` or
+ * `train-*.parquet`, or a folder of pictures with metadata. Files are read once, for where samples begin.
+ */
+export async function openDataset(path: string, { pictures, format }: DatasetOptions = {}): Promise<Dataset> {
+  const files = await filesOf(path);
+  const root = resolve(pictures ?? dirname(files[0] as string));
+  const records = await openRecords(files, format);
   if (records.count === 0) {
     await records.close();
     throw new QuintetError('data', 'holds no samples', { at: path });
   }
+  const { count, blocks, lengths, close } = records;
   return {
-    path,
-    count: records.count,
+    ...{ path, count, lengths, close },
+    ...(blocks ? { blocks } : {}),
     async read(index) {
-      const where = `${path}:${records.lineOf(index)}`;
-      const text = await records.read(index);
-      return asDataError(() => readSample(fields(parseJson(text, where), where), index, root));
+      try {
+        return readSample(await records.read(index), index, root);
+      } catch (error) {
+        throw asDataError(error);
+      }
     },
-    close: records.close,
   };
 }
 
 function readSample(record: Fields, index: number, root: string): Sample {
-  const field = Object.keys(formats).find((name) => record.has(name));
-  const read = field === undefined ? undefined : formats[field];
-  if (!read) throw dataError(record.at, `expected one of the fields ${Object.keys(formats).join(', ')}`);
+  const field = Object.keys(forms).find((name) => record.has(name));
+  const read = field === undefined ? undefined : forms[field];
+  if (!read) throw dataError(record.at, `expected one of the fields ${Object.keys(forms).join(', ')}`);
   const { messages, pictures } = read(record);
   return {
     id: idOf(record) ?? String(index),
     messages,
-    pictures: pictures.map((picture) => picturePath(picture, root, record.at)),
+    pictures: pictures.map((picture) => placePicture(picture, root, record.at)),
     where: record.at,
   };
 }
 
 /** Whatever is wrong with a record is a mistake in the data, not in a configuration. */
-function asDataError<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof QuintetError) || error.code === 'limit') throw error;
-    throw new QuintetError('data', error.message, { cause: error });
-  }
+function asDataError(error: unknown): unknown {
+  const own = error instanceof QuintetError && !['limit', 'io', 'aborted'].includes(error.code);
+  return own ? new QuintetError('data', error.message, { cause: error }) : error;
 }

@@ -1,6 +1,10 @@
 export * from './answers.js';
+export * from './bad-samples.js';
 export * from './batches.js';
 export * from './dataset.js';
+export { type FormatName, formatNames } from './formats/open.js';
+export * from './mixture.js';
 export * from './order.js';
-export { dataError, type Sample } from './sample.js';
+export { dataError, type PictureData, type Sample } from './sample.js';
 export * from './sampler.js';
+export * from './workers/pictures.js';

@@ -10,9 +10,11 @@ export interface SamplerOptions<T> {
   readonly order: Order;
   /** What is made of a sample: its pictures read, its text as tokens. Its errors count as errors of the sample. */
   readonly prepare: (sample: Sample) => Promise<T>;
+  /** How many samples are begun beyond those that are taken; default none. */
+  readonly ahead?: number;
   /** The part of all samples that may be bad; default 0.01. */
   readonly tolerance?: number;
-  /** Hears of each bad sample once. */
+  /** Hears of each bad sample once, in the order in which samples are taken. */
   readonly onBad?: (error: QuintetError) => void;
 }
 
@@ -37,36 +39,70 @@ const blamed: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'tokenizer',
 ]);
 
+/** Whether an error is a sample's own, and not the program's or the machine's. */
+export function isBlamed(error: unknown): error is QuintetError {
+  return error instanceof QuintetError && blamed.has(error.code);
+}
+
+type Outcome<T> = { readonly value: T } | { readonly error: unknown };
+
 export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
-  const { dataset, order, prepare, tolerance = 0.01, onBad = () => {} } = options;
+  const { dataset, order, prepare, ahead = 0, tolerance = 0.01, onBad = () => {} } = options;
   const bad = new Set<number>();
+  /** What was begun, by position. */
+  const begun = new Map<number, Promise<Outcome<T>>>();
+  let tooMany: QuintetError | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
 
   /** Counts a bad sample; throws where the error is not the sample's, or there are too many. */
   function blame(index: number, error: unknown): void {
-    if (!(error instanceof QuintetError) || !blamed.has(error.code)) throw error;
+    if (!isBlamed(error)) throw error;
+    if (bad.has(index)) return;
     bad.add(index);
     onBad(error);
     if (bad.size <= tolerance * dataset.count && bad.size < dataset.count) return;
     const share = `${bad.size} of ${dataset.count} samples cannot be used, more than ${100 * tolerance} %`;
-    throw new QuintetError('data', `${share}; the last: ${error.message}`, { at: dataset.path, cause: error });
+    tooMany = new QuintetError('data', `${share}; the last: ${error.message}`, { at: dataset.path, cause: error });
   }
 
-  async function sampleAt(position: number): Promise<T> {
-    for (let index = order(position); ; index = (index + 1) % dataset.count) {
-      if (bad.has(index)) continue;
-      try {
-        return await prepare(await dataset.read(index));
-      } catch (error) {
-        blame(index, error);
-      }
+  async function attempt(index: number): Promise<Outcome<T>> {
+    try {
+      return { value: await prepare(await dataset.read(index)) };
+    } catch (error) {
+      return { error };
     }
   }
 
+  function begin(position: number): void {
+    const index = order(position);
+    if (index < dataset.count && !begun.has(position) && !bad.has(index)) begun.set(position, attempt(index));
+  }
+
+  async function sampleAt(position: number): Promise<T> {
+    const first = begun.get(position);
+    begun.delete(position);
+    for (let index = order(position), tried = first; ; index = (index + 1) % dataset.count, tried = undefined) {
+      if (tooMany) throw tooMany;
+      if (!tried && bad.has(index)) continue;
+      const outcome = await (tried ?? attempt(index));
+      if ('value' in outcome) return outcome.value;
+      blame(index, outcome.error);
+    }
+  }
+
+  async function collect(from: number, count: number): Promise<T[]> {
+    const samples: T[] = [];
+    for (let i = 0; i < count; i++) samples.push(await sampleAt(from + i));
+    return samples;
+  }
+
   return {
-    async take(from, count) {
-      const samples: T[] = [];
-      for (let i = 0; i < count; i++) samples.push(await sampleAt(from + i));
-      return samples;
+    take(from, count) {
+      for (let i = 0; i < count + ahead; i++) begin(from + i);
+      // All are under way, but looked at in turn: what is told does not depend on which is done first.
+      const taken = turn.then(() => collect(from, count));
+      turn = taken.catch(() => {});
+      return taken;
     },
     get bad() {
       return bad.size;

@@ -67,12 +67,13 @@ describe('chat messages', () => {
     ['no messages', { messages: [] }, 'messages: expected one message or more'],
     ['an image without a picture', chat([{ type: 'image' }]), 'messages[0].content[0]: an image without a picture'],
     ['a picture without a place', chat('x', { images: ['a', 'b'] }), '2 images, but the messages have places for 0'],
-    ['neither format', { text: 'x' }, 'expected one of the fields messages, conversations'],
+    ['neither form', { words: 'x' }, 'expected one of the fields messages, conversations'],
+    ['a caption without a picture', { text: 'x' }, 'a caption without a picture'],
     ['no object', ['x'], 'expected an array of objects'],
     ['a link', chat([{ type: 'image', url: 'https://example.org/a.png' }]), 'is not a local file'],
     [
-      'an inlined picture',
-      chat([{ type: 'image', url: `data:image/png;base64,${'A'.repeat(999)}` }]),
+      'an inlined sound',
+      chat([{ type: 'image', url: `data:audio/wav;base64,${'A'.repeat(999)}` }]),
       'AAA…" is not a local',
     ],
   ])('%s is refused by line and field', async (_, record, message) => {
@@ -81,7 +82,27 @@ describe('chat messages', () => {
   });
 });
 
-describe('LLaVA', () => {
+test('a picture may be within the record, as a data: URL', async () => {
+  const { pictures } = await first(chat([{ type: 'image_url', image_url: { url: 'data:image/png;base64,AQID/w==' } }]));
+  expect(pictures.map((picture) => [...(picture as Uint8Array)])).toEqual([[1, 2, 3, 255]]);
+});
+
+test('in a record with images a plain text says where they stand', async () => {
+  const record = chat('<image>Is it like <image> ?', { images: ['a.png', 'b.png'] });
+  const { messages, pictures } = await first(record);
+  expect(messages[0]?.content).toEqual([
+    { type: 'image' },
+    { type: 'text', text: 'Is it like' },
+    { type: 'image' },
+    { type: 'text', text: '?' },
+  ]);
+  expect(pictures).toEqual(['a.png', 'b.png'].map((name) => join(folder, name)));
+  await expect(first(chat('<image><image>', { images: ['a.png'] }))).rejects.toThrow('an image without a picture');
+  // Without pictures the words are only words.
+  expect((await first(chat('what is <image>'))).messages[0]?.content).toBe('what is <image>');
+});
+
+describe('LLaVA and ShareGPT', () => {
   test('<image> places become image parts, without the white space around them', async () => {
     const sample = await first(llava('<image>\nWhat is it?', { id: 'x1', image: 'coco/a.jpg' }));
     expect(sample.messages[0]).toEqual({
@@ -100,11 +121,59 @@ describe('LLaVA', () => {
     expect((await first(llava('Just text'))).messages[0]?.content).toBe('Just text');
   });
 
+  test('ShareGPT has a system text, lists of images, and what tools say', async () => {
+    const { messages, pictures } = await first({
+      system: 'Be brief.',
+      images: ['a.jpg'],
+      conversations: [
+        { from: 'human', value: '<image>\nWhat is it?' },
+        { from: 'function_call', value: 'look()' },
+        { from: 'observation', value: 'whiskers' },
+        { from: 'gpt', value: 'A cat.' },
+      ],
+    });
+    expect(messages).toEqual([
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: [{ type: 'image' }, { type: 'text', text: 'What is it?' }] },
+      { role: 'assistant', content: 'look()' },
+      { role: 'tool', content: 'whiskers' },
+      { role: 'assistant', content: 'A cat.' },
+    ]);
+    expect(pictures).toEqual([join(folder, 'a.jpg')]);
+    await expect(first(llava('What?', { videos: ['a.mp4'] }))).rejects.toThrow('videos cannot be learnt from');
+  });
+
   test('as many places as pictures are needed', async () => {
     await expect(first(llava('<image>\nWhat?'))).rejects.toThrow('0 pictures, but 1 places "<image>"');
     await expect(first(llava('What?', { image: 'a.jpg' }))).rejects.toThrow('1 pictures, but 0 places');
     await expect(first({ conversations: [{ from: 'bot', value: '' }] })).rejects.toThrow('conversations[0].from');
   });
+});
+
+test('captions, questions and exchanges are conversations that begin with their pictures', async () => {
+  const conversation = async (record: unknown) => (await first(record)).messages;
+  const image = { type: 'image' };
+  expect(await conversation({ image: 'a.jpg', caption: ['A cat.', 'An animal.'] })).toEqual([
+    { role: 'user', content: [image] },
+    { role: 'assistant', content: 'A cat.' },
+  ]);
+  expect(await conversation({ file_name: 'a.jpg', text: 'A cat.' })).toEqual(
+    await conversation({ image: 'a.jpg', caption: 'A cat.' }),
+  );
+  expect(await conversation({ image: 'a.jpg', question: 'What is it?', answer: 'A cat.' })).toEqual([
+    { role: 'user', content: [image, { type: 'text', text: 'What is it?' }] },
+    { role: 'assistant', content: 'A cat.' },
+  ]);
+  const texts = [
+    { user: 'What is it?', assistant: 'A cat.' },
+    { user: 'Two?', assistant: 'No.' },
+  ];
+  expect(await conversation({ images: ['a.jpg', 'b.jpg'], texts })).toEqual([
+    { role: 'user', content: [image, image, { type: 'text', text: 'What is it?' }] },
+    { role: 'assistant', content: 'A cat.' },
+    { role: 'user', content: 'Two?' },
+    { role: 'assistant', content: 'No.' },
+  ]);
 });
 
 test('pictures lie in the given folder, and nowhere else', async () => {

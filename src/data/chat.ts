@@ -5,20 +5,28 @@
  *                   {"role": "assistant", "content": "A cat."}]}
  *
  * A picture is named in its part (`image`, `path` or `url`, or `image_url` as OpenAI has it), or the part has only its type
- * and takes the next of the record's `images`.
+ * and takes the next of the record's `images`. In a record with `images` a plain text may say `<image>` for such a part.
  */
 
 import { type Fields, fields } from '../tensor/index.js';
 import { type ContentPart, type Message, roles } from '../text/messages.js';
-import { type Conversation, dataError } from './sample.js';
+import { readPicture, readPictures } from './pictures.js';
+import { type Conversation, dataError, type PictureData } from './sample.js';
+import { placeholder, withImages } from './turns.js';
 
 export function readChat(record: Fields): Conversation {
-  const rest = record.has('images') ? [...record.texts('images')] : [];
+  const rest = readPictures(record);
   const listed = rest.length;
-  const pictures: string[] = [];
+  const pictures: PictureData[] = [];
   const messages = record.objects('messages').map((message): Message => {
     const role = message.choice('role', roles);
-    if (!Array.isArray(message.raw.content)) return { role, content: message.text('content') };
+    if (!Array.isArray(message.raw.content)) {
+      const text = message.text('content');
+      if (listed === 0 || !text.includes(placeholder)) return { role, content: text };
+      const parts = withImages(text.split(placeholder));
+      for (const { type } of parts) if (type === 'image') pictures.push(next(rest, message.at));
+      return { role, content: parts };
+    }
     return { role, content: message.objects('content').map((part) => readPart(part, rest, pictures)) };
   });
   if (messages.length === 0) throw dataError(record.at, 'messages: expected one message or more');
@@ -30,21 +38,23 @@ export function readChat(record: Fields): Conversation {
 }
 
 /** Reads a part; the picture of an image goes to `pictures`, from the part itself or from the `rest` of the images. */
-function readPart(part: Fields, rest: string[], pictures: string[]): ContentPart {
+function readPart(part: Fields, rest: PictureData[], pictures: PictureData[]): ContentPart {
   const type = part.choice('type', ['text', 'image', 'image_url']);
   if (type === 'text') return { type, text: part.text('text') };
   const picture = type === 'image' ? namedPicture(part) : linkedPicture(part);
-  const found = picture ?? rest.shift();
-  if (found === undefined) {
-    throw dataError(part.at, 'an image without a picture', 'Name it as "image", or give the record a list "images"');
-  }
-  pictures.push(found);
+  pictures.push(picture ?? next(rest, part.at));
   return { type: 'image' };
 }
 
-function namedPicture(part: Fields): string | undefined {
+function next(rest: PictureData[], at: string): PictureData {
+  const picture = rest.shift();
+  if (picture !== undefined) return picture;
+  throw dataError(at, 'an image without a picture', 'Name it as "image", or give the record a list "images"');
+}
+
+function namedPicture(part: Fields): PictureData | undefined {
   const name = ['image', 'path', 'url'].find((name) => part.has(name));
-  return name === undefined ? undefined : part.text(name);
+  return name === undefined ? undefined : readPicture(part.raw[name], `${part.at}.${name}`);
 }
 
 function linkedPicture(part: Fields): string {

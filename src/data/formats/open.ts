@@ -1,0 +1,96 @@
+/** Opens files of records of any format, which is recognised by what is in them. */
+
+import { QuintetError } from '../../tensor/index.js';
+import { looksLikeCsv, openCsv } from './csv-records.js';
+import { openFile } from './file.js';
+import { openJson } from './json-records.js';
+import { createParquetReader } from './parquet-records.js';
+import type { Blocks, Records } from './records.js';
+import { looksLikeTar } from './tar-index.js';
+import { openTar } from './tar-records.js';
+
+export const formatNames = ['json', 'csv', 'tar', 'parquet'] as const;
+export type FormatName = (typeof formatNames)[number];
+
+/** The records of files one after another. Each file's own format is recognised where none is given. */
+export async function openRecords(paths: readonly string[], format?: FormatName): Promise<Records> {
+  const parquet = createParquetReader();
+  const open: Readonly<Record<FormatName, (path: string) => Promise<Records>>> = {
+    json: openJson,
+    csv: openCsv,
+    tar: openTar,
+    parquet: parquet.open,
+  };
+  const opened: Records[] = [];
+  const close = async () => {
+    for (const { close } of opened) await close();
+    await parquet.close();
+  };
+  try {
+    for (const path of paths) opened.push(await open[format ?? (await formatOf(path))](path));
+    return { ...joined(opened), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Enough for a tar header, and for the names of a table's columns. */
+const beginning = 2 ** 16;
+
+async function formatOf(path: string): Promise<FormatName> {
+  const file = await openFile(path);
+  try {
+    const { bytesRead, buffer } = await file.read(new Uint8Array(beginning), 0, beginning, 0);
+    const start = buffer.subarray(0, bytesRead);
+    const text = new TextDecoder().decode(start);
+    if (text.startsWith('PAR1')) return 'parquet';
+    if (looksLikeTar(start)) return 'tar';
+    if (start[0] === 0x1f && start[1] === 0x8b) {
+      const hint = 'Decompress it first: samples are read at their places';
+      throw new QuintetError('unsupported', 'a compressed file', { at: path, hint });
+    }
+    // Whatever is none of these gets an error for its first line.
+    return !/^\s*[[{]/.test(text) && looksLikeCsv(text) ? 'csv' : 'json';
+  } finally {
+    await file.close();
+  }
+}
+
+function joined(files: readonly Records[]): Omit<Records, 'close'> {
+  const [only] = files;
+  if (only && files.length === 1) return only;
+  let count = 0;
+  const starts = files.map((file) => {
+    count += file.count;
+    return count - file.count;
+  });
+  const at = (index: number): [Records, number] => {
+    const file = starts.findLastIndex((start) => start <= index);
+    return [files[file] as Records, index - (starts[file] as number)];
+  };
+  return {
+    count,
+    where(index) {
+      const [file, inner] = at(index);
+      return file.where(inner);
+    },
+    read(index) {
+      const [file, inner] = at(index);
+      return file.read(inner);
+    },
+    async lengths() {
+      const all: number[] = [];
+      for (const file of files) for (const length of await file.lengths()) all.push(length);
+      return all;
+    },
+    ...blocksOf(files, starts),
+  };
+}
+
+/** A file without stretches is one. */
+function blocksOf(files: readonly Records[], starts: readonly number[]): { readonly blocks?: Blocks } {
+  if (files.every(({ blocks }) => !blocks)) return {};
+  const all = files.flatMap(({ blocks }, i) => (blocks?.starts ?? [0]).map((start) => (starts[i] as number) + start));
+  return { blocks: { starts: all, held: Math.min(...files.map(({ blocks }) => blocks?.held ?? Infinity)) } };
+}

@@ -1,0 +1,68 @@
+/** The files that a path names: one, the shards of a pattern, or what a folder says of its pictures. */
+
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { QuintetError } from '../../tensor/index.js';
+
+/** Files by which a folder of pictures says what they show (https://huggingface.co/docs/datasets/image_load). */
+const metadata = ['metadata.jsonl', 'metadata.csv', 'metadata.parquet'];
+const mostFiles = 100_000;
+
+/**
+ * The files of a path, in order: `shard-{0000..0127}.tar` and `{a,b}.jsonl` as WebDataset writes shards, `*` within the name of
+ * a file, or a folder with a metadata file. Throws 'not-found'.
+ */
+export async function filesOf(path: string): Promise<readonly string[]> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return [await metadataOf(path)];
+  if (found) return [path];
+  if (!/[{*]/.test(path)) throw new QuintetError('not-found', 'cannot be opened: there is no such file', { at: path });
+  const files = (await Promise.all(expandBraces(path).map(matching))).flat();
+  if (files.length > 0) return files;
+  throw new QuintetError('not-found', 'no file is called so', { at: path });
+}
+
+async function metadataOf(folder: string): Promise<string> {
+  const names = await readdir(folder);
+  const name = metadata.find((name) => names.includes(name));
+  if (name !== undefined) return join(folder, name);
+  const data = names.find((name) => /\.(?:parquet|tar|jsonl?|csv)$/.test(name));
+  throw new QuintetError('data', `a folder without ${metadata.join(', ')}`, {
+    at: folder,
+    hint: data
+      ? `Name the files instead, as in ${join(folder, `*${data.slice(data.lastIndexOf('.'))}`)}`
+      : 'Write a line {"file_name": "cat.jpg", "text": "A cat."} for each picture into metadata.jsonl',
+  });
+}
+
+/** `a{1..3}` and `a{x,y}` as each of the names that it stands for; numbers keep their leading zeros. */
+function expandBraces(path: string): string[] {
+  const [whole, inside] = /\{([^{}]*)\}/.exec(path) ?? [];
+  if (whole === undefined || inside === undefined) return [path];
+  const all = choicesOf(inside, path).flatMap((choice) => expandBraces(path.replace(whole, () => choice)));
+  if (all.length > mostFiles) throw new QuintetError('limit', `more than ${mostFiles} files`, { at: path });
+  return all;
+}
+
+function choicesOf(inside: string, path: string): string[] {
+  const [, first, last] = /^(\d+)\.\.(\d+)$/.exec(inside) ?? [];
+  if (first === undefined || last === undefined) return inside.split(',');
+  const count = Number(last) - Number(first) + 1;
+  if (!(count > 0 && count <= mostFiles)) throw new QuintetError('limit', `{${inside}} names no files`, { at: path });
+  return Array.from({ length: count }, (_, i) => String(Number(first) + i).padStart(first.length, '0'));
+}
+
+/** The files of a folder whose names match, by name. */
+async function matching(path: string): Promise<string[]> {
+  if (!path.includes('*')) return [path];
+  const [folder, name] = [dirname(path), basename(path)];
+  const pieces = name.split('*').map((piece) => piece.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const pattern = new RegExp(`^${pieces.join('.*')}$`);
+  const names = await readdir(folder).catch((cause) => {
+    throw new QuintetError('not-found', 'no such folder', { at: folder, cause });
+  });
+  return names
+    .filter((name) => pattern.test(name))
+    .sort()
+    .map((name) => join(folder, name));
+}

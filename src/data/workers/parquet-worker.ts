@@ -1,0 +1,164 @@
+/**
+ * A thread that reads Parquet files. What a hostile file takes, in memory or time, it takes from this thread only.
+ *
+ * Sizes that a file gives are checked before they are believed; the rest is left to hyparquet.
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+import { type Compressors, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { QuintetError } from '../../tensor/index.js';
+import { pictureFields } from '../pictures.js';
+import { serve } from './serve.js';
+
+/** What a file holds, or the rows of one of its groups, or how long their texts are. */
+export type ParquetTask =
+  | { readonly kind: 'open'; readonly path: string }
+  | { readonly kind: 'rows' | 'lengths'; readonly path: string; readonly group: number };
+
+export type ParquetRows = readonly Readonly<Record<string, unknown>>[];
+
+/** Of each group of rows how many it has, and how many bytes they take. */
+export interface ParquetInfo {
+  readonly rows: readonly number[];
+  readonly bytes: readonly number[];
+}
+
+export type ParquetAnswer = ParquetInfo | ParquetRows | readonly number[];
+
+const largestFooter = 2 ** 26;
+/** Writers make groups of 128 MB by default; pages hold at most a few large pictures. */
+const largestGroup = 2 ** 30;
+const largestPage = 2 ** 29;
+/** Pictures do not shrink; texts that repeat themselves do, a thousandfold at most. */
+const largestRatio = 2048;
+const smallPage = 2 ** 20;
+const mostRows = 2 ** 24;
+
+interface OpenFile {
+  readonly metadata: FileMetaData;
+  readonly buffer: { readonly byteLength: number; slice(start: number, end?: number): Promise<ArrayBuffer> };
+}
+
+const files = new Map<string, Promise<OpenFile>>();
+
+serve<ParquetTask, ParquetAnswer>(async (task) => {
+  try {
+    const file = await opened(task.path);
+    if (task.kind === 'open') return { value: infoOf(file.metadata, task.path), transfer: [] };
+    const rows = await rowsOf(file, task);
+    if (task.kind === 'lengths') return { value: rows.map(lengthOf), transfer: [] };
+    return { value: rows, transfer: [...buffersOf(rows)] };
+  } catch (cause) {
+    if (cause instanceof QuintetError) throw cause;
+    const { message } = cause as Error;
+    throw new QuintetError('format', `not Parquet that can be read: ${message}`, { at: task.path, cause });
+  }
+});
+
+function opened(path: string): Promise<OpenFile> {
+  const known = files.get(path) ?? openFile(path);
+  files.set(path, known);
+  return known;
+}
+
+async function openFile(path: string): Promise<OpenFile> {
+  const file = await open(path, 'r');
+  const { size } = await file.stat();
+  const buffer = {
+    byteLength: size,
+    slice: (start: number, end = size) => readRange(file, start, Math.min(end, size), path),
+  };
+  const tail = new DataView(await buffer.slice(Math.max(0, size - 8), size));
+  if (size < 12 || tail.getUint32(4, true) !== 0x31524150 /* PAR1 */) {
+    const hint = 'Download or copy it again';
+    throw new QuintetError('format', 'the file does not end as Parquet does', { at: path, hint });
+  }
+  const footer = tail.getUint32(0, true);
+  if (footer > largestFooter || footer > size) {
+    throw new QuintetError('limit', `a footer of ${footer} bytes`, { at: path });
+  }
+  return { buffer, metadata: await parquetMetadataAsync(buffer, { geoparquet: false }) };
+}
+
+async function readRange(file: FileHandle, start: number, end: number, at: string): Promise<ArrayBuffer> {
+  if (!(start >= 0 && end >= start && end - start <= largestGroup)) {
+    throw new QuintetError('format', `a stretch from ${start} to ${end}`, { at });
+  }
+  const bytes = new Uint8Array(end - start);
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done);
+    if (bytesRead === 0) throw new QuintetError('io', 'the file was cut while it was read', { at });
+    done += bytesRead;
+  }
+  return bytes.buffer;
+}
+
+function infoOf({ row_groups: groups }: FileMetaData, at: string): ParquetInfo {
+  const rows = groups.map((group) => Number(group.num_rows));
+  const bytes = groups.map((group) => Number(group.total_byte_size));
+  const odd = [...rows, ...bytes].some((count) => !(Number.isSafeInteger(count) && count >= 0));
+  if (odd) throw new QuintetError('format', 'groups of rows without a size', { at });
+  for (const [i, count] of rows.entries()) {
+    if (count > mostRows || (bytes[i] as number) > largestGroup) {
+      throw new QuintetError('limit', `a group of ${count} rows and ${bytes[i]} bytes`, {
+        at,
+        hint: `At most ${largestGroup} bytes are read at once: write the file again with smaller groups of rows`,
+      });
+    }
+  }
+  return { rows, bytes };
+}
+
+async function rowsOf({ buffer, metadata }: OpenFile, { path, group, kind }: ParquetTask & { group: number }) {
+  const { rows } = infoOf(metadata, path);
+  const rowStart = rows.slice(0, group).reduce((sum, count) => sum + count, 0);
+  const rowEnd = rowStart + (rows[group] as number);
+  const texts = kind === 'lengths' ? topColumns(metadata).filter((name) => !isPicture(name)) : undefined;
+  if (texts?.length === 0) return Array.from({ length: rowEnd - rowStart }, () => ({}));
+  return parquetReadObjects({
+    file: buffer,
+    metadata,
+    rowStart,
+    rowEnd,
+    compressors: guarded(path),
+    utf8: false, // pictures are bytes; texts say that they are texts
+    geoparquet: false,
+    ...(texts ? { columns: texts } : {}),
+  });
+}
+
+const isPicture = (name: string) => pictureFields.some((field) => field === name);
+
+function topColumns({ row_groups: groups }: FileMetaData): string[] {
+  const names = groups.flatMap(({ columns }) => columns.flatMap(({ meta_data }) => meta_data?.path_in_schema[0] ?? []));
+  return [...new Set(names)];
+}
+
+/** Decompressors that reserve no more memory than a page may take. */
+function guarded(at: string): Compressors {
+  return Object.fromEntries(
+    Object.entries(compressors).map(([codec, decompress]) => [
+      codec,
+      (input: Uint8Array, length: number) => {
+        if (!(length >= 0 && length <= largestPage) || length > Math.max(smallPage, input.length * largestRatio)) {
+          throw new QuintetError('limit', `a page of ${input.length} bytes that says it becomes ${length}`, { at });
+        }
+        return decompress(input, length);
+      },
+    ]),
+  );
+}
+
+/** How many characters the texts within a value have. */
+function lengthOf(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return 0;
+  return Object.values(value).reduce<number>((sum, inner) => sum + lengthOf(inner), 0);
+}
+
+function buffersOf(value: unknown, found = new Set<ArrayBuffer>()): Set<ArrayBuffer> {
+  if (ArrayBuffer.isView(value)) found.add(value.buffer as ArrayBuffer);
+  else if (typeof value === 'object' && value !== null)
+    for (const inner of Object.values(value)) buffersOf(inner, found);
+  return found;
+}
