@@ -1,6 +1,7 @@
 /** Writing the protobuf wire format: varints, little-endian floats, and length-delimited fields. */
 
 const VARINT = 0;
+const FIXED64 = 1;
 const DELIMITED = 2;
 const FIXED32 = 5;
 
@@ -30,6 +31,13 @@ export class ProtobufWriter {
     this.#reserve(4);
     new DataView(this.#bytes.buffer).setFloat32(this.#length, value, true);
     this.#length += 4;
+  }
+
+  double(field: number, value: number): void {
+    this.#tag(field, FIXED64);
+    this.#reserve(8);
+    new DataView(this.#bytes.buffer).setFloat64(this.#length, value, true);
+    this.#length += 8;
   }
 
   bytes(field: number, value: Uint8Array): void {

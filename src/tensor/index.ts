@@ -3,6 +3,7 @@ export * from './dims.js';
 export * from './dtype.js';
 export * from './errors.js';
 export * from './fields.js';
+export * from './figures.js';
 export * from './initializer-source.js';
 export * from './json.js';
 export * from './labels.js';

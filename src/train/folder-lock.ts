@@ -31,6 +31,12 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   return { release: () => rm(file, { force: true }) };
 }
 
+/** Whether a living process works in a folder. */
+export async function isLocked(folder: string): Promise<boolean> {
+  const owner = await readOwner(join(folder, 'lock'));
+  return owner !== undefined && alive(owner);
+}
+
 async function linked(own: string, file: string): Promise<boolean> {
   try {
     await link(own, file);

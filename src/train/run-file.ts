@@ -19,6 +19,7 @@
  *         optimizer: { lr: 2e-5, warmup: 0.03, schedule: cosine, decay: 0, betas: [0.9, 0.999], clip: 1 }
  *         saveEvery: 100
  *
+ * What is evaluated in between is in settings/evaluation.ts.
  * Where a recipe's own stage has the name, what the file leaves out is taken from it.
  */
 import { readFile } from 'node:fs/promises';
@@ -27,7 +28,8 @@ import { LineCounter, parseDocument } from 'yaml';
 import type { LoraOptions, Stage } from '../system/index.js';
 import { nextToken, type Optimizer, objectives } from '../system/index.js';
 import { type Fields, fields, QuintetError } from '../tensor/index.js';
-import { refuseUnknown } from './settings/fields.js';
+import { type EvaluationSettings, evaluationFields, evaluationOf } from './settings/evaluation.js';
+import { countOf, refuseUnknown } from './settings/fields.js';
 import { optimizerOf } from './settings/optimizer.js';
 
 export interface RunFile {
@@ -55,15 +57,16 @@ export interface RunStage {
   readonly longest?: number;
   readonly lora?: LoraOptions;
   readonly saveEvery?: number;
+  readonly evaluation?: EvaluationSettings;
 }
 
 const largestFile = 2 ** 20;
 /** Folders beside those of the stages. */
 const results = ['model', 'adapter'];
-const known = ['model', 'fresh', 'output', 'seed', 'stages'];
+const known = ['model', 'fresh', 'output', 'seed', 'stages', ...evaluationFields];
 const knownOfStage = [
   ...['name', 'train', 'data', 'pictures', 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'optimizer'],
-  ...['objective', 'saveEvery'],
+  ...['objective', 'saveEvery', ...evaluationFields],
 ];
 
 /** Reads a run file; paths in it are relative to it. `stagesOf` gives the stages that the model's recipe has. */
@@ -106,7 +109,7 @@ export function runOf(file: Fields, path: string, own: readonly Stage[]): RunFil
 }
 
 function stagesOf(file: Fields, folder: string, own: readonly Stage[]): RunStage[] {
-  const stages = file.objects('stages').map((stage) => stageOf(stage, folder, own));
+  const stages = file.objects('stages').map((stage) => stageOf(stage, { file, folder, own }));
   const twice = stages.find(({ name }, i) => stages.findIndex((other) => other.name === name) < i);
   if (stages.length > 0 && !twice) return stages;
   const why = twice ? `two stages are called "${twice.name}"` : 'there are no stages';
@@ -119,7 +122,13 @@ function modelOf(file: Fields, folder: string): string {
   return /^[./~]/.test(model) || model.includes('\\') ? resolve(folder, model) : model;
 }
 
-function stageOf(stage: Fields, folder: string, own: readonly Stage[]): RunStage {
+interface Surroundings {
+  readonly file: Fields;
+  readonly folder: string;
+  readonly own: readonly Stage[];
+}
+
+function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
   refuseUnknown(stage, knownOfStage);
   const name = nameOf(stage);
   const base = own.find((other) => other.name === name);
@@ -127,6 +136,7 @@ function stageOf(stage: Fields, folder: string, own: readonly Stage[]): RunStage
   const epochs = stage.has('epochs') ? { epochs: positive(stage, 'epochs') } : undefined;
   if (steps && epochs) throw new QuintetError('config', 'a stage has steps or epochs, not both', { at: stage.at });
   const lora = stage.has('lora') ? loraOf(stage.object('lora')) : undefined;
+  const evaluation = evaluationOf(stage, file, folder);
   const train = stage.texts('train', lora ? [] : base?.train);
   return {
     name,
@@ -141,6 +151,7 @@ function stageOf(stage: Fields, folder: string, own: readonly Stage[]): RunStage
     ...(stage.has('longest') ? { longest: countOf(stage, 'longest') } : {}),
     ...(stage.has('saveEvery') ? { saveEvery: countOf(stage, 'saveEvery') } : {}),
     ...(lora ? { lora } : {}),
+    ...(evaluation ? { evaluation } : {}),
   };
 }
 
@@ -152,12 +163,6 @@ function nameOf(stage: Fields): string {
     at: `${stage.at}.name`,
     hint: `use letters, digits, dots, - and _, and none of ${results.join(', ')}, which are folders of results`,
   });
-}
-
-function countOf(file: Fields, name: string, otherwise?: number): number {
-  const count = file.whole(name, otherwise);
-  if (count >= 1) return count;
-  throw new QuintetError('config', `expected a whole number from 1 on, got ${count}`, { at: `${file.at}.${name}` });
 }
 
 function objectiveOf(stage: Fields): Stage['objective'] {

@@ -2,7 +2,8 @@
  * The folder of a training run: a lock, a log, and checkpoints.
  *
  *     lock
- *     log.jsonl                   one line a step
+ *     log.jsonl                   one line a step, one an evaluation
+ *     events.out.tfevents.…       the same for TensorBoard
  *     checkpoints/step-000200/    see snapshot.ts
  *
  * A checkpoint is written under another name and renamed when it has reached the disk, so that at every moment, a power cut
@@ -12,8 +13,10 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../checkpoint/index.js';
 import { QuintetError } from '../tensor/index.js';
+import { type EventFile, openEventFile } from './event-file.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
-import { type LogRecord, openRunLog, type RunLog } from './run-log.js';
+import type { LogRecord } from './log-record.js';
+import { openRunLog, type RunLog } from './run-log.js';
 import { looksWhole, readSnapshot, type SavedSnapshot, type Snapshot, writeSnapshot } from './snapshot.js';
 
 export interface RunFolderOptions {
@@ -30,6 +33,7 @@ export class RunFolder {
     readonly keep: number,
     private readonly lock: FolderLock,
     private readonly runLog: RunLog,
+    private readonly events: EventFile,
   ) {}
 
   /** Opens or makes the folder and takes its lock. */
@@ -40,7 +44,7 @@ export class RunFolder {
     await mkdir(join(path, 'checkpoints'), { recursive: true });
     const lock = await lockFolder(path);
     try {
-      return new RunFolder(path, keep, lock, await openRunLog(join(path, 'log.jsonl')));
+      return new RunFolder(path, keep, lock, await openRunLog(join(path, 'log.jsonl')), openEventFile(path));
     } catch (error) {
       await lock.release();
       throw error;
@@ -48,17 +52,27 @@ export class RunFolder {
   }
 
   /** Appends a line to the log. */
-  log(record: LogRecord): Promise<void> {
-    return this.runLog.append(record);
+  async log(record: LogRecord): Promise<void> {
+    await this.runLog.append(record);
+    await this.events.append(record);
   }
 
   /** Takes what was logged after a step back, before the run goes on from there. */
   rewindLog(step: number): Promise<void> {
+    this.events.rewind(step);
     return this.runLog.rewind(step);
   }
 
-  /** Saves a checkpoint, then removes older ones. When this resolves, neither a crash nor a power cut loses it. */
-  async save(snapshot: Snapshot): Promise<void> {
+  /** What was logged so far. */
+  logged(): Promise<LogRecord[]> {
+    return this.runLog.records();
+  }
+
+  /**
+   * Saves a checkpoint, then removes older ones but for that of the step `best`. When this resolves, neither a crash nor a
+   * power cut loses it.
+   */
+  async save(snapshot: Snapshot, best?: number): Promise<void> {
     await this.runLog.flush();
     const all = join(this.path, 'checkpoints');
     const temporary = join(all, 'saving');
@@ -77,7 +91,7 @@ export class RunFolder {
     const name = freeName(snapshot.step, await readdir(all));
     await rename(temporary, join(all, name));
     await syncFolder(all);
-    await this.#prune(name);
+    await this.#prune(name, best);
   }
 
   /** The newest checkpoint that is whole, or undefined. `onDamaged` hears of each newer one that is not. */
@@ -95,13 +109,22 @@ export class RunFolder {
     return undefined;
   }
 
+  /** The checkpoint of a step; throws where there is none that is whole. */
+  async at(step: number): Promise<SavedSnapshot> {
+    const all = join(this.path, 'checkpoints');
+    const [name] = newestFirst(await readdir(all)).filter((other) => parseName(other)?.step === step);
+    if (name === undefined) throw new QuintetError('not-found', `no checkpoint of step ${step}`, { at: all });
+    return readSnapshot(join(all, name));
+  }
+
   async close(): Promise<void> {
+    await this.events.close();
     await this.runLog.close();
     await this.lock.release();
   }
 
-  /** Keeps the checkpoint just saved and the newest others that look whole. */
-  async #prune(saved: string): Promise<void> {
+  /** Keeps the checkpoint just saved, the newest others that look whole, and that of the step `best`. */
+  async #prune(saved: string, best: number | undefined): Promise<void> {
     const all = join(this.path, 'checkpoints');
     const names = await readdir(all);
     const kept = new Set([saved]);
@@ -109,7 +132,9 @@ export class RunFolder {
       if (kept.size < this.keep && !this.#damaged.has(name) && (await looksWhole(join(all, name)))) kept.add(name);
     }
     for (const name of names) {
-      if (parseName(name) && !kept.has(name)) await rm(join(all, name), { recursive: true, force: true });
+      const parsed = parseName(name);
+      if (parsed && parsed.step !== best && !kept.has(name))
+        await rm(join(all, name), { recursive: true, force: true });
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Runs the stages of a run file: loads the model, trains, and writes the trained model or adapter. */
 
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { type Dataset, openDataset } from '../data/index.js';
 import {
   asSystem,
@@ -13,12 +13,15 @@ import {
   saveModel,
   writeAdapter,
 } from '../model/index.js';
-import { lora, type System } from '../system/index.js';
+import { lora, parameterCount, type System } from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
+import type { Evaluated } from './evaluations.js';
 import { checkOptimizer } from './optimisers/index.js';
 import { type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
+import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from './run-record.js';
 import { sampleBatches } from './samples.js';
-import { planStep } from './step.js';
+import { evaluationPlan, prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
+import { planStep, type StepOptions } from './step.js';
 import { type BatchSource, type StepReport, type TrainResult, train } from './train.js';
 
 export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hub'> {
@@ -29,9 +32,13 @@ export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hu
   /** Told before a stage begins. */
   readonly onStage?: (stage: RunStage, plan: StagePlan) => void;
   readonly onStep?: (stage: RunStage, report: StepReport) => void;
+  readonly onEvaluation?: (stage: RunStage, evaluation: Evaluated) => void;
   /** Told of samples that cannot be used, and of damaged checkpoints. */
   readonly onNotice?: (error: QuintetError) => void;
+  /** Milliseconds since 1970, for the log; default no times are told. */
   readonly clock?: () => number;
+  /** Bytes that the process has in memory, for the log. */
+  readonly memory?: () => number;
   /** Ends the run after the step in flight, with a checkpoint. */
   readonly signal?: AbortSignal;
 }
@@ -58,16 +65,23 @@ export async function runFile(path: string, options: RunOptions = {}): Promise<R
     const run = runOf(file, path, model.network.stages);
     // What cannot be saved at the end is not begun.
     if (!run.stages.at(-1)?.lora) folderOf(model);
-    return await runStages(model, { ...run, output: options.output ?? run.output }, options);
+    const text = await readFile(path, 'utf8');
+    return await runStages(model, { ...run, text, output: options.output ?? run.output }, options);
   } finally {
     await model.close();
   }
 }
 
-async function runStages(model: Model<System>, run: RunFile, options: RunOptions): Promise<RunResult> {
+/** A run file and what it says word for word. */
+interface Run extends RunFile {
+  readonly text: string;
+}
+
+async function runStages(model: Model<System>, run: Run, options: RunOptions): Promise<RunResult> {
   checkAdapters(run.stages);
   const stages = await prepareStages(model, run, options);
   try {
+    const record = await beginRecord(model, run, stages, options);
     let values: Record<string, HostArray> = {};
     for (const [index, prepared] of stages.entries()) {
       const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + index);
@@ -75,10 +89,56 @@ async function runStages(model: Model<System>, run: RunFile, options: RunOptions
       if (trained.stopped) return { stopped: true };
       values = { ...values, ...trained.values };
     }
-    return { stopped: false, folder: await saveRun(model, run, values) };
+    const folder = await saveRun(model, run, values);
+    await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
+    return { stopped: false, folder };
   } finally {
-    for (const { dataset } of stages) await dataset.close();
+    await closeStages(stages);
   }
+}
+
+/** Says in the run's folder what it is about to do. A run that goes on began when it first did. */
+async function beginRecord(
+  model: Model<System>,
+  run: Run,
+  stages: readonly PreparedStage[],
+  options: RunOptions,
+): Promise<RunRecord> {
+  const { started } = (await readRunRecord(run.output)) ?? timeOf(options, 'started');
+  const record: RunRecord = {
+    file: run.text,
+    model: {
+      source: run.model,
+      network: model.network.name,
+      ...(model.network.paper === undefined ? {} : { paper: model.network.paper }),
+      parameters: parameterCount(model.declarations.values()),
+      fresh: run.fresh,
+    },
+    ...{ seed: run.seed, engine: model.engine.description },
+    ...(started === undefined ? {} : { started }),
+    stages: stages.map(stageRecord),
+  };
+  await writeRunRecord(run.output, record);
+  return record;
+}
+
+function timeOf<Name extends string>({ clock }: RunOptions, name: Name): { readonly [N in Name]?: number } {
+  return (clock ? { [name]: Math.round(clock()) } : {}) as { [N in Name]?: number };
+}
+
+function stageRecord({ stage, dataset, steps, trained, train, evaluation }: PreparedStage): StageRecord {
+  const { name, batch, data, pictures, length, objective, evaluation: asked, ...settings } = stage;
+  const { heldOut } = evaluation ?? {};
+  return {
+    ...{ name, steps, batch, trained, samples: dataset.count, data: [dataset.path] },
+    settings: {
+      ...{ train, objective: objective.settings ? { name: objective.name, ...objective.settings } : objective.name },
+      ...settings,
+      ...(asked && { every: asked.every, keepBest: asked.keepBest, earlyStopping: asked.earlyStopping }),
+    },
+    ...(heldOut ? { heldOut: { data: heldOut.dataset.path, samples: heldOut.dataset.count } } : {}),
+    questions: (asked?.samples ?? []).map(({ prompt, pictures }) => ({ prompt, pictures })),
+  };
 }
 
 /** Writes the trained model, or the adapter of a last stage that trains one; returns the folder. */
@@ -101,6 +161,16 @@ interface PreparedStage {
   readonly train: readonly string[];
   readonly steps: number;
   readonly folder: string;
+  /** How many numbers learn. */
+  readonly trained: number;
+  readonly evaluation?: StageEvaluation;
+}
+
+async function closeStages(stages: readonly PreparedStage[]): Promise<void> {
+  for (const { dataset, evaluation } of stages) {
+    await dataset.close();
+    await evaluation?.heldOut?.dataset.close();
+  }
 }
 
 /** Opens the data of every stage and traces every stage: what is wrong with the last one is told before the first begins. */
@@ -108,8 +178,7 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
   const prepared: PreparedStage[] = [];
   try {
     for (const [index, stage] of run.stages.entries()) {
-      if (stage.pictures !== undefined) await requireFolder(stage.pictures);
-      const dataset = await openDataset(stage.data, stage.pictures === undefined ? {} : { pictures: stage.pictures });
+      const dataset = await openData(stage);
       const adapter = stage.lora && lora(stage.lora);
       const { length, batch } = stage;
       const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
@@ -119,15 +188,42 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
         train: [...(adapter?.parameters ?? []), ...stage.train],
         steps: options.steps ?? whole,
         folder: join(run.output, stage.name),
+        trained: 0,
       };
       prepared.push(own);
-      checkStage(model, own);
+      const trained = checkStage(model, own);
+      const evaluation = await evaluationOf(model, stage, options);
+      prepared[index] = { ...own, trained, ...(evaluation ? { evaluation } : {}) };
     }
     return prepared;
   } catch (error) {
-    for (const { dataset } of prepared) await dataset.close();
+    await closeStages(prepared);
     throw error;
   }
+}
+
+async function openData({ data, pictures }: Pick<RunStage, 'data' | 'pictures'>): Promise<Dataset> {
+  if (pictures === undefined) return openDataset(data);
+  await requireFolder(pictures);
+  return openDataset(data, { pictures });
+}
+
+async function evaluationOf(
+  model: Model<System>,
+  stage: RunStage,
+  options: RunOptions,
+): Promise<StageEvaluation | undefined> {
+  const { evaluation: settings, batch, microBatch = batch } = stage;
+  if (!settings) return undefined;
+  return prepareEvaluation(
+    { settings, images: model.network.image !== undefined },
+    {
+      open: openData,
+      batches: (dataset, size) =>
+        batchesOf(model, { ...stage, batch: size, microBatch: size }, { dataset, seed: 0, options, once: true }),
+      batch: microBatch,
+    },
+  );
 }
 
 async function requireFolder(path: string): Promise<void> {
@@ -135,14 +231,20 @@ async function requireFolder(path: string): Promise<void> {
   if (!found?.isDirectory()) throw new QuintetError('not-found', 'no such folder of pictures', { at: path });
 }
 
-function checkStage({ network }: Model, { stage, data, adapt, train, steps }: PreparedStage): void {
+/** Traces a stage; returns how many numbers learn in it. */
+function checkStage({ network }: Model, prepared: PreparedStage): number {
+  const { stage, adapt, steps } = prepared;
   try {
     checkOptimizer(stage.optimizer, steps, 'optimizer');
-    planStep({ network, adapt }, { objective: stage.objective, train, fields: data.fields });
+    return parameterCount(planStep({ network, adapt }, stepOptions(prepared)).trained);
   } catch (error) {
     if (!(error instanceof QuintetError)) throw error;
     throw new QuintetError(error.code, error.message, { at: `stage ${stage.name}`, cause: error });
   }
+}
+
+function stepOptions({ stage, data, train }: PreparedStage): StepOptions {
+  return { objective: stage.objective, train, fields: data.fields };
 }
 
 /** An adapter that later stages did not know of would be lost. */
@@ -161,16 +263,17 @@ interface StageData {
   readonly dataset: Dataset;
   readonly seed: number;
   readonly options: RunOptions;
+  /** Whether each sample comes once, in the order of the file. */
+  readonly once?: boolean;
 }
 
 function batchesOf(
   model: Model<System>,
   { batch, microBatch, longest }: RunStage,
-  { dataset, seed, options: { onNotice } }: StageData,
+  { dataset, seed, once = false, options: { onNotice } }: StageData,
 ): BatchSource {
   return sampleBatches(model, dataset, {
-    batch,
-    seed,
+    ...{ batch, seed, once },
     ...(microBatch === undefined ? {} : { microBatch }),
     ...(longest === undefined ? {} : { longest }),
     ...(onNotice ? { onBad: onNotice } : {}),
@@ -178,20 +281,21 @@ function batchesOf(
 }
 
 function runStage(model: Model<System>, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {
-  const { stage, dataset, steps, folder, data, adapt } = prepared;
-  const { onStage, onStep, onNotice, clock, signal } = options;
+  const { stage, dataset, steps, folder, data, adapt, evaluation } = prepared;
+  const { onStage, onStep, onEvaluation, onNotice, clock, memory, signal } = options;
   onStage?.(stage, { samples: dataset.count, steps, folder });
-  return train(
-    { ...model, adapt },
-    {
-      objective: stage.objective,
-      optimizer: stage.optimizer,
-      ...{ train: prepared.train, steps, data, folder },
-      ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
-      ...(onStep ? { onStep: (report) => onStep(stage, report) } : {}),
-      ...(onNotice ? { onDamaged: onNotice } : {}),
-      ...(clock ? { clock } : {}),
-      ...(signal ? { signal } : {}),
-    },
-  );
+  const adapted = { ...model, adapt };
+  return train(adapted, {
+    objective: stage.objective,
+    optimizer: stage.optimizer,
+    ...{ train: prepared.train, steps, data, folder },
+    ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
+    ...(evaluation ? { evaluation: evaluationPlan(adapted, evaluation, stepOptions(prepared)) } : {}),
+    ...(onEvaluation ? { onEvaluation: (found) => onEvaluation(stage, found) } : {}),
+    ...(onStep ? { onStep: (report) => onStep(stage, report) } : {}),
+    ...(onNotice ? { onDamaged: onNotice } : {}),
+    ...(clock ? { clock } : {}),
+    ...(memory ? { memory } : {}),
+    ...(signal ? { signal } : {}),
+  });
 }

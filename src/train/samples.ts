@@ -26,6 +26,8 @@ export interface SampleOptions {
   readonly microBatch?: number;
   /** Of the order of samples; default 0. */
   readonly seed?: number;
+  /** In the order of the file and each sample once, as for an evaluation: the last batch may be smaller; default false. */
+  readonly once?: boolean;
   /** Samples are cut to this many tokens; default the backbone's context. */
   readonly longest?: number;
   /** Told of each sample that cannot be used. */
@@ -44,10 +46,11 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, options: S
   const { network: system } = model;
   const processor = createProcessor(model);
   const saying = saidPictures(model, processor);
-  const { batch, microBatch = batch, seed = 0, longest = system.backbone.part.context, onBad } = options;
+  const { batch, microBatch = batch, seed = 0, once = false, onBad } = options;
+  const { longest = system.backbone.part.context } = options;
   const samples = sampler<PreparedSample>({
     dataset,
-    order: orderOf(dataset.count, seed),
+    order: once ? (position) => position : orderOf(dataset.count, seed),
     async prepare(sample) {
       const prepared = await prepare(sample, system, processor, longest);
       return saying ? { ...prepared, said: saying.say(sample, longest) } : prepared;
@@ -59,7 +62,8 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, options: S
     about: { seed, batch, microBatch, ...(Number.isFinite(longest) ? { longest } : {}), samples: dataset.count },
     accumulates: batch > microBatch,
     async take(step) {
-      const taken = await samples.take(step * batch, batch);
+      const left = once ? dataset.count - step * batch : batch;
+      const taken = await samples.take(step * batch, Math.min(batch, left));
       return microBatches(taken, microBatch).map((part) => {
         // What is said stands before what is seen: it has the first rows.
         const said = part.flatMap((sample) => sample.said ?? []);

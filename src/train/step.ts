@@ -16,7 +16,7 @@ import {
   tableRows,
 } from '../system/index.js';
 import { type HostArray, nearest, QuintetError, toNumbers } from '../tensor/index.js';
-import { type ForeknowledgePlan, openForeknowledge, planForeknowledge } from './foreknowledge.js';
+import { type Foreknowledge, type ForeknowledgePlan, openForeknowledge, planForeknowledge } from './foreknowledge.js';
 
 /** A stage's trained parameters, and its pass over one micro-batch. */
 export interface StageStep {
@@ -64,19 +64,30 @@ export interface StepPlan extends Pick<StageStep, 'trained' | 'declarations' | '
   readonly before: ForeknowledgePlan;
 }
 
-/** Traces and differentiates a stage. All mistakes of shape, name and pattern are found here, before any step. */
-export function planStep(
+interface LossPlan extends Pick<StepPlan, 'declarations' | 'before'> {
+  readonly loss: Loss;
+  /** The parameters that the patterns select. */
+  readonly selected: readonly Declaration[];
+}
+
+/** Traces what a stage minimises. */
+function planLoss(
   { network, adapt }: Pick<Model, 'network' | 'adapt'>,
   { objective, train, fields, reference = (p) => p }: StepOptions,
-): StepPlan {
+): LossPlan {
   const current = (p: Params): Params => learningRows(tableRows(train)).adapt(adapt(p));
   const types = typesOf(network, objective, fields);
   const before = planForeknowledge({ network }, { objective, types, reference, current });
   const { p, declarations } = rootScope();
   const loss = objective.loss(network, current(p), inputTensors({ ...types, ...before.types }));
-  const { total, targets, metrics = {} } = loss;
   const names = select([...declarations.keys()], train, 'train');
-  const selected = names.map((name) => declarations.get(name) as Declaration);
+  return { loss, declarations, before, selected: names.map((name) => declarations.get(name) as Declaration) };
+}
+
+/** Traces and differentiates a stage. All mistakes of shape, name and pattern are found here, before any step. */
+export function planStep(model: Pick<Model, 'network' | 'adapt'>, options: StepOptions): StepPlan {
+  const { loss, declarations, before, selected } = planLoss(model, options);
+  const { total, targets, metrics = {} } = loss;
   const slopes = gradients(
     total,
     selected.map(({ tensor }) => tensor),
@@ -133,20 +144,50 @@ export async function compileStep(model: Model, options: StepOptions): Promise<S
   const fed = new Set(plan.trained.map(({ name }) => name));
   const training = { ...model, session: { ...model.session, purpose: 'train' as const } };
   const session = await openSession(training, built, plan.declarations, { fed });
-  const known = await openForeknowledge(model, options.objective, before, fed).catch(async (error) => {
-    await session.close();
-    throw error;
-  });
+  const known = await foreknowledgeBeside(session, () => openForeknowledge(model, options.objective, before, fed));
   return {
     ...plan,
     foresee: known.of,
     run: (batch, values, into, signal) =>
       runStep(session, { batch, values, into, metrics, inPlace: model.engine.inPlace }, signal),
-    async close() {
-      await session.close();
-      await known.close();
-    },
+    close: () => closeAll(session, known),
   };
+}
+
+/** A stage's loss alone, on samples that are not learnt from. */
+export interface LossPass extends Pick<StageStep, 'foresee' | 'close'> {
+  run(batch: HostArrays, values: HostArrays, signal?: AbortSignal): Promise<MicroLoss>;
+}
+
+/** The pass of a stage without gradients, over the same weights; `fed` are the parameters that learn. */
+export async function compileLoss(model: Model, options: StepOptions, fed: ReadonlySet<string>): Promise<LossPass> {
+  const { loss, declarations, before } = planLoss(model, options);
+  const { total, targets, metrics = {} } = loss;
+  const built = graph('loss', { total, targets, ...metricOutputs(metrics) });
+  const session = await openSession(model, built, declarations, { fed });
+  const known = await foreknowledgeBeside(session, () => openForeknowledge(model, options.objective, before, fed));
+  const names = Object.keys(metrics);
+  return {
+    foresee: known.of,
+    run: (batch, values, signal) =>
+      runStep(session, { batch, values, into: {}, metrics: names, inPlace: model.engine.inPlace }, signal),
+    close: () => closeAll(session, known),
+  };
+}
+
+/** Foreknowledge beside a session that is closed where it fails. */
+async function foreknowledgeBeside(session: Session, open: () => Promise<Foreknowledge>): Promise<Foreknowledge> {
+  try {
+    return await open();
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+async function closeAll(session: Session, known: Foreknowledge): Promise<void> {
+  await session.close();
+  await known.close();
 }
 
 /**

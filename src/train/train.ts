@@ -8,12 +8,16 @@ import type { Model } from '../model/index.js';
 import { type HostArrays, type Objective, type Optimizer, tableRows } from '../system/index.js';
 import { fields, type HostArray, QuintetError } from '../tensor/index.js';
 import type { Region } from './arena.js';
+import type { Evaluated } from './evaluations.js';
 import { accumulateGradients, gradientNorm } from './gradients.js';
 import { type Learner, openLearner } from './learner.js';
+import { metricsOf, summed, tokensOf } from './means.js';
 import { checkOptimizer } from './optimisers/index.js';
 import { RunFolder } from './run-folder.js';
-import { compileStep, type MicroLoss, type MicroMean, type StageStep } from './step.js';
+import type { SavedSnapshot } from './snapshot.js';
+import { compileStep, type MicroLoss, type StageStep } from './step.js';
 import { beginning, withRows } from './table-rows.js';
+import { type EvaluationPlan, openWatch, type Watch } from './watch.js';
 
 /** The batches of a run: what a step is given depends on its number alone. */
 export interface BatchSource {
@@ -42,11 +46,16 @@ export interface TrainOptions {
   readonly data: BatchSource;
   /** Where checkpoints and the log go, and from where a run is resumed; default nowhere. */
   readonly folder?: string;
-  /** Milliseconds from any start, for the times in reports; default none are told. */
+  /** Milliseconds since 1970, for the times in reports and the log; default none are told. */
   readonly clock?: () => number;
+  /** Bytes that the process has in memory, for reports and the log; default they are not told. */
+  readonly memory?: () => number;
   /** Steps between checkpoints; default 100. */
   readonly saveEvery?: number;
+  /** What is found out in between about samples that are not learnt from; default nothing. */
+  readonly evaluation?: EvaluationPlan;
   readonly onStep?: (report: StepReport) => void;
+  readonly onEvaluation?: (evaluation: Evaluated) => void;
   /** Told of checkpoints that are damaged and passed over. */
   readonly onDamaged?: (error: QuintetError) => void;
   /** Ends the run after the step in flight, with a checkpoint. */
@@ -60,6 +69,8 @@ export interface StepReport {
   /** Mean over the step's targets, before the update. */
   readonly loss: number;
   readonly targets: number;
+  /** Tokens that were read, without padding. */
+  readonly tokens: number;
   /** What the objective tells besides, by name; means over the step. */
   readonly metrics?: Readonly<Record<string, number>>;
   /** The learning rate that was used. */
@@ -69,21 +80,28 @@ export interface StepReport {
   /** Milliseconds that the step took, and how many of them it waited for its data. */
   readonly time: number;
   readonly waited: number;
+  /** Bytes that the process has in memory; where it was given a meter. */
+  readonly memory?: number;
 }
 
 export interface TrainResult {
   readonly steps: number;
-  /** The trained parameters after the last step, by name. */
+  /** The step that the values are of, where the best ones are kept. */
+  readonly best?: number;
+  /** The trained parameters after the last step or, where they are kept, the best one; by name. */
   readonly values: HostArrays;
   /** Trained parameters that the loss does not depend on: they are as they were. */
   readonly unreached: readonly string[];
-  /** Whether the signal ended the run before its last step. */
+  /** Whether the signal ended the run before its end. */
   readonly stopped: boolean;
 }
 
 /** Runs a stage to its end, or on from the newest checkpoint in `folder`. */
 export async function train(model: Model, options: TrainOptions): Promise<TrainResult> {
-  const { steps, data, objective, optimizer, folder } = options;
+  const { steps, data, objective, optimizer, folder, evaluation } = options;
+  if (evaluation?.keepBest && folder === undefined) {
+    throw new QuintetError('config', 'the best values are kept in checkpoints: give a folder', { at: 'keepBest' });
+  }
   checkOptimizer(optimizer, steps, 'optimizer');
   checkBatches(objective, data);
   const { reference } = options;
@@ -101,10 +119,15 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
       const own = learner.arena.values.tensors[declaration.name] as HostArray;
       own.data.set(values as Float32Array & BigInt64Array);
     }
+    // Until the first step they are the average.
+    learner.arena.average?.data.set(learner.arena.values.data);
     const first = run ? await resume(run, step, learner, options) : 0;
-    const done = await loop({ step, learner, run, options }, first);
+    const watch = await openWatch(run, options);
+    const { done, stopped } = await loop({ step, learner, run, watch, options }, first);
+    const best = stopped ? undefined : watch.best();
+    if (run && best !== undefined && best !== done) await readRegions(await run.at(best), learner);
     const values = await withRows(model, rows, copied(learner.learnt));
-    return { steps: done, values, unreached: step.unreached, stopped: done < steps };
+    return { steps: done, values, unreached: step.unreached, stopped, ...(best === undefined ? {} : { best }) };
   } finally {
     await learner?.close();
     await step.close();
@@ -128,18 +151,27 @@ interface Run {
   readonly step: StageStep;
   readonly learner: Learner;
   readonly run: RunFolder | undefined;
+  readonly watch: Watch;
   readonly options: TrainOptions;
 }
 
-async function loop({ step, learner, run, options }: Run, first: number): Promise<number> {
-  const { steps, saveEvery = 100, signal, onStep, data, clock = () => 0 } = options;
+async function loop(
+  { step, learner, run, watch, options }: Run,
+  first: number,
+): Promise<{ readonly done: number; readonly stopped: boolean }> {
+  const { steps, saveEvery = 100, signal, onStep, data } = options;
   let done = first;
   let saved = first;
-  const save = async (): Promise<void> => {
-    if (!run || saved === done) return;
-    await run.save({ step: done, state: stateOf(step, options), arrays: learner.regions });
+  const save = async ({ again = false } = {}): Promise<void> => {
+    if (!run || (saved === done && !again)) return;
+    await run.save({ step: done, state: stateOf(step, options), arrays: learner.regions }, watch.best());
     saved = done;
   };
+  // An evaluation stands in the log before the checkpoint that a run goes on from.
+  const look = async (): Promise<void> => {
+    if (await watch.look(done, learner.learnt)) await save({ again: done === 0 });
+  };
+  const isOver = (): boolean => done >= steps || watch.isOver();
   // The next step's data is made while this one runs. Its failure counts when its turn comes.
   const begin = (index: number): Promise<readonly HostArrays[]> => {
     const taking = data.take(index, learner.arena.values.tensors);
@@ -147,33 +179,57 @@ async function loop({ step, learner, run, options }: Run, first: number): Promis
     return taking;
   };
   const ahead = !data.onPolicy;
-  let upcoming = ahead && done < steps ? begin(done) : undefined;
+  let upcoming: ReturnType<typeof begin> | undefined;
   try {
-    while (done < steps && !signal?.aborted) {
-      const started = clock();
+    await look();
+    while (!isOver() && !signal?.aborted) {
+      const timer = timerOf(options);
       const batches = await (upcoming ?? begin(done));
-      const waited = clock() - started;
+      timer.waited();
       upcoming = ahead && done + 1 < steps ? begin(done + 1) : undefined;
       const report = await oneStep({ step, learner, options }, done, batches);
       done++;
-      const timed = { ...report, time: clock() - started, waited };
-      await run?.log(timed);
-      onStep?.(timed);
+      const timed = timer.timed(report);
+      await run?.log(timed.record);
+      onStep?.(timed.report);
+      await look();
       if (done % saveEvery === 0) await save();
     }
   } catch (error) {
     // What was reached before the failure is not lost with it.
     await save().catch(() => {});
+    // An evaluation that the signal has ended is made when the run goes on.
+    if (signal?.aborted && error instanceof QuintetError && error.code === 'aborted') return { done, stopped: true };
     throw error;
   }
   await save();
-  return done;
+  return { done, stopped: !isOver() };
 }
 
-type UntimedReport = Omit<StepReport, 'time' | 'waited'>;
+/** Measures a step: what the clock says in the end goes into the log only. */
+function timerOf({ clock, memory }: TrainOptions) {
+  const now = clock ?? (() => 0);
+  const started = now();
+  let waited = 0;
+  return {
+    waited(): void {
+      waited = now() - started;
+    },
+    timed(untimed: UntimedReport) {
+      const ended = now();
+      const report: StepReport = {
+        ...{ ...untimed, time: ended - started, waited },
+        ...(memory ? { memory: memory() } : {}),
+      };
+      return { report, record: { ...report, ...(clock ? { at: Math.round(ended) } : {}) } };
+    },
+  };
+}
+
+type UntimedReport = Omit<StepReport, 'time' | 'waited' | 'memory'>;
 
 async function oneStep(
-  { step, learner, options: { steps } }: Omit<Run, 'run'>,
+  { step, learner, options: { steps } }: Omit<Run, 'run' | 'watch'>,
   index: number,
   batches: readonly HostArrays[],
 ): Promise<UntimedReport> {
@@ -196,22 +252,7 @@ async function oneStep(
     });
   }
   const rate = await learner.update(index, { targets, norm });
-  return { step: index + 1, steps, loss, targets, rate, norm, ...metricsOf(losses) };
-}
-
-function summed(means: readonly MicroMean[]): MicroMean {
-  const sum = (part: keyof MicroMean): number => means.reduce((total, mean) => total + mean[part], 0);
-  return { total: sum('total'), targets: sum('targets') };
-}
-
-/** Means over the step of what the objective tells; without those that none of its rows is of. */
-function metricsOf(losses: readonly MicroLoss[]): Pick<StepReport, 'metrics'> {
-  const names = Object.keys(losses[0]?.metrics ?? {});
-  const means = names.flatMap((name): [string, number][] => {
-    const { total, targets } = summed(losses.map(({ metrics }) => metrics[name] as MicroMean));
-    return targets > 0 ? [[name, total / targets]] : [];
-  });
-  return names.length > 0 ? { metrics: Object.fromEntries(means) } : {};
+  return { step: index + 1, steps, loss, targets, tokens: tokensOf(batches), rate, norm, ...metricsOf(losses) };
 }
 
 /** Refuses batches in parts where rows are compared with each other. */
@@ -234,7 +275,7 @@ function stateOf({ trained }: StageStep, { steps, objective, optimizer, data }: 
 async function resume(run: RunFolder, step: StageStep, learner: Learner, options: TrainOptions): Promise<number> {
   const snapshot = await run.latest(options.onDamaged);
   if (!snapshot) {
-    await run.rewindLog(0);
+    await run.rewindLog(-1);
     return 0;
   }
   const saved = fields(snapshot.state, snapshot.folder).raw;
@@ -246,7 +287,11 @@ async function resume(run: RunFolder, step: StageStep, learner: Learner, options
       hint: 'give another folder, or remove this one',
     });
   }
-  for (const [name, bytes] of Object.entries(learner.regions)) await snapshot.read(name, bytes);
+  await readRegions(snapshot, learner);
   await run.rewindLog(snapshot.step);
   return snapshot.step;
+}
+
+async function readRegions(snapshot: SavedSnapshot, { regions }: Learner): Promise<void> {
+  for (const [name, bytes] of Object.entries(regions)) await snapshot.read(name, bytes);
 }

@@ -21,6 +21,7 @@ test('text carries its length in bytes', () => {
 
 test('floating-point numbers are little-endian', () => {
   expect(written((w) => w.float(2, 1))).toBe('150000803f');
+  expect(written((w) => w.double(1, -2))).toBe('0900000000000000c0');
   expect(written((w) => w.floats(7, [1, -2]))).toBe('3a080000803f000000c0');
 });
 

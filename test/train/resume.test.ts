@@ -38,14 +38,15 @@ async function runUntil(script: string, file: string, kill?: Kill): Promise<bool
   return code !== 0;
 }
 
-/** The log without what a clock measured. */
+/** The log without what a clock or a meter measured. */
 function logOf(folder: string, name: string): unknown[] {
   const lines = readFileSync(join(folder, 'out', name, 'log.jsonl'), 'utf8')
     .trim()
     .split('\n');
   return lines.map((line) => {
-    const { time, waited, ...record } = JSON.parse(line) as Record<string, unknown>;
-    expect([time, waited].every((value) => typeof value === 'number')).toBe(true);
+    const { time, waited, at, memory, ...record } = JSON.parse(line) as Record<string, unknown>;
+    const measured = record.evaluation ? [time, at] : [time, waited, at, memory];
+    expect(measured.every((value) => typeof value === 'number')).toBe(true);
     return record;
   });
 }
@@ -69,7 +70,11 @@ test('a run that is killed 22 times ends with the same bits and the same log as 
     stage({ name: 'align', batch: 3, microBatch: 2, steps: 60, saveEvery: 3, train: ['multi_modal_projector.**'] }),
     stage({ name: 'instruct', steps: 40, saveEvery: 3 }),
   ];
-  const [whole, killed] = [runFolder({ stages }), runFolder({ stages })];
+  const settings = {
+    ...{ evaluate: { data: 'chats.jsonl', every: 8 }, samples: [{ prompt: 'What do you see?', maxTokens: 3 }] },
+    ...{ keepBest: true, stages },
+  };
+  const [whole, killed] = [runFolder(settings), runFolder(settings)];
   await runUntil(script, whole.file);
 
   const random = new Random(11);

@@ -1,0 +1,76 @@
+/** A run, or several side by side, as one HTML page that needs nothing else: no script, no network. */
+
+import { charts } from './curves.js';
+import { answers, badSamples, beside, evaluations, runFile, settings } from './details.js';
+import { figuresOf } from './figures.js';
+import { type Html, html, raw } from './html.js';
+import type { ReportedRun } from './read-run.js';
+import { smoothings, styleSheet } from './style.js';
+
+export function reportPage(runs: readonly ReportedRun[]): string {
+  const title = runs.map(({ name }) => name).join(', ');
+  const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>${title}</title>
+<style>${raw(styleSheet)}</style>
+</head>
+<body class="${runs.length > 1 ? 'several' : 'single'}">
+<header><h1>${runs.length > 1 ? `${runs.length} runs` : title}</h1>${subtitle(runs)}</header>
+<main>
+<section class="stack" style="margin-top:18px">${runs.map(runCard)}</section>
+${curves(runs)}
+${beside('Sample answers', runs, answers)}
+${beside('Evaluations', runs, evaluations)}
+${settings(runs)}
+${beside('Samples that were passed over', runs, badSamples)}
+${beside('Run file', runs, runFile)}
+</main>
+<footer>Made by Quintet from what the run has logged so far.</footer>
+</body>
+</html>
+`;
+  return page.html;
+}
+
+function subtitle([run, ...others]: readonly ReportedRun[]): Html | undefined {
+  if (!run || others.length > 0) return undefined;
+  const { model, started } = run;
+  const began = started === undefined ? '' : `, begun ${dateOf(started)}`;
+  return html`<p class="soft">${model.network}${model.fresh ? ', from random parameters' : ` from ${model.source}`}${began}</p>`;
+}
+
+/** The environment's time zone would make two readers see two times. */
+function dateOf(milliseconds: number): string {
+  const format = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
+  return `${format.format(milliseconds)} UTC`;
+}
+
+function runCard(run: ReportedRun, index: number, { length }: readonly ReportedRun[]): Html {
+  const figures = figuresOf(run).map(
+    ({ name, value, remark }) =>
+      html`<div><dt>${name}</dt><dd>${value}${remark && html`<small>${remark}</small>`}</dd></div>`,
+  );
+  const name = length > 1 && html`<i class="swatch"></i><h3>${run.name}</h3>`;
+  return html`<div class="card run${index}"><div class="name">${name}<span class="state ${run.state}">${run.state}</span></div>
+<dl class="figures">${figures}</dl></div>
+`;
+}
+
+function curves(runs: readonly ReportedRun[]): Html | undefined {
+  const all = charts(runs);
+  if (all.length === 0) return undefined;
+  return html`<section><h2>Curves</h2>
+<div class="controls">
+<fieldset><legend>Scale</legend><span class="choice">${(['linear', 'log'] as const).map((name) => radio('scale', name, name, name === 'linear'))}</span></fieldset>
+<fieldset><legend>Smoothing</legend><span class="choice">${smoothings.map(({ weight, usual }) => radio('smoothing', `smooth${weight * 100}`, weight === 0 ? 'none' : String(weight), usual))}</span></fieldset>
+</div>
+<div class="charts">
+${all}</div></section>
+`;
+}
+
+const radio = (group: string, id: string, text: string, checked: boolean): Html =>
+  html`<label><input type="radio" name="${group}" id="${id}"${checked && raw(' checked')}><span>${text}</span></label>`;

@@ -1,0 +1,58 @@
+/** Evaluations in the midst of training. What was evaluated is known by the log alone, so that none is lost or made twice. */
+
+import type { HostArrays } from '../system/index.js';
+import { bestOf, type Evaluated, evaluationsIn, isDue, isExhausted } from './evaluations.js';
+import type { Evaluation } from './log-record.js';
+import type { RunFolder } from './run-folder.js';
+import type { EarlyStopping } from './settings/evaluation.js';
+
+export interface EvaluationPlan {
+  /** Steps between evaluations; there is one before the first step and one after the last, too. */
+  readonly every: number;
+  /** Whether the stage ends with the values that had the lowest loss, and their checkpoint stays; needs a folder. */
+  readonly keepBest?: boolean;
+  /** When to end before the last step. */
+  readonly earlyStopping?: EarlyStopping;
+  /** Evaluates what was learnt so far: the values of the parameters that learn. */
+  evaluate(values: HostArrays, signal?: AbortSignal): Promise<Evaluation>;
+}
+
+export interface Watch {
+  /** Evaluates after a step where it is time to and it has not been done; tells whether it was the best one so far. */
+  look(step: number, values: HostArrays): Promise<boolean>;
+  /** Whether it is of no use to go on. */
+  isOver(): boolean;
+  /** The step whose checkpoint is kept. */
+  best(): number | undefined;
+}
+
+export interface WatchOptions {
+  readonly steps: number;
+  readonly evaluation?: EvaluationPlan;
+  readonly onEvaluation?: (evaluation: Evaluated) => void;
+  readonly clock?: () => number;
+  readonly signal?: AbortSignal;
+}
+
+/** The evaluations of a stage, of which the run's log may hold the first ones already. */
+export async function openWatch(run: RunFolder | undefined, options: WatchOptions): Promise<Watch> {
+  const { steps, evaluation, onEvaluation, clock, signal } = options;
+  if (!evaluation) return { look: async () => false, isOver: () => false, best: () => undefined };
+  const { every, keepBest = false, earlyStopping } = evaluation;
+  const known = run ? evaluationsIn(await run.logged()) : [];
+  return {
+    async look(step, values) {
+      if (!isDue(step, { every, steps }) || known.some((own) => own.step === step)) return false;
+      const started = clock?.() ?? 0;
+      const found = await evaluation.evaluate(values, signal);
+      const ended = clock?.() ?? 0;
+      const own = { step, ...found };
+      known.push(own);
+      await run?.log({ step, ...(clock ? { at: Math.round(ended) } : {}), time: ended - started, evaluation: found });
+      onEvaluation?.(own);
+      return keepBest && bestOf(known) === own;
+    },
+    isOver: () => earlyStopping !== undefined && isExhausted(known, earlyStopping),
+    best: () => (keepBest ? bestOf(known)?.step : undefined),
+  };
+}
