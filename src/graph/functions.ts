@@ -233,7 +233,7 @@ export const logSoftmax = (x: Tensor, axis = -1): Tensor => apply('LogSoftmax', 
 
 /** Cross entropy of scores [N, C] with labels [N], row by row; rows labelled `ignore` give 0. */
 export const crossEntropy = (scores: Tensor, labels: Tensor, ignore = ignored): Tensor =>
-  apply('SoftmaxCrossEntropyLoss', [scores, labels], { reduction: 'none', ignore_index: ignore });
+  apply('SoftmaxCrossEntropyLoss', [scores, labels, logSoftmax(scores)], { reduction: 'none', ignore_index: ignore });
 
 /** [..., M, K] times [..., K, N]; leading axes broadcast. */
 export const matmul = (a: Tensor, b: Tensor): Tensor => apply('MatMul', [a, b]);

@@ -11,7 +11,6 @@ import {
   cumSum,
   div,
   equal,
-  expand,
   flatten,
   greaterOrEqual,
   less,
@@ -29,7 +28,7 @@ import {
   unsqueeze,
   where,
 } from '../graph/index.js';
-import { QuintetError, scalar } from '../tensor/index.js';
+import { type Dim, mulDims, QuintetError, scalar } from '../tensor/index.js';
 
 export interface AttentionOptions {
   readonly heads: number;
@@ -63,14 +62,12 @@ export function attendHeads(
   v: Tensor,
   { mask = null, scale = q.size(-1) ** -0.5, softcap }: Omit<AttentionOptions, 'heads' | 'kvHeads'> = {},
 ): Tensor {
-  const heads = q.size(1);
-  const [keys, values, count] = [repeatHeads(k, heads), repeatHeads(v, heads), q.dim(2)];
+  const [count, seen] = [q.dim(2), k.dim(2)];
   const some = (queries: Tensor, hidden: Tensor | null): Tensor => {
-    const scores = capped(matmul(mul(queries, scale), transpose(keys)), softcap); // [B, H, T, S]
+    const scores = capped(groupedProduct(mul(queries, scale), transpose(k)), softcap); // [B, H, T, S]
     const weights = softmax(hidden ? add(scores, hidden) : scores);
-    return flatten(transpose(matmul(weights, values), [0, 2, 1, 3]), 2, 3);
+    return flatten(transpose(groupedProduct(weights, v), [0, 2, 1, 3]), 2, 3);
   };
-  const seen = keys.dim(2);
   if (typeof count !== 'number' || typeof seen !== 'number' || count * seen <= mostScores) return some(q, mask);
   const parts = Array.from({ length: Math.ceil(count / queriesAtOnce) }, (_, i) => {
     const [from, to] = [i * queriesAtOnce, Math.min((i + 1) * queriesAtOnce, count)];
@@ -92,12 +89,16 @@ export function splitHeads(x: Tensor, heads: number): Tensor {
   return transpose(reshape(x, [x.dim(0), x.dim(1), heads, width / heads]), [0, 2, 1, 3]);
 }
 
-/** Each key-value head for all the query heads of its group: [B, G, S, K] -> [B, H, S, K] */
-function repeatHeads(x: Tensor, heads: number): Tensor {
-  const groups = x.size(1);
-  if (groups === heads) return x;
-  const shape = [x.dim(0), groups, heads / groups, x.dim(2), x.dim(3)];
-  return flatten(expand(unsqueeze(x, 2), shape), 1, 2);
+/**
+ * x [B, H, T, M] times what each group of heads shares, y [B, G, M, N] -> [B, H, T, N]. The heads of a group are rows of one
+ * product, so that nothing is repeated.
+ */
+function groupedProduct(x: Tensor, y: Tensor): Tensor {
+  const [heads, groups] = [x.size(1), y.size(1)];
+  if (groups === heads) return matmul(x, y);
+  const [batch, , rows, width] = x.shape as readonly [Dim, Dim, Dim, Dim];
+  const joint = reshape(x, [batch, groups, mulDims(heads / groups, rows), width]);
+  return reshape(matmul(joint, y), [batch, heads, rows, y.dim(3)]);
 }
 
 const open = constant(scalar('f32', 0));

@@ -108,9 +108,10 @@ function withoutGiven(model: OnnxModel): OnnxModel {
 
 function configure(api: OrtApi, made: Pointer, options: SessionOptions, folder: string | undefined): void {
   const entry = (key: string, value: string) => api.call('AddSessionConfigEntry', made, key, value);
-  // Both hold on to the largest memory ever needed, twice what a run needs at its peak, and gain no time.
-  api.call('DisableCpuMemArena', made);
+  // Plans of memory, and the engine's own store of it, hold on to the most that was ever needed. A training step needs the
+  // same gigabytes again and again: without a store, each of the C library's threads would keep what its runs freed.
   api.call('DisableMemPattern', made);
+  if (options.purpose !== 'train') api.call('DisableCpuMemArena', made);
   // Threads of its own would wait actively beside those of other sessions, and take the cores from them.
   const { threads = api.threads, spin = true } = options;
   if (threads === api.threads && spin) api.call('DisablePerSessionThreads', made);

@@ -7,6 +7,7 @@ import {
   equal,
   exp,
   expand,
+  logSoftmax,
   mul,
   neg,
   reshape,
@@ -100,11 +101,15 @@ export const reduce = {
   }),
 
   /**
-   * Cross entropy of each row of scores [N, C] with its label [N]: the loss [N] and the log-probabilities [N, C]. Rows
-   * whose label is `ignore_index` have loss 0 and no gradient.
+   * Cross entropy [N] of each row of scores [N, C] with its label [N]. Rows whose label is `ignore_index` have loss 0 and no
+   * gradient. Given the log-probabilities [N, C] of the scores as well, it reads those: the engine's own are much slower,
+   * computed along an axis that it does not take for the last.
    */
   SoftmaxCrossEntropyLoss: rule<{ reduction: 'none'; ignore_index: number }>({
-    optionalOutputs: true,
+    write: ([scores, labels, logs = null]) =>
+      logs
+        ? { op: 'NegativeLogLikelihoodLoss', inputs: [logs, labels as Tensor] }
+        : { inputs: [scores as Tensor, labels as Tensor] },
     infer: (inputs) => {
       const [scores, labels] = [operand(inputs, 0), operand(inputs, 1)];
       if (scores.rank !== 2 || labels.rank !== 1 || scores.dim(0) !== labels.dim(0) || labels.dtype !== 'i64') {
@@ -113,16 +118,16 @@ export const reduce = {
           `scores ${formatShape(scores.shape)} need one i64 label a row, not ${labels.dtype} ${formatShape(labels.shape)}`,
         );
       }
-      return [{ dtype: scores.dtype, shape: labels.shape }, scores];
+      return [{ dtype: scores.dtype, shape: labels.shape }];
     },
-    gradient: ({ gradient: g, inputs, outputs, attributes: { ignore_index } }) => {
-      const labels = inputs[1] as Tensor;
+    gradient: ({ gradient: g, inputs, attributes: { ignore_index } }) => {
+      const [scores, labels, logs = logSoftmax(scores)] = inputs as [Tensor, Tensor, Tensor?];
       const ignored = equal(labels, ignore_index);
       const kept = where(ignored, zerosLike(g), g); // [N]
       const column = (t: Tensor): Tensor => reshape(t, [labels.dim(0), 1]);
-      const probable = mul(exp(outputs[1] as Tensor), column(kept)); // [N, C]
+      const probable = mul(exp(logs), column(kept)); // [N, C]
       const safe = where(ignored, zerosLike(labels), labels);
-      return [scatterElements(probable, column(safe), column(neg(kept)), { axis: 1, reduction: 'add' }), null];
+      return [scatterElements(probable, column(safe), column(neg(kept)), { axis: 1, reduction: 'add' }), null, null];
     },
   }),
 } satisfies Record<string, OpRule>;

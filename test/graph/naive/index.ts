@@ -291,11 +291,12 @@ export const naives = {
   ]),
   SoftmaxCrossEntropyLoss: naive<{ ignore_index: number }>(({ ignore_index }, scores, labels) => {
     const logs = fill(scores.shape, (at) => get(scores, at) - logOfSum(along(scores, at, 1)));
-    const loss = fill(labels.shape, ([n]) => {
-      const label = get(labels, [n as number]);
-      return label === ignore_index ? 0 : -get(logs, [n as number, label]);
-    });
-    return [loss, logs];
+    return [
+      fill(labels.shape, ([n]) => {
+        const label = get(labels, [n as number]);
+        return label === ignore_index ? 0 : -get(logs, [n as number, label]);
+      }),
+    ];
   }),
 
   MatMul: naive((_, a, b) => {
