@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { TestModule } from 'vitest/node';
 import { startVitest } from 'vitest/node';
 import { chromiumPath } from '../test/chromium.js';
+import { mpirunFound } from '../test/mpirun.js';
 import { missingWeights } from '../test/weights.js';
 
 interface Check {
@@ -83,6 +84,9 @@ await runChecks(counts);
 await runTests(process.argv.slice(2), counts);
 if (chromiumPath === undefined) {
   console.log('notice: no Chromium was found, so the browser tests were skipped; CHROMIUM can name one');
+}
+if (!mpirunFound) {
+  console.log("notice: Open MPI's mpirun was not found, so the tests of several processes were skipped");
 }
 if (missingWeights.length > 0) {
   const names = missingWeights.join(', ');

@@ -6,18 +6,12 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import koffi from 'koffi';
 import { QuintetError } from '../tensor/index.js';
+import { type Library, loadLibrary, type Pointer } from './libraries.js';
 
-/** A pointer of the C API. */
-export type Pointer = bigint;
+export type { Pointer };
 
 /** The version of the table that is asked for, the first with all functions used here. */
 const API_VERSION = 12;
-
-/** Session creation recurses along the graph: koffi's own stacks overflow on graphs of some thousand nodes. */
-const STACK_BYTES = 16 << 20;
-
-/** Calls running or waiting for a thread. */
-const MAX_CALLS = 4096;
 
 const LOG_FATAL = 4; // failures come back as statuses; a library does not print
 const ARENA_ALLOCATOR = 1;
@@ -94,36 +88,27 @@ export interface OrtApi {
   trimMemory(): void;
 }
 
-// Held for the life of the process: koffi unloads a library whose handle is collected, functions in use or not.
-const loaded = new Map<string, { readonly handle: unknown; readonly api: OrtApi }>();
+const known = new Map<string, OrtApi>();
 
 /**
  * Loads ONNX Runtime's shared library, once a path; the first call says how many threads its sessions share. Throws a
  * QuintetError of code 'engine' where that fails.
  */
 export function loadOrt(path: string = shippedLibrary(), threads = 0): OrtApi {
-  const known = loaded.get(path);
-  if (known) return known.api;
-  let handle: ReturnType<typeof koffi.load>;
+  const api = known.get(path) ?? bind(openLibrary(path), path, threads);
+  known.set(path, api);
+  return api;
+}
+
+function openLibrary(path: string): Library {
   try {
-    configureKoffi();
-    handle = koffi.load(path);
+    return loadLibrary(path);
   } catch (cause) {
     throw new QuintetError('engine', `ONNX Runtime could not be loaded: ${(cause as Error).message}`, {
       at: path,
       cause,
     });
   }
-  const api = bind(handle, path, threads);
-  loaded.set(path, { handle, api });
-  return api;
-}
-
-/** Koffi's settings are the process's, and fixed once it has loaded a library: then this throws where they do not do. */
-function configureKoffi(): void {
-  const { sync_stack_size = 0, async_stack_size = 0 } = koffi.config();
-  if (Math.min(sync_stack_size, async_stack_size) >= STACK_BYTES) return;
-  koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES, max_async_calls: MAX_CALLS });
 }
 
 /** The library inside the onnxruntime-node package. */
@@ -138,8 +123,8 @@ function shippedLibrary(): string {
   return join(root, 'bin', 'napi-v6', platform, arch, names[platform] ?? '');
 }
 
-function bind(handle: ReturnType<typeof koffi.load>, path: string, threads: number): OrtApi {
-  const [getApi, getVersion] = koffi.decode(handle.func('OrtGetApiBase', 'void *', [])(), koffi.array('void *', 2));
+function bind(library: Library, path: string, threads: number): OrtApi {
+  const [getApi, getVersion] = koffi.decode(library.func('OrtGetApiBase', 'void *', [])(), koffi.array('void *', 2));
   const version: string = koffi.decode(getVersion, koffi.proto('str', []))();
   const table: Pointer | null = koffi.decode(getApi, koffi.proto('void *', ['uint32']))(API_VERSION);
   if (!table)
@@ -192,7 +177,7 @@ function bind(handle: ReturnType<typeof koffi.load>, path: string, threads: numb
 function memoryTrimmer(): () => void {
   if (process.platform !== 'linux') return () => {};
   try {
-    const trim = koffi.load('libc.so.6').func('malloc_trim', 'int', ['size_t']) as unknown as NativeFunction;
+    const trim = loadLibrary('libc.so.6').func('malloc_trim', 'int', ['size_t']) as unknown as NativeFunction;
     return () => trim.async(0, () => {});
   } catch {
     return () => {}; // another C library
