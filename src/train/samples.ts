@@ -1,21 +1,11 @@
 /** Conversations with pictures as the batches of a run. */
 
-import {
-  cutTo,
-  type Dataset,
-  type LabelledTokens,
-  labelAnswers,
-  labelLastAnswer,
-  microBatches,
-  orderOf,
-  padded,
-  type Sample,
-  sampler,
-} from '../data/index.js';
-import { loadPicture } from '../media/index.js';
+import { type Dataset, datasetOrder, microBatches, padded, sampler } from '../data/index.js';
 import { createProcessor, type Model, type Processor } from '../model/index.js';
+import { alone, partOf, type Share } from '../parallel/group.js';
 import { type HostArrays, type InputType, pictureInputs, type System } from '../system/index.js';
 import { concatRows, type HostArray, type QuintetError, zerosArray } from '../tensor/index.js';
+import { createPreparer, type PreparedSample } from './prepare.js';
 import { type SaidPicture, saidPictures } from './said-pictures.js';
 import type { BatchSource } from './train.js';
 
@@ -30,14 +20,18 @@ export interface SampleOptions {
   readonly once?: boolean;
   /** Samples are cut to this many tokens; default the backbone's context. */
   readonly longest?: number;
+  /** Which of every step's samples are given, where several processes train together; default all. */
+  readonly share?: Share;
+  /** How long samples are (`dataset.lengths`), where like lengths go into one batch; default batches are random. */
+  readonly lengths?: readonly number[];
+  /** The part of all samples that may be bad before the run stops; default 0.01. */
+  readonly badShare?: number;
   /** Told of each sample that cannot be used. */
   readonly onBad?: (error: QuintetError) => void;
 }
 
-interface PreparedSample extends LabelledTokens {
-  /** What the encoder takes for the sample's pictures; nothing where it has none. */
-  readonly pictures: HostArrays;
-  /** Of a system that says pictures. */
+/** With what a system that says pictures says of it. */
+interface SayingSample extends PreparedSample {
   readonly said?: SaidPicture;
 }
 
@@ -47,23 +41,36 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, options: S
   const processor = createProcessor(model);
   const saying = saidPictures(model, processor);
   const { batch, microBatch = batch, seed = 0, once = false, onBad } = options;
-  const { longest = system.backbone.part.context } = options;
-  const samples = sampler<PreparedSample>({
+  const { longest = system.backbone.part.context, share = alone } = options;
+  const preparer = createPreparer(model, processor);
+  const grouping = options.lengths ? { lengths: options.lengths, batch } : undefined;
+  const order = once ? (position: number) => position : datasetOrder(dataset, { seed, ...(grouping ? { grouping } : {}) });
+  const part = partOf(batch, share);
+  const samples = sampler<SayingSample>({
     dataset,
-    order: once ? (position) => position : orderOf(dataset.count, seed),
+    // Positions count the samples of this share.
+    order: (own) => order(Math.floor(own / part.count) * batch + part.from + (own % part.count)),
     async prepare(sample) {
-      const prepared = await prepare(sample, system, processor, longest);
+      const prepared = await preparer.prepare(sample, longest);
       return saying ? { ...prepared, said: saying.say(sample, longest) } : prepared;
     },
+    // Of the step after the next one: one that takes long to make is not waited for.
+    ahead: part.count,
+    ...(options.badShare === undefined ? {} : { tolerance: options.badShare }),
     ...(onBad ? { onBad } : {}),
   });
   return {
     fields: [...fieldsOf(system), ...(saying ? ['caption_ids'] : [])],
-    about: { seed, batch, microBatch, ...(Number.isFinite(longest) ? { longest } : {}), samples: dataset.count },
-    accumulates: batch > microBatch,
+    about: {
+      ...{ seed, batch, microBatch, samples: dataset.count },
+      ...(Number.isFinite(longest) ? { longest } : {}),
+      ...(grouping ? { grouped: true } : {}),
+      ...(dataset.parts ? { weights: dataset.parts.map(({ weight }) => weight) } : {}),
+    },
+    accumulates: part.count > microBatch,
     async take(step) {
-      const left = once ? dataset.count - step * batch : batch;
-      const taken = await samples.take(step * batch, Math.min(batch, left));
+      const left = once ? dataset.count - step * part.count : part.count;
+      const taken = await samples.take(step * part.count, Math.min(part.count, left));
       return microBatches(taken, microBatch).map((part) => {
         // What is said stands before what is seen: it has the first rows.
         const said = part.flatMap((sample) => sample.said ?? []);
@@ -71,25 +78,8 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, options: S
         return saying ? { ...tensors, ...saying.captions(said) } : tensors;
       });
     },
+    close: preparer.close,
   };
-}
-
-async function prepare(sample: Sample, system: System, processor: Processor, longest: number): Promise<PreparedSample> {
-  const pictures = await Promise.all(sample.pictures.map((path) => loadPicture(path)));
-  const {
-    tensors,
-    layouts: [layouts = []],
-  } = processor.pixels([pictures]);
-  const { eos } = processor.tokenizer.special;
-  const chat = {
-    render: processor.render,
-    encode: (text: string) => processor.encode(text, layouts),
-    write: (answer: string) => processor.tokenizer.encode(answer, { special: true }),
-    ...(eos === undefined ? {} : { end: eos }),
-  };
-  const label = system.backbone.part.encoder ? labelLastAnswer : labelAnswers;
-  const tokens = cutTo(label(sample.messages, chat), longest, sample.where);
-  return { ...tokens, pictures: system.prepare ? system.prepare(tensors) : tensors };
 }
 
 function tensorsOf(

@@ -97,12 +97,15 @@ export function createPool<Task, Result>(options: PoolOptions): Pool<Task, Resul
   };
 }
 
-/** A worker of this package as it is built, or from its sources, which need tsx to be run. */
-function startWorker({ worker, data }: PoolOptions): Worker {
-  const isSource = import.meta.url.endsWith('.ts');
-  const file = new URL(`./${worker}${isSource ? '.ts' : '.js'}`, import.meta.url);
-  const tsx = () => pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-  return new Worker(file, { workerData: data, ...(isSource ? { execArgv: ['--import', tsx()] } : {}) });
+/** A worker of this package as it is built, or from its sources, which a thread can read only when tsx has taught it to. */
+function startWorker({ worker, data: workerData }: PoolOptions): Worker {
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL(`./${worker}.js`, import.meta.url), { workerData });
+  const api = createRequire(import.meta.url)
+    .resolve('tsx/esm/api')
+    .replace(/cjs$/, 'mjs');
+  const [tsx, file] = [pathToFileURL(api).href, new URL(`./${worker}.ts`, import.meta.url).href];
+  const start = `import('${tsx}').then(({ register }) => { register(); return import('${file}'); })`;
+  return new Worker(start, { eval: true, workerData });
 }
 
 function errorOf({ code, message, ...details }: SentError): Error {
