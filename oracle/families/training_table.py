@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from . import diffusion, gill, preference, schedulers, training
+from . import diffusion, gill, losses, preference, schedulers, training
 from .entry import Entry, layers
 from .schedulers import SCALED_LINEAR
 from .training import Recipe
@@ -89,6 +89,12 @@ TRAINING = {
             micro=3,
             max_grad_norm=0.7,
         ),
+    ),
+    "losses": Entry(
+        "training",
+        "losses over random outputs: picking, words, masks, diffusion and flow, boxes, distillation, features, experts, codes",
+        1142,
+        losses.losses,
     ),
     "preference": Entry(
         "training",

@@ -7,7 +7,7 @@ import type { FolderFiles } from '../checkpoint/index.js';
 import { add, clip, div, input, type Tensor } from '../graph/index.js';
 import type { Params } from '../nn/index.js';
 import type { Session } from '../runtime/engine.js';
-import type { LatentDiffusion, LatentDiffusionParts } from '../system/index.js';
+import type { LatentDiffusionParts } from '../system/index.js';
 import {
   concatRows,
   fields,
@@ -203,7 +203,4 @@ function captionTokenizer({ tokenizer, tokenizerConfig, vocabulary }: FolderFile
   throw new QuintetError('not-found', 'neither tokenizer.json nor vocab.json and merges.txt');
 }
 
-/** Whether a network makes pictures by itself. */
-export function isLatentDiffusion(network: object): network is LatentDiffusion {
-  return 'kind' in network && network.kind === 'latent-diffusion';
-}
+export { isLatentDiffusion } from '../system/index.js';

@@ -8,7 +8,6 @@
 import {
   add,
   cast,
-  crossEntropy,
   div,
   equal,
   exp,
@@ -29,6 +28,7 @@ import { filled, type Glob, linear, type Params } from '../nn/index.js';
 import type { Tower, TowerStates } from '../parts/types.js';
 import { type Fields, QuintetError } from '../tensor/index.js';
 import type { Network, Renames, Tensors } from './network.js';
+import { pickingLoss } from './objectives/index.js';
 import type { Stage } from './stage.js';
 import type { Slot } from './system.js';
 
@@ -42,10 +42,9 @@ export interface Matching {
 
 /** Each text picks its picture among all and each picture its text: CLIP, figure 3. `scale` is a logarithm. */
 export function softmaxMatching({ scale = Math.log(1 / 0.07) }: { scale?: number } = {}): Matching {
-  const own = (scores: Tensor): Tensor => mean(crossEntropy(scores, range(0, scores.dim(0))));
   return {
     scores: (p, cosines) => mul(cosines, exp(p.get('logit_scale', [], filled(scale)))),
-    loss: (scores) => div(add(own(scores), own(transpose(scores))), 2),
+    loss: (scores) => pickingLoss(scores),
   };
 }
 

@@ -10,8 +10,9 @@ import { add, cast, gather, mean, mul, reshape, sqrt, sub, type Tensor, values }
 import type { Glob, Params } from '../nn/index.js';
 import type { Autoencoder, Denoiser, NoiseSchedule, Sampler, SamplingOptions } from '../parts/generators/types.js';
 import type { Tower } from '../parts/types.js';
-import type { Shape } from '../tensor/index.js';
+import { QuintetError, type Shape } from '../tensor/index.js';
 import type { InputType, Network, Renames, Tensors } from './network.js';
+import { countedOnce, errorOfEach, type Objective, snrWeights } from './objectives/index.js';
 import { codePictures, coderInputs } from './picture-coding.js';
 import type { Stage } from './stage.js';
 import type { Slot } from './system.js';
@@ -92,17 +93,26 @@ export function addNoise({ kept }: NoiseSchedule, latents: Tensor, noise: Tensor
 }
 
 /** What the denoiser should predict of them. */
-function targetOf({ kept, predicts }: NoiseSchedule, latents: Tensor, noise: Tensor, times: Tensor): Tensor {
+export function denoisingTarget(
+  { kept, predicts }: NoiseSchedule,
+  latents: Tensor,
+  noise: Tensor,
+  times: Tensor,
+): Tensor {
   if (predicts === 'epsilon') return noise;
   if (predicts === 'sample') return latents;
   const { picture, other } = sharesAt(kept, latents, times);
   return sub(mul(noise, picture), mul(latents, other));
 }
 
+/** The part of the variance that is left at moments [B]: [B] */
+export const keptAt = ({ kept }: Pick<NoiseSchedule, 'kept'>, times: Tensor): Tensor =>
+  gather(values('f32', [kept.length], kept), cast(times, 'i64'));
+
 /** Weights of the picture and the noise at moments [B], [B, 1, 1, 1] each. */
 function sharesAt(kept: readonly number[], like: Tensor, times: Tensor) {
   const shape = [like.dim(0), 1, 1, 1];
-  const at = gather(values('f32', [kept.length], kept), cast(times, 'i64'));
+  const at = keptAt({ kept }, times);
   return { picture: reshape(sqrt(at), shape), other: reshape(sqrt(sub(1, at)), shape) };
 }
 
@@ -117,15 +127,58 @@ export interface NoisyBatch {
   readonly condition: Tensor;
 }
 
-/** The mean squared error of what the denoiser predicts: Ho et al., 2020, equation 14. Scalar. */
+/**
+ * The mean squared error of what the denoiser predicts: Ho et al., 2020, equation 14; with `mostSnr` weighted by `snrWeights`.
+ * Scalar.
+ */
 export function diffusionLoss(
   { denoiser, noise: schedule }: Pick<LatentDiffusionParts, 'denoiser' | 'noise'>,
   p: Params,
   { latents, noise, times, condition }: NoisyBatch,
+  { mostSnr }: DiffusionLossOptions = {},
 ): Tensor {
   const noisy = addNoise(schedule, latents, noise, times);
   const predicted = denoiser.part.forward(p.at(denoiser.prefix), noisy, times, condition);
-  return squaredError(predicted, targetOf(schedule, latents, noise, times));
+  const wanted = denoisingTarget(schedule, latents, noise, times);
+  if (mostSnr === undefined) return squaredError(predicted, wanted);
+  return mean(mul(errorOfEach(predicted, wanted), snrWeights(keptAt(schedule, times), schedule.predicts, mostSnr)));
+}
+
+export interface DiffusionLossOptions {
+  /** The ratio of signal to noise up to which moments count in full; default none is weighted. */
+  readonly mostSnr?: number | undefined;
+}
+
+/**
+ * Finding the noise in pictures under their texts: `pixel_values`, `posterior_noise`, `noise`, `timestep`, and a text as
+ * `input_ids`, or its states as `encoder_hidden_states`.
+ */
+export function denoise({ mostSnr }: DiffusionLossOptions = {}): Objective {
+  return {
+    name: 'denoise',
+    ...(mostSnr === undefined ? {} : { settings: { mostSnr } }),
+    loss(network, p, batch) {
+      if (!isLatentDiffusion(network)) {
+        throw new QuintetError('unsupported', 'it takes no noise out of pictures', { at: network.name });
+      }
+      const { noise, timestep: times, input_ids: ids, encoder_hidden_states: given } = batch;
+      const { part, prefix } = network.text;
+      const condition = ids ? part.forward(p.at(prefix), { input_ids: ids }).last : given;
+      const { sampled } = codePictures(network.autoencoder, p, batch);
+      if (!sampled || !noise || !times || !condition) {
+        const needed = 'pixel_values, posterior_noise, noise, timestep, and input_ids or encoder_hidden_states';
+        throw new QuintetError('name', `taking out noise needs ${needed}`, { at: network.name });
+      }
+      const { scale, shift } = network.autoencoder.part;
+      const noisy = { latents: mul(sub(sampled, shift), scale), noise, times, condition };
+      return countedOnce(diffusionLoss(network, p, noisy, { mostSnr }), noise.dim(0));
+    },
+  };
+}
+
+/** Whether a network makes pictures by itself. */
+export function isLatentDiffusion(network: object): network is LatentDiffusion {
+  return 'kind' in network && network.kind === 'latent-diffusion';
 }
 
 /** The mean squared difference of two tensors of one shape: scalar. */

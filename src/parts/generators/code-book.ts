@@ -24,8 +24,16 @@ import type { Init } from '../../nn/index.js';
 import { type Dim, sizeOf } from '../../tensor/index.js';
 import type { Quantised } from './types.js';
 
-/** How strongly the encoder is held to the book, beside the book to the encoder; as in all published code the other way round. */
-const commitment = 0.25;
+/** How strongly latents are held to their codes, and codes to the latents. */
+export interface Commitment {
+  readonly latents: number;
+  readonly codes: number;
+}
+
+/** As van den Oord et al. have it, equation 3. */
+export const committed: Commitment = { latents: 0.25, codes: 1 };
+/** As all published code of VQGAN has it: the other way round. */
+const published: Commitment = { latents: 1, codes: 0.25 };
 
 /** How a book starts in the reference: evenly spread. */
 export const spread: Init = (shape, random) => {
@@ -34,11 +42,14 @@ export const spread: Init = (shape, random) => {
 };
 
 /** Latents [B, D, h, w] to the nearest codes of the book [K, D]. */
-export function nearestIn(book: Tensor, latents: Tensor): Quantised {
+export function nearestIn(book: Tensor, latents: Tensor, weights: Commitment = published): Quantised {
   const codes = nearestCodes(transpose(flatten(latents, 2, 3), [0, 2, 1]), book); // [B, P]
   const found = asGrid(gather(book, codes), [latents.dim(2), latents.dim(3)]);
   const [toBook, toLatents] = [sub(detach(found), latents), sub(found, detach(latents))];
-  const loss = add(mean(mul(toBook, toBook)), mul(mean(mul(toLatents, toLatents)), commitment));
+  const loss = add(
+    mul(mean(mul(toBook, toBook)), weights.latents),
+    mul(mean(mul(toLatents, toLatents)), weights.codes),
+  );
   return { codes, latents: add(latents, detach(sub(found, latents))), loss };
 }
 

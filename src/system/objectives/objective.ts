@@ -2,6 +2,7 @@
 
 import { cast, mul, sizeAsFloat, sum, type Tensor } from '../../graph/index.js';
 import type { Params } from '../../nn/index.js';
+import type { Dim } from '../../tensor/index.js';
 import type { HostArrays, InputType, Network, Tensors } from '../network.js';
 
 /** A mean as a sum and what divides it, so that micro-batches of different size add up to one mean. */
@@ -58,4 +59,10 @@ export const meanOf = (values: Tensor): Mean => ({ total: sum(values), targets: 
 export function meanWhere(values: Tensor, chosen: Tensor): Mean {
   const weights = cast(chosen, 'f32');
   return { total: sum(mul(values, weights)), targets: sum(weights) };
+}
+
+/** A mean over so many rows that is known as a whole. */
+export function countedOnce(mean: Tensor, rows: Dim): Mean {
+  const targets = sizeAsFloat([rows], 'f32');
+  return { total: mul(mean, targets), targets };
 }

@@ -47,7 +47,7 @@ export function nextTokenLoss(logits: Tensor, labels: Tensor, options: WordOptio
 /** Cross entropy of every token under the scores at its own place: logits [B, T, V], labels [B, T]. */
 export function tokenLoss(logits: Tensor, labels: Tensor, { smoothing = 0, zLoss = 0 }: WordOptions = {}): TextLoss {
   const targets = reshape(labels, [productOf(labels.shape)]);
-  const scores = reshape(logits, [productOf(labels.shape), logits.size(-1)]);
+  const scores = reshape(logits, [productOf(labels.shape), logits.dim(-1)]);
   const given = not(equal(targets, ignored));
   const plain = sum(crossEntropy(scores, targets, ignored));
   const total =
@@ -80,7 +80,7 @@ export function logProbabilities(network: Network, logits: Tensor, labels: Tenso
 /** [B, T, V] and [B, T] -> [B, T] */
 function lossesAt(logits: Tensor, labels: Tensor): Tensor {
   const count = productOf(labels.shape);
-  const losses = crossEntropy(reshape(logits, [count, logits.size(-1)]), reshape(labels, [count]), ignored);
+  const losses = crossEntropy(reshape(logits, [count, logits.dim(-1)]), reshape(labels, [count]), ignored);
   return reshape(losses, labels.shape);
 }
 

@@ -1,0 +1,63 @@
+/**
+ * Experts that are asked about equally often.
+ *
+ * N tokens, E experts
+ */
+import {
+  add,
+  cast,
+  concat,
+  div,
+  equal,
+  exp,
+  expand,
+  log,
+  max,
+  mean,
+  mul,
+  range,
+  reshape,
+  softmax,
+  sub,
+  sum,
+  type Tensor,
+  topK,
+  unsqueeze,
+} from '../../graph/index.js';
+import { productOf } from '../../tensor/index.js';
+
+/**
+ * How unevenly the routers of all layers send tokens, times the experts: 1 when even, were one expert chosen. Scores [N, E] each,
+ * of which each token takes the `chosen` highest; tokens that `present` [N] marks 0 do not count. Fedus et al., "Switch
+ * Transformers", 2021, equation 4, as Mixtral has it. The load is that of a micro-batch: what is computed together is to be
+ * spread out.
+ */
+export function loadBalance(routers: readonly Tensor[], chosen: number, present?: Tensor): Tensor {
+  const scores = concat(routers, 0); // [L N, E]
+  const experts = scores.size(-1);
+  const likely = softmax(scores);
+  const asked = topK(likely, chosen).indices; // [L N, chosen]
+  const sent = sum(cast(equal(unsqueeze(asked, 2), range(0, experts)), 'f32'), [1]); // [L N, E]
+  const average = averageOver(present && reshapeFor(present, routers.length));
+  return mul(sum(mul(average(sent), average(likely))), experts);
+}
+
+/** The same tokens for each layer. */
+function reshapeFor(present: Tensor, layers: number): Tensor {
+  const all = expand(unsqueeze(cast(present, 'f32'), 0), [layers, ...present.shape]);
+  return reshape(all, [productOf(all.shape), 1]);
+}
+
+/** The mean over tokens, or over those that count: [N, E] -> [E] */
+const averageOver =
+  (weights: Tensor | undefined) =>
+  (values: Tensor): Tensor =>
+    weights ? div(sum(mul(values, weights), [0]), sum(weights)) : mean(values, [0]);
+
+/** The mean of log² Z of routers' scores [N, E], which keeps them small: Zoph et al., "ST-MoE", 2022, equation 5. */
+export function routerZLoss(routers: readonly Tensor[]): Tensor {
+  const scores = concat(routers, 0);
+  const most = max(scores, [-1], { keep: true });
+  const logZ = add(log(sum(exp(sub(scores, most)), [-1], { keep: true })), most);
+  return mean(mul(logZ, logZ));
+}
