@@ -8,6 +8,7 @@ import type { ChatOptions } from './chat.js';
 import type { DrawCommandOptions } from './draw.js';
 import type { InfoOptions } from './info.js';
 import { invocation } from './invocation.js';
+import type { ReportOptions } from './report.js';
 import type { GlobalOptions } from './settings.js';
 import type { TraceCommandOptions } from './trace.js';
 import type { TrainCommandOptions } from './train.js';
@@ -44,7 +45,7 @@ export function createProgram(): Command {
     })
     .addHelpText('after', examples('quintet chat models/nano photo.jpg "What is this?"', 'quintet info llava-1.5:7b'))
     .exitOverride();
-  for (const add of [addChat, addDraw, addTrain, addInfo, addRecipes, addTrace, addPull, addCache, addDemo])
+  for (const add of [addChat, addDraw, addTrain, addReport, addInfo, addRecipes, addTrace, addPull, addCache, addDemo])
     add(program);
   return program;
 }
@@ -139,6 +140,7 @@ function addTrain(program: Command): void {
     .argument('<run.yaml>', 'the run file: model, data and stages')
     .option('--output <folder>', "in place of the run file's")
     .option('--steps <n>', "steps of every stage, in place of the run file's", whole(1))
+    .option('--json', 'print one JSON object a line for each step, evaluation and notice')
     .addHelpText(
       'after',
       `
@@ -148,6 +150,19 @@ ${examples('quintet train run.yaml', 'quintet train run.yaml --steps 10 --output
     .action(async (file: string, _: unknown, command: Command) => {
       const { train } = await import('./train.js');
       process.exitCode = await train(file, command.optsWithGlobals<TrainCommandOptions>());
+    });
+}
+
+function addReport(program: Command): void {
+  program
+    .command('report')
+    .description('Makes one HTML page of a run, or of several side by side: curves, sample answers, settings.')
+    .argument('<run...>', "a run's folder, or its run file; the run may be at work or over")
+    .option('-o, --output <file>', "the HTML file to write; default report.html in the run's folder")
+    .addHelpText('after', examples('quintet report runs/my-llava', 'quintet report runs/a runs/b -o a-and-b.html'))
+    .action(async (runs: readonly string[], _: unknown, command: Command) => {
+      const { report } = await import('./report.js');
+      await report(runs, command.optsWithGlobals<ReportOptions>());
     });
 }
 

@@ -108,6 +108,11 @@ export function runOf(file: Fields, path: string, own: readonly Stage[]): RunFil
   };
 }
 
+/** The folder that a run file's run is in. */
+export async function outputOf(path: string): Promise<string> {
+  return resolve(dirname(path), (await readRunFile(path)).text('output'));
+}
+
 function stagesOf(file: Fields, folder: string, own: readonly Stage[]): RunStage[] {
   const stages = file.objects('stages').map((stage) => stageOf(stage, { file, folder, own }));
   const twice = stages.find(({ name }, i) => stages.findIndex((other) => other.name === name) < i);

@@ -344,9 +344,43 @@ describe('train', () => {
     const [second, once] = [await quintet(['train', run, '--output', twice]), await quintet(['train', run])];
     expect([second.code, once.code]).toEqual([0, 0]);
     expect(once.stderr).toMatch(
-      /all {2}150\/150 {2}loss \d+\.\d{4} {2}rate \S+ {2}\S+ tokens\/s {2}waiting \d+ % {2}done/,
+      /all {2}150\/150 {2}loss \d+\.\d{4} {2}done {2}\S+ tokens\/s {2}rate \S+ {2}waiting \d+ % {2}\S+ MB, at most \S+ MB/,
     );
     expect(readFileSync(trained('twice')).equals(readFileSync(trained('once')))).toBe(true);
+  });
+
+  test('--json tells every step, evaluation and the end as a line, of which `report` makes a page', async () => {
+    const { run, trained } = runFolder();
+    writeFileSync(run, `${readFileSync(run, 'utf8')}evaluate: { data: data/chats.jsonl, every: 2 }\n`);
+    const { stdout, stderr } = await quintet(['train', run, '--steps', '3', '--json']);
+    expect(stderr).toBe('');
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.map(({ event, step }) => [event, step])).toEqual([
+      ...[
+        ['stage', undefined],
+        ['evaluation', 0],
+        ['step', 1],
+        ['step', 2],
+        ['evaluation', 2],
+      ],
+      ...[
+        ['step', 3],
+        ['evaluation', 3],
+        ['end', 3],
+      ],
+    ]);
+    const [step] = lines.filter(({ event }) => event === 'step');
+    for (const name of ['loss', 'rate', 'tokens', 'time', 'waited', 'memory', 'peakMemory']) {
+      expect(step?.[name], name).toBeTypeOf('number');
+    }
+    expect(lines.at(-1)).toMatchObject({ stopped: false, folder: join(trained('once'), '..') });
+
+    const { stdout: path } = await here(['report', run]);
+    expect(path).toBe(`${join(run, '../once/report.html')}\n`);
+    expect(readFileSync(path.trim(), 'utf8')).toContain('<title>once</title>');
   });
 
   test('--steps runs every stage for so many', async () => {

@@ -72,7 +72,7 @@ function scalesOf(points: readonly Point[], { fromZero = false }: Chart): Scale[
   const [bottom, top] = [fromZero ? 0 : low - pad, high + pad];
   const linear: Scale = {
     name: 'linear',
-    ticks: ticks(bottom, top, 4),
+    ticks: ticks(bottom, top, 4.5),
     place: (value) => (value - bottom) / (top - bottom),
   };
   const positive = values.filter((value) => value > 0);
@@ -145,7 +145,9 @@ function tips(curves: readonly Curve[], last: number, format: Chart['format']): 
     const [from, to] = [(i * last) / count, ((i + 1) * last) / count];
     const found = curves.flatMap(({ run, name, points, marked }) => {
       const inside = points.filter(({ x }) => x > from && x <= to);
-      const point = inside[Math.floor(inside.length / 2)] ?? (marked ? undefined : points.findLast(({ x }) => x <= to));
+      const ends = (points.at(-1)?.x ?? 0) < from;
+      const near = marked || ends ? undefined : points.findLast(({ x }) => x <= to);
+      const point = inside[Math.floor(inside.length / 2)] ?? near;
       return point ? [{ run, name, ...point }] : [];
     });
     const [first] = found;

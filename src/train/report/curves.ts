@@ -11,12 +11,15 @@ import type { Point } from './series.js';
 export function charts(runs: readonly ReportedRun[]): Html[] {
   const borders = runs.map(bordersOf).find((own) => own.length > 1) ?? [];
   return kinds(runs).flatMap(({ training, evaluation, ...options }) => {
-    const curves = runs.flatMap((run, index): Curve[] => [
-      ...(training ? [{ run: index, name: 'training', points: pointsOf(run, loggedPoints(training)) }] : []),
-      ...(evaluation
-        ? [{ run: index, name: 'held out', points: pointsOf(run, evaluatedPoints(evaluation)), marked: true }]
-        : []),
-    ]);
+    // A stage's curve is its own: what was before is neither joined to it nor part of its means.
+    const curves = runs.flatMap((run, index) =>
+      placed(run).flatMap(({ stage, before }): Curve[] => [
+        ...(training ? [{ run: index, name: 'training', points: loggedPoints(stage, before, training) }] : []),
+        ...(evaluation
+          ? [{ run: index, name: 'held out', points: evaluatedPoints(stage, before, evaluation), marked: true }]
+          : []),
+      ]),
+    );
     const shown = curves.filter(({ points }) => points.length > 0);
     return shown.length > 0 ? [chart({ ...options, curves: shown, borders })] : [];
   });
@@ -72,36 +75,36 @@ function metricNames(runs: readonly ReportedRun[]): string[] {
   return [...new Set(metrics.flatMap((own) => Object.keys(own ?? {})))];
 }
 
-/** How many steps of earlier stages lie before each stage: as many as were made, which may be fewer than planned. */
-function offsets({ stages }: ReportedRun): number[] {
+interface Placed {
+  readonly stage: ReportedStage;
+  /** Steps of earlier stages: as many as were made, which may be fewer than planned. */
+  readonly before: number;
+}
+
+function placed({ stages }: ReportedRun): Placed[] {
   let before = 0;
-  return stages.map(({ logged }) => {
-    const own = before;
-    before += logged.at(-1)?.step ?? 0;
+  return stages.map((stage) => {
+    const own = { stage, before };
+    before += stage.logged.at(-1)?.step ?? 0;
     return own;
   });
 }
 
 function bordersOf(run: ReportedRun): Chart['borders'] {
-  const places = offsets(run);
-  return run.stages.flatMap(({ name, logged }, i) => (logged.length > 0 ? [{ x: places[i] as number, name }] : []));
+  const begun = placed(run).filter(({ stage }) => stage.logged.length > 0);
+  return begun.map(({ stage, before }) => ({ x: before, name: stage.name }));
 }
 
-type PointsOf = (stage: ReportedStage) => readonly Point[];
-
-function pointsOf(run: ReportedRun, own: PointsOf): Point[] {
-  const places = offsets(run);
-  return run.stages.flatMap((stage, i) => own(stage).map(({ x, y }) => ({ x: x + (places[i] as number), y })));
+function loggedPoints({ logged }: ReportedStage, before: number, value: NonNullable<Kind['training']>): Point[] {
+  return logged.flatMap((step) => pointAt(before + step.step, value(step)));
 }
 
-const loggedPoints =
-  (value: NonNullable<Kind['training']>): PointsOf =>
-  ({ logged }) =>
-    logged.flatMap((step) => pointAt(step.step, value(step)));
-
-const evaluatedPoints =
-  (value: NonNullable<Kind['evaluation']>): PointsOf =>
-  ({ evaluations }) =>
-    evaluations.flatMap((evaluation) => pointAt(evaluation.step, value(evaluation)));
+function evaluatedPoints(
+  { evaluations }: ReportedStage,
+  before: number,
+  value: NonNullable<Kind['evaluation']>,
+): Point[] {
+  return evaluations.flatMap((evaluation) => pointAt(before + evaluation.step, value(evaluation)));
+}
 
 const pointAt = (x: number, y: number | undefined): Point[] => (y === undefined ? [] : [{ x, y }]);

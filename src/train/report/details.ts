@@ -16,21 +16,39 @@ ${parts.map(({ run, index, own }) => (runs.length > 1 ? html`<div class="stack">
 `;
 }
 
-/** The answers to every sample question, of each stage. */
+/** The answers to every sample question, over all stages. */
 export function answers(run: ReportedRun): Html | undefined {
-  const stages = run.stages.filter(({ evaluations }) => evaluations.some((own) => (own.answers ?? []).length > 0));
-  if (stages.length === 0) return undefined;
-  return html`<div class="stack">${stages.map((stage) =>
-    stage.questions.map(
-      (question, i) => html`<div class="card question">
-${thumbnails(stage.thumbnails[i] ?? [])}
-<div style="flex:1;min-width:0"><p class="prompt">${question.prompt}</p>
-<dl class="answers">${steadyAnswers(stage, i).map(
-        ({ from, to, answer }) => html`<dt>${placeOf(run, stage, from, to)}</dt><dd>${answer || '(nothing)'}</dd>`,
-      )}</dl></div></div>
+  const asked = questionsOf(run);
+  if (asked.length === 0) return undefined;
+  return html`<div class="cards">${asked.map(
+    ({ prompt, pictures, said }) => html`<div class="card question">
+${thumbnails(pictures)}
+<div class="said"><p class="prompt">${prompt}</p>
+<dl class="answers">${said.map(({ place, answer }) => html`<dt>${place}</dt><dd>${answer || '(nothing)'}</dd>`)}</dl></div></div>
 `,
-    ),
   )}</div>`;
+}
+
+interface Asked {
+  readonly prompt: string;
+  readonly pictures: readonly (string | undefined)[];
+  readonly said: { readonly place: string; readonly answer: string }[];
+}
+
+/** Questions that several stages ask are one. */
+function questionsOf(run: ReportedRun): Asked[] {
+  const asked = new Map<string, Asked>();
+  for (const stage of run.stages) {
+    for (const [i, { prompt, pictures }] of stage.questions.entries()) {
+      const key = JSON.stringify([prompt, pictures]);
+      const own = asked.get(key) ?? { prompt, pictures: stage.thumbnails[i] ?? [], said: [] };
+      for (const { from, to, answer } of steadyAnswers(stage, i)) {
+        own.said.push({ place: placeOf(run, stage, { from, to }), answer });
+      }
+      asked.set(key, own);
+    }
+  }
+  return [...asked.values()].filter(({ said }) => said.length > 0);
 }
 
 function thumbnails(pictures: readonly (string | undefined)[]): Html | undefined {
@@ -59,7 +77,7 @@ export function steadyAnswers({ evaluations }: Pick<ReportedStage, 'evaluations'
   return result;
 }
 
-function placeOf({ stages }: ReportedRun, { name }: ReportedStage, from: number, to: number): string {
+function placeOf({ stages }: ReportedRun, { name }: ReportedStage, { from, to }: Pick<Steady, 'from' | 'to'>): string {
   const steps = from === to ? `step ${from}` : `steps ${from}–${to}`;
   return stages.length > 1 ? `${name}, ${steps}` : steps;
 }
@@ -68,7 +86,7 @@ function placeOf({ stages }: ReportedRun, { name }: ReportedStage, from: number,
 export function evaluations(run: ReportedRun): Html | undefined {
   const stages = run.stages.filter((stage) => stage.evaluations.some(({ loss }) => loss !== undefined));
   if (stages.length === 0) return undefined;
-  return html`${stages.map((stage) => {
+  return html`<div class="cards">${stages.map((stage) => {
     const best = bestOf(stage.evaluations);
     const names = [...new Set(stage.evaluations.flatMap(({ metrics }) => Object.keys(metrics ?? {})))];
     return html`<div class="card scroll"><table>
@@ -78,50 +96,81 @@ export function evaluations(run: ReportedRun): Html | undefined {
         html`<tr><th>${step}</th><td class="${step === best?.step ? 'best' : ''}">${loss === undefined ? '' : formatLoss(loss)}</td>${names.map((name) => html`<td>${metrics?.[name]?.toPrecision(4)}</td>`)}</tr>`,
     )}</tbody></table></div>
 `;
-  })}`;
+  })}</div>`;
 }
 
-/** Settings of all runs in one table: a line each, and those marked in which runs differ. */
+/** A column of the table of settings. */
+interface Column {
+  readonly run: ReportedRun;
+  readonly stage: ReportedStage;
+  readonly index: number;
+  readonly values: ReadonlyMap<string, string>;
+}
+
+/** Settings of all stages of all runs side by side; marked are those in which runs differ in a stage of the same name. */
 export function settings(runs: readonly ReportedRun[]): Html {
-  const columns = runs.map((run) => new Map(settingsOf(run)));
-  const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
-  const rows = names.map((name) => {
-    const values = columns.map((column) => column.get(name) ?? '');
-    const differs = values.some((value) => value !== values[0]);
-    return html`<tr class="${differs ? 'differs' : ''}"><th>${name}</th>${values.map((value) => html`<td>${value}</td>`)}</tr>
-`;
-  });
-  const heads = runs.map(
-    ({ name }, i) => html`<th><span class="name run${i}"><i class="swatch"></i>${name}</span></th>`,
+  const columns = runs.flatMap((run, index) =>
+    run.stages.map((stage): Column => ({ run, stage, index, values: new Map(settingsOf(run, stage)) })),
   );
-  return html`<section><h2>What was asked for</h2><div class="card scroll"><table>
-${runs.length > 1 && html`<thead><tr><th></th>${heads}</tr></thead>`}<tbody>${rows}</tbody></table></div></section>
+  const names = [...new Set(columns.flatMap(({ values }) => [...values.keys()]))];
+  const common = runs.map((run) => new Map(commonSettings(run)));
+  const rows = [
+    ...[...(common[0]?.keys() ?? [])].map((name) => {
+      const values = common.map((own) => own.get(name));
+      const cells = values.map((value, i) => html`<td colspan="${runs[i]?.stages.length ?? 1}">${value}</td>`);
+      return row(
+        name,
+        cells,
+        values.some((value) => value !== values[0]),
+      );
+    }),
+    ...(columns.length > 1 ? [html`<tr><th></th>${columns.map(columnHead)}</tr>`] : []),
+    ...names.map((name) =>
+      row(
+        name,
+        columns.map(({ values }) => html`<td>${values.get(name)}</td>`),
+        columns.some(({ stage, values }) =>
+          columns.some((other) => other.stage.name === stage.name && other.values.get(name) !== values.get(name)),
+        ),
+      ),
+    ),
+  ];
+  return html`<section><h2>What was asked for</h2><div class="card scroll"><table><tbody>
+${rows}</tbody></table></div></section>
 `;
 }
 
-function settingsOf({ model, seed, stages, engine }: ReportedRun): [string, string][] {
-  const common: [string, string][] = [
-    ['model', `${model.source}${model.fresh ? ', from random parameters' : ''}`],
+const row = (name: string, cells: readonly Html[], differs: boolean): Html =>
+  html`<tr class="${differs ? 'differs' : ''}"><th>${name}</th>${cells}</tr>
+`;
+
+const columnHead = ({ stage, index }: Column): Html =>
+  html`<td class="stage"><span class="name run${index}"><i class="swatch"></i>${stage.name}</span></td>`;
+
+function commonSettings({ model, seed, engine }: ReportedRun): [string, string][] {
+  return [
+    ['model', `${shortPath(model.source)}${model.fresh ? ', from random parameters' : ''}`],
     ['network', `${model.network}${model.paper ? `, ${model.paper}` : ''}`],
     ['parameters', formatCount(model.parameters)],
     ['seed', String(seed)],
+    ['engine', engine.split(',')[0] as string],
   ];
-  const own = stages.flatMap((stage) => {
-    const start = stages.length > 1 ? `${stage.name}: ` : '';
-    const share = ((100 * stage.trained) / Math.max(1, model.parameters)).toPrecision(3);
-    const rows: [string, string][] = [
-      ['data', `${stage.data.join(', ')} (${stage.samples} samples)`],
-      ...(stage.heldOut
-        ? [['held out', `${stage.heldOut.data} (${stage.heldOut.samples} samples)`] as [string, string]]
-        : []),
-      ['learns', `${formatCount(stage.trained)} parameters, ${Number(share)} % of all`],
-      ['steps', `${stage.steps} of ${stage.batch} samples`],
-      ...Object.entries(stage.settings).flatMap(([name, value]) => flat(name, value)),
-    ];
-    return rows.map(([name, value]): [string, string] => [start + name, value]);
-  });
-  return [...common, ...own, ['engine', engine]];
 }
+
+function settingsOf({ model }: ReportedRun, stage: ReportedStage): [string, string][] {
+  const share = ((100 * stage.trained) / Math.max(1, model.parameters)).toPrecision(3);
+  const { heldOut } = stage;
+  return [
+    ['data', `${stage.data.map(shortPath).join(', ')}: ${stage.samples} samples`],
+    ...(heldOut ? [['held out', `${shortPath(heldOut.data)}: ${heldOut.samples} samples`] as [string, string]] : []),
+    ['learns', `${formatCount(stage.trained)} parameters, ${Number(share)} % of all`],
+    ['steps', `${stage.steps} of ${stage.batch} samples`],
+    ...Object.entries(stage.settings).flatMap(([name, value]) => flat(name, value)),
+  ];
+}
+
+/** The end of a path, which tells it from others. */
+const shortPath = (path: string): string => (/^[/\\]|^\w:/.test(path) ? path.split(/[/\\]/).slice(-2).join('/') : path);
 
 /** Settings within settings by their paths. */
 function flat(name: string, value: unknown): [string, string][] {
@@ -147,6 +196,6 @@ ${bad.length > mostBad && html`<p class="soft">… and ${bad.length - mostBad} m
 }
 
 export function runFile(run: ReportedRun): Html {
-  return html`<details class="card"><summary>the run file</summary><pre>${run.file}</pre></details>
+  return html`<div class="card"><pre>${run.file.trimEnd()}</pre></div>
 `;
 }

@@ -13,7 +13,9 @@ export interface Figure {
 const sumOf = (steps: readonly LoggedStep[], part: (step: LoggedStep) => number): number =>
   steps.reduce((sum, step) => sum + part(step), 0);
 
-export const formatLoss = (loss: number): string => (Math.abs(loss) < 1e-3 ? loss.toExponential(2) : loss.toFixed(4));
+export function formatLoss(loss: number): string {
+  return loss !== 0 && Math.abs(loss) < 1e-3 ? loss.toExponential(2) : loss.toFixed(4);
+}
 
 export function figuresOf(run: ReportedRun): Figure[] {
   const steps = run.stages.flatMap(({ logged }) => logged);

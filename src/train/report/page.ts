@@ -18,7 +18,7 @@ export function reportPage(runs: readonly ReportedRun[]): string {
 <style>${raw(styleSheet)}</style>
 </head>
 <body class="${runs.length > 1 ? 'several' : 'single'}">
-<header><h1>${runs.length > 1 ? `${runs.length} runs` : title}</h1>${subtitle(runs)}</header>
+<header>${heading(runs)}</header>
 <main>
 <section class="stack" style="margin-top:18px">${runs.map(runCard)}</section>
 ${curves(runs)}
@@ -35,12 +35,17 @@ ${beside('Run file', runs, runFile)}
   return page.html;
 }
 
-function subtitle([run, ...others]: readonly ReportedRun[]): Html | undefined {
-  if (!run || others.length > 0) return undefined;
+function heading([run, ...others]: readonly ReportedRun[]): Html | undefined {
+  if (!run) return undefined;
+  if (others.length > 0) return html`<h1>${others.length + 1} runs</h1>`;
   const { model, started } = run;
   const began = started === undefined ? '' : `, begun ${dateOf(started)}`;
-  return html`<p class="soft">${model.network}${model.fresh ? ', from random parameters' : ` from ${model.source}`}${began}</p>`;
+  const from = model.fresh ? ', from random parameters' : '';
+  return html`<div class="name"><h1>${run.name}</h1>${stateOf(run)}</div>
+<p class="soft">${model.network}${from}${began}</p>`;
 }
+
+const stateOf = ({ state }: ReportedRun): Html => html`<span class="state ${state}">${state}</span>`;
 
 /** The environment's time zone would make two readers see two times. */
 function dateOf(milliseconds: number): string {
@@ -53,8 +58,8 @@ function runCard(run: ReportedRun, index: number, { length }: readonly ReportedR
     ({ name, value, remark }) =>
       html`<div><dt>${name}</dt><dd>${value}${remark && html`<small>${remark}</small>`}</dd></div>`,
   );
-  const name = length > 1 && html`<i class="swatch"></i><h3>${run.name}</h3>`;
-  return html`<div class="card run${index}"><div class="name">${name}<span class="state ${run.state}">${run.state}</span></div>
+  const name = length > 1 && html`<div class="name"><i class="swatch"></i><h3>${run.name}</h3>${stateOf(run)}</div>`;
+  return html`<div class="card run${index}">${name}
 <dl class="figures">${figures}</dl></div>
 `;
 }

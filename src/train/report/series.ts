@@ -39,12 +39,14 @@ export function thinned(points: readonly Point[], most: number): Point[] {
   }).flat();
 }
 
-/** Round numbers over a range, `count` of them or about as many: steps of 1, 2 or 5 times a power of ten. */
+/** Round numbers over a range, `count` of them or about as many: steps of 1, 2, 2.5 or 5 times a power of ten. */
 export function ticks(low: number, high: number, count: number): number[] {
   if (!(high > low)) return [low];
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough * 0.999) as number;
+  const step = [1, 2, 2.5, 5, 10]
+    .map((factor) => factor * power)
+    .find((candidate) => candidate >= rough * 0.999) as number;
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));

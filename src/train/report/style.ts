@@ -31,7 +31,7 @@ ${runRules}
 body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main,header,footer{max-width:1180px;margin:0 auto;padding:0 20px}
 header{padding-top:28px}
-h1{font-size:24px;line-height:1.25;margin:0 0 4px;letter-spacing:-.01em}
+h1{font-size:24px;line-height:1.25;margin:0;letter-spacing:-.01em;overflow-wrap:anywhere}
 h2{font-size:17px;margin:36px 0 12px;letter-spacing:-.005em}
 h3{font-size:14px;margin:0;font-weight:600}
 p{margin:0}
@@ -39,7 +39,9 @@ p{margin:0}
 footer{padding-top:32px;padding-bottom:40px;font-size:13px}
 code,pre{font:13px/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:16px 18px}
-.stack{display:grid;gap:14px}
+.stack{display:grid;gap:14px;grid-template-columns:minmax(0,1fr)}
+.columns>*,.cards>*{min-width:0}
+.cards{display:grid;gap:14px;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));align-items:start}
 .columns{display:grid;gap:14px;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));align-items:start}
 .name{display:flex;flex-wrap:wrap;align-items:center;gap:4px 10px}
 .swatch{width:11px;height:11px;border-radius:3px;background:var(--own);flex:none}
@@ -47,7 +49,8 @@ code,pre{font:13px/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .state.finished{color:var(--good)}
 .state.running{color:var(--warn)}
 .state.running::before{content:"";display:inline-block;width:7px;height:7px;border-radius:9px;background:currentColor;margin-right:6px}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(128px,1fr));gap:14px 18px;margin:14px 0 0}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(128px,1fr));gap:14px 18px;margin:0}
+.name+.figures{margin-top:14px}
 .figures dt{font-size:12.5px;color:var(--soft)}
 .figures dd{margin:0;font-size:20px;font-weight:600;line-height:1.3;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .figures dd small{display:block;font-size:12.5px;font-weight:400;color:var(--soft)}
@@ -63,8 +66,8 @@ code,pre{font:13px/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .choice input:focus-visible+span{outline:2px solid var(--run0);outline-offset:-2px}
 .charts{display:grid;gap:14px;grid-template-columns:repeat(2,minmax(0,1fr))}
 .chart{margin:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 18px 10px}
-.chart.wide{grid-column:1/-1}
-figcaption{display:flex;justify-content:space-between;gap:12px;font-weight:600;font-size:14px;margin-bottom:14px}
+.chart.wide,.chart:last-child:nth-child(even){grid-column:1/-1}
+figcaption{display:flex;justify-content:space-between;gap:12px;font-weight:600;font-size:14px;margin-bottom:20px}
 .legend{display:flex;gap:14px;font-weight:400;font-size:12.5px;color:var(--soft)}
 .key::before{content:"";display:inline-block;width:16px;height:0;border-top:2px solid var(--run0);vertical-align:middle;margin-right:6px}
 .key.marked::before{width:7px;height:7px;border:0;border-radius:9px;background:var(--run0)}
@@ -82,7 +85,8 @@ figcaption{display:flex;justify-content:space-between;gap:12px;font-weight:600;f
 .area .marked path{stroke-width:1.4px;stroke-dasharray:4 4}
 .area .marked .dots{stroke-width:7px;stroke-dasharray:none}
 .border{position:absolute;top:0;bottom:0;border-left:1px dashed var(--line)}
-.border b{position:absolute;top:-2px;left:5px;font-weight:400;font-size:11.5px;line-height:1;color:var(--soft);white-space:nowrap;background:var(--card);padding:1px 2px}
+.border{top:-12px}
+.border b{position:absolute;top:-2px;left:5px;font-weight:400;font-size:11.5px;line-height:1;color:var(--soft);white-space:nowrap}
 .at{position:absolute;top:0;bottom:0}
 .tip{display:none;position:absolute;top:6px;z-index:2;background:var(--ink);color:var(--card);border-radius:7px;padding:6px 10px;font-size:12px;line-height:1.45;white-space:nowrap;pointer-events:none}
 .tip.right{left:calc(50% + 9px)}
@@ -106,16 +110,19 @@ ${smoothingRules}
 .answers dt{color:var(--soft);font-size:12.5px;padding:6px 0;white-space:nowrap;font-variant-numeric:tabular-nums;border-top:1px solid var(--faint)}
 .answers dd{margin:0;padding:5px 0;overflow-wrap:anywhere;white-space:pre-wrap;border-top:1px solid var(--faint)}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:13.5px;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;min-width:60%;font-size:13.5px;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:6px 14px 6px 0;border-top:1px solid var(--faint);vertical-align:top}
+tr:first-child>*{border-top:0}
+.cards table{width:100%}
 thead th{border-top:0;color:var(--soft);font-weight:400;font-size:12.5px}
 tbody th{font-weight:400;color:var(--soft);white-space:nowrap}
 td{overflow-wrap:anywhere;min-width:64px}
+td.stage{font-weight:600;padding-top:16px}
+.single td.stage .swatch{display:none}
+.said{flex:1;min-width:0}
 tr.differs td{font-weight:600}
 td.best{color:var(--good);font-weight:600}
 pre{margin:0;overflow-x:auto;white-space:pre;tab-size:2}
-details summary{cursor:pointer;color:var(--soft)}
-details[open] summary{margin-bottom:10px}
 ul.bad{margin:10px 0 0;padding-left:18px;font-size:13.5px}
 ul.bad li{overflow-wrap:anywhere}
 @media (max-width:720px){main,header,footer{padding-left:14px;padding-right:14px}.charts{grid-template-columns:minmax(0,1fr)}

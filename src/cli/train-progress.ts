@@ -1,0 +1,142 @@
+/** What is said while a run is at work: lines for people on the standard error, or events for programs on the output. */
+
+import type { QuintetError } from '../tensor/index.js';
+import type { Evaluated, RunStage, StagePlan, StepReport } from '../train/index.js';
+import { formatBytes, formatCount, formatDuration } from './format.js';
+import { note, type ProgressLine, printable } from './terminal.js';
+
+export interface TrainProgress {
+  stage(stage: RunStage, plan: StagePlan): void;
+  step(stage: RunStage, report: StepReport): void;
+  evaluation(stage: RunStage, evaluation: Evaluated): void;
+  notice(error: QuintetError): void;
+  /** Told when Ctrl-C was pressed. */
+  stopping(): void;
+  end(outcome: Outcome): void;
+}
+
+export interface Outcome {
+  readonly stopped: boolean;
+  /** What was written; undefined where the run was stopped. */
+  readonly folder: string | undefined;
+  readonly last: StepReport | undefined;
+  /** Milliseconds. */
+  readonly took: number;
+}
+
+/** One JSON object a line, each with its `event`; numbers as they are. */
+export function trainEvents(write: (line: string) => void): TrainProgress {
+  const tell = (event: string, content: object): void => write(`${JSON.stringify({ event, ...content })}\n`);
+  return {
+    stage: ({ name, batch }, { samples, steps, folder }) =>
+      tell('stage', { stage: name, samples, batch, steps, folder }),
+    step: ({ name }, report) => tell('step', { stage: name, ...report, peakMemory: peakMemory() }),
+    evaluation: ({ name }, evaluation) => tell('evaluation', { stage: name, ...evaluation }),
+    notice: ({ code, message }) => tell('notice', { code, message }),
+    stopping: () => tell('stopping', {}),
+    end: ({ stopped, folder, last, took }) =>
+      tell('end', { stopped, folder, step: last?.step, loss: last?.loss, took }),
+  };
+}
+
+/** A line that is written over on a terminal, and elsewhere one every ten seconds. `next` says what to try then. */
+export function trainLines(line: ProgressLine, next: (folder: string) => string): TrainProgress {
+  const pace = new Pace();
+  const say = (text: string): void => {
+    line.clear();
+    note(text);
+  };
+  return {
+    stage(stage, plan) {
+      line.end();
+      note(`${stage.name}: ${plan.samples} samples, ${plan.steps} steps of ${stage.batch}, in ${plan.folder}`);
+      pace.begin();
+    },
+    step(stage, report) {
+      line.show(progressOf(stage, report, pace.add(report)), { always: report.step === report.steps });
+    },
+    evaluation(stage, evaluation) {
+      for (const text of evaluationLines(stage, evaluation)) say(printable(text, process.stderr));
+    },
+    notice: ({ message }) => say(message),
+    stopping() {
+      line.end();
+      note('Stopping after this step, with a checkpoint. Ctrl-C again ends at once.');
+    },
+    end(outcome) {
+      line.end();
+      process.stdout.write(`${summary(outcome, next)}\n`);
+    },
+  };
+}
+
+interface Pacing {
+  /** Milliseconds of a step. */
+  readonly time: number;
+  /** The part of it that is spent waiting for data. */
+  readonly waiting: number;
+  /** Tokens a second. */
+  readonly speed: number;
+}
+
+/** Averages over the steps so far, of which the newest count most. */
+class Pace {
+  #time = 0;
+  #waited = 0;
+  #tokens = 0;
+  #weight = 0;
+
+  begin(): void {
+    this.#time = this.#waited = this.#tokens = this.#weight = 0;
+  }
+
+  add({ time, waited, tokens }: StepReport): Pacing {
+    const keep = 0.95;
+    this.#time = keep * this.#time + time;
+    this.#waited = keep * this.#waited + waited;
+    this.#tokens = keep * this.#tokens + tokens;
+    this.#weight = keep * this.#weight + 1;
+    const whole = Math.max(this.#time, 1e-3);
+    return { time: whole / this.#weight, waiting: this.#waited / whole, speed: (1000 * this.#tokens) / whole };
+  }
+}
+
+/** What matters most comes first: a narrow terminal cuts the line. */
+function progressOf(stage: RunStage, report: StepReport, pace: Pacing): string {
+  const { step, steps, loss, rate, memory } = report;
+  const parts = [
+    stage.name,
+    `${step}/${steps}`,
+    `loss ${loss.toFixed(4)}`,
+    step === steps ? 'done' : `${formatDuration(pace.time * (steps - step))} left`,
+    `${formatCount(pace.speed)} tokens/s`,
+    `rate ${rate.toExponential(2)}`,
+    `waiting ${Math.round(100 * pace.waiting)} %`,
+    ...(memory === undefined ? [] : [`${formatBytes(memory)}, at most ${formatBytes(peakMemory())}`]),
+  ];
+  return parts.join('  ');
+}
+
+/** The most bytes that the process ever had in memory. */
+const peakMemory = (): number => 1024 * process.resourceUsage().maxRSS;
+
+function evaluationLines(
+  { name, evaluation }: RunStage,
+  { step, loss, metrics = {}, answers = [] }: Evaluated,
+): string[] {
+  const found = [
+    ...(loss === undefined ? [] : [`held-out loss ${loss.toFixed(4)}`]),
+    ...Object.entries(metrics).map(([metric, value]) => `${metric} ${Number(value.toPrecision(4))}`),
+  ];
+  const questions = evaluation?.samples ?? [];
+  return [
+    ...(found.length > 0 ? [`${name}, step ${step}: ${found.join('  ')}`] : []),
+    ...answers.map((answer, i) => `${name}, step ${step}: "${questions[i]?.prompt ?? ''}" ${JSON.stringify(answer)}`),
+  ];
+}
+
+function summary({ stopped, folder, last, took }: Outcome, next: (folder: string) => string): string {
+  const where = last ? ` after step ${last.step} of ${last.steps}, loss ${last.loss.toFixed(4)}` : '';
+  if (stopped || folder === undefined) return `Stopped${where}. The same command goes on from there.`;
+  return `Trained in ${formatDuration(took)}${where}.\n${folder}\n${next(folder)}`;
+}
