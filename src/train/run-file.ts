@@ -8,7 +8,7 @@
  *     stages:
  *       - name: instruct
  *         train: ['multi_modal_projector.**']   # of a table's rows some: x.embed_tokens.weight[50267:50275]
- *         data: data/chats.jsonl
+ *         data: data/chats.jsonl    # and more: settings/data.ts
  *         pictures: data/pictures   # the folder that pictures are relative to; default that of `data`
  *         objective: next-token     # default; name-features names the features of pictures
  *         batch: 32
@@ -28,6 +28,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import type { LoraOptions, Stage } from '../system/index.js';
 import { nextToken, type Optimizer, objectives } from '../system/index.js';
 import { type Fields, fields, QuintetError } from '../tensor/index.js';
+import { type DataSettings, dataFields, dataOf } from './settings/data.js';
 import { type EvaluationSettings, evaluationFields, evaluationOf } from './settings/evaluation.js';
 import { countOf, refuseUnknown } from './settings/fields.js';
 import { optimizerOf } from './settings/optimizer.js';
@@ -41,14 +42,10 @@ export interface RunFile {
   readonly stages: readonly RunStage[];
 }
 
-export interface RunStage {
+export interface RunStage extends DataSettings {
   readonly name: string;
   /** Parameters that learn besides an adapter's. */
   readonly train: readonly string[];
-  /** Absolute path of the samples. */
-  readonly data: string;
-  /** Absolute path of the folder that their pictures are in. */
-  readonly pictures?: string;
   readonly objective: Stage['objective'];
   readonly optimizer: Optimizer;
   readonly batch: number;
@@ -65,7 +62,7 @@ const largestFile = 2 ** 20;
 const results = ['model', 'adapter'];
 const known = ['model', 'fresh', 'output', 'seed', 'stages', ...evaluationFields];
 const knownOfStage = [
-  ...['name', 'train', 'data', 'pictures', 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'optimizer'],
+  ...['name', 'train', ...dataFields, 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'optimizer'],
   ...['objective', 'saveEvery', ...evaluationFields],
 ];
 
@@ -146,12 +143,11 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
   return {
     name,
     train,
-    data: resolve(folder, stage.text('data')),
+    ...dataOf(stage, folder),
     objective: stage.has('objective') ? objectiveOf(stage) : (base?.objective ?? nextToken()),
     optimizer: optimizerOf(stage.object('optimizer', { optional: base !== undefined }), base?.optimizer),
     batch: countOf(stage, 'batch', base?.batch),
     length: steps ?? epochs ?? base?.length ?? { epochs: 1 },
-    ...(stage.has('pictures') ? { pictures: resolve(folder, stage.text('pictures')) } : {}),
     ...(stage.has('microBatch') ? { microBatch: countOf(stage, 'microBatch') } : {}),
     ...(stage.has('longest') ? { longest: countOf(stage, 'longest') } : {}),
     ...(stage.has('saveEvery') ? { saveEvery: countOf(stage, 'saveEvery') } : {}),

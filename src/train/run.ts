@@ -1,8 +1,8 @@
 /** Runs the stages of a run file: loads the model, trains, and writes the trained model or adapter. */
 
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type Dataset, openDataset } from '../data/index.js';
+import { badSamplesReport, type Dataset } from '../data/index.js';
 import {
   asSystem,
   folderOf,
@@ -20,6 +20,7 @@ import { checkOptimizer } from './optimisers/index.js';
 import { type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from './run-record.js';
 import { sampleBatches } from './samples.js';
+import { openSources } from './settings/data.js';
 import { evaluationPlan, prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
 import { planStep, type StepOptions } from './step.js';
 import { type BatchSource, type StepReport, type TrainResult, train } from './train.js';
@@ -127,7 +128,7 @@ function timeOf<Name extends string>({ clock }: RunOptions, name: Name): { reado
 }
 
 function stageRecord({ stage, dataset, steps, trained, train, evaluation }: PreparedStage): StageRecord {
-  const { name, batch, data, pictures, length, objective, evaluation: asked, ...settings } = stage;
+  const { name, batch, data, length, objective, evaluation: asked, ...settings } = stage;
   const { heldOut } = evaluation ?? {};
   return {
     ...{ name, steps, batch, trained, samples: dataset.count, data: [dataset.path] },
@@ -167,9 +168,8 @@ interface PreparedStage {
 }
 
 async function closeStages(stages: readonly PreparedStage[]): Promise<void> {
-  for (const { dataset, evaluation } of stages) {
-    await dataset.close();
-    await evaluation?.heldOut?.dataset.close();
+  for (const { data, dataset, evaluation } of stages) {
+    for (const open of [data, dataset, evaluation?.heldOut?.data, evaluation?.heldOut?.dataset]) await open?.close?.();
   }
 }
 
@@ -178,16 +178,19 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
   const prepared: PreparedStage[] = [];
   try {
     for (const [index, stage] of run.stages.entries()) {
-      const dataset = await openData(stage);
+      const dataset = await openSources(stage.data);
       const adapter = stage.lora && lora(stage.lora);
       const { length, batch } = stage;
       const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
+      const folder = join(run.output, stage.name);
+      const lengths = stage.groupByLength ? { lengths: await dataset.lengths() } : {};
+      const onBad = badSamplesReport(join(folder, 'bad-samples.jsonl'));
+      const data = batchesOf(model, stage, { dataset, seed: run.seed + index, options, onBad, ...lengths });
       const own: PreparedStage = {
-        ...{ stage, dataset, data: batchesOf(model, stage, { dataset, seed: run.seed + index, options }) },
+        ...{ stage, dataset, data, folder },
         adapt: adapter?.adapt ?? model.adapt,
         train: [...(adapter?.parameters ?? []), ...stage.train],
         steps: options.steps ?? whole,
-        folder: join(run.output, stage.name),
         trained: 0,
       };
       prepared.push(own);
@@ -202,12 +205,6 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
   }
 }
 
-async function openData({ data, pictures }: Pick<RunStage, 'data' | 'pictures'>): Promise<Dataset> {
-  if (pictures === undefined) return openDataset(data);
-  await requireFolder(pictures);
-  return openDataset(data, { pictures });
-}
-
 async function evaluationOf(
   model: Model<System>,
   stage: RunStage,
@@ -218,17 +215,12 @@ async function evaluationOf(
   return prepareEvaluation(
     { settings, images: model.network.image !== undefined },
     {
-      open: openData,
+      open: ({ data }) => openSources(data),
       batches: (dataset, size) =>
         batchesOf(model, { ...stage, batch: size, microBatch: size }, { dataset, seed: 0, options, once: true }),
       batch: microBatch,
     },
   );
-}
-
-async function requireFolder(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found?.isDirectory()) throw new QuintetError('not-found', 'no such folder of pictures', { at: path });
 }
 
 /** Traces a stage; returns how many numbers learn in it. */
@@ -265,18 +257,27 @@ interface StageData {
   readonly options: RunOptions;
   /** Whether each sample comes once, in the order of the file. */
   readonly once?: boolean;
+  /** Where like lengths go into one batch. */
+  readonly lengths?: readonly number[];
+  /** Told of samples that cannot be used, before anybody else is. */
+  readonly onBad?: (error: QuintetError) => void;
 }
 
 function batchesOf(
   model: Model<System>,
-  { batch, microBatch, longest }: RunStage,
-  { dataset, seed, once = false, options: { onNotice } }: StageData,
+  { batch, microBatch, longest, badShare }: RunStage,
+  { dataset, seed, once = false, lengths, onBad, options: { onNotice } }: StageData,
 ): BatchSource {
   return sampleBatches(model, dataset, {
     ...{ batch, seed, once },
     ...(microBatch === undefined ? {} : { microBatch }),
     ...(longest === undefined ? {} : { longest }),
-    ...(onNotice ? { onBad: onNotice } : {}),
+    ...(lengths ? { lengths } : {}),
+    ...(badShare === undefined ? {} : { badShare }),
+    onBad(error) {
+      onBad?.(error);
+      onNotice?.(error);
+    },
   });
 }
 

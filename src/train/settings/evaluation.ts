@@ -9,6 +9,7 @@
  */
 import { resolve } from 'node:path';
 import { type Fields, QuintetError } from '../../tensor/index.js';
+import { type DataSource, sourceFields, sourcesOf } from './data.js';
 import { countOf, refuseUnknown } from './fields.js';
 
 export interface EvaluationSettings {
@@ -22,9 +23,7 @@ export interface EvaluationSettings {
 
 /** Samples that are not learnt from. */
 export interface HeldOut {
-  /** Absolute path. */
-  readonly data: string;
-  readonly pictures?: string;
+  readonly data: readonly DataSource[];
   /** Samples computed at once; default as many as in training. */
   readonly batch?: number;
 }
@@ -49,7 +48,7 @@ export const evaluationFields = ['evaluate', 'samples', 'keepBest', 'earlyStoppi
 export function evaluationOf(stage: Fields, file: Fields, folder: string): EvaluationSettings | undefined {
   const placeOf = (name: (typeof evaluationFields)[number]): Fields => (stage.has(name) ? stage : file);
   const evaluate = placeOf('evaluate').object('evaluate', { optional: true });
-  refuseUnknown(evaluate, ['data', 'pictures', 'every', 'batch']);
+  refuseUnknown(evaluate, [...sourceFields, 'every', 'batch']);
   const heldOut = evaluate.has('data') ? heldOutOf(evaluate, folder) : undefined;
   const samples = placeOf('samples').has('samples') ? placeOf('samples').objects('samples') : [];
   const settings: EvaluationSettings = {
@@ -76,8 +75,7 @@ export function evaluationOf(stage: Fields, file: Fields, folder: string): Evalu
 
 function heldOutOf(evaluate: Fields, folder: string): HeldOut {
   return {
-    data: resolve(folder, evaluate.text('data')),
-    ...(evaluate.has('pictures') ? { pictures: resolve(folder, evaluate.text('pictures')) } : {}),
+    data: sourcesOf(evaluate, folder),
     ...(evaluate.has('batch') ? { batch: countOf(evaluate, 'batch') } : {}),
   };
 }
