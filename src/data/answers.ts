@@ -28,8 +28,11 @@ export interface LabelledTokens {
   readonly labels: readonly number[];
 }
 
-/** The tokens of a conversation and their labels. Throws 'template' where a template's answers cannot be told apart. */
-export function labelAnswers(messages: readonly Message[], chat: ChatEncoder): LabelledTokens {
+/**
+ * The tokens of a conversation and their labels; the answers before message `from` are not learnt. Throws 'template' where a
+ * template's answers cannot be told apart.
+ */
+export function labelAnswers(messages: readonly Message[], chat: ChatEncoder, from = 0): LabelledTokens {
   const text = chat.render(messages, { prompt: false });
   const all = chat.encode(text);
   const before = (end: number) => commonPrefix(all, chat.encode(text.slice(0, end)));
@@ -43,7 +46,7 @@ export function labelAnswers(messages: readonly Message[], chat: ChatEncoder): L
   };
   let done = 0;
   for (const [turn, { role }] of messages.entries()) {
-    if (role !== 'assistant') continue;
+    if (role !== 'assistant' || turn < from) continue;
     const { start, contentEnd, closing } = answerSpan(messages, turn, text, chat);
     const unmarked = chat.end !== undefined && closing.trim() === '';
     const first = before(start);

@@ -8,6 +8,7 @@ import { type FormatName, openRecords } from './formats/open.js';
 import { filesOf } from './formats/paths.js';
 import type { Blocks } from './formats/records.js';
 import { placePicture } from './pictures.js';
+import { readPair, readPrompt, readRated } from './preferences.js';
 import { type Conversation, dataError, idOf, type Sample } from './sample.js';
 import { readTurns } from './turns.js';
 
@@ -42,12 +43,15 @@ export interface DatasetOptions {
 
 /** The fields that tell the forms of records apart, the first that a record has. */
 const forms: Readonly<Record<string, (record: Fields) => Conversation>> = {
+  chosen: readPair,
+  completion: readRated,
   messages: readChat,
   conversations: readTurns,
   texts: readExchanges,
   question: readQuestion,
   caption: readCaption,
   text: readCaption,
+  prompt: readPrompt,
 };
 
 /**
@@ -80,10 +84,10 @@ function readSample(record: Fields, index: number, root: string): Sample {
   const field = Object.keys(forms).find((name) => record.has(name));
   const read = field === undefined ? undefined : forms[field];
   if (!read) throw dataError(record.at, `expected one of the fields ${Object.keys(forms).join(', ')}`);
-  const { messages, pictures } = read(record);
+  const { pictures, ...said } = read(record);
   return {
     id: idOf(record) ?? String(index),
-    messages,
+    ...said,
     pictures: pictures.map((picture) => placePicture(picture, root, record.at)),
     where: record.at,
   };

@@ -5,6 +5,6 @@ export * from './dataset.js';
 export { type FormatName, formatNames } from './formats/open.js';
 export * from './mixture.js';
 export * from './order.js';
-export { dataError, type PictureData, type Sample } from './sample.js';
+export { type Answer, dataError, type PictureData, type Sample } from './sample.js';
 export * from './sampler.js';
 export * from './workers/pictures.js';

@@ -6,18 +6,27 @@ import type { Message } from '../text/messages.js';
 /** The absolute path of a picture's file, or the bytes that such a file has. */
 export type PictureData = string | Uint8Array;
 
+/** An answer to a conversation that is known to be good or bad, as messages that go on with it. */
+export interface Answer {
+  readonly messages: readonly Message[];
+  readonly good: boolean;
+}
+
 export interface Sample {
   readonly id: string;
   readonly messages: readonly Message[];
   /** In the order of their places in the messages. */
   readonly pictures: readonly PictureData[];
+  /** Answers to compare with each other or to tell apart: the messages are then what they answer. */
+  readonly answers?: readonly Answer[];
+  /** All that the record of a prompt says, for whoever rewards its answers. */
+  readonly record?: Readonly<Record<string, unknown>>;
   /** The file and the line, row or member, for error messages. */
   readonly where: string;
 }
 
 /** What a format makes of one record. */
-export interface Conversation {
-  readonly messages: readonly Message[];
+export interface Conversation extends Pick<Sample, 'messages' | 'answers' | 'record'> {
   /** Bytes, or paths as the file writes them. */
   readonly pictures: readonly PictureData[];
 }
