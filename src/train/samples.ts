@@ -44,7 +44,9 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, options: S
   const { longest = system.backbone.part.context, share = alone } = options;
   const preparer = createPreparer(model, processor);
   const grouping = options.lengths ? { lengths: options.lengths, batch } : undefined;
-  const order = once ? (position: number) => position : datasetOrder(dataset, { seed, ...(grouping ? { grouping } : {}) });
+  const order = once
+    ? (position: number) => position
+    : datasetOrder(dataset, { seed, ...(grouping ? { grouping } : {}) });
   const part = partOf(batch, share);
   const samples = sampler<SayingSample>({
     dataset,
