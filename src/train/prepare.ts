@@ -3,6 +3,7 @@
 import {
   createPictureReader,
   cutTo,
+  dataError,
   type LabelledTokens,
   labelAnswers,
   labelLastAnswer,
@@ -21,6 +22,8 @@ export interface PreparedSample extends LabelledTokens {
 export interface Preparer {
   /** Cut to `longest` tokens. Throws what is wrong with the sample. */
   prepare(sample: Sample, longest: number): Promise<PreparedSample>;
+  /** What the encoder takes for a sample's pictures, and how they were laid out. */
+  look(sample: Sample): Promise<Pick<PreparedSample, 'pictures'> & Pick<SeenPictures, 'layouts'>>;
   /** Ends the threads that read pictures. */
   close(): Promise<void>;
 }
@@ -28,24 +31,43 @@ export interface Preparer {
 /** Prepares the samples of a model. Only what the assistant says is learnt, of an encoder-decoder its last answer. */
 export function createPreparer({ network: system, files }: Model<System>, processor: Processor): Preparer {
   const reader = createPictureReader({ processor: files?.processorConfig, preprocessor: files?.preprocessorConfig });
+  const look: Preparer['look'] = async (sample) => {
+    if (sample.pictures.length > 0 && !system.image) {
+      throw new QuintetError('unsupported', 'this model takes no pictures', { at: sample.where });
+    }
+    const { tensors, layouts } = await reader.read(sample);
+    return { pictures: system.prepare ? system.prepare(tensors) : tensors, layouts };
+  };
   return {
+    look,
     async prepare(sample, longest) {
-      if (sample.pictures.length > 0 && !system.image) {
-        throw new QuintetError('unsupported', 'this model takes no pictures', { at: sample.where });
+      if (sample.answers) {
+        throw dataError(
+          sample.where,
+          'has answers to compare',
+          'Learn from them by dpo, kto or another such objective',
+        );
       }
-      const { tensors, layouts } = await reader.read(sample);
+      const { pictures, layouts } = await look(sample);
       const tokens = cutTo(labelled(sample, layouts, { system, processor }), longest, sample.where);
-      return { ...tokens, pictures: system.prepare ? system.prepare(tensors) : tensors };
+      return { ...tokens, pictures };
     },
     close: reader.close,
   };
+}
+
+export interface LabellingParts {
+  readonly system: System;
+  readonly processor: Processor;
+  /** The first message that may be learnt; default 0. */
+  readonly from?: number;
 }
 
 /** All tokens of a sample whose pictures were laid out so, with their labels. */
 export function labelled(
   { messages }: Pick<Sample, 'messages'>,
   layouts: SeenPictures['layouts'],
-  { system, processor }: { readonly system: System; readonly processor: Processor },
+  { system, processor, from = 0 }: LabellingParts,
 ): LabelledTokens {
   const { eos } = processor.tokenizer.special;
   const chat = {
@@ -54,5 +76,5 @@ export function labelled(
     write: (answer: string) => processor.tokenizer.encode(answer, { special: true }),
     ...(eos === undefined ? {} : { end: eos }),
   };
-  return (system.backbone.part.encoder ? labelLastAnswer : labelAnswers)(messages, chat);
+  return system.backbone.part.encoder ? labelLastAnswer(messages, chat) : labelAnswers(messages, chat, from);
 }

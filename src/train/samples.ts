@@ -1,12 +1,13 @@
 /** Conversations with pictures as the batches of a run. */
 
-import { type Dataset, datasetOrder, microBatches, padded, sampler } from '../data/index.js';
-import { createProcessor, type Model, type Processor } from '../model/index.js';
-import { alone, partOf, type Share } from '../parallel/group.js';
+import { type Dataset, microBatches, padded } from '../data/index.js';
+import { createProcessor, type Model } from '../model/index.js';
+import type { Share } from '../parallel/group.js';
 import { type HostArrays, type InputType, pictureInputs, type System } from '../system/index.js';
 import { concatRows, type HostArray, type QuintetError, zerosArray } from '../tensor/index.js';
 import { createPreparer, type PreparedSample } from './prepare.js';
 import { type SaidPicture, saidPictures } from './said-pictures.js';
+import { stepSamples } from './step-samples.js';
 import type { BatchSource } from './train.js';
 
 export interface SampleOptions {
@@ -36,47 +37,26 @@ interface SayingSample extends PreparedSample {
 }
 
 /** A dataset of chats, shuffled anew in every epoch; only what the assistant says is learnt, of an encoder-decoder its last answer. */
-export function sampleBatches(model: Model<System>, dataset: Dataset, options: SampleOptions): BatchSource {
+export function sampleBatches(model: Model<System>, dataset: Dataset, given: SampleOptions): BatchSource {
   const { network: system } = model;
   const processor = createProcessor(model);
   const saying = saidPictures(model, processor);
-  const { batch, microBatch = batch, seed = 0, once = false, onBad } = options;
-  const { longest = system.backbone.part.context, share = alone } = options;
+  const { longest = system.backbone.part.context, batch, microBatch = batch } = given;
   const preparer = createPreparer(model, processor);
-  const grouping = options.lengths ? { lengths: options.lengths, batch } : undefined;
-  const order = once
-    ? (position: number) => position
-    : datasetOrder(dataset, { seed, ...(grouping ? { grouping } : {}) });
-  const part = partOf(batch, share);
-  const samples = sampler<SayingSample>({
-    dataset,
-    // Positions count the samples of this share.
-    order: (own) => order(Math.floor(own / part.count) * batch + part.from + (own % part.count)),
-    async prepare(sample) {
-      const prepared = await preparer.prepare(sample, longest);
-      return saying ? { ...prepared, said: saying.say(sample, longest) } : prepared;
-    },
-    // Of the step after the next one: one that takes long to make is not waited for.
-    ahead: part.count,
-    ...(options.badShare === undefined ? {} : { tolerance: options.badShare }),
-    ...(onBad ? { onBad } : {}),
+  const samples = stepSamples<SayingSample>(dataset, { ...given, longest }, async (sample) => {
+    const prepared = await preparer.prepare(sample, longest);
+    return saying ? { ...prepared, said: saying.say(sample, longest) } : prepared;
   });
   return {
     fields: [...fieldsOf(system), ...(saying ? ['caption_ids'] : [])],
-    about: {
-      ...{ seed, batch, microBatch, samples: dataset.count },
-      ...(Number.isFinite(longest) ? { longest } : {}),
-      ...(grouping ? { grouped: true } : {}),
-      ...(dataset.parts ? { weights: dataset.parts.map(({ weight }) => weight) } : {}),
-    },
-    accumulates: part.count > microBatch,
+    about: samples.about,
+    accumulates: samples.accumulates,
     async take(step) {
-      const left = once ? dataset.count - step * part.count : part.count;
-      const taken = await samples.take(step * part.count, Math.min(part.count, left));
-      return microBatches(taken, microBatch).map((part) => {
+      return microBatches(await samples.take(step), microBatch).map((part) => {
         // What is said stands before what is seen: it has the first rows.
         const said = part.flatMap((sample) => sample.said ?? []);
-        const tensors = tensorsOf(part, said, { system, processor });
+        const tokens = padded([...said, ...part], processor.tokenizer.special.pad ?? 0);
+        const tensors = { ...tokens, ...picturesOf(system, part) };
         return saying ? { ...tensors, ...saying.captions(said) } : tensors;
       });
     },
@@ -84,18 +64,14 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, options: S
   };
 }
 
-function tensorsOf(
-  samples: readonly PreparedSample[],
-  said: readonly SaidPicture[],
-  { system, processor }: { readonly system: System; readonly processor: Processor },
-): HostArrays {
-  const tokens = padded([...said, ...samples], processor.tokenizer.special.pad ?? 0);
+/** The pictures of some samples, one after another. */
+export function picturesOf(system: System, samples: readonly Pick<PreparedSample, 'pictures'>[]): HostArrays {
   const seen = samples.map(({ pictures }) => pictures).filter(({ pixel_values: pixels }) => pixels);
   const pictures = Object.entries(pictureInputs(system)).map(([name, type]) => [
     name,
     seen.length > 0 ? concatRows(seen.map((tensors) => tensors[name] as HostArray)) : blank(type),
   ]);
-  return { ...tokens, ...Object.fromEntries(pictures) };
+  return Object.fromEntries(pictures);
 }
 
 /** One empty picture, which no token points at: a batch without pictures has the same fields as any other. */
@@ -107,6 +83,6 @@ function blank({ dtype, shape }: InputType): HostArray {
 }
 
 /** What a batch holds: not what else a system may be given, such as codes of pictures to draw. */
-function fieldsOf(system: System): string[] {
+export function fieldsOf(system: System): string[] {
   return ['input_ids', 'attention_mask', 'labels', ...Object.keys(pictureInputs(system))];
 }

@@ -71,18 +71,18 @@ const inputs: Readonly<Record<string, InputType>> = { advantages: { dtype: 'f32'
 export function grpo(settings: GrpoSettings & { readonly reuse?: boolean } = {}): Objective {
   const { loss = 'dapo', beta = 0, epsilon = 0.2, epsilonHigh = epsilon, maxTokens = 256, reuse = false } = settings;
   const { temperature = 1 } = settings;
-  const logpsOf = (network: Network, p: Params, batch: Tensors): Tensor => {
+  const said = (network: Network, p: Params, batch: Tensors) => {
     const [logits, labels] = scored(network, p, batch, 'GRPO');
-    return logProbabilities(network, temperature === 1 ? logits : div(logits, temperature), labels);
+    const logps = logProbabilities(network, temperature === 1 ? logits : div(logits, temperature), labels);
+    return { logps, given: targetsAt(network, labels) };
   };
   return {
     name: 'grpo',
     settings: { loss, beta, epsilon, epsilonHigh, temperature, ...(loss === 'dr-grpo' ? { maxTokens } : {}) },
     inputs: { ...inputs, ...(reuse ? { old_logps: { dtype: 'f32', shape: ['B', 'T'] } } : {}) },
-    ...(beta === 0 ? {} : { reference: (network, p, batch) => ({ reference_logps: logpsOf(network, p, batch) }) }),
+    ...(beta === 0 ? {} : { reference: (network, p, batch) => ({ reference_logps: said(network, p, batch).logps }) }),
     loss(network, p, batch) {
-      const logps = logpsOf(network, p, batch);
-      const given = targetsAt(network, batch.labels as Tensor);
+      const { logps, given } = said(network, p, batch);
       const ratio = exp(sub(logps, reuse ? (batch.old_logps as Tensor) : detach(logps)));
       const advantage = unsqueeze(batch.advantages as Tensor, 1);
       const clipped = clip(ratio, 1 - epsilon, 1 + epsilonHigh);

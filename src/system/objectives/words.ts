@@ -41,7 +41,12 @@ export interface WordOptions {
 
 /** Cross entropy of every next token: logits [B, T, V], labels [B, T] (-100 where there is no target). */
 export function nextTokenLoss(logits: Tensor, labels: Tensor, options: WordOptions = {}): TextLoss {
-  return tokenLoss(slice(logits, 1, 0, -1), slice(labels, 1, 1), options);
+  return tokenLoss(logits, nextLabels(labels), options);
+}
+
+/** The label of each place's next token, none for the last: to move the labels costs nothing beside cutting the scores. */
+function nextLabels(labels: Tensor): Tensor {
+  return add(pad(slice(sub(labels, ignored), 1, 1), 1, 0, 1), ignored);
 }
 
 /** Cross entropy of every token under the scores at its own place: logits [B, T, V], labels [B, T]. */
@@ -90,12 +95,12 @@ export function targetsAt(network: Network, labels: Tensor): Tensor {
   return network.ownPlaces ? given : pad(slice(given, 1, 1), 1, 1, 0);
 }
 
-/** A network's scores [B, T, V] and the labels of a batch. */
+/** A network's scores [B, T, V] and the labels of a batch, or those that it puts beside the scores of a longer text. */
 export function scored(network: Network, p: Params, batch: Tensors, objective: string): readonly [Tensor, Tensor] {
   if (!batch.labels) throw new QuintetError('name', `${objective} needs labels`, { at: network.name });
-  const { logits } = network.forward(p, batch);
+  const { logits, labels = batch.labels } = network.forward(p, batch);
   if (!logits) throw new QuintetError('unsupported', 'it gives no scores of words', { at: network.name });
-  return [logits, batch.labels];
+  return [logits, labels];
 }
 
 /** Next-token prediction on the tokens that have a label; of masked words where the network scores its own places. */

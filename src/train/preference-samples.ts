@@ -1,0 +1,160 @@
+/** Answers that are compared or rated as the batches of a run. */
+
+import {
+  type Answer,
+  cutTo,
+  type Dataset,
+  dataError,
+  type LabelledTokens,
+  padded,
+  type Sample,
+} from '../data/index.js';
+import { createProcessor, type Model, type Processor } from '../model/index.js';
+import type { HostArrays, System } from '../system/index.js';
+import { hostArray } from '../tensor/index.js';
+import { createPreparer, labelled, type PreparedSample, type Preparer } from './prepare.js';
+import { fieldsOf, picturesOf, type SampleOptions } from './samples.js';
+import { stepSamples } from './step-samples.js';
+import type { BatchSource } from './train.js';
+
+/** A prompt that was looked at, and what it is answered. */
+interface AskedSample extends Pick<PreparedSample, 'pictures'> {
+  /** The tokens of the prompt and an answer, which alone has labels. */
+  tokens(answer: Answer): LabelledTokens;
+  readonly answers: readonly Answer[];
+}
+
+interface Parts {
+  readonly system: System;
+  readonly processor: Processor;
+  readonly preparer: Preparer;
+  readonly longest: number;
+}
+
+async function ask(sample: Sample, { system, processor, preparer, longest }: Parts): Promise<AskedSample> {
+  const { pictures, layouts } = await preparer.look(sample);
+  const { messages, where, answers = [] } = sample;
+  const from = messages.length;
+  return {
+    pictures,
+    answers,
+    tokens: (answer) => {
+      const whole = { messages: [...messages, ...answer.messages] };
+      return cutTo(labelled(whole, layouts, { system, processor, from }), longest, where);
+    },
+  };
+}
+
+/** What a batch of prompts becomes. */
+interface Form<T> {
+  readonly fields: readonly string[];
+  /** Checks a sample and makes what can be made of it alone. */
+  prepare(asked: AskedSample, where: string): T;
+  /** The samples of a step as micro-batches of at most `size` samples. */
+  tensors(samples: readonly T[], size: number, parts: Parts): HostArrays[];
+}
+
+function answerBatches<T>(model: Model<System>, dataset: Dataset, given: SampleOptions, form: Form<T>): BatchSource {
+  const { network: system } = model;
+  const processor = createProcessor(model);
+  const { longest = system.backbone.part.context, batch, microBatch = batch } = given;
+  const parts: Parts = { system, processor, preparer: createPreparer(model, processor), longest };
+  const samples = stepSamples<T>(dataset, { ...given, longest }, async (sample) =>
+    form.prepare(await ask(sample, parts), sample.where),
+  );
+  return {
+    fields: [...fieldsOf(system), ...form.fields],
+    about: samples.about,
+    accumulates: samples.accumulates,
+    take: async (step) => form.tensors(await samples.take(step), microBatch, parts),
+    close: parts.preparer.close,
+  };
+}
+
+const pieces = <T>(all: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));
+
+const whole = (numbers: readonly number[]) => hostArray('i64', [numbers.length], numbers);
+
+interface PairSample extends Pick<PreparedSample, 'pictures'> {
+  /** The chosen answer and the rejected one. */
+  readonly rows: readonly [LabelledTokens, LabelledTokens];
+}
+
+/** Pairs of answers: rows of a batch by turns chosen and rejected, where `chosen` and `rejected` say. */
+export function pairBatches(model: Model<System>, dataset: Dataset, options: SampleOptions): BatchSource {
+  return answerBatches<PairSample>(model, dataset, options, {
+    fields: ['chosen', 'rejected'],
+    prepare({ pictures, answers, tokens }, where) {
+      const [chosen, rejected] = [true, false].map((good) => answers.find((answer) => answer.good === good));
+      if (!chosen || !rejected) {
+        throw dataError(
+          where,
+          'expected a chosen and a rejected answer',
+          'Fields: prompt or messages, chosen, rejected',
+        );
+      }
+      return { pictures, rows: [tokens(chosen), tokens(rejected)] };
+    },
+    tensors: (samples, size, { system, processor }) =>
+      pieces(samples, size).map((part) => ({
+        ...padded(
+          part.flatMap(({ rows }) => rows),
+          processor.tokenizer.special.pad ?? 0,
+        ),
+        ...picturesOf(
+          system,
+          part.flatMap((sample) => [sample, sample]),
+        ),
+        chosen: whole(part.map((_, i) => 2 * i)),
+        rejected: whole(part.map((_, i) => 2 * i + 1)),
+      })),
+  });
+}
+
+interface RatedSample extends AskedSample {
+  readonly row: LabelledTokens;
+  readonly answer: Answer;
+}
+
+/**
+ * Single answers, of which `desirable` says whether they are good. `other_…` are the same prompts with the next sample's
+ * answer.
+ */
+export function ratedBatches(model: Model<System>, dataset: Dataset, options: SampleOptions): BatchSource {
+  return answerBatches<RatedSample>(model, dataset, options, {
+    fields: ['desirable', 'other_input_ids', 'other_attention_mask', 'other_labels'],
+    prepare(asked, where) {
+      const [answer, another] = asked.answers;
+      if (!answer || another) {
+        throw dataError(where, 'expected one answer that is rated', 'Fields: prompt or messages, completion, label');
+      }
+      return { ...asked, answer, row: asked.tokens(answer) };
+    },
+    tensors(samples, size, { system, processor }) {
+      const pad = processor.tokenizer.special.pad ?? 0;
+      const others = samples.map(({ tokens }, i) => tokens((samples[(i + 1) % samples.length] as RatedSample).answer));
+      const rows = samples.map((sample, i) => ({ sample, other: others[i] as LabelledTokens }));
+      return pieces(rows, size).map((part) => {
+        const other = padded(
+          part.map((row) => row.other),
+          pad,
+        );
+        return {
+          ...padded(
+            part.map(({ sample }) => sample.row),
+            pad,
+          ),
+          ...picturesOf(
+            system,
+            part.map(({ sample }) => sample),
+          ),
+          desirable: whole(part.map(({ sample }) => (sample.answer.good ? 1 : 0))),
+          other_input_ids: other.input_ids,
+          other_attention_mask: other.attention_mask,
+          other_labels: other.labels,
+        };
+      });
+    },
+  });
+}

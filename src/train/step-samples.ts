@@ -1,0 +1,47 @@
+/** Which samples each step is given, as a function of its number alone. */
+
+import { type Dataset, datasetOrder, type Sample, sampler } from '../data/index.js';
+import { alone, partOf } from '../parallel/group.js';
+import type { SampleOptions } from './samples.js';
+import type { BatchSource } from './train.js';
+
+export interface StepSamples<T> extends Required<Pick<BatchSource, 'about' | 'accumulates'>> {
+  take(step: number): Promise<T[]>;
+}
+
+/** Samples as `prepare` makes them: shuffled anew in every epoch, or each once in the order of the file. */
+export function stepSamples<T>(
+  dataset: Dataset,
+  { batch, microBatch = batch, seed = 0, once = false, share = alone, ...options }: SampleOptions,
+  prepare: (sample: Sample) => Promise<T>,
+): StepSamples<T> {
+  const { longest = Number.POSITIVE_INFINITY, lengths, badShare, onBad } = options;
+  const grouping = lengths ? { lengths, batch } : undefined;
+  const order = once
+    ? (position: number) => position
+    : datasetOrder(dataset, { seed, ...(grouping ? { grouping } : {}) });
+  const part = partOf(batch, share);
+  const samples = sampler<T>({
+    dataset,
+    prepare,
+    // Positions count the samples of this share.
+    order: (own) => order(Math.floor(own / part.count) * batch + part.from + (own % part.count)),
+    // Of the step after the next one: one that takes long to make is not waited for.
+    ahead: part.count,
+    ...(badShare === undefined ? {} : { tolerance: badShare }),
+    ...(onBad ? { onBad } : {}),
+  });
+  return {
+    about: {
+      ...{ seed, batch, microBatch, samples: dataset.count },
+      ...(Number.isFinite(longest) ? { longest } : {}),
+      ...(grouping ? { grouped: true } : {}),
+      ...(dataset.parts ? { weights: dataset.parts.map(({ weight }) => weight) } : {}),
+    },
+    accumulates: part.count > microBatch,
+    take(step) {
+      const left = once ? dataset.count - step * part.count : part.count;
+      return samples.take(step * part.count, Math.min(part.count, left));
+    },
+  };
+}
