@@ -31,7 +31,7 @@ export const imports: Readonly<Record<string, Allowed>> = {
   },
   data: { values: ['text', 'media'], packages: ['node', 'csv-parse', 'hyparquet', 'hyparquet-compressors'] },
   train: {
-    values: ['model', 'data', 'system', 'nn', 'graph', 'onnx', 'media', 'checkpoint'],
+    values: ['model', 'data', 'system', 'nn', 'graph', 'onnx', 'media', 'checkpoint', 'parallel'],
     types: ['runtime', 'parts', 'text'],
     packages: ['node', 'yaml'],
   },

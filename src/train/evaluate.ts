@@ -5,12 +5,14 @@
  * without, and what answers is compiled over the values as they are now.
  */
 import { Chat, isSystem, layeredWeights, type Model, type PicturedChat } from '../model/index.js';
+import { alone } from '../parallel/group.js';
 import { type HostArrays, tableRows } from '../system/index.js';
 import { QuintetError } from '../tensor/index.js';
 import type { Evaluation } from './log-record.js';
 import { metricsOf, summed } from './means.js';
 import { compileLoss, type MicroLoss, type StepOptions } from './step.js';
 import { withRows } from './table-rows.js';
+import { findTogether } from './together.js';
 import type { BatchSource } from './train.js';
 
 export interface EvaluateOptions extends StepOptions {
@@ -30,24 +32,36 @@ export async function evaluate(
   values: HostArrays,
   { heldOut, questions = [], ...step }: EvaluateOptions & { readonly signal?: AbortSignal },
 ): Promise<Evaluation> {
+  const { group = alone, signal } = step;
   const loss = heldOut ? await heldOutLoss(model, values, { ...step, ...heldOut }) : {};
   if (questions.length === 0) return loss;
   const learnt = await withRows(model, tableRows(step.train), values);
-  return { ...loss, answers: await answersOf(model, learnt, questions, step.signal) };
+  // Of several processes each answers every so many questions.
+  const own = questions.filter((_, i) => i % group.size === group.rank);
+  const all = await findTogether(group, () => answersOf(model, learnt, own, signal));
+  return { ...loss, answers: questions.map((_, i) => all[i % group.size]?.[Math.floor(i / group.size)] as string) };
 }
 
 type HeldOutPass = StepOptions & NonNullable<EvaluateOptions['heldOut']> & { readonly signal?: AbortSignal };
 
-/** The mean over all targets, whatever the batches. */
-async function heldOutLoss(model: Model, values: HostArrays, options: HeldOutPass): Promise<Evaluation> {
+/** The mean over all targets, whatever the batches. Of several processes each computes every so many batches. */
+async function heldOutLoss(
+  model: Model,
+  values: HostArrays,
+  { group = alone, ...options }: HeldOutPass,
+): Promise<Evaluation> {
   const { data, batches, signal } = options;
   const pass = await compileLoss(model, options, new Set(Object.keys(values)));
-  try {
+  const ownLosses = async (): Promise<MicroLoss[]> => {
     const losses: MicroLoss[] = [];
-    for (let index = 0; index < batches; index++) {
+    for (let index = group.rank; index < batches; index += group.size) {
       const known = await pass.foresee(await data.take(index, values), values, signal);
       for (const batch of known) losses.push(await pass.run(batch, values, signal));
     }
+    return losses;
+  };
+  try {
+    const losses = (await findTogether(group, ownLosses)).flat();
     const { total, targets } = summed(losses);
     if (targets === 0) throw new QuintetError('data', 'no token of the held-out samples has a label');
     return { loss: total / targets, targets, ...metricsOf(losses) };
@@ -65,6 +79,7 @@ async function answersOf(
 ): Promise<string[]> {
   const now: Model = { ...model, weights: layeredWeights(model.weights, new Map(Object.entries(learnt))) };
   if (!isSystem(now)) throw new QuintetError('unsupported', 'the model answers nothing', { at: now.network.name });
+  if (questions.length === 0) return [];
   const chat = await Chat.open(now);
   try {
     const answers: string[] = [];

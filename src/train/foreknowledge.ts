@@ -5,6 +5,7 @@
 import { graph } from '../graph/index.js';
 import { type Model, openSession } from '../model/index.js';
 import { type Declaration, type Params, rootScope } from '../nn/index.js';
+import { alone, type ProcessGroup } from '../parallel/group.js';
 import type { RunOptions, Session } from '../runtime/engine.js';
 import { type HostArrays, type InputType, inputTensors, type Objective, type Tensors } from '../system/index.js';
 import { scalar } from '../tensor/index.js';
@@ -59,12 +60,19 @@ export interface Foreknowledge {
   close(): Promise<void>;
 }
 
-/** Opens the sessions of a plan; `fed` are the parameters that learn. */
+export interface ForeknowledgeOptions {
+  /** The parameters that learn. */
+  readonly fed: ReadonlySet<string>;
+  /** The processes that share a step; default this one alone. */
+  readonly group?: ProcessGroup;
+}
+
+/** Opens the sessions of a plan. */
 export async function openForeknowledge(
   model: Model,
   { host }: Objective,
   { preliminaries }: ForeknowledgePlan,
-  fed: ReadonlySet<string>,
+  { fed, group = alone }: ForeknowledgeOptions,
 ): Promise<Foreknowledge> {
   const sessions: Session[] = [];
   const close = async (): Promise<void> => {
@@ -86,7 +94,9 @@ export async function openForeknowledge(
         for (const session of sessions) Object.assign(found, await ask(session, batch, values, signal));
         known.push({ ...found, ...host?.match?.(found, model.network) });
       }
-      const sums = tallied(known.map((batch) => host?.tally?.(batch, model.network) ?? {}));
+      const tally = host?.tally;
+      if (!tally) return known;
+      const sums = tallied((await group.gather(known.map((batch) => tally(batch, model.network)))).flat());
       return known.map((batch) => ({ ...batch, ...sums }));
     },
     close,

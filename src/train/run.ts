@@ -13,6 +13,7 @@ import {
   saveModel,
   writeAdapter,
 } from '../model/index.js';
+import { alone, type ProcessGroup } from '../parallel/group.js';
 import { lora, parameterCount, type System } from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
 import type { Evaluated } from './evaluations.js';
@@ -42,6 +43,8 @@ export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hu
   readonly memory?: () => number;
   /** Ends the run after the step in flight, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /** The processes that train together (`joinProcesses`), of which the first one writes; default this one alone. */
+  readonly group?: ProcessGroup;
 }
 
 /** What a stage is about to do. */
@@ -79,10 +82,11 @@ interface Run extends RunFile {
 }
 
 async function runStages(model: Model<System>, run: Run, options: RunOptions): Promise<RunResult> {
+  const { group = alone } = options;
   checkAdapters(run.stages);
   const stages = await prepareStages(model, run, options);
   try {
-    const record = await beginRecord(model, run, stages, options);
+    const record = group.rank === 0 ? await beginRecord(model, run, stages, options) : undefined;
     let values: Record<string, HostArray> = {};
     for (const [index, prepared] of stages.entries()) {
       const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + index);
@@ -90,9 +94,12 @@ async function runStages(model: Model<System>, run: Run, options: RunOptions): P
       if (trained.stopped) return { stopped: true };
       values = { ...values, ...trained.values };
     }
-    const folder = await saveRun(model, run, values);
-    await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
-    return { stopped: false, folder };
+    const folder = record ? await saveRun(model, run, values) : undefined;
+    if (record && folder !== undefined) {
+      await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
+    }
+    const [written] = await group.gather(folder);
+    return { stopped: false, folder: written as string };
   } finally {
     await closeStages(stages);
   }
@@ -235,8 +242,8 @@ function checkStage({ network }: Model, prepared: PreparedStage): number {
   }
 }
 
-function stepOptions({ stage, data, train }: PreparedStage): StepOptions {
-  return { objective: stage.objective, train, fields: data.fields };
+function stepOptions({ stage, data, train }: PreparedStage, { group }: RunOptions = {}): StepOptions {
+  return { objective: stage.objective, train, fields: data.fields, ...(group ? { group } : {}) };
 }
 
 /** An adapter that later stages did not know of would be lost. */
@@ -266,10 +273,12 @@ interface StageData {
 function batchesOf(
   model: Model<System>,
   { batch, microBatch, longest, badShare }: RunStage,
-  { dataset, seed, once = false, lengths, onBad, options: { onNotice } }: StageData,
+  { dataset, seed, once = false, lengths, onBad, options: { onNotice, group } }: StageData,
 ): BatchSource {
   return sampleBatches(model, dataset, {
     ...{ batch, seed, once },
+    // What is evaluated is shared batch by batch.
+    ...(group && !once ? { share: group } : {}),
     ...(microBatch === undefined ? {} : { microBatch }),
     ...(longest === undefined ? {} : { longest }),
     ...(lengths ? { lengths } : {}),
@@ -283,7 +292,7 @@ function batchesOf(
 
 function runStage(model: Model<System>, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {
   const { stage, dataset, steps, folder, data, adapt, evaluation } = prepared;
-  const { onStage, onStep, onEvaluation, onNotice, clock, memory, signal } = options;
+  const { onStage, onStep, onEvaluation, onNotice, clock, memory, signal, group } = options;
   onStage?.(stage, { samples: dataset.count, steps, folder });
   const adapted = { ...model, adapt };
   return train(adapted, {
@@ -291,12 +300,13 @@ function runStage(model: Model<System>, prepared: PreparedStage, options: RunOpt
     optimizer: stage.optimizer,
     ...{ train: prepared.train, steps, data, folder },
     ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
-    ...(evaluation ? { evaluation: evaluationPlan(adapted, evaluation, stepOptions(prepared)) } : {}),
+    ...(evaluation ? { evaluation: evaluationPlan(adapted, evaluation, stepOptions(prepared, options)) } : {}),
     ...(onEvaluation ? { onEvaluation: (found) => onEvaluation(stage, found) } : {}),
     ...(onStep ? { onStep: (report) => onStep(stage, report) } : {}),
     ...(onNotice ? { onDamaged: onNotice } : {}),
     ...(clock ? { clock } : {}),
     ...(memory ? { memory } : {}),
     ...(signal ? { signal } : {}),
+    ...(group ? { group } : {}),
   });
 }

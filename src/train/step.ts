@@ -3,6 +3,7 @@
 import { concat, type Graph, gradients, graph, reshape, slice, type Tensor } from '../graph/index.js';
 import { type Model, openSession } from '../model/index.js';
 import { type Declaration, type Glob, type Params, rootScope, select } from '../nn/index.js';
+import type { ProcessGroup } from '../parallel/group.js';
 import type { Session } from '../runtime/engine.js';
 import {
   type HostArrays,
@@ -51,6 +52,8 @@ export interface StepOptions {
   readonly fields: readonly string[];
   /** The scope of the objective's frozen reference; default without any adapter. Its values are those of the weights. */
   readonly reference?: (p: Params) => Params;
+  /** The processes that share a step; default this one alone. */
+  readonly group?: ProcessGroup;
 }
 
 const gradientOf = (name: string): string => `gradient of ${name}`;
@@ -144,7 +147,9 @@ export async function compileStep(model: Model, options: StepOptions): Promise<S
   const fed = new Set(plan.trained.map(({ name }) => name));
   const training = { ...model, session: { ...model.session, purpose: 'train' as const } };
   const session = await openSession(training, built, plan.declarations, { fed });
-  const known = await foreknowledgeBeside(session, () => openForeknowledge(model, options.objective, before, fed));
+  const { objective, group } = options;
+  const asked = { fed, ...(group ? { group } : {}) };
+  const known = await foreknowledgeBeside(session, () => openForeknowledge(model, objective, before, asked));
   return {
     ...plan,
     foresee: known.of,
@@ -165,7 +170,7 @@ export async function compileLoss(model: Model, options: StepOptions, fed: Reado
   const { total, targets, metrics = {} } = loss;
   const built = graph('loss', { total, targets, ...metricOutputs(metrics) });
   const session = await openSession(model, built, declarations, { fed });
-  const known = await foreknowledgeBeside(session, () => openForeknowledge(model, options.objective, before, fed));
+  const known = await foreknowledgeBeside(session, () => openForeknowledge(model, options.objective, before, { fed }));
   const names = Object.keys(metrics);
   return {
     foresee: known.of,

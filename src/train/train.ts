@@ -5,6 +5,7 @@
  * depends on follows from its number, so that a resumed run goes on bit for bit as if it had not stopped.
  */
 import type { Model } from '../model/index.js';
+import { alone, type ProcessGroup } from '../parallel/group.js';
 import { type HostArrays, type Objective, type Optimizer, tableRows } from '../system/index.js';
 import { fields, type HostArray, QuintetError } from '../tensor/index.js';
 import type { Region } from './arena.js';
@@ -17,6 +18,7 @@ import { RunFolder } from './run-folder.js';
 import type { SavedSnapshot } from './snapshot.js';
 import { compileStep, type MicroLoss, type StageStep } from './step.js';
 import { beginning, withRows } from './table-rows.js';
+import { copyFromFirst, goOnTogether } from './together.js';
 import { type EvaluationPlan, openWatch, type Watch } from './watch.js';
 
 /** The batches of a run: what a step is given depends on its number alone. */
@@ -60,6 +62,11 @@ export interface TrainOptions {
   readonly onDamaged?: (error: QuintetError) => void;
   /** Ends the run after the step in flight, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /**
+   * The processes that train together, each with batches of its own share (`SampleOptions.share`); default this one alone.
+   * The first one has the folder.
+   */
+  readonly group?: ProcessGroup;
 }
 
 export interface StepReport {
@@ -98,18 +105,20 @@ export interface TrainResult {
 
 /** Runs a stage to its end, or on from the newest checkpoint in `folder`. */
 export async function train(model: Model, options: TrainOptions): Promise<TrainResult> {
-  const { steps, data, objective, optimizer, folder, evaluation } = options;
+  const { steps, data, objective, optimizer, folder, evaluation, group = alone } = options;
   if (evaluation?.keepBest && folder === undefined) {
     throw new QuintetError('config', 'the best values are kept in checkpoints: give a folder', { at: 'keepBest' });
   }
   checkOptimizer(optimizer, steps, 'optimizer');
   checkBatches(objective, data);
+  checkShares(objective, group);
   const { reference } = options;
   const step = await compileStep(model, {
-    ...{ objective, train: options.train, fields: data.fields },
+    ...{ objective, train: options.train, fields: data.fields, group },
     ...(reference ? { reference } : {}),
   });
-  const run = folder === undefined ? undefined : await RunFolder.open(folder).catch((error) => closing(step, error));
+  const opening = folder === undefined || group.rank > 0 ? undefined : RunFolder.open(folder);
+  const run = await opening?.catch((error) => closing(step, error));
   let learner: Learner | undefined;
   try {
     learner = openLearner(model, step.trained, { optimizer, steps, accumulates: data.accumulates });
@@ -121,11 +130,16 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
     }
     // Until the first step they are the average.
     learner.arena.average?.data.set(learner.arena.values.data);
-    const first = run ? await resume(run, step, learner, options) : 0;
+    const own = run ? await resume(run, step, learner, options) : 0;
+    const { regions } = learner;
+    const first = await goOnTogether(group, { step: own, state: stateOf(step, options), regions });
     const watch = await openWatch(run, options);
     const { done, stopped } = await loop({ step, learner, run, watch, options }, first);
     const best = stopped ? undefined : watch.best();
-    if (run && best !== undefined && best !== done) await readRegions(await run.at(best), learner);
+    if (best !== undefined && best !== done) {
+      if (run) await readRegions(await run.at(best), learner);
+      await copyFromFirst(group, regions);
+    }
     const values = await withRows(model, rows, copied(learner.learnt));
     return { steps: done, values, unreached: step.unreached, stopped, ...(best === undefined ? {} : { best }) };
   } finally {
@@ -159,7 +173,7 @@ async function loop(
   { step, learner, run, watch, options }: Run,
   first: number,
 ): Promise<{ readonly done: number; readonly stopped: boolean }> {
-  const { steps, saveEvery = 100, signal, onStep, data } = options;
+  const { steps, saveEvery = 100, signal, onStep, data, group = alone } = options;
   let done = first;
   let saved = first;
   const save = async ({ again = false } = {}): Promise<void> => {
@@ -172,6 +186,7 @@ async function loop(
     if (await watch.look(done, learner.learnt)) await save({ again: done === 0 });
   };
   const isOver = (): boolean => done >= steps || watch.isOver();
+  const isStopped = async (): Promise<boolean> => (await group.gather(signal?.aborted ?? false)).includes(true);
   // The next step's data is made while this one runs. Its failure counts when its turn comes.
   const begin = (index: number): Promise<readonly HostArrays[]> => {
     const taking = data.take(index, learner.arena.values.tensors);
@@ -182,7 +197,7 @@ async function loop(
   let upcoming: ReturnType<typeof begin> | undefined;
   try {
     await look();
-    while (!isOver() && !signal?.aborted) {
+    while (!isOver() && !(await isStopped())) {
       const timer = timerOf(options);
       const batches = await (upcoming ?? begin(done));
       timer.waited();
@@ -199,7 +214,8 @@ async function loop(
     // What was reached before the failure is not lost with it.
     await save().catch(() => {});
     // An evaluation that the signal has ended is made when the run goes on.
-    if (signal?.aborted && error instanceof QuintetError && error.code === 'aborted') return { done, stopped: true };
+    const isSignalled = signal?.aborted || group.size > 1;
+    if (isSignalled && error instanceof QuintetError && error.code === 'aborted') return { done, stopped: true };
     throw error;
   }
   await save();
@@ -229,18 +245,23 @@ function timerOf({ clock, memory }: TrainOptions) {
 type UntimedReport = Omit<StepReport, 'time' | 'waited' | 'memory'>;
 
 async function oneStep(
-  { step, learner, options: { steps } }: Omit<Run, 'run' | 'watch'>,
+  { step, learner, options: { steps, group = alone } }: Omit<Run, 'run' | 'watch'>,
   index: number,
   batches: readonly HostArrays[],
 ): Promise<UntimedReport> {
   const { arena } = learner;
-  const losses: MicroLoss[] = [];
+  const own: MicroLoss[] = [];
   const known = await step.foresee(batches, arena.values.tensors);
+  if (known.length === 0) arena.gradients.data.fill(0);
   for (const [i, batch] of known.entries()) {
     const into = i === 0 ? arena.gradients : (arena.incoming as Region);
-    losses.push(await step.run(batch, arena.values.tensors, into.tensors));
+    own.push(await step.run(batch, arena.values.tensors, into.tensors));
     if (i > 0) accumulateGradients(arena);
   }
+  const all = await group.gather({ losses: own, tokens: tokensOf(batches) });
+  await group.sum(arena.gradients.data);
+  const losses = all.flatMap((share) => share.losses);
+  const tokens = all.reduce((sum, share) => sum + share.tokens, 0);
   const { total, targets } = summed(losses);
   if (targets === 0) throw new QuintetError('data', 'no token of this step has a label', { at: `step ${index + 1}` });
   const norm = gradientNorm(arena) / targets;
@@ -252,7 +273,7 @@ async function oneStep(
     });
   }
   const rate = await learner.update(index, { targets, norm });
-  return { step: index + 1, steps, loss, targets, tokens: tokensOf(batches), rate, norm, ...metricsOf(losses) };
+  return { step: index + 1, steps, loss, targets, tokens, rate, norm, ...metricsOf(losses) };
 }
 
 /** Refuses batches in parts where rows are compared with each other. */
@@ -261,6 +282,14 @@ export function checkBatches({ name, whole }: Objective, { accumulates }: BatchS
   throw new QuintetError('config', `${name} compares all samples of a step: they cannot be cut into micro-batches`, {
     at: 'microBatch',
     hint: 'leave microBatch out, and make the batch smaller where memory is short',
+  });
+}
+
+/** Refuses several processes where rows are compared with each other. */
+export function checkShares({ name, whole }: Objective, { size }: ProcessGroup): void {
+  if (!whole || size === 1) return;
+  throw new QuintetError('config', `${name} compares all samples of a step: ${size} processes cannot share them`, {
+    hint: 'train with one process, and give it all cores of the machine (--threads)',
   });
 }
 

@@ -1,5 +1,6 @@
 /** Evaluations in the midst of training. What was evaluated is known by the log alone, so that none is lost or made twice. */
 
+import { alone, type ProcessGroup } from '../parallel/group.js';
 import type { HostArrays } from '../system/index.js';
 import { bestOf, type Evaluated, evaluationsIn, isDue, isExhausted } from './evaluations.js';
 import type { Evaluation } from './log-record.js';
@@ -32,14 +33,18 @@ export interface WatchOptions {
   readonly onEvaluation?: (evaluation: Evaluated) => void;
   readonly clock?: () => number;
   readonly signal?: AbortSignal;
+  /** The processes that evaluate together; default this one alone. */
+  readonly group?: ProcessGroup;
 }
 
 /** The evaluations of a stage, of which the run's log may hold the first ones already. */
 export async function openWatch(run: RunFolder | undefined, options: WatchOptions): Promise<Watch> {
-  const { steps, evaluation, onEvaluation, clock, signal } = options;
+  const { steps, evaluation, onEvaluation, clock, signal, group = alone } = options;
   if (!evaluation) return { look: async () => false, isOver: () => false, best: () => undefined };
   const { every, keepBest = false, earlyStopping } = evaluation;
-  const known = run ? evaluationsIn(await run.logged()) : [];
+  // Rank 0 has the log, and all decide by it.
+  const [logged] = await group.gather(run ? evaluationsIn(await run.logged()) : []);
+  const known = [...(logged ?? [])];
   return {
     async look(step, values) {
       if (!isDue(step, { every, steps }) || known.some((own) => own.step === step)) return false;

@@ -1,0 +1,96 @@
+/** Several ranks that train one model: what they learn is what one learns. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { load } from '../../src/model/index.js';
+import type { ProcessGroup } from '../../src/parallel/index.js';
+import { toNumbers } from '../../src/tensor/index.js';
+import { type RunOptions, runFile } from '../../src/train/run.js';
+import { engine } from '../fixture.js';
+import { groupsOf } from '../parallel/groups.js';
+import { runFolder, stage } from './runs.js';
+
+type Line = Readonly<Record<string, unknown>>;
+
+/** The log without what a clock measured. */
+const logOf = (folder: string, name: string): Line[] =>
+  readFileSync(join(folder, 'out', name, 'log.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const { time, waited, ...record } = JSON.parse(line) as Line;
+      return record;
+    });
+
+/** Trains with several ranks, of which only the first is told `options`. */
+async function together(file: string, size: number, options: (group: ProcessGroup) => RunOptions = () => ({})) {
+  const groups = size === 1 ? [undefined] : groupsOf(size);
+  return Promise.all(groups.map((group) => runFile(file, { engine, ...(group ? { group, ...options(group) } : {}) })));
+}
+
+/** Every number of two logs or two records, within 1e-5 of each other. */
+function expectAlike(actual: unknown, expected: unknown): void {
+  if (typeof expected === 'number') {
+    expect(Math.abs((actual as number) - expected)).toBeLessThanOrEqual(1e-5 * Math.max(1, Math.abs(expected)));
+  } else if (typeof expected === 'object' && expected !== null) {
+    expect(Object.keys(actual as object)).toEqual(Object.keys(expected));
+    for (const [key, value] of Object.entries(expected)) expectAlike((actual as Line)[key], value);
+  } else expect(actual).toBe(expected);
+}
+
+async function weightsOf(folder: string): Promise<Record<string, number[]>> {
+  const model = await load(join(folder, 'out/model'), { engine });
+  const weights: Record<string, number[]> = {};
+  for (const [name, declaration] of model.declarations)
+    weights[name] = toNumbers(await model.weights.read(declaration));
+  await model.close();
+  return weights;
+}
+
+const whole = {
+  stages: [
+    stage({ name: 'align', batch: 3, microBatch: 2, train: ['multi_modal_projector.**'] }),
+    stage({
+      name: 'instruct',
+      batch: 4,
+      train: ['language_model.**', 'multi_modal_projector.**'],
+      steps: 6,
+      saveEvery: 2,
+    }),
+  ],
+};
+
+test.each([2, 3])('%i ranks give the losses, norms and weights of one', async (size) => {
+  const [alone, shared] = [runFolder(whole), runFolder(whole)];
+  const [one] = await together(alone.file, 1);
+  const several = await together(shared.file, size);
+  expect(one?.stopped).toBe(false);
+  expect(several).toEqual(Array(size).fill({ stopped: false, folder: join(shared.folder, 'out/model') }));
+  for (const name of ['align', 'instruct']) expectAlike(logOf(shared.folder, name), logOf(alone.folder, name));
+  expectAlike(await weightsOf(shared.folder), await weightsOf(alone.folder));
+});
+
+test('more ranks than samples: those without any learn all the same', async () => {
+  const settings = { stages: [stage({ name: 'align', batch: 2, train: ['multi_modal_projector.**'] })] };
+  const [alone, shared] = [runFolder(settings), runFolder(settings)];
+  await together(alone.file, 1);
+  await together(shared.file, 3);
+  expectAlike(logOf(shared.folder, 'align'), logOf(alone.folder, 'align'));
+});
+
+test('a run that one rank stops goes on with another number of ranks', async () => {
+  const [alone, shared] = [runFolder(whole), runFolder(whole)];
+  await together(alone.file, 1);
+  const controller = new AbortController();
+  const stopped = await together(shared.file, 3, ({ rank }) => ({
+    // The last one alone hears of it.
+    ...(rank === 2 ? { signal: controller.signal } : {}),
+    onStep: ({ name }, { step }) => name === 'instruct' && step === 3 && controller.abort(),
+  }));
+  expect(stopped).toEqual(Array(3).fill({ stopped: true }));
+  expect(logOf(shared.folder, 'instruct')).toHaveLength(3);
+  await together(shared.file, 2);
+  expectAlike(logOf(shared.folder, 'instruct'), logOf(alone.folder, 'instruct'));
+  expectAlike(await weightsOf(shared.folder), await weightsOf(alone.folder));
+});
