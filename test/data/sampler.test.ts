@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Dataset } from '../../src/data/dataset.js';
 import { orderOf } from '../../src/data/order.js';
 import { sampler } from '../../src/data/sampler.js';
-import { QuintetError } from '../../src/tensor/index.js';
+import { QuintetError, Random } from '../../src/tensor/index.js';
 
 const positions = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
@@ -76,4 +76,48 @@ test('a picture that cannot be decoded is blamed on the sample, an error of the 
   expect(broken.bad).toBe(1);
   await expect(failing(new TypeError('x is undefined')).take(0, 1)).rejects.toThrow('x is undefined');
   await expect(failing(new QuintetError('shape', 'do not broadcast')).take(0, 1)).rejects.toThrow('do not broadcast');
+});
+
+test('samples are begun ahead, and whichever is done first, the same are taken and told of', async () => {
+  const begin = (seed: number) => {
+    const told: string[] = [];
+    const begun: string[] = [];
+    const random = new Random(seed);
+    const run = sampler({
+      ...{ dataset: dataset(40, 3, 4, 17, 18, 30), order: orderOf(40, 1), tolerance: 0.5, ahead: 8 },
+      async prepare({ id }) {
+        begun.push(id);
+        for (let turns = random.integer(20); turns > 0; turns--) await null;
+        if (Number(id) % 7 === 5) throw new QuintetError('media', `${id} is damaged`);
+        return id;
+      },
+      onBad: (error) => told.push(error.message),
+    });
+    return { told, begun, run };
+  };
+  const outcomes = [1, 2, 3].map(async (seed) => {
+    const { told, run } = begin(seed);
+    // Two steps are asked for at once, as a run does that makes the next one ready.
+    const steps = await Promise.all([run.take(0, 8), run.take(8, 8), run.take(16, 24)]);
+    return { steps, told };
+  });
+  const [first, ...others] = await Promise.all(outcomes);
+  expect(first?.told.length).toBeGreaterThan(5);
+  for (const other of others) expect(other).toEqual(first);
+
+  const { begun, run } = begin(4);
+  await run.take(0, 8);
+  const unread = ['3', '4', '17', '18', '30'];
+  const wanted = positions(0, 16).map((at) => String(orderOf(40, 1)(at)));
+  for (const id of wanted) if (!unread.includes(id)) expect(begun).toContain(id);
+});
+
+test('once too many are bad, whatever was asked for ends', async () => {
+  const run = sampler({
+    ...{ dataset: dataset(10, 0, 1, 2, 3), order: order(10), tolerance: 0.2, ahead: 4 },
+    prepare: async ({ id }) => id,
+  });
+  const outcomes = await Promise.allSettled([run.take(0, 4), run.take(4, 4)]);
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  await expect(run.take(5, 1)).rejects.toThrow('3 of 10 samples cannot be used, more than 20 %');
 });

@@ -22,6 +22,7 @@ const longestName = 2 ** 16;
 /** The regular files of an archive, in order. */
 export async function* tarMembers(file: FileHandle, path: string): AsyncGenerator<TarMember> {
   const { size: total } = await file.stat();
+  if (total < block) throw new QuintetError('format', 'not a tar archive', { at: path });
   const window = windowOver(file, total, path);
   let long: { name?: string; size?: number } = {};
   for (let at = 0; at + block <= total; ) {
