@@ -316,6 +316,22 @@ export function gatherBlocks(ids: Tensor, codes: Tensor, scales: Tensor, { bits,
 export const matmulColumns = (x: Tensor, codes: Tensor, scales: Tensor): Tensor =>
   apply('DynamicQuantizeMatMul', [x, codes, scales]);
 
+/**
+ * x [..., K] times a weight in columns, codes i8 [K, N] and scales [N] -> [..., N]. The engine rounds all of x between its
+ * least and its largest value; divided by its own largest magnitude first, each row has a scale of its own.
+ */
+export function columnProduct(x: Tensor, codes: Tensor, scales: Tensor): Tensor {
+  const largest = maximum(max(abs(x), [-1], { keep: true }), 1e-12);
+  return mul(matmulColumns(div(x, largest), codes, scales), largest);
+}
+
+/**
+ * The same for a weight that does not learn, so that gradients pass through: `turned` is the weight the other way round,
+ * codes i8 [N, K] and scales [K], or the weight itself [N, K].
+ */
+export const frozenProduct = (x: Tensor, codes: Tensor, scales: Tensor, turned: readonly Tensor[]): Tensor =>
+  apply('FrozenProduct', [x, codes, scales, ...turned]);
+
 interface ResizeOptions {
   readonly mode: 'nearest' | 'linear' | 'cubic';
   /** Where pixels lie: `half_pixel` as PyTorch's align_corners=false; nearest takes `asymmetric`. */

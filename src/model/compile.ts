@@ -43,10 +43,18 @@ export async function compile(
 ): Promise<Session> {
   const { p, declarations } = rootScope();
   if (!packed) return openSession(compiler, graph(name, build(compiler.adapt(p))), declarations);
+  const held = holding(packed);
+  const built = graph(name, build(compiler.adapt(held.adapt(p))));
+  return openSession(compiler, built, declarations, { known: held.known() });
+}
+
+/** A scope in which weights are read packed, and how what was read of them in it is bound. */
+export function holding(packed: Packed): { adapt(p: Params): Params; known(): ReadonlyMap<string, Binding> } {
   const pieces: Pieces = new Map();
-  const built = graph(name, build(compiler.adapt(quantised(p, (weight) => packed.form(weight), pieces))));
-  const known = new Map([...pieces].map(([piece, own]) => [piece, packed.bind(own)]));
-  return openSession(compiler, built, declarations, { known });
+  return {
+    adapt: (p) => quantised(p, (weight) => packed.form(weight), pieces),
+    known: () => new Map([...pieces].map(([piece, own]) => [piece, packed.bind(own)])),
+  };
 }
 
 interface Bound {

@@ -1,5 +1,5 @@
 export { Chat, type ReplyOptions, type ReplyPiece } from './chat.js';
-export { type Compiler, compile, openSession } from './compile.js';
+export { type Compiler, compile, holding, openSession } from './compile.js';
 export { continueGreedily } from './continue.js';
 export { restoreConversation, saveConversation } from './conversation-file.js';
 export {

@@ -6,7 +6,7 @@ import { type HubOptions, hubOptionsFromEnvironment, openModel, readFolderFiles 
 import { networkOf } from '../recipes/index.js';
 import { fields, QuintetError } from '../tensor/index.js';
 import { initialise, type Model, type ModelOptions, modelOf } from './model.js';
-import { type PackingOptions, packWeights } from './packed.js';
+import { type PackingOptions, packFrozen, packWeights } from './packed.js';
 import { readAdapter } from './peft.js';
 import { findModel } from './source.js';
 import { layeredWeights } from './weights.js';
@@ -31,7 +31,11 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
   const { weights, cache = weightsCache(process.env), onPacking } = options;
   const opened = await modelOf(await openModel(path), options);
   const packing = { cache, ...(weights ? { weights } : {}), ...(onPacking ? { onPacking } : {}) };
-  const model: Model = { ...opened, pack: (system, build) => packWeights(system, build, packing) };
+  const model: Model = {
+    ...opened,
+    pack: (system, build) => packWeights(system, build, packing),
+    packFrozen: (own, uses) => packFrozen(own, uses, packing),
+  };
   return options.adapter === undefined ? model : adapted(model, options.adapter);
 }
 

@@ -6,7 +6,8 @@ import { networkOf } from '../recipes/index.js';
 import { defaultEngine, type Engine, type EngineOptions, type SessionOptions } from '../runtime/index.js';
 import { declarationsOf, isSystem as isSystemNetwork, type Network, type System } from '../system/index.js';
 import { fields, QuintetError } from '../tensor/index.js';
-import type { Compiler, PackedModel } from './compile.js';
+import type { Compiler, Packed, PackedModel } from './compile.js';
+import type { FrozenUses } from './packing-plan.js';
 import { checkpointWeights, initialWeights } from './weights.js';
 
 export interface Model<N extends Network = Network> extends Compiler {
@@ -21,6 +22,8 @@ export interface Model<N extends Network = Network> extends Compiler {
   readonly path?: string;
   /** Its language side in integers, which `build` describes; undefined where it stays as it is. */
   readonly pack?: (model: Model<System>, build: (p: Params) => unknown) => Promise<PackedModel | undefined>;
+  /** What a training step multiplies with and does not learn, in eight bits; undefined where it stays as it is. */
+  readonly packFrozen?: (model: Model, uses: FrozenUses) => Promise<Packed | undefined>;
   /** Frees the weights. Sessions made of the model are closed by whoever made them. */
   close(): Promise<void>;
 }

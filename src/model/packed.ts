@@ -16,8 +16,10 @@ import {
 import type { Packed, PackedModel } from './compile.js';
 import type { Model } from './model.js';
 import {
+  type FrozenUses,
   layoutOf,
   type Planned,
+  planFrozen,
   planPacking,
   sameForm,
   sizeOfUse,
@@ -57,9 +59,23 @@ export async function packWeights(
   return { decode: blocks, prefill };
 }
 
+/** What a training step multiplies with and does not learn, in eight bits: see `planFrozen`. */
+export async function packFrozen(
+  model: Model,
+  uses: FrozenUses,
+  { cache, onPacking }: PackingOptions = {},
+): Promise<Packed | undefined> {
+  if (model.engine.name !== 'native') return undefined;
+  const vocab = 'backbone' in model.network ? (model.network as System).backbone.part.vocab : 0;
+  const plan = planFrozen(uses, { typeOf: typesIn(model), vocab });
+  if (plan.length === 0) return undefined;
+  const folder = model.weights.files.length > 0 ? cache : undefined;
+  return pack(model, plan, { folder, ...(onPacking ? { onProgress: onPacking } : {}) });
+}
+
 /** Packs weights in the given forms, or finds the file in which they are. */
 async function pack(
-  model: Model<System>,
+  model: Model,
   plan: readonly Planned[],
   options: Parameters<typeof derivedTensors>[2],
 ): Promise<Packed> {
@@ -89,13 +105,16 @@ function rangeOf(source: InitializerSource, offset: number, length: number): Ini
   return { bytes: source.bytes.subarray(offset, offset + length) };
 }
 
-async function packOne(model: Model<System>, use: Planned): Promise<Uint8Array> {
+async function packOne(model: Model, use: Planned): Promise<Uint8Array> {
   const { names, rows, form } = use;
   const declarations = names.map((name) => model.declarations.get(name) as Declaration);
-  if (form === 'columns') {
-    const values = await Promise.all(declarations.map((declaration) => valuesOf(model, declaration)));
-    const { scales, codes } = packColumns(joined(values), sizeOfUse(use)[0]);
-    return joined([scales, codes].map(bytesIn));
+  if (typeof form === 'string') {
+    const values = joined(await Promise.all(declarations.map((declaration) => valuesOf(model, declaration))));
+    const [count, width] = sizeOfUse(use);
+    const { scales, codes } = packColumns(values, count);
+    if (form !== 'columns both ways') return joined([scales, codes].map(bytesIn));
+    const turned = packColumns(turn(values, count), width);
+    return joined([scales, turned.scales, codes, turned.codes].map(bytesIn));
   }
   const packed = await Promise.all(declarations.map((declaration) => blocksOf(model, declaration, form)));
   const minima = packed.flatMap(({ minima }, i) => (minima ? [{ minima, rows: rows[i] as number }] : []));
@@ -105,6 +124,15 @@ async function packOne(model: Model<System>, use: Planned): Promise<Uint8Array> 
     ...packed.map(({ codes }) => codes),
   ];
   return joined(pieces.map(bytesIn));
+}
+
+/** [N, K] -> [K, N] */
+function turn(values: Float32Array, count: number): Float32Array {
+  const width = values.length / count;
+  const result = new Float32Array(values.length);
+  for (let n = 0; n < count; n++)
+    for (let k = 0; k < width; k++) result[k * count + n] = values[n * width + k] as number;
+  return result;
 }
 
 async function valuesOf({ weights }: Model, declaration: Declaration): Promise<Float32Array> {

@@ -24,6 +24,8 @@ interface Use {
   readonly width: number;
   /** Whether it is a table of words, or the head that scores them. */
   readonly words: boolean;
+  /** Whether it is multiplied with, and not only looked up in. */
+  readonly product: boolean;
 }
 
 /** A language model, as far as a plan depends on it. */
@@ -48,7 +50,7 @@ export interface PackingPlan {
 
 /** How the weights that a model multiplies with or looks up are held; those that stay as they are are left out. */
 export function planPacking(planning: Planning, option: WeightsOption): PackingPlan {
-  return option === 'f32' ? { blocks: [], columns: [] } : planOf(usesOf(planning), planning.typeOf, option);
+  return option === 'f32' ? { blocks: [], columns: [] } : planOf(languageUses(planning), planning.typeOf, option);
 }
 
 type IntegerOption = Exclude<WeightsOption, 'f32'>;
@@ -88,7 +90,7 @@ export function bytesByForm(
   typeOf: Planning['typeOf'],
 ): Record<WeightsOption, number> {
   const build = (p: Params): unknown => languageGraph(network, p, growingCache(), ownWords(network)).logits();
-  const uses = usesOf({ network, adapt: (p) => p, build });
+  const uses = languageUses({ network, adapt: (p) => p, build });
   const bytesOf = (option: IntegerOption): number => {
     const { blocks, columns } = planOf(uses, typeOf, option);
     const packed = new Set(blocks.flatMap(({ names }) => names));
@@ -103,18 +105,54 @@ export function bytesByForm(
   };
 }
 
+/** Fewer values than this are multiplied with as fast in f32. */
+const fewestValues = 2 ** 14;
+
+/** A training step. */
+export interface FrozenUses {
+  /** Builds it in a scope that becomes another. */
+  trace(adapt: (p: Params) => Params): unknown;
+  /** Whether a parameter of it learns. */
+  learns(name: string): boolean;
+}
+
+/**
+ * How the weights are held that a training step multiplies with and does not learn, in eight bits. The gradient of scores is
+ * never rounded: it is all but zero for most words.
+ */
+export function planFrozen(
+  { trace, learns }: FrozenUses,
+  { typeOf, vocab }: Pick<Planning, 'typeOf'> & { readonly vocab: number },
+): Planned[] {
+  return usesOf(vocab, trace).flatMap((use) =>
+    use.names.flatMap((name, i): Planned[] => {
+      const rows = use.rows[i] as number;
+      if (!use.product || learns(name) || typeOf(name) === undefined || rows * use.width < fewestValues) return [];
+      return [{ ...use, names: [name], rows: [rows], form: use.words ? 'columns and whole' : 'columns both ways' }];
+    }),
+  );
+}
+
+const languageUses = ({ network, adapt, build }: Omit<Planning, 'typeOf'>): Use[] =>
+  usesOf(network.backbone.part.vocab, (noting) => build(adapt(noting(rootScope().p))));
+
 /** The weights that a model multiplies with or looks up. */
-function usesOf({ network, adapt, build }: Omit<Planning, 'typeOf'>): Use[] {
+function usesOf(vocab: number, trace: (noting: (p: Params) => Params) => unknown): Use[] {
   const uses = new Map<string, Use>();
-  const { vocab } = network.backbone.part;
-  const note = (names: readonly string[], rows: readonly number[], width: number, words: boolean): void => {
+  const note = (
+    names: readonly string[],
+    rows: readonly number[],
+    width: number,
+    kind: 'words' | 'other' | 'table',
+  ) => {
     const key = jointName(names);
-    uses.set(key, { names, rows, width, words: words || (uses.get(key)?.words ?? false) });
+    const { words = false, product = false } = uses.get(key) ?? {};
+    uses.set(key, { names, rows, width, words: words || kind !== 'other', product: product || kind !== 'table' });
   };
   const noting = (p: Params): Params =>
     wrapScope(p, (inner) => ({
       product(name, x, out, init) {
-        note([fullName(inner, name)], [out], x.size(-1), out === vocab);
+        note([fullName(inner, name)], [out], x.size(-1), out === vocab ? 'words' : 'other');
         return inner.product(name, x, out, init);
       },
       products(layers, x, init) {
@@ -123,16 +161,16 @@ function usesOf({ network, adapt, build }: Omit<Planning, 'typeOf'>): Use[] {
           names,
           layers.map(([, out]) => out),
           x.size(-1),
-          false,
+          'other',
         );
         return inner.products(layers, x, init);
       },
       rows(name, ids, table, init) {
-        note([fullName(inner, name)], [table[0]], table[1], true);
+        note([fullName(inner, name)], [table[0]], table[1], 'table');
         return inner.rows(name, ids, table, init);
       },
     }));
-  build(adapt(noting(rootScope().p)));
+  trace(noting);
   return [...uses.values()];
 }
 

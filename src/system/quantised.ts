@@ -4,19 +4,15 @@
  * N rows of a weight, K their width, b values in a block, C = K / b blocks in a row
  */
 import {
-  abs,
   add,
-  div,
+  columnProduct,
   expand,
   flatten,
+  frozenProduct,
   gather,
   gatherBlocks,
   matmul,
   matmulBlocks,
-  matmulColumns,
-  max,
-  maximum,
-  mul,
   parameter,
   reshape,
   slice,
@@ -26,10 +22,14 @@ import {
   unsqueeze,
 } from '../graph/index.js';
 import { fullName, type Params, wrapScope } from '../nn/index.js';
-import type { BlockForm, DType } from '../tensor/index.js';
+import { type BlockForm, type DType, QuintetError } from '../tensor/index.js';
 
-/** How a weight is held: in blocks along its rows, or in columns with one scale each. */
-export type WeightForm = BlockForm | 'columns';
+/**
+ * How a weight is held: in blocks along its rows, or in columns with one scale each. Where gradients pass through it, in
+ * columns both as it is and the other way round, or in columns beside the weight itself.
+ */
+export type WeightForm = BlockForm | ColumnForm;
+export type ColumnForm = 'columns' | 'columns both ways' | 'columns and whole';
 
 /** A tensor that a packed weight consists of. */
 export interface Piece {
@@ -39,7 +39,7 @@ export interface Piece {
   readonly form: WeightForm;
 }
 
-export type PieceName = 'codes' | 'scales' | 'minima';
+export type PieceName = 'codes' | 'scales' | 'minima' | 'turned codes' | 'turned scales';
 
 /** What weights [N, K] that are multiplied with the same operand are called together. */
 export const jointName = (names: readonly string[]): string => names.join(' + ');
@@ -52,10 +52,13 @@ interface PieceType {
 
 /** Element types and shapes of the pieces of a weight [N, K], in the order in which they are stored. */
 export function piecesOf(form: WeightForm, [rows, width]: readonly [number, number]): PieceType[] {
-  if (form === 'columns') {
+  if (typeof form === 'string') {
+    const both = form === 'columns both ways';
     return [
       { piece: 'scales', dtype: 'f32', shape: [rows] },
+      ...(both ? [{ piece: 'turned scales', dtype: 'f32', shape: [width] } as const] : []),
       { piece: 'codes', dtype: 'i8', shape: [width, rows] },
+      ...(both ? [{ piece: 'turned codes', dtype: 'i8', shape: [rows, width] } as const] : []),
     ];
   }
   const { bits, block, minima } = form;
@@ -83,36 +86,47 @@ export function quantised(p: Params, formOf: (weight: string) => WeightForm | un
     });
     return Object.fromEntries(made) as unknown as PiecesOf;
   };
-  const multiply = (x: Tensor, weight: string, form: WeightForm, out: number): Tensor => {
+  const multiply = (x: Tensor, weight: string, form: WeightForm, out: number, whole: () => Tensor): Tensor => {
     const own = declare(weight, form, [out, x.size(-1)]);
-    return form === 'columns' ? columnProduct(x, own) : blockProduct(x, own, form);
+    if (typeof form !== 'string') return blockProduct(x, own, form);
+    const { codes, scales } = own;
+    if (form === 'columns') return columnProduct(x, codes, scales);
+    const turned = [own['turned codes'], own['turned scales']].filter((piece) => piece !== undefined);
+    return frozenProduct(x, codes, scales, form === 'columns and whole' ? [whole()] : turned);
   };
   const scope = (inner: Params): Params =>
     wrapScope(inner, (at) => ({
       product(name, x, out, init) {
         const weight = fullName(at, name);
         const form = formOf(weight);
-        return form ? multiply(x, weight, form, out) : at.product(name, x, out, init);
+        return form
+          ? multiply(x, weight, form, out, () => at.get(name, [out, x.size(-1)], init))
+          : at.product(name, x, out, init);
       },
       products(layers, x, init) {
         const weight = jointName(layers.map(([layer]) => fullName(at, `${layer}.weight`)));
         const form = formOf(weight);
         if (!form) return layers.map(([layer, out]) => scope(at.at(layer)).product('weight', x, out, init));
         const ends = layers.map((_, i) => layers.slice(0, i + 1).reduce((sum, [, out]) => sum + out, 0));
-        const joint = multiply(x, weight, form, ends.at(-1) as number);
+        const joint = multiply(x, weight, form, ends.at(-1) as number, () => notOne(weight));
         return layers.map(([, out], i) => slice(joint, -1, (ends[i] as number) - out, ends[i] as number));
       },
       rows(name, ids, table, init) {
         const weight = fullName(at, name);
         const form = formOf(weight);
-        if (!form || form === 'columns') return at.rows(name, ids, table, init);
+        if (!form || typeof form === 'string') return at.rows(name, ids, table, init);
         return blockRows(ids, declare(weight, form, table, 'row_'), form);
       },
     }));
   return scope(p);
 }
 
-type PiecesOf = Readonly<Record<'codes' | 'scales', Tensor>> & { readonly minima?: Tensor };
+type PiecesOf = Readonly<Record<'codes' | 'scales', Tensor>> &
+  Readonly<Partial<Record<'minima' | 'turned codes' | 'turned scales', Tensor>>>;
+
+function notOne(weights: string): never {
+  throw new QuintetError('name', `${weights} are no single weight`);
+}
 
 /** x [..., K] -> [..., N]. Minima are another product, with the sums of the blocks of x, and so exact. */
 function blockProduct(x: Tensor, { codes, scales, minima }: PiecesOf, form: BlockForm): Tensor {
@@ -128,13 +142,4 @@ function blockRows(ids: Tensor, { codes, scales, minima }: PiecesOf, form: Block
   if (!minima) return values;
   const each = unsqueeze(gather(transpose(minima), ids), -1);
   return add(values, flatten(expand(each, [...each.shape.slice(0, -1), form.block]), -2, -1));
-}
-
-/**
- * x [..., K] -> [..., N]. The engine rounds all of x between its least and its largest value; divided by its own largest
- * magnitude first, each row has a scale of its own.
- */
-function columnProduct(x: Tensor, { codes, scales }: PiecesOf): Tensor {
-  const largest = maximum(max(abs(x), [-1], { keep: true }), 1e-12);
-  return mul(matmulColumns(div(x, largest), codes, scales), largest);
 }

@@ -16,7 +16,7 @@ import { metricsOf, summed, tokensOf } from './means.js';
 import { checkOptimizer } from './optimisers/index.js';
 import { RunFolder } from './run-folder.js';
 import type { SavedSnapshot } from './snapshot.js';
-import { compileStep, type MicroLoss, type StageStep } from './step.js';
+import { compileStep, type FrozenForm, type MicroLoss, type StageStep } from './step.js';
 import { beginning, withRows } from './table-rows.js';
 import { copyFromFirst, goOnTogether } from './together.js';
 import { type EvaluationPlan, openWatch, type Watch } from './watch.js';
@@ -43,6 +43,8 @@ export interface TrainOptions {
   readonly train: readonly string[];
   /** The scope of the objective's frozen reference; default without any adapter. Its values are those of the weights. */
   readonly reference?: Model['adapt'];
+  /** How weights that do not learn are held; default as they are. */
+  readonly frozen?: FrozenForm;
   readonly optimizer: Optimizer;
   readonly steps: number;
   readonly data: BatchSource;
@@ -112,10 +114,11 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
   checkOptimizer(optimizer, steps, 'optimizer');
   checkBatches(objective, data);
   checkShares(objective, group);
-  const { reference } = options;
+  const { reference, frozen } = options;
   const step = await compileStep(model, {
     ...{ objective, train: options.train, fields: data.fields, group },
     ...(reference ? { reference } : {}),
+    ...(frozen ? { frozen } : {}),
   });
   const opening = folder === undefined || group.rank > 0 ? undefined : RunFolder.open(folder);
   const run = await opening?.catch((error) => closing(step, error));

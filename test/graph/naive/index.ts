@@ -347,6 +347,7 @@ export const naives = {
   MatMulNBits: matMulNBits,
   GatherBlockQuantized: gatherBlockQuantized,
   DynamicQuantizeMatMul: dynamicQuantizeMatMul,
+  FrozenProduct: dynamicQuantizeMatMul,
   DequantizeLinear: naive<{ axis: number }>(({ axis }, x, scale) => [
     fill(x.shape, (at) => get(x, at) * get(scale, [at[axis] as number])),
   ]),

@@ -475,6 +475,17 @@ export const samples = {
     one(f32([2, 8], upTo(128)), i8([8, 3]), f32([3], positive)),
     { ...one(f32(['B', 'T', 8], upTo(128)), i8([8, 2]), f32([2], positive)), letters: { B: 2, T: 3 } },
   ],
+  // Rows are rounded to 255 steps between nothing and their largest. Its gradient: quantised.test.ts.
+  FrozenProduct: [
+    {
+      ...one(f32([2, 4], given(255, 3, 17, 0, 100, 255, 254, 1)), i8([4, 3]), f32([3], positive), f32([3, 4])),
+      smooth: false,
+    },
+    {
+      ...one(f32([2, 2], given(255, 128, 0, 255)), i8([2, 3]), f32([3], positive), i8([3, 2]), f32([2], positive)),
+      smooth: false,
+    },
+  ],
   DequantizeLinear: [
     using({ axis: 0 }, of('i8')([3, 4], given(-128, 127, 0, 5, 1, 2, 3, 4, -1, -2, -3, -4)), f32([3], positive)),
     using({ axis: 1 }, of('u8')([2, 3], below(256)), f32([3], positive)),
