@@ -141,11 +141,20 @@ function addTrain(program: Command): void {
     .option('--output <folder>', "in place of the run file's")
     .option('--steps <n>', "steps of every stage, in place of the run file's", whole(1))
     .option('--json', 'print one JSON object a line for each step, evaluation and notice')
+    .option(
+      '--patience <s>',
+      'under mpirun: seconds that processes wait for one that is silent; default 1800',
+      whole(1),
+    )
     .addHelpText(
       'after',
       `
 Ctrl-C ends after the step that is running, with a checkpoint; the same command goes on from there.
-${examples('quintet train run.yaml', 'quintet train run.yaml --steps 10 --output runs/trial')}`,
+${examples(
+  'quintet train run.yaml',
+  'quintet train run.yaml --steps 10 --output runs/trial',
+  'mpirun -np 2 --bind-to none quintet train run.yaml',
+)}`,
     )
     .action(async (file: string, _: unknown, command: Command) => {
       const { train } = await import('./train.js');

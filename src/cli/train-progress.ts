@@ -70,6 +70,15 @@ export function trainLines(line: ProgressLine, next: (folder: string) => string)
   };
 }
 
+/** What a process tells that is not the first one of a run. */
+export function trainNotices(rank: number): TrainProgress {
+  const nothing = (): void => {};
+  return {
+    ...{ stage: nothing, step: nothing, evaluation: nothing, stopping: nothing, end: nothing },
+    notice: ({ message }) => note(`process ${rank}: ${message}`),
+  };
+}
+
 interface Pacing {
   /** Milliseconds of a step. */
   readonly time: number;

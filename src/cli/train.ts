@@ -1,31 +1,43 @@
 /** `quintet train`: runs a run file, and says how it goes. */
 
 import { basename } from 'node:path';
+import { launchOf, type MpiGroup } from '../parallel/index.js';
 import { runFile, type StepReport } from '../train/index.js';
 import { exitCodes } from './failures.js';
 import { onInterrupt } from './interrupt.js';
 import { invocation } from './invocation.js';
+import { amongProcesses, onMpirunStop } from './processes.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { ProgressLine } from './terminal.js';
-import { trainEvents, trainLines } from './train-progress.js';
+import { type TrainProgress, trainEvents, trainLines, trainNotices } from './train-progress.js';
 
 export interface TrainCommandOptions extends GlobalOptions {
   readonly output?: string;
   readonly steps?: number;
   readonly json?: boolean;
+  /** Seconds that processes of one run wait for each other. */
+  readonly patience?: number;
 }
 
-/** Returns the exit code. A run that was stopped goes on where it was when the command is given again. */
+/**
+ * Returns the exit code. A run that was stopped goes on where it was when the command is given again. Where mpirun has
+ * started this process, it trains together with the others.
+ */
 export async function train(file: string, options: TrainCommandOptions): Promise<number> {
-  const { output, steps, json = false } = options;
+  const launch = launchOf(process.env);
+  if (!launch) return trainAs(file, options);
+  return amongProcesses(launch, options, (group, threads) => trainAs(file, { ...options, threads }, group));
+}
+
+async function trainAs(file: string, options: TrainCommandOptions, group?: MpiGroup): Promise<number> {
+  const { output, steps } = options;
   const started = performance.now();
-  const progress = json
-    ? trainEvents((line) => process.stdout.write(line))
-    : trainLines(new ProgressLine(), (folder) => `Try it: ${invocation()} chat ${sourceOf(folder)}`);
+  const progress = progressOf(options, group);
   let last: StepReport | undefined;
-  const interrupt = onInterrupt(() => {
+  const stopping = (): void => {
     if (last) progress.stopping();
-  });
+  };
+  const interrupt = group ? onMpirunStop(stopping) : onInterrupt(stopping);
   try {
     const { stopped, folder } = await runFile(file, {
       ...(await loadOptions(options, interrupt.signal)),
@@ -35,6 +47,7 @@ export async function train(file: string, options: TrainCommandOptions): Promise
       clock: () => performance.timeOrigin + performance.now(),
       memory: () => process.memoryUsage.rss(),
       signal: interrupt.signal,
+      ...(group ? { group } : {}),
       onNotice: progress.notice,
       onStage: progress.stage,
       onEvaluation: progress.evaluation,
@@ -48,6 +61,14 @@ export async function train(file: string, options: TrainCommandOptions): Promise
   } finally {
     interrupt.forget();
   }
+}
+
+/** Of several processes the first one tells how the run goes, the others only of their own data. */
+function progressOf({ json = false }: TrainCommandOptions, group: MpiGroup | undefined): TrainProgress {
+  if (group && group.rank > 0) return trainNotices(group.rank);
+  return json
+    ? trainEvents((line) => process.stdout.write(line))
+    : trainLines(new ProgressLine(), (folder) => `Try it: ${invocation()} chat ${sourceOf(folder)}`);
 }
 
 const sourceOf = (folder: string): string => (basename(folder) === 'adapter' ? `MODEL --adapter ${folder}` : folder);
