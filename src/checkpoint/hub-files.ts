@@ -3,7 +3,7 @@
 import { QuintetError } from '../tensor/index.js';
 import { sentenceFiles } from './sentence-files.js';
 
-/** Configuration, tokenizer, templates and processors: small, and all of them taken. */
+/** Configuration, tokenizer, templates, processors and the card, for its licence: small, and all of them taken. */
 const descriptions = [
   'config.json',
   'generation_config.json',
@@ -21,6 +21,7 @@ const descriptions = [
   'preprocessor_config.json',
   'video_preprocessor_config.json',
   'processor_config.json',
+  'README.md',
 ];
 
 const pipelineIndex = 'model_index.json';

@@ -6,6 +6,7 @@ import { innerFolders, type LazyTensor, saveCheckpoint, writeAtomically } from '
 import type { Declaration } from '../nn/index.js';
 import { type LoraOptions, loraNames, loraScale } from '../system/index.js';
 import { castArray, type DType, type HostArray, parseJson, QuintetError, toNumbers } from '../tensor/index.js';
+import { writeGenerationConfig } from './generation-file.js';
 import type { Model } from './model.js';
 
 export interface SaveOptions {
@@ -36,6 +37,7 @@ export async function saveModel(model: Model, folder: string, options: SaveOptio
   ]);
   await saveCheckpoint(folder, tensors, maxShardBytes === undefined ? {} : { maxShardBytes });
   await copyFiles(source, folder, torchNames[dtype]);
+  await writeGenerationConfig(model, folder);
 }
 
 /** The folder whose configuration and tokenizer a saved model keeps; an error where there is none. */

@@ -16,6 +16,7 @@ import {
 import { alone, type ProcessGroup } from '../parallel/group.js';
 import { lora, parameterCount, type System } from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
+import { writeCard } from './card.js';
 import type { Evaluated } from './evaluations.js';
 import { checkOptimizer } from './optimisers/index.js';
 import { type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
@@ -157,6 +158,7 @@ async function saveRun(model: Model<System>, run: RunFile, values: Record<string
     const base = { network: model.network, declarations: model.declarations, base: model.path ?? run.model };
     await writeAdapter(folder, base, settings, new Map(Object.entries(values)));
   } else await saveModel(model, folder, { values });
+  await writeCard(model, run.output, folder);
   return folder;
 }
 

@@ -35,7 +35,7 @@ export function figuresOf(run: ReportedRun): Figure[] {
 const totalOf = (run: ReportedRun): number => run.stages.reduce((sum, { steps }) => sum + steps, 0);
 
 /** Single steps say little: the mean over the last twentieth of those of the stage. */
-function meanOfLast(steps: readonly LoggedStep[]): number {
+export function meanOfLast(steps: readonly LoggedStep[]): number {
   const { steps: total, step } = steps.at(-1) as LoggedStep;
   const stage = steps.slice(-step);
   const part = stage.slice(-Math.max(1, Math.round(Math.min(total, stage.length) / 20)));
