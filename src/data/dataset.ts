@@ -27,6 +27,8 @@ export interface Dataset extends Extent {
   readonly path: string;
   /** Of a mixture: what it is made of, one after another. */
   readonly parts?: readonly Part[];
+  /** Where a sample is: the file and the line, row or member. */
+  where(index: number): string;
   /** Throws 'data', 'limit' or 'io' with the file, the line and the field where a sample is not well formed. */
   read(index: number): Promise<Sample>;
   /** How long each sample is but for its pictures, in bytes of text or nearly so. */
@@ -66,9 +68,9 @@ export async function openDataset(path: string, { pictures, format }: DatasetOpt
     await records.close();
     throw new QuintetError('data', 'holds no samples', { at: path });
   }
-  const { count, blocks, lengths, close } = records;
+  const { count, blocks, where, lengths, close } = records;
   return {
-    ...{ path, count, lengths, close },
+    ...{ path, count, where, lengths, close },
     ...(blocks ? { blocks } : {}),
     async read(index) {
       try {

@@ -22,13 +22,21 @@ export function mixDatasets(mixed: readonly MixedDataset[]): Dataset {
     count += part.count;
     return count - part.count;
   });
+  const at = (index: number): [Dataset, number] => {
+    const part = starts.findLastIndex((start) => start <= index);
+    return [(mixed[part] as MixedDataset).dataset, index - (starts[part] as number)];
+  };
   return {
     path: mixed.map(({ dataset }) => dataset.path).join(', '),
     count,
     parts,
+    where(index) {
+      const [dataset, inner] = at(index);
+      return dataset.where(inner);
+    },
     read(index) {
-      const part = starts.findLastIndex((start) => start <= index);
-      return (mixed[part] as MixedDataset).dataset.read(index - (starts[part] as number));
+      const [dataset, inner] = at(index);
+      return dataset.read(inner);
     },
     async lengths() {
       const all: number[] = [];

@@ -44,6 +44,12 @@ export function isBlamed(error: unknown): error is QuintetError {
   return error instanceof QuintetError && blamed.has(error.code);
 }
 
+/** The error with the sample's place before it, where it names only a picture's. */
+export function namedError(error: QuintetError, where: string): QuintetError {
+  if (error.message.startsWith(`${where}:`)) return error;
+  return new QuintetError(error.code, error.message, { at: where, cause: error });
+}
+
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
 export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
@@ -59,10 +65,11 @@ export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
     if (!isBlamed(error)) throw error;
     if (bad.has(index)) return;
     bad.add(index);
-    onBad(error);
+    const named = namedError(error, dataset.where(index));
+    onBad(named);
     if (bad.size <= tolerance * dataset.count && bad.size < dataset.count) return;
     const share = `${bad.size} of ${dataset.count} samples cannot be used, more than ${100 * tolerance} %`;
-    tooMany = new QuintetError('data', `${share}; the last: ${error.message}`, { at: dataset.path, cause: error });
+    tooMany = new QuintetError('data', `${share}; the last: ${named.message}`, { at: dataset.path, cause: error });
   }
 
   async function attempt(index: number): Promise<Outcome<T>> {

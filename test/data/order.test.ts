@@ -37,6 +37,7 @@ function named(name: string, count: number) {
     path: name,
     count,
     read: async (index: number) => ({ id: `${name}${index}`, messages: [], pictures: [], where: name }),
+    where: (index: number) => `${name}${index}`,
     lengths: async () => positions(0, count).map((i) => name.length * 1000 + i),
     close: async () => {},
   };

@@ -28,6 +28,7 @@ function dataset(count: number, ...bad: number[]): Dataset {
       if (bad.includes(index)) throw new QuintetError('data', 'no messages', { at: `data.jsonl:${index + 1}` });
       return { id: String(index), messages: [], pictures: [], where: `data.jsonl:${index + 1}` };
     },
+    where: (index) => `data.jsonl:${index + 1}`,
     lengths: async () => Array<number>(count).fill(1),
     close: async () => {},
   };
