@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { html } from '../../src/train/report/html.js';
 import { report } from '../../src/train/report/index.js';
-import { logTicks, type Point, smoothed, thinned, ticks } from '../../src/train/report/series.js';
+import { averaged, logTicks, type Point, smoothed, thinned, ticks } from '../../src/train/report/series.js';
 import { runFile } from '../../src/train/run.js';
 import { readRunLog } from '../../src/train/run-log.js';
 import { engine } from '../fixture.js';
@@ -37,6 +37,15 @@ test('thinning keeps every spike', () => {
   expect(Math.max(...values(few))).toBe(99);
   expect(Math.min(...values(few))).toBe(-99);
   expect(few.map(({ x }) => x)).toEqual(few.map(({ x }) => x).toSorted((a, b) => a - b));
+});
+
+test('a long curve is smoothed over means of as many stretches as are drawn', () => {
+  expect(averaged(points(5, 1, 4, 2), 4)).toEqual(points(5, 1, 4, 2));
+  expect(averaged(points(5, 1, 4, 2, 8, 0, 3), 3)).toEqual([
+    { x: 0.5, y: 3 },
+    { x: 2.5, y: 3 },
+    { x: 5, y: 11 / 3 },
+  ]);
 });
 
 test('axes are marked with round numbers', () => {

@@ -3,7 +3,7 @@
  * shows one. There is no script: what is pointed at is told by a strip that lies over the chart.
  */
 import { type Html, html, raw } from './html.js';
-import { logTicks, type Point, smoothed, thinned, ticks } from './series.js';
+import { averaged, logTicks, mean, type Point, smoothed, thinned, ticks } from './series.js';
 
 export interface Curve {
   /** Which run it is of: its colour. */
@@ -103,11 +103,11 @@ function plot(scale: Scale, curves: readonly Curve[], { last, format }: PlotOpti
       return html`<g class="run${run} marked"><path d="${path(points)}"/><path class="dots" d="${dots}"/></g>`;
     }
     const rough = html`<path class="rough" d="${path(thinned(points, mostPoints))}"/>`;
+    // As in TensorBoard, smoothing is over what is drawn: of a long run over means.
+    const means = averaged(points, mostPoints / 2);
     const smooth = weights
       .filter((weight) => weight > 0)
-      .map(
-        (weight) => html`<path class="w${weight * 100}" d="${path(thinned(smoothed(points, weight), mostPoints))}"/>`,
-      );
+      .map((weight) => html`<path class="w${weight * 100}" d="${path(smoothed(means, weight))}"/>`);
     return html`<g class="run${run}">${rough}${smooth}</g>`;
   });
   return html`<div class="plot ${scale.name}">
@@ -147,8 +147,8 @@ function tips(curves: readonly Curve[], last: number, format: Chart['format']): 
       const inside = points.filter(({ x }) => x > from && x <= to);
       const ends = (points.at(-1)?.x ?? 0) < from;
       const near = marked || ends ? undefined : points.findLast(({ x }) => x <= to);
-      const point = inside[Math.floor(inside.length / 2)] ?? near;
-      return point ? [{ run, name, ...point }] : [];
+      if (inside.length > 0) return [{ run, name, x: inside.at(-1)?.x ?? to, y: mean(inside.map(({ y }) => y)) }];
+      return near ? [{ run, name, ...near }] : [];
     });
     const [first] = found;
     if (!first) return raw('');

@@ -165,8 +165,18 @@ function settingsOf({ model }: ReportedRun, stage: ReportedStage): [string, stri
     ...(heldOut ? [['held out', `${shortPath(heldOut.data)}: ${heldOut.samples} samples`] as [string, string]] : []),
     ['learns', `${formatCount(stage.trained)} parameters, ${Number(share)} % of all`],
     ['steps', `${stage.steps} of ${stage.batch} samples`],
+    ...readRows(stage),
     ...Object.entries(stage.settings).flatMap(([name, value]) => flat(name, value)),
   ];
+}
+
+/** How much was read so far, and the part of it that was learnt. */
+function readRows({ logged }: ReportedStage): [string, string][] {
+  const sum = (part: 'tokens' | 'targets'): number => logged.reduce((total, step) => total + step[part], 0);
+  const [tokens, targets] = [sum('tokens'), sum('targets')];
+  if (tokens === 0) return [];
+  const share = Number(((100 * targets) / tokens).toPrecision(3));
+  return [['read so far', `${formatCount(tokens)} tokens, of which ${share} % learnt`]];
 }
 
 /** The end of a path, which tells it from others. */

@@ -24,19 +24,29 @@ export function smoothed(points: readonly Point[], weight: number): Point[] {
   });
 }
 
+/** At most `most` points: the mean of each of equal stretches, in its middle. */
+export function averaged(points: readonly Point[], most: number): Point[] {
+  return stretches(points, most).map((part) => ({ x: mean(part.map(({ x }) => x)), y: mean(part.map(({ y }) => y)) }));
+}
+
+export const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Points in at most `most` stretches, one behind another, as equal as can be. */
+function stretches(points: readonly Point[], most: number): Point[][] {
+  const count = Math.min(most, points.length);
+  const border = (i: number): number => Math.floor((i * points.length) / count);
+  return Array.from({ length: count }, (_, i) => points.slice(border(i), border(i + 1)));
+}
+
 /** At most about `most` points: of each of equal stretches the lowest and the highest, so that no spike is lost. */
 export function thinned(points: readonly Point[], most: number): Point[] {
   if (points.length <= most) return [...points];
-  const stretches = Math.floor(most / 2);
-  return Array.from({ length: stretches }, (_, i) => {
-    const part = points.slice(
-      Math.floor((i * points.length) / stretches),
-      Math.floor(((i + 1) * points.length) / stretches),
-    );
+  return stretches(points, Math.floor(most / 2)).flatMap((part) => {
     const low = part.reduce((a, b) => (b.y < a.y ? b : a));
     const high = part.reduce((a, b) => (b.y > a.y ? b : a));
     return low === high ? [low] : [low, high].toSorted((a, b) => a.x - b.x);
-  }).flat();
+  });
 }
 
 /** Round numbers over a range, `count` of them or about as many: steps of 1, 2, 2.5 or 5 times a power of ten. */
