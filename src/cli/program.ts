@@ -2,9 +2,11 @@
 
 import { readFileSync } from 'node:fs';
 import { Argument, Command, Option } from 'commander';
+import { formatNames } from '../data/formats/names.js';
 import { between, names, repeatedly, whole } from './arguments.js';
 import type { CacheOptions } from './cache.js';
 import type { ChatOptions } from './chat.js';
+import type { DataCommandOptions } from './data.js';
 import type { DrawCommandOptions } from './draw.js';
 import type { InfoOptions } from './info.js';
 import { invocation } from './invocation.js';
@@ -45,7 +47,19 @@ export function createProgram(): Command {
     })
     .addHelpText('after', examples('quintet chat models/nano photo.jpg "What is this?"', 'quintet info llava-1.5:7b'))
     .exitOverride();
-  for (const add of [addChat, addDraw, addTrain, addReport, addInfo, addRecipes, addTrace, addPull, addCache, addDemo])
+  for (const add of [
+    addChat,
+    addDraw,
+    addTrain,
+    addData,
+    addReport,
+    addInfo,
+    addRecipes,
+    addTrace,
+    addPull,
+    addCache,
+    addDemo,
+  ])
     add(program);
   return program;
 }
@@ -159,6 +173,43 @@ ${examples(
     .action(async (file: string, _: unknown, command: Command) => {
       const { train } = await import('./train.js');
       process.exitCode = await train(file, command.optsWithGlobals<TrainCommandOptions>());
+    });
+}
+
+function addData(program: Command): void {
+  const data = program.command('data').description('Looks at files of samples before a run learns from them.');
+  const options = (command: Command): Command =>
+    command
+      .option('--model <model>', 'render and count as this model is trained')
+      .option('--pictures <folder>', "the folder that pictures are relative to; default the file's own")
+      .addOption(new Option('--format <name>', 'default: what the file looks like').choices(formatNames))
+      .option('--longest <n>', "tokens that samples are cut to; default the model's context", whole(1))
+      .option('--json', 'print JSON');
+  options(
+    data
+      .command('check')
+      .description('Reads every sample as training would, and says which cannot be used and why.')
+      .argument('<file...>', 'JSONL, JSON, CSV, WebDataset archives, Parquet, or a folder with metadata.jsonl'),
+  )
+    .addHelpText(
+      'after',
+      examples('quintet data check chats.jsonl', "quintet data check 'train-*.parquet' --model models/nano"),
+    )
+    .action(async (files: readonly string[], _: unknown, command: Command) => {
+      const { checkData } = await import('./data.js');
+      process.exitCode = await checkData(files, command.optsWithGlobals<DataCommandOptions>());
+    });
+  options(
+    data
+      .command('show')
+      .description('Prints one sample; with a model as it is trained on, what is learnt between marks.')
+      .argument('<file>', 'as above')
+      .argument('<index>', 'counted from 0', whole(0)),
+  )
+    .addHelpText('after', examples('quintet data show chats.jsonl 0 --model models/nano'))
+    .action(async (file: string, index: number, _: unknown, command: Command) => {
+      const { showData } = await import('./data.js');
+      await showData(file, index, command.optsWithGlobals<DataCommandOptions>());
     });
 }
 

@@ -1,4 +1,5 @@
 export type { Evaluated } from './evaluations.js';
+export { type DataSummary, inspectData, type LabelledText, sampleAsTrained } from './inspect.js';
 export type { Evaluation } from './log-record.js';
 export { report } from './report/index.js';
 export { type RunOptions, type RunResult, runFile, type StagePlan } from './run.js';

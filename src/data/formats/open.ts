@@ -4,13 +4,11 @@ import { QuintetError } from '../../tensor/index.js';
 import { looksLikeCsv, openCsv } from './csv-records.js';
 import { openFile } from './file.js';
 import { openJson } from './json-records.js';
+import type { FormatName } from './names.js';
 import { createParquetReader } from './parquet-records.js';
 import type { Blocks, Records } from './records.js';
 import { looksLikeTar } from './tar-index.js';
 import { openTar } from './tar-records.js';
-
-export const formatNames = ['json', 'csv', 'tar', 'parquet'] as const;
-export type FormatName = (typeof formatNames)[number];
 
 /** The records of files one after another. Each file's own format is recognised where none is given. */
 export async function openRecords(paths: readonly string[], format?: FormatName): Promise<Records> {

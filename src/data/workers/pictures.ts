@@ -2,8 +2,6 @@
 
 import { availableParallelism } from 'node:os';
 import { imageProcessorOf } from '../../media/index.js';
-// Loads the decoder here before threads do: a library that a thread loads first goes with that thread.
-import '../../media/node.js';
 import type { Sample } from '../sample.js';
 import type { PictureSettings, PictureTask, SeenPictures } from './picture-worker.js';
 import { createPool } from './pool.js';
@@ -29,13 +27,12 @@ export function createPictureReader(settings: PictureSettings): PictureReader {
     data: settings,
     seconds: secondsOfSample,
   });
-  let checked = false;
+  let ready: Promise<void> | undefined;
   return {
     async read({ pictures, where }) {
       if (pictures.length === 0) return { tensors: {}, layouts: [] };
-      // Mistakes in the settings are told here, not by every thread.
-      if (!checked) imageProcessorOf(settings);
-      checked = true;
+      ready ??= prepare(settings);
+      await ready;
       // Bytes may be a part of something larger, which would go with them whole.
       const sent = pictures.map((picture) => (typeof picture === 'string' ? picture : new Uint8Array(picture)));
       const buffers = sent.flatMap((picture) => (typeof picture === 'string' ? [] : [picture.buffer]));
@@ -43,4 +40,11 @@ export function createPictureReader(settings: PictureSettings): PictureReader {
     },
     close: pool.close,
   };
+}
+
+async function prepare(settings: PictureSettings): Promise<void> {
+  // Mistakes in the settings are told here, not by every thread.
+  imageProcessorOf(settings);
+  // The decoder's library is loaded here first: one that a thread loads goes with that thread.
+  await import('../../media/node.js');
 }

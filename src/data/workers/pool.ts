@@ -92,7 +92,13 @@ export function createPool<Task, Result>(options: PoolOptions): Pool<Task, Resul
       const workers = [...idle.splice(0), ...busy.keys()];
       const jobs = [...queue.splice(0), ...[...busy.keys()].flatMap((worker) => release(worker) ?? [])];
       for (const { reject } of jobs) reject(new QuintetError('aborted', 'the workers are closed'));
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await Promise.all(
+        workers.map((worker) => {
+          // An idle one does not keep the program running, which would end before this has.
+          worker.ref();
+          return worker.terminate();
+        }),
+      );
     },
   };
 }

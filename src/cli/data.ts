@@ -1,0 +1,158 @@
+/** `quintet data`: looks at files of samples before a run learns from them. */
+
+import { type Dataset, type DatasetOptions, openDataset } from '../data/index.js';
+import { asSystem, load, type Model } from '../model/index.js';
+import type { System } from '../system/index.js';
+import type { QuintetError } from '../tensor/index.js';
+import { type DataSummary, inspectData, type LabelledText, sampleAsTrained } from '../train/index.js';
+import { exitCodes, UsageError } from './failures.js';
+import { formatTable } from './format.js';
+import { interruptible } from './interrupt.js';
+import { type GlobalOptions, loadOptions } from './settings.js';
+import { bold, dim, ProgressLine, printable } from './terminal.js';
+
+export interface DataCommandOptions extends GlobalOptions, DatasetOptions {
+  readonly model?: string;
+  readonly longest?: number;
+  readonly json?: boolean;
+}
+
+/** Problems that are printed of a file; `--json` has all. */
+const mostShown = 20;
+
+interface Checked extends DataSummary {
+  readonly path: string;
+  readonly problems: readonly QuintetError[];
+}
+
+/** Returns the exit code: 1 where a sample cannot be used. */
+export function checkData(paths: readonly string[], options: DataCommandOptions): Promise<number> {
+  return interruptible((signal) =>
+    withModel(options, signal, async (model) => {
+      const checked: Checked[] = [];
+      for (const path of paths) {
+        const one = await withData(path, options, (dataset) => check(dataset, { model, options, signal }));
+        checked.push(one);
+        if (!options.json) process.stdout.write(`${textOf(one)}\n`);
+      }
+      if (options.json) {
+        const files = checked.map(({ problems, ...summary }) => ({
+          ...summary,
+          problems: problems.map(({ code, message }) => ({ code, message })),
+        }));
+        process.stdout.write(`${JSON.stringify(files, null, 2)}\n`);
+      }
+      return checked.some(({ bad }) => bad > 0) ? exitCodes.failure : 0;
+    }),
+  );
+}
+
+/** Prints a sample: its messages, or with a model what is learnt of it. */
+export function showData(path: string, index: number, options: DataCommandOptions): Promise<void> {
+  return interruptible((signal) =>
+    withData(path, options, async (dataset) => {
+      if (index >= dataset.count) throw new UsageError(`${path} has ${dataset.count} samples, counted from 0`);
+      const sample = await dataset.read(index);
+      const { id, where, messages } = sample;
+      const pictures = sample.pictures.map((one) => (typeof one === 'string' ? one : `${one.length} bytes`));
+      await withModel(options, signal, async (model) => {
+        const trained = model ? await sampleAsTrained(model, sample, options.longest) : undefined;
+        if (options.json) {
+          const result = { id, where, messages, pictures, ...(trained ? { trained } : {}) };
+          process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+          return;
+        }
+        const head = [where, ...pictures.map((picture, i) => `picture ${i + 1}: ${picture}`)];
+        const body = trained ? trainedText(trained) : messages.map(messageText);
+        process.stdout.write(`${head.join('\n')}\n\n${body.join('\n')}\n`);
+      });
+    }),
+  );
+}
+
+async function withData<T>(path: string, options: DataCommandOptions, use: (dataset: Dataset) => Promise<T>) {
+  const { pictures, format } = options;
+  const dataset = await openDataset(path, { ...(pictures ? { pictures } : {}), ...(format ? { format } : {}) });
+  try {
+    return await use(dataset);
+  } finally {
+    await dataset.close();
+  }
+}
+
+async function withModel<T>(
+  { model: source, ...options }: DataCommandOptions,
+  signal: AbortSignal,
+  use: (model: Model<System> | undefined) => Promise<T>,
+): Promise<T> {
+  if (source === undefined) return use(undefined);
+  const model = asSystem(await load(source, await loadOptions(options, signal)));
+  try {
+    return await use(model);
+  } finally {
+    await model.close();
+  }
+}
+
+interface Checking {
+  readonly model: Model<System> | undefined;
+  readonly options: DataCommandOptions;
+  readonly signal: AbortSignal;
+}
+
+async function check(dataset: Dataset, { model, options: { longest }, signal }: Checking): Promise<Checked> {
+  const line = new ProgressLine();
+  const problems: QuintetError[] = [];
+  const summary = await inspectData(dataset, {
+    ...(model ? { model } : {}),
+    ...(longest === undefined ? {} : { longest }),
+    onBad: (error) => problems.push(error),
+    onSample: (done, count) => line.show(`${dataset.path}: ${done} of ${count} samples`),
+    signal,
+  });
+  line.clear();
+  return { path: dataset.path, ...summary, problems };
+}
+
+function textOf({ path, samples, bad, answers, pictures, tokens, problems }: Checked): string {
+  const rows = [
+    ['samples', bad === 0 ? `${samples}` : `${samples}, of which ${bad} cannot be used`],
+    ['answers', `${answers}`],
+    ['pictures', `${pictures}`],
+  ];
+  if (tokens) {
+    const names = ['shortest', 'half up to', '90 % up to', '99 % up to', 'longest'];
+    const lengths = tokens.quantiles.map(({ length }, i) => `${names[i]} ${length}`);
+    rows.push(['tokens', `${tokens.total}: ${lengths.join(', ')}`]);
+    rows.push(['learnt', `${tokens.learnt} tokens, ${percent(tokens.learnt / tokens.total)}`]);
+    if (Number.isFinite(tokens.longest)) {
+      rows.push(['cut', `${percent(tokens.cut / (samples - bad))} of the samples, after ${tokens.longest} tokens`]);
+    }
+  }
+  const told = problems.slice(0, mostShown).map(({ message }) => message);
+  const rest = problems.length > mostShown ? [`… and ${problems.length - mostShown} more; --json lists them all`] : [];
+  const problemText = problems.length > 0 ? `\n\n${[...told, ...rest].join('\n')}` : '';
+  return `${bold(path, process.stdout)}\n${formatTable(rows)}${problemText}\n`;
+}
+
+const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
+
+function messageText({ role, content }: { readonly role: string; readonly content: unknown }): string {
+  const parts = Array.isArray(content) ? content : [{ type: 'text', text: content }];
+  const text = parts.map((part) => (part.type === 'image' ? '<image>' : part.text)).join(' ');
+  return `${role}: ${printable(text, process.stdout)}`;
+}
+
+/** What is learnt stands between marks, the rest is dim; a token that is repeated many times is written once. */
+function trainedText(trained: readonly LabelledText[]): string[] {
+  const text = trained.map(({ text, learnt }) => {
+    const short = printable(text, process.stdout).replace(
+      /(<[^<>\s]+>)\1{3,}/g,
+      (all: string, token: string) => `${token}×${all.length / token.length}`,
+    );
+    return learnt ? `«${bold(short, process.stdout)}»` : dim(short, process.stdout);
+  });
+  const count = (learnt?: boolean) =>
+    trained.reduce((sum, one) => sum + (learnt === undefined || one.learnt === learnt ? one.tokens : 0), 0);
+  return [text.join(''), '', `${count()} tokens, of which ${count(true)} are learnt: those between « and »`];
+}

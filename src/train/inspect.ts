@@ -1,0 +1,184 @@
+/** Looks at samples as training would, without training: what is wrong with which, how long they are, what is learnt. */
+
+import { cutTo, type Dataset, isBlamed, namedError, type Sample, targetsOf } from '../data/index.js';
+import { loadPicture } from '../media/index.js';
+import { createProcessor, type Model } from '../model/index.js';
+import type { System } from '../system/index.js';
+import { ignored, QuintetError } from '../tensor/index.js';
+import { createPreparer, type PreparedSample } from './prepare.js';
+
+export interface InspectOptions {
+  /** Whose template and processor are used; without one, samples are read and pictures decoded. */
+  readonly model?: Model<System>;
+  /** Tokens that a sample is cut to; default the model's context. */
+  readonly longest?: number;
+  /** Told of each sample that cannot be used, in order. */
+  readonly onBad?: (error: QuintetError) => void;
+  /** Told after each sample. */
+  readonly onSample?: (done: number, count: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What a file of samples holds; samples that cannot be used count among `samples` and `bad` only. */
+export interface DataSummary {
+  readonly samples: number;
+  readonly bad: number;
+  /** Answers of the assistant. */
+  readonly answers: number;
+  readonly pictures: number;
+  readonly tokens?: TokenSummary;
+}
+
+export interface TokenSummary {
+  /** Over all samples, before any is cut. */
+  readonly total: number;
+  /** How many of them are learnt. */
+  readonly learnt: number;
+  /** Lengths of samples: the shortest, the median, of ten and of a hundred all but one, the longest. */
+  readonly quantiles: readonly { readonly part: number; readonly length: number }[];
+  /** Samples are cut to so many tokens, and how many are. */
+  readonly longest: number;
+  readonly cut: number;
+}
+
+/** So many samples are under way at once. */
+const ahead = 32;
+const parts = [0, 0.5, 0.9, 0.99, 1];
+
+/** Reads every sample. Throws what is no sample's own fault, and 'aborted'. */
+export async function inspectData(dataset: Dataset, options: InspectOptions = {}): Promise<DataSummary> {
+  const { model, onBad, onSample, signal } = options;
+  const { longest = model?.network.backbone.part.context ?? Number.POSITIVE_INFINITY } = options;
+  const looking = lookingAt(model, longest);
+  const [lengths, targets]: [number[], number[]] = [[], []];
+  let [bad, answers, pictures] = [0, 0, 0];
+  try {
+    for await (const [index, outcome] of inOrder(dataset, looking.look)) {
+      if (signal?.aborted) throw new QuintetError('aborted', 'the check was stopped');
+      if ('error' in outcome) {
+        if (!isBlamed(outcome.error)) throw outcome.error;
+        bad++;
+        onBad?.(namedError(outcome.error, dataset.where(index)));
+      } else {
+        const { sample, prepared } = outcome.value;
+        answers += sample.messages.filter(({ role }) => role === 'assistant').length;
+        pictures += sample.pictures.length;
+        if (prepared) {
+          lengths.push(prepared.ids.length);
+          targets.push(targetsOf(prepared));
+        }
+      }
+      onSample?.(index + 1, dataset.count);
+    }
+  } finally {
+    await looking.close();
+  }
+  const tokens = model && lengths.length > 0 ? { tokens: tokenSummary(lengths, targets, longest) } : {};
+  return { samples: dataset.count, bad, answers, pictures, ...tokens };
+}
+
+function tokenSummary(lengths: readonly number[], targets: readonly number[], longest: number): TokenSummary {
+  const sorted = lengths.toSorted((a, b) => a - b);
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
+  const length = (part: number) => sorted[Math.ceil(part * sorted.length) - 1] ?? (sorted[0] as number);
+  return {
+    total: sum(lengths),
+    learnt: sum(targets),
+    quantiles: parts.map((part) => ({ part, length: length(part) })),
+    longest,
+    cut: lengths.filter((length) => length > longest).length,
+  };
+}
+
+interface Looked {
+  readonly sample: Sample;
+  /** Not cut; absent without a model. */
+  readonly prepared?: PreparedSample;
+}
+
+interface Looking {
+  look(sample: Sample): Promise<Looked>;
+  close(): Promise<void>;
+}
+
+function lookingAt(model: Model<System> | undefined, longest: number): Looking {
+  if (!model) {
+    return {
+      async look(sample) {
+        for (const [i, picture] of sample.pictures.entries()) {
+          await loadPicture(picture, typeof picture === 'string' ? {} : { at: `${sample.where}: picture ${i + 1}` });
+        }
+        if (sample.messages.some(({ role }) => role === 'assistant')) return { sample };
+        throw new QuintetError('data', 'no answer to learn', { at: sample.where });
+      },
+      close: async () => {},
+    };
+  }
+  const preparer = createPreparer(model, createProcessor(model));
+  return {
+    async look(sample) {
+      const prepared = await preparer.prepare(sample, Number.POSITIVE_INFINITY);
+      // What is lost when it is cut is found out here.
+      cutTo(prepared, longest, sample.where);
+      return { sample, prepared };
+    },
+    close: preparer.close,
+  };
+}
+
+type Outcome = { readonly value: Looked } | { readonly error: unknown };
+
+/** Every sample with what came of it, in order; those that follow are already under way. */
+async function* inOrder(dataset: Dataset, look: Looking['look']): AsyncGenerator<readonly [number, Outcome]> {
+  const begin = async (index: number): Promise<Outcome> => {
+    try {
+      return { value: await look(await dataset.read(index)) };
+    } catch (error) {
+      return { error };
+    }
+  };
+  const begun: Promise<Outcome>[] = [];
+  for (let index = 0; index < dataset.count; index++) {
+    while (begun.length <= ahead && index + begun.length < dataset.count) begun.push(begin(index + begun.length));
+    yield [index, await (begun.shift() as Promise<Outcome>)];
+  }
+}
+
+/** A stretch of a sample's text whose tokens are all learnt, or all not. */
+export interface LabelledText {
+  readonly text: string;
+  readonly tokens: number;
+  readonly learnt: boolean;
+}
+
+/** A sample as it is trained on: its text in stretches that are learnt or not. The first token of a text is never learnt. */
+export async function sampleAsTrained(model: Model<System>, sample: Sample, longest?: number): Promise<LabelledText[]> {
+  const processor = createProcessor(model);
+  const preparer = createPreparer(model, processor);
+  try {
+    const { ids, labels } = await preparer.prepare(sample, longest ?? model.network.backbone.part.context);
+    const encoder = model.network.backbone.part.encoder !== undefined;
+    const text = (ids: readonly number[]) => processor.tokenizer.decode(ids, { skipSpecial: false });
+    if (encoder) {
+      return [
+        { text: text(ids), tokens: ids.length, learnt: false },
+        { text: text(labels), tokens: labels.length, learnt: true },
+      ];
+    }
+    return stretches(labels.map((label, i) => i > 0 && label !== ignored)).map(({ from, to, learnt }) => {
+      return { text: text(ids.slice(from, to)), tokens: to - from, learnt };
+    });
+  } finally {
+    await preparer.close();
+  }
+}
+
+function stretches(learnt: readonly boolean[]): { from: number; to: number; learnt: boolean }[] {
+  const found: { from: number; to: number; learnt: boolean }[] = [];
+  for (const [i, own] of learnt.entries()) {
+    const last = found.at(-1);
+    if (last?.learnt === own) last.to = i + 1;
+    else found.push({ from: i, to: i + 1, learnt: own });
+  }
+  return found;
+}

@@ -1,0 +1,91 @@
+import { cpSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { fixturePath } from '../fixture.js';
+import { here, quintet, temporaryFolder } from './cli.js';
+
+const model = join(fixturePath('llava'), 'model');
+
+/** A file of chats, two of which can be learnt from, beside the pictures of a fixture. */
+function chats(): { readonly folder: string; readonly file: string } {
+  const folder = temporaryFolder();
+  cpSync(join(fixturePath('llava'), 'media'), folder, { recursive: true });
+  const chat = (content: unknown, answer = 'a tall tree') => ({
+    messages: [
+      { role: 'user', content },
+      { role: 'assistant', content: answer },
+    ],
+  });
+  const picture = (path: string) =>
+    chat([
+      { type: 'image', path },
+      { type: 'text', text: 'What do you see?' },
+    ]);
+  const lines = [
+    picture('one.png'),
+    picture('missing.png'),
+    picture('chats.jsonl'),
+    { messages: [{ role: 'user', content: 'hello' }] },
+    { messages: [{ role: 'bot', content: 'hello' }] },
+    chat('How many birds?', 'two birds'),
+  ];
+  const file = join(folder, 'chats.jsonl');
+  writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  return { folder, file };
+}
+
+test('data check names each sample that cannot be used, with what is wrong, and counts the tokens of the others', async () => {
+  const { folder, file } = chats();
+  const { code, stdout } = await quintet(['data', 'check', file, '--model', model, '--longest', '45']);
+  expect(code).toBe(1);
+  const lines = stdout.replaceAll(`${folder}/`, '').split('\n');
+  expect(lines).toContain('samples   6, of which 5 cannot be used');
+  expect(lines).toContain('chats.jsonl:2: missing.png: no such picture');
+  expect(lines).toContainEqual(expect.stringMatching(/^chats\.jsonl:3: .*not a PNG, JPEG, WebP or GIF picture/));
+  expect(lines).toContain('chats.jsonl:4: no answer to learn in it');
+  expect(lines).toContainEqual(expect.stringMatching(/^chats\.jsonl:5: messages\[0\]\.role: expected one of/));
+  // The first is longer than 45 tokens and loses its answer: it can be used no more.
+  expect(lines).toContainEqual(
+    expect.stringMatching(/^chats\.jsonl:1: no answer to learn in its first 45 of 58 tokens/),
+  );
+});
+
+test('data check sums up several files of any format as JSON', async () => {
+  const file = join(fixturePath('data'), 'shard-{000..001}.tar');
+  const parquet = join(fixturePath('data'), 'zstd.parquet');
+  const { code, stdout } = await quintet(['data', 'check', file, parquet, '--model', model, '--json']);
+  expect(code).toBe(0);
+  const [tar, rows] = JSON.parse(stdout) as Record<string, unknown>[];
+  expect(tar).toMatchObject({ path: file, samples: 6, bad: 0, answers: 6, pictures: 6, problems: [] });
+  expect(rows).toMatchObject({ path: parquet, samples: 6, bad: 0, answers: 12, pictures: 9, problems: [] });
+  const { total, quantiles } = (rows as Record<string, unknown>).tokens as {
+    total: number;
+    quantiles: { part: number; length: number }[];
+  };
+  const [shortest, ...others] = quantiles.map(({ length }) => length);
+  expect(others).toEqual(others.toSorted((a, b) => a - b));
+  expect(total).toBeGreaterThan(6 * (shortest as number));
+});
+
+test('without a model, samples are read and pictures decoded', async () => {
+  const { folder, file } = chats();
+  const { code, stdout } = await quintet(['data', 'check', file]);
+  expect(code).toBe(1);
+  expect(stdout.replaceAll(`${folder}/`, '')).toContain('chats.jsonl:2: missing.png: no such picture');
+  expect(stdout).toContain('samples   6, of which 4 cannot be used');
+});
+
+test('data show prints a sample as it is trained on, what is learnt between marks', async () => {
+  const { folder, file } = chats();
+  const { stdout } = await here(['data', 'show', file, '0', '--model', model]);
+  expect(stdout.replaceAll(`${folder}/`, '')).toBe(
+    'chats.jsonl:1\npicture 1: one.png\n\n' +
+      '<s> USER: <image>×17 \nWhat do you see? ASSISTANT:«a tall tree</s>»\n\n' +
+      '58 tokens, of which 9 are learnt: those between « and »\n',
+  );
+  expect((await here(['data', 'show', file, '5'])).stdout).toMatch(
+    /\n\nuser: How many birds\?\nassistant: two birds\n$/,
+  );
+  const beyond = await here(['data', 'show', file, '6']);
+  expect([beyond.code, beyond.stderr]).toEqual([2, `error: ${file} has 6 samples, counted from 0\n`]);
+});
