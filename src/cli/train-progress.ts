@@ -10,8 +10,8 @@ export interface TrainProgress {
   step(stage: RunStage, report: StepReport): void;
   evaluation(stage: RunStage, evaluation: Evaluated): void;
   notice(error: QuintetError): void;
-  /** Told when Ctrl-C was pressed. */
-  stopping(): void;
+  /** Told when the run is about to end before its end, with what else there is to say to that. */
+  stopping(remark: string): void;
   end(outcome: Outcome): void;
 }
 
@@ -59,9 +59,9 @@ export function trainLines(line: ProgressLine, next: (folder: string) => string)
       for (const text of evaluationLines(stage, evaluation)) say(printable(text, process.stderr));
     },
     notice: ({ message }) => say(message),
-    stopping() {
+    stopping(remark) {
       line.end();
-      note('Stopping after this step, with a checkpoint. Ctrl-C again ends at once.');
+      note(`Stopping after this step, with a checkpoint. ${remark}`);
     },
     end(outcome) {
       line.end();

@@ -34,10 +34,12 @@ async function trainAs(file: string, options: TrainCommandOptions, group?: MpiGr
   const started = performance.now();
   const progress = progressOf(options, group);
   let last: StepReport | undefined;
-  const stopping = (): void => {
-    if (last) progress.stopping();
+  const stopping = (remark: string) => (): void => {
+    if (last) progress.stopping(remark);
   };
-  const interrupt = group ? onMpirunStop(stopping) : onInterrupt(stopping);
+  const interrupt = group
+    ? onMpirunStop(stopping('mpirun has been told to end, or one of the processes has died.'))
+    : onInterrupt(stopping('Ctrl-C again ends at once.'));
   try {
     const { stopped, folder } = await runFile(file, {
       ...(await loadOptions(options, interrupt.signal)),
