@@ -1,0 +1,120 @@
+/** Runs over data of every kind: mixtures, archives, tables; what is resumed, and what cannot be used. */
+
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { QuintetError } from '../../src/tensor/index.js';
+import { type RunOptions, runFile } from '../../src/train/run.js';
+import { engine, fixtureJson, fixturePath } from '../fixture.js';
+import { chats, runFolder, stage } from './runs.js';
+
+const files = fixturePath('data');
+
+/** A run over files of the fixture `data`, which lie in its folder. */
+function run(settings: Readonly<Record<string, unknown>>) {
+  const made = runFolder({ stages: [stage({ name: 'align', batch: 4, ...settings })] });
+  cpSync(files, join(made.folder, 'data'), { recursive: true });
+  return made;
+}
+
+const losses = (folder: string) =>
+  readFileSync(join(folder, 'out/align/log.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { loss?: number })
+    .flatMap(({ loss }) => loss ?? []);
+
+test('pictures in an archive train as those in files do', async () => {
+  const captions = (fixtureJson('data', 'expected.json') as Record<string, { messages: { content: string }[] }[]>)[
+    'shard-{000..001}.tar'
+  ];
+  const lines = (captions ?? []).map(({ messages: [, answer] }, i) => {
+    return JSON.stringify({ image: `pictures/${i}.${i % 2 ? 'jpg' : 'png'}`, caption: answer?.content });
+  });
+  const all = [];
+  for (const settings of [{ data: 'data/shard-{000..001}.tar' }, { data: 'data/lines.jsonl' }]) {
+    const { folder, file } = run(settings);
+    writeFileSync(join(folder, 'data/lines.jsonl'), lines.join('\n'));
+    await runFile(file, { engine });
+    all.push(losses(folder));
+  }
+  expect(all[0]).toHaveLength(4);
+  expect(all[1]).toEqual(all[0]);
+});
+
+test('a run over a mixture, with samples of like length together, goes on in mid-epoch to the same bits', async () => {
+  const settings = {
+    data: [
+      { path: 'chats.jsonl', weight: 2 },
+      { path: 'data/snappy.parquet', weight: 1 },
+      { path: 'data/commas.csv', pictures: 'data/pictures', weight: 1 },
+    ],
+    groupByLength: true,
+    steps: 7,
+  };
+  const [whole, halved] = [run(settings), run(settings)];
+  await runFile(whole.file, { engine });
+  const controller = new AbortController();
+  const onStep: RunOptions['onStep'] = (_, { step }) => step === 3 && controller.abort();
+  expect(await runFile(halved.file, { engine, signal: controller.signal, onStep })).toEqual({ stopped: true });
+  await runFile(halved.file, { engine });
+  const [one, other] = [whole, halved].map(({ folder }) => readFileSync(join(folder, 'out/model/model.safetensors')));
+  expect(one?.equals(other as Buffer)).toBe(true);
+  expect(losses(halved.folder)).toEqual(losses(whole.folder));
+  // With other weights it is another run.
+  const again = readFileSync(halved.file, 'utf8').replace('weight: 2', 'weight: 3').replace('steps: 7', 'steps: 9');
+  writeFileSync(halved.file, again);
+  await expect(runFile(halved.file, { engine })).rejects.toThrow('the checkpoint is of another run');
+});
+
+/** Chats of which some name a picture that is missing. */
+function withGaps(folder: string, missing: readonly number[]): void {
+  const lines = Array.from({ length: 20 }, (_, i) => JSON.stringify(chats[i % 4]));
+  const kept = lines.map((line, i) => (missing.includes(i) ? line.replace('.png', '-gone.png') : line));
+  writeFileSync(join(folder, 'chats.jsonl'), kept.join('\n'));
+}
+
+test('samples that cannot be used are passed over and named once in a report, also when the run goes on', async () => {
+  const { folder, file } = run({ data: 'chats.jsonl', steps: 10, badShare: 0.1 });
+  withGaps(folder, [3, 11]);
+  const controller = new AbortController();
+  const told: string[] = [];
+  const onNotice = (error: QuintetError) => told.push(error.message);
+  const onStep: RunOptions['onStep'] = (_, { step }) => step === 5 && controller.abort();
+  await runFile(file, { engine, onNotice, onStep, signal: controller.signal });
+  await runFile(file, { engine, onNotice });
+  const report = readFileSync(join(folder, 'out/align/bad-samples.jsonl'), 'utf8').trim().split('\n');
+  const named = report.map((line) => JSON.parse(line) as { code: string; message: string });
+  expect(named.map(({ code }) => code)).toEqual(['not-found', 'not-found']);
+  const places = named.map(({ message }) => message.replaceAll(`${folder}/`, '')).sort();
+  expect(places).toEqual([
+    'chats.jsonl:12: two-gone.png: no such picture',
+    'chats.jsonl:4: two-gone.png: no such picture',
+  ]);
+  // A run that goes on finds them again, and says so.
+  expect(told.length).toBeGreaterThanOrEqual(2);
+  expect(losses(folder)).toHaveLength(10);
+});
+
+test('more of them than the set share stop the run', async () => {
+  const { folder, file } = run({ data: 'chats.jsonl', steps: 10, badShare: 0.1 });
+  withGaps(folder, [1, 5, 8]);
+  await expect(runFile(file, { engine })).rejects.toThrow('3 of 20 samples cannot be used, more than 10 %');
+  expect(readFileSync(join(folder, 'out/align/bad-samples.jsonl'), 'utf8').trim().split('\n')).toHaveLength(3);
+});
+
+test.each<[Readonly<Record<string, unknown>>, RegExp]>([
+  [{ data: [] }, /stages\[0\]\.data: there is no data/],
+  [{ data: [{ path: 'chats.jsonl', wieght: 2 }] }, /data\[0\]: there is no field "wieght"; did you mean "weight"/],
+  [{ data: [{ path: 'chats.jsonl', weight: 0 }] }, /data\[0\]\.weight: expected a number above 0, got 0/],
+  [{ data: [{ path: 'chats.jsonl', weight: 1 }, { path: 'chats.jsonl' }] }, /some sources have a weight and some have/],
+  [{ data: 'chats.jsonl', format: 'xml' }, /format: expected one of json, csv, tar, parquet, got "xml"/],
+  [{ data: 'chats.jsonl', badShare: 2 }, /badShare: expected a part from 0 to 1, got 2/],
+  [{ data: 'shard-*.tar' }, /shard-\*\.tar: no file is called so/],
+])('a stage with %j says what is wrong', async (settings, message) => {
+  const { folder, file } = run(settings);
+  const error = await runFile(file, { engine }).catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(QuintetError);
+  expect((error as Error).message).toMatch(message);
+  expect(existsSync(join(folder, 'out/align'))).toBe(false);
+});
