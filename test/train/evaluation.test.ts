@@ -1,5 +1,5 @@
 /** Evaluations in the midst of training: what they say, what follows from them, and that none is lost. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadPicture } from '../../src/media/index.js';
@@ -8,6 +8,7 @@ import type { QuintetError } from '../../src/tensor/index.js';
 import { bestOf, type Evaluated, evaluationsIn, isDue, isExhausted } from '../../src/train/evaluations.js';
 import { type RunOptions, runFile } from '../../src/train/run.js';
 import { readRunLog } from '../../src/train/run-log.js';
+import { blocksOf } from '../example.js';
 import { engine } from '../fixture.js';
 import { chats, runFolder, stage } from './runs.js';
 
@@ -151,6 +152,27 @@ test('what is best, and when it is enough', () => {
   expect(patient(2, 0.2, 3, 2, 1.9, 1.81)).toBe(true); // better, but not by enough
   expect(patient(2, 0.2, 3, 2, 1.9, 1.79)).toBe(false); // by enough together
   expect(patient(1, 0)).toBe(false);
+});
+
+test("the page's example is a run", async () => {
+  const page = readFileSync(new URL('../../docs/run-files.md', import.meta.url), 'utf8');
+  const example = blocksOf(page, 'yaml').find((block) => block.startsWith('evaluate:')) as string;
+  const { file, folder } = runFolder({ stages: [stage({ name: 'align' })] });
+  mkdirSync(join(folder, 'data'));
+  for (const [from, to] of [
+    ['chats.jsonl', 'held-out.jsonl'],
+    ['one.png', 'cat.png'],
+  ] as const) {
+    cpSync(join(folder, from), join(folder, 'data', to));
+  }
+  for (const name of ['one.png', 'two.png', 'grey.png']) cpSync(join(folder, name), join(folder, 'data', name));
+  writeFileSync(file, readFileSync(file, 'utf8') + example);
+  const found: Evaluated[] = [];
+  await runFile(file, { engine, onEvaluation: (_, evaluation) => found.push(evaluation) });
+  expect(found.map(({ step, loss, answers }) => [step, typeof loss, answers?.length])).toEqual([
+    [0, 'number', 2],
+    [4, 'number', 2],
+  ]);
 });
 
 test.each<[Settings, RegExp]>([
