@@ -1,6 +1,7 @@
 /** Processes started by Open MPI's mpirun, for tests that are skipped where it is not installed. */
 
 import { spawn, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
 /** Whether Open MPI's mpirun is on the path. */
 export const mpirunFound: boolean = (spawnSync('mpirun', ['--version']).stdout ?? '').includes('Open MPI');
@@ -20,12 +21,20 @@ export interface MpirunOptions {
   readonly onOutput?: (stdout: string, mpirun: { kill(signal: NodeJS.Signals): void }) => void;
 }
 
-/** Runs a script of Node in several processes on this machine, and waits for their end. */
+/** `quintet` from the sources, as a command that mpirun starts. */
+export const quintetCommand: readonly string[] = [
+  process.execPath,
+  ...['--import', import.meta.resolve('tsx'), fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))],
+];
+
+/** Runs a command in several processes on this machine, and waits for their end. */
 export function mpirun(command: readonly string[], options: MpirunOptions): Promise<MpirunEnd> {
   const { processes, settings = [], onOutput } = options;
   // Tests run beside others, and in containers as root.
   const own = ['--allow-run-as-root', '--oversubscribe', '--bind-to', 'none', '-np', `${processes}`];
-  const child = spawn('mpirun', [...own, ...settings, process.execPath, ...command]);
+  const child = spawn('mpirun', [...own, ...settings, ...command], {
+    env: { ...process.env, HF_HUB_OFFLINE: '1', NO_COLOR: '1' },
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;

@@ -1,51 +1,18 @@
 /** Several ranks that train one model: what they learn is what one learns. */
 
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { load } from '../../src/model/index.js';
 import type { ProcessGroup } from '../../src/parallel/index.js';
-import { toNumbers } from '../../src/tensor/index.js';
 import { type RunOptions, runFile } from '../../src/train/run.js';
 import { engine } from '../fixture.js';
 import { groupsOf } from '../parallel/groups.js';
+import { expectAlike, logOf, weightsOf } from './alike.js';
 import { runFolder, stage } from './runs.js';
-
-type Line = Readonly<Record<string, unknown>>;
-
-/** The log without what a clock measured. */
-const logOf = (folder: string, name: string): Line[] =>
-  readFileSync(join(folder, 'out', name, 'log.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => {
-      const { time, waited, ...record } = JSON.parse(line) as Line;
-      return record;
-    });
 
 /** Trains with several ranks, of which only the first is told `options`. */
 async function together(file: string, size: number, options: (group: ProcessGroup) => RunOptions = () => ({})) {
   const groups = size === 1 ? [undefined] : groupsOf(size);
   return Promise.all(groups.map((group) => runFile(file, { engine, ...(group ? { group, ...options(group) } : {}) })));
-}
-
-/** Every number of two logs or two records, within 1e-5 of each other. */
-function expectAlike(actual: unknown, expected: unknown): void {
-  if (typeof expected === 'number') {
-    expect(Math.abs((actual as number) - expected)).toBeLessThanOrEqual(1e-5 * Math.max(1, Math.abs(expected)));
-  } else if (typeof expected === 'object' && expected !== null) {
-    expect(Object.keys(actual as object)).toEqual(Object.keys(expected));
-    for (const [key, value] of Object.entries(expected)) expectAlike((actual as Line)[key], value);
-  } else expect(actual).toBe(expected);
-}
-
-async function weightsOf(folder: string): Promise<Record<string, number[]>> {
-  const model = await load(join(folder, 'out/model'), { engine });
-  const weights: Record<string, number[]> = {};
-  for (const [name, declaration] of model.declarations)
-    weights[name] = toNumbers(await model.weights.read(declaration));
-  await model.close();
-  return weights;
 }
 
 const whole = {
