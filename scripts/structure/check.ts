@@ -78,10 +78,11 @@ function wrongFolder(path: string, folder: string, { values = [], types = [] }: 
 }
 
 function wrongPackage({ packages = [] }: Allowed, { specifier }: Import): string | undefined {
+  if (specifier === '') return packages.includes('*') ? undefined : 'may not import a module whose name is computed';
   const name = specifier.startsWith('node:')
     ? 'node'
     : specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
-  return packages.includes(name) ? undefined : `may not import ${specifier || 'a module whose name is computed'}`;
+  return packages.includes(name) ? undefined : `may not import ${specifier}`;
 }
 
 function purity(path: string, { names }: Source, excused: Set<object>): string[] {

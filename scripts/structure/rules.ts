@@ -5,7 +5,7 @@ export interface Allowed {
   readonly values?: readonly string[];
   /** Folders of which it may import types only. */
   readonly types?: readonly string[];
-  /** Packages; `node` stands for all that Node brings. */
+  /** Packages; `node` stands for all that Node brings, `*` for modules that a user names. */
   readonly packages?: readonly string[];
 }
 
@@ -33,7 +33,7 @@ export const imports: Readonly<Record<string, Allowed>> = {
   train: {
     values: ['model', 'data', 'system', 'nn', 'graph', 'onnx', 'media', 'checkpoint', 'parallel'],
     types: ['runtime', 'parts', 'text'],
-    packages: ['node', 'yaml'],
+    packages: ['node', 'yaml', '*'],
   },
 };
 

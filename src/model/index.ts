@@ -12,6 +12,7 @@ export {
 } from './diffuse.js';
 export { drawPicture } from './draw-picture.js';
 export { Drawer, type DrawOptions, drawTokens } from './draw-tokens.js';
+export { generationDefaults } from './defaults.js';
 export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts } from './generate.js';
 export { type Cache, type LanguageEnds, ownWords } from './language-graph.js';
 export { LanguageSession, type NewTokens } from './language-session.js';
@@ -30,4 +31,5 @@ export { conditionOf, generatorTokenizerOf, sayPicture } from './say-picture.js'
 export { findModel } from './source.js';
 export { type DraftOptions, draftModel, type LookupOptions, promptLookup, type Speculator } from './speculate.js';
 export { type TraceOptions, traceNetwork } from './trace.js';
+export { VisionSession } from './vision.js';
 export { checkpointWeights, initialWeights, layeredWeights, type Weights } from './weights.js';

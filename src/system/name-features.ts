@@ -21,7 +21,7 @@ import {
   where,
 } from '../graph/index.js';
 import { ignored, productOf, QuintetError } from '../tensor/index.js';
-import { nextToken, type Objective } from './objectives/index.js';
+import type { Objective } from './objectives/index.js';
 import { imageFeatures, isSystem } from './system.js';
 
 /**
@@ -60,9 +60,3 @@ function firstTargets(labels: Tensor, count: number): Tensor {
   const ranks = where(equal(labels, ignored), -1e9, early);
   return gatherElements(labels, topK(ranks, count).indices, 1);
 }
-
-/** The objectives that a run file can ask for. */
-export const objectives: Readonly<Record<string, () => Objective>> = {
-  'next-token': nextToken,
-  'name-features': nameFeatures,
-};

@@ -4,14 +4,14 @@
  * The sessions are opened for each evaluation and closed after it: between two of them a run takes no more memory than
  * without, and what answers is compiled over the values as they are now.
  */
-import { Chat, isSystem, layeredWeights, type Model, type PicturedChat } from '../model/index.js';
+import { Chat, isSystem, type Model, type PicturedChat } from '../model/index.js';
 import { alone } from '../parallel/group.js';
 import { type HostArrays, tableRows } from '../system/index.js';
 import { QuintetError } from '../tensor/index.js';
 import type { Evaluation } from './log-record.js';
 import { metricsOf, summed } from './means.js';
 import { compileLoss, type MicroLoss, type StepOptions } from './step.js';
-import { withRows } from './table-rows.js';
+import { withLearnt } from './table-rows.js';
 import { findTogether } from './together.js';
 import type { BatchSource } from './train.js';
 
@@ -35,10 +35,10 @@ export async function evaluate(
   const { group = alone, signal } = step;
   const loss = heldOut ? await heldOutLoss(model, values, { ...step, ...heldOut }) : {};
   if (questions.length === 0) return loss;
-  const learnt = await withRows(model, tableRows(step.train), values);
+  const now = await withLearnt(model, tableRows(step.train), values);
   // Of several processes each answers every so many questions.
   const own = questions.filter((_, i) => i % group.size === group.rank);
-  const all = await findTogether(group, () => answersOf(model, learnt, own, signal));
+  const all = await findTogether(group, () => answersOf(now, own, signal));
   return { ...loss, answers: questions.map((_, i) => all[i % group.size]?.[Math.floor(i / group.size)] as string) };
 }
 
@@ -55,7 +55,7 @@ async function heldOutLoss(
   const ownLosses = async (): Promise<MicroLoss[]> => {
     const losses: MicroLoss[] = [];
     for (let index = group.rank; index < batches; index += group.size) {
-      const known = await pass.foresee(await data.take(index, values), values, signal);
+      const known = await pass.foresee(await data.take(index), values, signal);
       for (const batch of known) losses.push(await pass.run(batch, values, signal));
     }
     return losses;
@@ -72,15 +72,13 @@ async function heldOutLoss(
 
 /** Greedy answers: the same values give the same. */
 async function answersOf(
-  { pack: _, ...model }: Model,
-  learnt: HostArrays,
+  model: Model,
   questions: readonly SampleChat[],
   signal: AbortSignal | undefined,
 ): Promise<string[]> {
-  const now: Model = { ...model, weights: layeredWeights(model.weights, new Map(Object.entries(learnt))) };
-  if (!isSystem(now)) throw new QuintetError('unsupported', 'the model answers nothing', { at: now.network.name });
+  if (!isSystem(model)) throw new QuintetError('unsupported', 'the model answers nothing', { at: model.network.name });
   if (questions.length === 0) return [];
-  const chat = await Chat.open(now);
+  const chat = await Chat.open(model);
   try {
     const answers: string[] = [];
     for (const { maxTokens, ...question } of questions) {

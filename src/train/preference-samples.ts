@@ -11,7 +11,7 @@ import {
 } from '../data/index.js';
 import { createProcessor, type Model, type Processor } from '../model/index.js';
 import type { HostArrays, System } from '../system/index.js';
-import { hostArray } from '../tensor/index.js';
+import { hostArray, QuintetError } from '../tensor/index.js';
 import { createPreparer, labelled, type PreparedSample, type Preparer } from './prepare.js';
 import { fieldsOf, picturesOf, type SampleOptions } from './samples.js';
 import { stepSamples } from './step-samples.js';
@@ -122,6 +122,11 @@ interface RatedSample extends AskedSample {
  * answer.
  */
 export function ratedBatches(model: Model<System>, dataset: Dataset, options: SampleOptions): BatchSource {
+  if (options.batch < 2) {
+    throw new QuintetError('config', 'rated answers are set beside those to other prompts: at least 2', {
+      at: 'batch',
+    });
+  }
   return answerBatches<RatedSample>(model, dataset, options, {
     fields: ['desirable', 'other_input_ids', 'other_attention_mask', 'other_labels'],
     prepare(asked, where) {

@@ -12,7 +12,7 @@ import {
 } from '../data/index.js';
 import type { Model, Processor } from '../model/index.js';
 import type { HostArrays, System } from '../system/index.js';
-import { QuintetError } from '../tensor/index.js';
+import { ignored, QuintetError } from '../tensor/index.js';
 
 export interface PreparedSample extends LabelledTokens {
   /** What the encoder takes for the sample's pictures; nothing where it has none. */
@@ -21,9 +21,9 @@ export interface PreparedSample extends LabelledTokens {
 
 export interface Preparer {
   /** Cut to `longest` tokens. Throws what is wrong with the sample. */
-  prepare(sample: Sample, longest: number): Promise<PreparedSample>;
-  /** What the encoder takes for a sample's pictures, and how they were laid out. */
-  look(sample: Sample): Promise<Pick<PreparedSample, 'pictures'> & Pick<SeenPictures, 'layouts'>>;
+  prepare(sample: Sample, longest: number, learn?: 'answers' | 'all'): Promise<PreparedSample>;
+  /** What the encoder takes for a sample's pictures, and the same before the system has prepared it. */
+  look(sample: Sample): Promise<Pick<PreparedSample, 'pictures'> & SeenPictures>;
   /** Ends the threads that read pictures. */
   close(): Promise<void>;
 }
@@ -36,11 +36,11 @@ export function createPreparer({ network: system, files }: Model<System>, proces
       throw new QuintetError('unsupported', 'this model takes no pictures', { at: sample.where });
     }
     const { tensors, layouts } = await reader.read(sample);
-    return { pictures: system.prepare ? system.prepare(tensors) : tensors, layouts };
+    return { pictures: system.prepare ? system.prepare(tensors) : tensors, tensors, layouts };
   };
   return {
     look,
-    async prepare(sample, longest) {
+    async prepare(sample, longest, learn = 'answers') {
       if (sample.answers) {
         throw dataError(
           sample.where,
@@ -49,7 +49,8 @@ export function createPreparer({ network: system, files }: Model<System>, proces
         );
       }
       const { pictures, layouts } = await look(sample);
-      const tokens = cutTo(labelled(sample, layouts, { system, processor }), longest, sample.where);
+      const label = learn === 'all' ? labelledWhole : labelled;
+      const tokens = cutTo(label(sample, layouts, { system, processor }), longest, sample.where);
       return { ...tokens, pictures };
     },
     close: reader.close,
@@ -77,4 +78,14 @@ export function labelled(
     ...(eos === undefined ? {} : { end: eos }),
   };
   return system.backbone.part.encoder ? labelLastAnswer(messages, chat) : labelAnswers(messages, chat, from);
+}
+
+/** All tokens of a sample, of which all but pictures are learnt. */
+function labelledWhole(
+  { messages }: Pick<Sample, 'messages'>,
+  layouts: SeenPictures['layouts'],
+  { system, processor }: LabellingParts,
+): LabelledTokens {
+  const ids = processor.encode(processor.render(messages, { prompt: false }), layouts);
+  return { ids, labels: ids.map((id) => (id === system.image?.token ? ignored : id)) };
 }

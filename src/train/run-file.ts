@@ -10,7 +10,7 @@
  *         train: ['multi_modal_projector.**']   # of a table's rows some: x.embed_tokens.weight[50267:50275]
  *         data: data/chats.jsonl    # and more: settings/data.ts
  *         pictures: data/pictures   # the folder that pictures are relative to; default that of `data`
- *         objective: next-token     # default; name-features names the features of pictures
+ *         objective: next-token     # default; others are in settings/objective.ts
  *         batch: 32
  *         microBatch: 8             # default: batch
  *         epochs: 1                 # or: steps
@@ -25,12 +25,12 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
-import type { LoraOptions, Stage } from '../system/index.js';
-import { nextToken, type Optimizer, objectives } from '../system/index.js';
+import type { LoraOptions, Optimizer, Stage } from '../system/index.js';
 import { type Fields, fields, QuintetError } from '../tensor/index.js';
 import { type DataSettings, dataFields, dataOf } from './settings/data.js';
 import { type EvaluationSettings, evaluationFields, evaluationOf } from './settings/evaluation.js';
 import { countOf, refuseUnknown } from './settings/fields.js';
+import { objectiveOf, recipeObjective, type SampleForm } from './settings/objective.js';
 import { optimizerOf } from './settings/optimizer.js';
 
 export interface RunFile {
@@ -47,6 +47,8 @@ export interface RunStage extends DataSettings {
   /** Parameters that learn besides an adapter's. */
   readonly train: readonly string[];
   readonly objective: Stage['objective'];
+  /** What of its samples a batch is made of. */
+  readonly form: SampleForm;
   readonly optimizer: Optimizer;
   readonly batch: number;
   readonly microBatch?: number;
@@ -144,7 +146,7 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
     name,
     train,
     ...dataOf(stage, folder),
-    objective: stage.has('objective') ? objectiveOf(stage) : (base?.objective ?? nextToken()),
+    ...(stage.has('objective') ? objectiveOf(stage, folder) : recipeObjective(base?.objective)),
     optimizer: optimizerOf(stage.object('optimizer', { optional: base !== undefined }), base?.optimizer),
     batch: countOf(stage, 'batch', base?.batch),
     length: steps ?? epochs ?? base?.length ?? { epochs: 1 },
@@ -164,10 +166,6 @@ function nameOf(stage: Fields): string {
     at: `${stage.at}.name`,
     hint: `use letters, digits, dots, - and _, and none of ${results.join(', ')}, which are folders of results`,
   });
-}
-
-function objectiveOf(stage: Fields): Stage['objective'] {
-  return (objectives[stage.choice('objective', Object.keys(objectives))] as () => Stage['objective'])();
 }
 
 function positive(file: Fields, name: string): number {

@@ -21,11 +21,11 @@ import type { Evaluated } from './evaluations.js';
 import { checkOptimizer } from './optimisers/index.js';
 import { type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from './run-record.js';
-import { sampleBatches } from './samples.js';
 import { openSources } from './settings/data.js';
+import { checkForm, stageBatches } from './stage-batches.js';
 import { evaluationPlan, prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
 import { planStep, type StepOptions } from './step.js';
-import { type BatchSource, type StepReport, type TrainResult, train } from './train.js';
+import { type BatchSource, checkBatches, type StepReport, type TrainResult, train } from './train.js';
 
 export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hub'> {
   /** In place of the run file's. */
@@ -136,7 +136,7 @@ function timeOf<Name extends string>({ clock }: RunOptions, name: Name): { reado
 }
 
 function stageRecord({ stage, dataset, steps, trained, train, evaluation }: PreparedStage): StageRecord {
-  const { name, batch, data, length, objective, evaluation: asked, ...settings } = stage;
+  const { name, batch, data, length, objective, form: _, evaluation: asked, ...settings } = stage;
   const { heldOut } = evaluation ?? {};
   return {
     ...{ name, steps, batch, trained, samples: dataset.count, data: [dataset.path] },
@@ -168,6 +168,7 @@ interface PreparedStage {
   readonly dataset: Dataset;
   readonly data: BatchSource;
   readonly adapt: Model['adapt'];
+  readonly reference?: Model['adapt'];
   readonly train: readonly string[];
   readonly steps: number;
   readonly folder: string;
@@ -187,6 +188,7 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
   const prepared: PreparedStage[] = [];
   try {
     for (const [index, stage] of run.stages.entries()) {
+      await checkForm(stage.form);
       const dataset = await openSources(stage.data);
       const adapter = stage.lora && lora(stage.lora);
       const { length, batch } = stage;
@@ -194,10 +196,14 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
       const folder = join(run.output, stage.name);
       const lengths = stage.groupByLength ? { lengths: await dataset.lengths() } : {};
       const onBad = badSamplesReport(join(folder, 'bad-samples.jsonl'));
-      const data = batchesOf(model, stage, { dataset, seed: run.seed + index, options, onBad, ...lengths });
+      const data = await closing(dataset, () =>
+        batchesOf(model, stage, { dataset, seed: run.seed + index, options, onBad, ...lengths }),
+      );
       const own: PreparedStage = {
         ...{ stage, dataset, data, folder },
         adapt: adapter?.adapt ?? model.adapt,
+        // What an earlier stage has taught an adapter belongs to the reference.
+        ...(adapter && index > 0 ? { reference: adapter.adapt } : {}),
         train: [...(adapter?.parameters ?? []), ...stage.train],
         steps: options.steps ?? whole,
         trained: 0,
@@ -210,6 +216,16 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
     return prepared;
   } catch (error) {
     await closeStages(prepared);
+    throw error;
+  }
+}
+
+/** What is made of a dataset, which is closed where that fails. */
+async function closing<T>(dataset: Dataset, make: () => T): Promise<T> {
+  try {
+    return make();
+  } catch (error) {
+    await dataset.close();
     throw error;
   }
 }
@@ -237,6 +253,7 @@ function checkStage({ network }: Model, prepared: PreparedStage): number {
   const { stage, adapt, steps } = prepared;
   try {
     checkOptimizer(stage.optimizer, steps, 'optimizer');
+    checkBatches(stage.objective, prepared.data);
     return parameterCount(planStep({ network, adapt }, stepOptions(prepared)).trained);
   } catch (error) {
     if (!(error instanceof QuintetError)) throw error;
@@ -244,8 +261,12 @@ function checkStage({ network }: Model, prepared: PreparedStage): number {
   }
 }
 
-function stepOptions({ stage, data, train }: PreparedStage, { group }: RunOptions = {}): StepOptions {
-  return { objective: stage.objective, train, fields: data.fields, ...(group ? { group } : {}) };
+function stepOptions({ stage, data, train, reference }: PreparedStage, { group }: RunOptions = {}): StepOptions {
+  return {
+    ...{ objective: stage.objective, train, fields: data.fields },
+    ...(reference ? { reference } : {}),
+    ...(group ? { group } : {}),
+  };
 }
 
 /** An adapter that later stages did not know of would be lost. */
@@ -274,10 +295,10 @@ interface StageData {
 
 function batchesOf(
   model: Model<System>,
-  { batch, microBatch, longest, badShare }: RunStage,
+  { batch, microBatch, longest, badShare, form }: RunStage,
   { dataset, seed, once = false, lengths, onBad, options: { onNotice, group } }: StageData,
 ): BatchSource {
-  return sampleBatches(model, dataset, {
+  return stageBatches(model, dataset, form, {
     ...{ batch, seed, once },
     // What is evaluated is shared batch by batch.
     ...(group && !once ? { share: group } : {}),
@@ -301,6 +322,7 @@ function runStage(model: Model<System>, prepared: PreparedStage, options: RunOpt
     objective: stage.objective,
     optimizer: stage.optimizer,
     ...{ train: prepared.train, steps, data, folder },
+    ...(prepared.reference ? { reference: prepared.reference } : {}),
     ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
     ...(evaluation ? { evaluation: evaluationPlan(adapted, evaluation, stepOptions(prepared, options)) } : {}),
     ...(onEvaluation ? { onEvaluation: (found) => onEvaluation(stage, found) } : {}),

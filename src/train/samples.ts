@@ -21,6 +21,8 @@ export interface SampleOptions {
   readonly once?: boolean;
   /** Samples are cut to this many tokens; default the backbone's context. */
   readonly longest?: number;
+  /** What of conversations is learnt: what the assistant says (default), or everything but pictures. */
+  readonly learn?: 'answers' | 'all';
   /** Which of every step's samples are given, where several processes train together; default all. */
   readonly share?: Share;
   /** How long samples are (`dataset.lengths`), where like lengths go into one batch; default batches are random. */
@@ -41,10 +43,10 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, given: Sam
   const { network: system } = model;
   const processor = createProcessor(model);
   const saying = saidPictures(model, processor);
-  const { longest = system.backbone.part.context, batch, microBatch = batch } = given;
+  const { longest = system.backbone.part.context, batch, microBatch = batch, learn } = given;
   const preparer = createPreparer(model, processor);
   const samples = stepSamples<SayingSample>(dataset, { ...given, longest }, async (sample) => {
-    const prepared = await preparer.prepare(sample, longest);
+    const prepared = await preparer.prepare(sample, longest, learn);
     return saying ? { ...prepared, said: saying.say(sample, longest) } : prepared;
   });
   return {

@@ -1,6 +1,6 @@
 /** The values of rows that learn apart from their table: taken from it before a stage, and put back behind it. */
 
-import type { Model } from '../model/index.js';
+import { layeredWeights, type Model } from '../model/index.js';
 import type { Declaration } from '../nn/index.js';
 import type { HostArrays, TableRows } from '../system/index.js';
 import { type HostArray, sliceRows } from '../tensor/index.js';
@@ -32,4 +32,14 @@ export async function withRows(model: Model, rows: readonly TableRows[], values:
 
 async function tableOf({ weights, declarations }: Model, name: string, values: HostArrays): Promise<HostArray> {
   return values[name] ?? weights.read(declarations.get(name) as Declaration);
+}
+
+/** The model with what was learnt so far, the very numbers: without the integers that others would be packed in. */
+export async function withLearnt(
+  { pack: _, ...model }: Model,
+  rows: readonly TableRows[],
+  values: HostArrays,
+): Promise<Model> {
+  const learnt = new Map(Object.entries(await withRows(model, rows, values)));
+  return { ...model, weights: layeredWeights(model.weights, learnt) };
 }

@@ -17,7 +17,7 @@ import { checkOptimizer } from './optimisers/index.js';
 import { RunFolder } from './run-folder.js';
 import type { SavedSnapshot } from './snapshot.js';
 import { compileStep, type FrozenForm, type MicroLoss, type StageStep } from './step.js';
-import { beginning, withRows } from './table-rows.js';
+import { beginning, withLearnt, withRows } from './table-rows.js';
 import { copyFromFirst, goOnTogether } from './together.js';
 import { type EvaluationPlan, openWatch, type Watch } from './watch.js';
 
@@ -31,8 +31,8 @@ export interface BatchSource {
   readonly about?: Readonly<Record<string, unknown>>;
   /** Whether batches are made by what was learnt so far, so that none can be made ahead. */
   readonly onPolicy?: boolean;
-  /** The micro-batches of a step, counted from 0. `values` are what was learnt before it. */
-  take(step: number, values?: HostArrays): Promise<readonly HostArrays[]>;
+  /** The micro-batches of a step, counted from 0. `now` gives the model with what was learnt before it. */
+  take(step: number, now?: () => Promise<Model>): Promise<readonly HostArrays[]>;
   /** Frees what making batches took. */
   close?(): Promise<void>;
 }
@@ -137,7 +137,9 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
     const { regions } = learner;
     const first = await goOnTogether(group, { step: own, state: stateOf(step, options), regions });
     const watch = await openWatch(run, options);
-    const { done, stopped } = await loop({ step, learner, run, watch, options }, first);
+    const { tensors } = learner.arena.values;
+    const now = (): Promise<Model> => withLearnt(model, rows, tensors);
+    const { done, stopped } = await loop({ step, learner, run, watch, now, options }, first);
     const best = stopped ? undefined : watch.best();
     if (best !== undefined && best !== done) {
       if (run) await readRegions(await run.at(best), learner);
@@ -169,11 +171,13 @@ interface Run {
   readonly learner: Learner;
   readonly run: RunFolder | undefined;
   readonly watch: Watch;
+  /** The model with what was learnt so far. */
+  readonly now: () => Promise<Model>;
   readonly options: TrainOptions;
 }
 
 async function loop(
-  { step, learner, run, watch, options }: Run,
+  { step, learner, run, watch, now, options }: Run,
   first: number,
 ): Promise<{ readonly done: number; readonly stopped: boolean }> {
   const { steps, saveEvery = 100, signal, onStep, data, group = alone } = options;
@@ -192,7 +196,7 @@ async function loop(
   const isStopped = async (): Promise<boolean> => (await group.gather(signal?.aborted ?? false)).includes(true);
   // The next step's data is made while this one runs. Its failure counts when its turn comes.
   const begin = (index: number): Promise<readonly HostArrays[]> => {
-    const taking = data.take(index, learner.arena.values.tensors);
+    const taking = data.take(index, now);
     taking.catch(() => {});
     return taking;
   };
@@ -248,7 +252,7 @@ function timerOf({ clock, memory }: TrainOptions) {
 type UntimedReport = Omit<StepReport, 'time' | 'waited' | 'memory'>;
 
 async function oneStep(
-  { step, learner, options: { steps, group = alone } }: Omit<Run, 'run' | 'watch'>,
+  { step, learner, options: { steps, group = alone } }: Pick<Run, 'step' | 'learner' | 'options'>,
   index: number,
   batches: readonly HostArrays[],
 ): Promise<UntimedReport> {

@@ -52,9 +52,11 @@ const words = ['input_ids', 'attention_mask', 'labels'];
 const pairs = (): HostArrays => take([...words, 'chosen', 'rejected']);
 const rated = (): HostArrays => take([...words, 'desirable', ...words.map((name) => `other_${name}`)]);
 const groups = (): HostArrays => {
-  const advantages = advantagesOf(toNumbers(inputs.rewards as HostArray), 3);
+  const rewards = inputs.rewards as HostArray;
+  const advantages = advantagesOf(toNumbers(rewards), 3);
   return {
     ...take(words, 'group_'),
+    rewards,
     advantages: hostArray('f32', [6], advantages),
     old_logps: expected.old_logps as HostArray,
   };
@@ -160,7 +162,7 @@ test('answers of the very policy push their log-probabilities by what they are w
   const { old_logps: _, ...batch } = groups();
   const plain: Objective = {
     name: 'worth',
-    inputs: { advantages: { dtype: 'f32', shape: ['B'] } },
+    inputs: { rewards: { dtype: 'f32', shape: ['B'] }, advantages: { dtype: 'f32', shape: ['B'] } },
     loss(network, p, given) {
       const labels = given.labels as Tensor;
       const logps = logProbabilities(network, network.forward(p, given).logits as Tensor, labels);

@@ -13,6 +13,7 @@ import {
   clip,
   detach,
   div,
+  equal,
   exp,
   greater,
   less,
@@ -45,7 +46,7 @@ export interface GrpoSettings {
 }
 
 /** Losses of tokens [B, T], of which `given` [B, T] are 1, as one mean. */
-const reductions = {
+export const grpoLosses = {
   /** The mean over each answer's tokens, then over answers: Shao et al., equation 3. */
   grpo: (losses, given) => meanOf(div(sum(mul(losses, given), [1]), sum(given, [1]))),
   /** The mean over all tokens of the step: Yu et al., "DAPO", 2025, equation 8. */
@@ -59,10 +60,13 @@ const reductions = {
   },
 } as const satisfies Readonly<Record<string, (losses: Tensor, given: Tensor, maxTokens: number) => Mean>>;
 
-export type GrpoLossName = keyof typeof reductions;
+export type GrpoLossName = keyof typeof grpoLosses;
 
-/** What each answer is worth beside the others to its prompt. */
-const inputs: Readonly<Record<string, InputType>> = { advantages: { dtype: 'f32', shape: ['B'] } };
+/** What each answer is rewarded with, and what that is worth beside the others to its prompt. */
+const inputs: Readonly<Record<string, InputType>> = {
+  rewards: { dtype: 'f32', shape: ['B'] },
+  advantages: { dtype: 'f32', shape: ['B'] },
+};
 
 /**
  * The policy's answers are drawn by the newest values, so that the likelihood ratio of the first update is 1 and only its
@@ -90,7 +94,7 @@ export function grpo(settings: GrpoSettings & { readonly reuse?: boolean } = {})
       const reference = beta === 0 ? undefined : sub(batch.reference_logps as Tensor, logps);
       const divergence = reference && sub(sub(exp(reference), reference), 1);
       const losses = divergence ? add(neg(gains), mul(divergence, beta)) : neg(gains);
-      const own = reductions[loss](losses, given, maxTokens);
+      const own = grpoLosses[loss](losses, given, maxTokens);
       const outside = or(
         and(less(ratio, 1 - epsilon), less(advantage, 0)),
         and(greater(ratio, 1 + epsilonHigh), greater(advantage, 0)),
@@ -99,6 +103,9 @@ export function grpo(settings: GrpoSettings & { readonly reuse?: boolean } = {})
       return {
         ...own,
         metrics: {
+          reward: meanOf(batch.rewards as Tensor),
+          // Groups without any difference teach nothing.
+          'reward/equal': meanOf(cast(equal(batch.advantages as Tensor, 0), 'f32')),
           'completions/length': meanOf(sum(given, [1])),
           clip_ratio: perToken(cast(outside, 'f32')),
           ...(divergence ? { kl: perToken(divergence) } : {}),

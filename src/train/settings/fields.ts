@@ -19,3 +19,21 @@ export function countOf(file: Fields, name: string, otherwise?: number): number 
   if (count >= 1) return count;
   throw new QuintetError('config', `expected a whole number from 1 on, got ${count}`, { at: `${file.at}.${name}` });
 }
+
+/** Reads a field that is there. */
+export type Read = (file: Fields, name: string) => unknown;
+export type Readers = Readonly<Record<string, Read>>;
+
+export const number: Read = (file, name) => file.number(name);
+export const flag: Read = (file, name) => file.flag(name);
+export const count: Read = (file, name) => countOf(file, name);
+export const word =
+  (...words: readonly string[]): Read =>
+  (file, name) =>
+    file.choice(name, words);
+
+/** The fields that are there. */
+export function given(file: Fields, readers: Readers): Record<string, unknown> {
+  const found = Object.entries(readers).filter(([name]) => file.has(name));
+  return Object.fromEntries(found.map(([name, read]) => [name, read(file, name)]));
+}

@@ -16,18 +16,8 @@
  */
 import type { Curve, Muon, Optimizer, ParameterGroup, Schedule, Share, WeightAverage } from '../../system/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
-import { refuseUnknown } from './fields.js';
+import { flag, given, number, type Read, type Readers, refuseUnknown, word } from './fields.js';
 
-/** Reads a field that is there. */
-type Read = (file: Fields, name: string) => unknown;
-type Readers = Readonly<Record<string, Read>>;
-
-const number: Read = (file, name) => file.number(name);
-const flag: Read = (file, name) => file.flag(name);
-const word =
-  (...words: readonly string[]): Read =>
-  (file, name) =>
-    file.choice(name, words);
 const pair: Read = (file, name) => {
   const numbers = file.numbers(name);
   if (numbers.length === 2) return numbers;
@@ -92,12 +82,6 @@ export function optimizerOf(file: Fields, base: Optimizer | undefined): Optimize
   const same = base?.kind === kind ? base : undefined;
   const inherited = same ?? Object.fromEntries(Object.entries(base ?? {}).filter(([name]) => name in ofRun));
   return { ...inherited, kind, lr: file.number('lr', same?.lr), ...given(file, readers) } as Optimizer;
-}
-
-/** The fields that are there. */
-function given(file: Fields, readers: Readers): Record<string, unknown> {
-  const found = Object.entries(readers).filter(([name]) => file.has(name));
-  return Object.fromEntries(found.map(([name, read]) => [name, read(file, name)]));
 }
 
 function scheduleOf(file: Fields, name: string): Schedule['schedule'] {

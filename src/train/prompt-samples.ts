@@ -1,0 +1,201 @@
+/**
+ * Prompts whose answers the learning model draws itself, to be rewarded: the batches of group-relative policy optimisation.
+ *
+ * P prompts a step, G answers each, F features of pictures
+ */
+import { type Dataset, dataError, padded, type Sample } from '../data/index.js';
+import {
+  asSystem,
+  createProcessor,
+  type GenerateOptions,
+  generateTokens,
+  generationDefaults,
+  LanguageSession,
+  type Model,
+  type Processor,
+  VisionSession,
+} from '../model/index.js';
+import { advantagesOf, type System } from '../system/index.js';
+import { concatRows, type HostArray, hostArray, ignored, QuintetError, seedFor } from '../tensor/index.js';
+import { createPreparer, type Preparer } from './prepare.js';
+import type { Reward } from './reward.js';
+import { fieldsOf, picturesOf, type SampleOptions } from './samples.js';
+import { stepSamples } from './step-samples.js';
+import type { BatchSource } from './train.js';
+
+export interface PromptOptions extends SampleOptions {
+  readonly reward: Reward;
+  /** Answers to each prompt; default 8. */
+  readonly answers?: number;
+  /** Most tokens of an answer; default 256. */
+  readonly maxTokens?: number;
+  /** Default 1. `grpo` must know it. */
+  readonly temperature?: number;
+  /** Whether a group's rewards are divided by their standard deviation; default true. */
+  readonly scaled?: boolean;
+}
+
+interface Prompt extends Awaited<ReturnType<Preparer['look']>> {
+  readonly ids: readonly number[];
+  readonly sample: Sample;
+}
+
+/** An answer's tokens, and what it answers. */
+interface Drawn {
+  readonly prompt: Prompt;
+  readonly ids: readonly number[];
+}
+
+/** `batch` and `microBatch` count prompts, of which each gives as many rows as it has answers. */
+export function promptBatches(model: Model<System>, dataset: Dataset, options: PromptOptions): BatchSource {
+  const { network: system } = model;
+  const processor = createProcessor(model);
+  const { longest = system.backbone.part.context, batch, microBatch = batch, seed = 0 } = options;
+  const { reward, answers = 8, maxTokens = 256, temperature = 1, scaled = true } = options;
+  if (answers < 2)
+    throw new QuintetError('config', 'answers are compared with each other: at least 2', { at: 'answers' });
+  const preparer = createPreparer(model, processor);
+  const samples = stepSamples<Prompt>(dataset, { ...options, longest }, (sample) =>
+    preparePrompt(sample, { system, processor, preparer, longest }),
+  );
+  return {
+    fields: [...fieldsOf(system), 'rewards', 'advantages'],
+    about: { ...samples.about, answers, maxTokens, temperature, scaled },
+    accumulates: samples.accumulates,
+    onPolicy: true,
+    async take(step, now) {
+      const prompts = await samples.take(step);
+      const own = asSystem(now ? await now() : model);
+      const asked = prompts.flatMap((prompt) => new Array<Prompt>(answers).fill(prompt));
+      const settings = { maxTokens, temperature, seed: seedFor(seed, 'answers', step) };
+      const drawn = await draw(own, asked, { longest, settings });
+      const rewards = await rewardsOf(drawn, reward, processor);
+      const worth = advantagesOf(rewards, answers, { scaled });
+      const size = microBatch * answers;
+      return Array.from({ length: Math.ceil(drawn.length / size) }, (_, i) => {
+        const part = [i * size, (i + 1) * size] as const;
+        return {
+          ...padded(
+            drawn.slice(...part).map((row) => labelled(row, system)),
+            processor.tokenizer.special.pad ?? 0,
+          ),
+          ...picturesOf(
+            system,
+            drawn.slice(...part).map(({ prompt }) => prompt),
+          ),
+          rewards: numbers(rewards.slice(...part)),
+          advantages: numbers(worth.slice(...part)),
+        };
+      });
+    },
+    close: preparer.close,
+  };
+}
+
+const numbers = (values: readonly number[]): HostArray => hostArray('f32', [values.length], values);
+
+interface PromptParts {
+  readonly system: System;
+  readonly processor: Processor;
+  readonly preparer: Preparer;
+  readonly longest: number;
+}
+
+async function preparePrompt(sample: Sample, { system, processor, preparer, longest }: PromptParts): Promise<Prompt> {
+  const { messages, answers, where } = sample;
+  if (answers || messages.at(-1)?.role === 'assistant') {
+    throw dataError(
+      where,
+      'expected a prompt that is not answered yet',
+      'Fields: prompt, and whatever the reward needs',
+    );
+  }
+  const seen = await preparer.look(sample);
+  const ids = processor.encode(processor.render(messages, { prompt: true }), seen.layouts);
+  if (system.backbone.part.encoder || ids.length < longest) return { ...seen, ids, sample };
+  throw dataError(where, `the prompt takes ${ids.length} tokens, and ${longest} are all that an answer ends in`);
+}
+
+interface Drawing {
+  readonly longest: number;
+  readonly settings: { readonly maxTokens: number; readonly temperature: number; readonly seed: number };
+}
+
+/** An answer of each prompt by the model as it is, all drawn together. */
+async function draw(
+  model: Model<System>,
+  prompts: readonly Prompt[],
+  { longest, settings }: Drawing,
+): Promise<Drawn[]> {
+  const { stopIds = [] } = generationDefaults(model);
+  const features = await featuresOf(model, prompts);
+  const language = await LanguageSession.open(model);
+  try {
+    const ids = prompts.map((prompt) => prompt.ids);
+    const capacity = Math.min(longest, Math.max(...ids.map((row) => row.length)) + settings.maxTokens);
+    const drawn = prompts.map((prompt): { prompt: Prompt; ids: number[] } => ({ prompt, ids: [] }));
+    const given = { ids, ...(features ? { features } : {}) };
+    for await (const { row, id } of generateTokens(language, language.start(ids.length, capacity), given, {
+      ...settings,
+      ...wordsAlone(model.network),
+      stopIds,
+    })) {
+      drawn[row]?.ids.push(id);
+    }
+    return drawn;
+  } finally {
+    await language.close();
+  }
+}
+
+/** An answer has words alone: the token that pictures stand at cannot be learnt without one. */
+function wordsAlone({ image, backbone }: System): Pick<GenerateOptions, 'constrain'> {
+  if (!image) return {};
+  const words = new Uint32Array(Math.ceil(backbone.part.vocab / 32)).fill(0xffffffff);
+  words[image.token >> 5] = ~(1 << (image.token & 31)) >>> 0;
+  return { constrain: () => ({ allowed: () => words, accept: () => {}, done: false }) };
+}
+
+/** The features of all prompts' pictures in order [F, D]; each prompt is looked at once. */
+async function featuresOf(model: Model<System>, prompts: readonly Prompt[]): Promise<HostArray | undefined> {
+  const pictured = prompts.filter(({ tensors }) => tensors.pixel_values);
+  if (pictured.length === 0) return undefined;
+  const vision = await VisionSession.open(model);
+  try {
+    const seen = new Map<Prompt, HostArray>();
+    for (const prompt of new Set(pictured)) seen.set(prompt, await vision.run(prompt.tensors));
+    return concatRows(pictured.map((prompt) => seen.get(prompt) as HostArray));
+  } finally {
+    await vision.close();
+  }
+}
+
+async function rewardsOf(
+  drawn: readonly Drawn[],
+  reward: Reward,
+  { tokenizer }: Processor,
+): Promise<readonly number[]> {
+  const answers = drawn.map(({ prompt: { sample }, ids }) => ({
+    prompt: sample.messages,
+    answer: tokenizer.decode(ids, { skipSpecial: true }),
+    record: sample.record ?? {},
+  }));
+  const rewards = await reward(answers);
+  const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+  if (Array.isArray(rewards) && rewards.length === answers.length && rewards.every(isNumber)) return rewards;
+  throw new QuintetError(
+    'config',
+    `the reward gave ${JSON.stringify(rewards)?.slice(0, 80)} for ${answers.length} answers`,
+    {
+      at: 'reward',
+      hint: 'it takes a list of answers and gives a list of as many numbers',
+    },
+  );
+}
+
+/** The prompt and its answer, which alone is learnt. */
+function labelled({ prompt, ids }: Drawn, { backbone }: System) {
+  if (backbone.part.encoder) return { ids: prompt.ids, labels: ids };
+  const all = [...prompt.ids, ...ids];
+  return { ids: all, labels: [...prompt.ids.map(() => ignored), ...ids] };
+}

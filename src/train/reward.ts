@@ -1,0 +1,34 @@
+/** Functions that reward what a model says, in modules of whoever trains it. */
+
+import { pathToFileURL } from 'node:url';
+import { QuintetError } from '../tensor/index.js';
+import type { Message } from '../text/messages.js';
+
+/** An answer to be rewarded. */
+export interface Rewarded {
+  readonly prompt: readonly Message[];
+  readonly answer: string;
+  /** All that the prompt's record says, such as a solution. */
+  readonly record: Readonly<Record<string, unknown>>;
+}
+
+/** How good answers are, a number each: the more, the better. Only differences among answers to one prompt count. */
+export type Reward = (answers: readonly Rewarded[]) => readonly number[] | Promise<readonly number[]>;
+
+/** A reward function from a module that exports it as its default. */
+export async function loadReward(path: string): Promise<Reward> {
+  const module = (await import(pathToFileURL(path).href).catch((cause: Error & { code?: string }) => {
+    if (cause.code === 'ERR_MODULE_NOT_FOUND') throw new QuintetError('not-found', cause.message, { at: path, cause });
+    const hint = 'Node reads TypeScript from 22.18 on: with an older one give a .mjs file, or start it under tsx';
+    throw new QuintetError('config', cause.message, {
+      at: path,
+      cause,
+      ...(cause.code === 'ERR_UNKNOWN_FILE_EXTENSION' ? { hint } : {}),
+    });
+  })) as { readonly default?: unknown };
+  if (typeof module.default === 'function') return module.default as Reward;
+  throw new QuintetError('config', 'exports no function as its default', {
+    at: path,
+    hint: 'export default (answers) => answers.map(({ answer, record }) => …)',
+  });
+}

@@ -1,0 +1,125 @@
+/**
+ * The setting `objective` of a run file: a name, or settings with a `kind`:
+ *
+ *     objective: next-token
+ *     objective: { kind: dpo, loss: ipo, beta: 0.1 }
+ *     objective: { kind: grpo, reward: ./reward.ts, answers: 8, maxTokens: 128 }
+ */
+import { resolve } from 'node:path';
+import {
+  type CpoSettings,
+  cpo,
+  type DpoSettings,
+  dpo,
+  type GrpoSettings,
+  grpo,
+  grpoLosses,
+  type KtoSettings,
+  kto,
+  nameFeatures,
+  nextToken,
+  type Objective,
+  orpo,
+  preferenceLosses,
+  type SimpoSettings,
+  simpo,
+} from '../../system/index.js';
+import { type Fields, fields } from '../../tensor/index.js';
+import { count, flag, given, number, type Readers, refuseUnknown, word } from './fields.js';
+
+/** What of samples becomes a batch. */
+export type SampleForm =
+  /** Conversations, of which what the assistant says is learnt, or everything. */
+  | { readonly kind: 'chats'; readonly learn?: 'answers' | 'all' }
+  /** Pairs of answers, or single ones that are rated. */
+  | { readonly kind: 'pairs' }
+  | { readonly kind: 'rated' }
+  /** Prompts that the model answers itself. */
+  | DrawnForm;
+
+export interface DrawnForm {
+  readonly kind: 'prompts';
+  /** The path of a module whose default rewards answers. */
+  readonly reward: string;
+  readonly answers?: number;
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly scaled?: boolean;
+}
+
+/** What a stage minimises, and of what. */
+export interface ObjectiveSettings {
+  readonly objective: Objective;
+  readonly form: SampleForm;
+}
+
+interface Kind {
+  readonly readers: Readers;
+  make(settings: Record<string, unknown>, file: Fields, folder: string): ObjectiveSettings;
+}
+
+const chats: SampleForm = { kind: 'chats' };
+const words: Readers = { smoothing: number, zLoss: number };
+const drawing: Readers = { answers: count, maxTokens: count, temperature: number };
+
+const kinds: Readonly<Record<string, Kind>> = {
+  'next-token': {
+    readers: { ...words, learn: word('answers', 'all') },
+    make: ({ learn, ...settings }) => ({
+      objective: nextToken(settings),
+      form: learn === 'all' ? { kind: 'chats', learn } : chats,
+    }),
+  },
+  'name-features': { readers: {}, make: () => ({ objective: nameFeatures(), form: chats }) },
+  dpo: {
+    readers: { loss: word(...Object.keys(preferenceLosses)), beta: number, smoothing: number },
+    make: (settings) => ({ objective: dpo(settings as DpoSettings), form: { kind: 'pairs' } }),
+  },
+  orpo: { readers: { beta: number }, make: (settings) => ({ objective: orpo(settings), form: { kind: 'pairs' } }) },
+  simpo: {
+    readers: { beta: number, margin: number, smoothing: number },
+    make: (settings) => ({ objective: simpo(settings as SimpoSettings), form: { kind: 'pairs' } }),
+  },
+  cpo: {
+    readers: { beta: number, say: number, smoothing: number },
+    make: (settings) => ({ objective: cpo(settings as CpoSettings), form: { kind: 'pairs' } }),
+  },
+  kto: {
+    readers: { beta: number, desirable: number, undesirable: number },
+    make: (settings) => ({ objective: kto(settings as KtoSettings), form: { kind: 'rated' } }),
+  },
+  grpo: {
+    readers: {
+      ...{ loss: word(...Object.keys(grpoLosses)), beta: number, epsilon: number, epsilonHigh: number },
+      ...{ ...drawing, scaled: flag, reward: (file, name) => file.text(name) },
+    },
+    make(settings, file, folder) {
+      const { loss, beta, epsilon, epsilonHigh, ...drawn } = settings;
+      const { maxTokens, temperature } = drawn;
+      const own = { loss, beta, epsilon, epsilonHigh, maxTokens, temperature };
+      const there = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+      return {
+        objective: grpo(there as GrpoSettings),
+        form: { ...drawn, kind: 'prompts', reward: resolve(folder, file.text('reward')) } as DrawnForm,
+      };
+    },
+  },
+};
+
+/** Reads what a stage minimises; paths are relative to `folder`. */
+export function objectiveOf(stage: Fields, folder: string): ObjectiveSettings {
+  const names = Object.keys(kinds);
+  const isName = typeof stage.raw.objective === 'string';
+  const file = isName
+    ? fields({ kind: stage.choice('objective', names) }, `${stage.at}.objective`)
+    : stage.object('objective');
+  const { readers, make } = kinds[file.choice('kind', names)] as Kind;
+  refuseUnknown(file, ['kind', ...Object.keys(readers)]);
+  return make(given(file, readers), file, folder);
+}
+
+/** What an objective of a recipe is given. */
+export const recipeObjective = (objective: Objective = nextToken()): ObjectiveSettings => ({
+  objective,
+  form: chats,
+});
