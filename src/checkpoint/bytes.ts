@@ -8,3 +8,4 @@ export { type MemoryFiles, openMemoryFolder } from './memory-folder.js';
 export { openSafetensors, openShards } from './safetensors-checkpoint.js';
 export { parseShardIndex, type ShardIndex } from './shard-index.js';
 export { type ByteSource, bytesSource } from './source.js';
+export { openTorch } from './torch-checkpoint.js';

@@ -75,7 +75,7 @@ function noWeights(all: readonly string[], repository: string): QuintetError {
   }
   const pickled = all.some((path) => /\.(bin|pt|pth|ckpt)$/.test(path));
   const hint = pickled
-    ? 'Its weights are Python pickles, which can run code and are never opened; look for a safetensors version.'
+    ? 'It has PyTorch files, which are read from a folder of this machine only; look for a safetensors version.'
     : 'Is it a model?';
   return new QuintetError('not-found', `${repository} has no safetensors weights`, { hint });
 }

@@ -8,11 +8,12 @@ import { fileError, fileSource, kindOfPath, readText } from './file.js';
 import { openGguf } from './gguf-checkpoint.js';
 import { openSafetensors, openShards } from './safetensors-checkpoint.js';
 import { largestIndex, parseShardIndex } from './shard-index.js';
-import { chooseWeights } from './weights-file.js';
+import { openTorch } from './torch-checkpoint.js';
+import { chooseWeights, isTorchFile } from './weights-file.js';
 
 /**
- * Opens a checkpoint: a `.safetensors` or `.gguf` file, a shard index, or a folder that holds one of them. Only headers are
- * read. Fails with 'not-found', 'format', 'limit', 'unsupported' or 'io'.
+ * Opens a checkpoint: a `.safetensors`, `.gguf` or PyTorch file, a shard index, or a folder that holds one of them. Only
+ * headers are read. Fails with 'not-found', 'format', 'limit', 'unsupported' or 'io'.
  */
 export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> {
   const file = await weightsFile(folderOrFile);
@@ -21,7 +22,8 @@ export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> 
     return openShards(index, (shard) => fileSource(join(dirname(file), shard)));
   }
   const source = await fileSource(file);
-  return file.endsWith('.gguf') ? openGguf(source) : openSafetensors(source);
+  if (file.endsWith('.gguf')) return openGguf(source);
+  return isTorchFile(file) ? openTorch(source) : openSafetensors(source);
 }
 
 /** All tensors of a checkpoint, by name. Fails as `openCheckpoint` does. */

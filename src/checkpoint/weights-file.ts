@@ -6,12 +6,19 @@ import { QuintetError } from '../tensor/index.js';
 const stems = ['model', 'diffusion_pytorch_model', 'adapter_model'];
 const preferred = stems.flatMap((stem) => [`${stem}.safetensors`, `${stem}.safetensors.index.json`]);
 
+/** What transformers and diffusers called them before safetensors. */
+const torchNames = ['pytorch_model.bin', 'diffusion_pytorch_model.bin', 'adapter_model.bin'];
+
+export const isTorchFile = (name: string): boolean => /\.(bin|pt|pth|ckpt)$/.test(name);
+
 /** The file that holds or lists the weights, of the names in a folder. */
 export function chooseWeights(names: readonly string[], folder: string): string {
   const chosen = preferred.find((name) => names.includes(name));
   if (chosen !== undefined) return chosen;
-  const weights = names.filter((name) => /\.(safetensors|gguf)$/.test(name)).sort();
-  if (weights.length === 1) return weights[0] as string;
+  const safe = names.filter((name) => /\.(safetensors|gguf)$/.test(name)).sort();
+  const weights = safe.length > 0 ? safe : names.filter(isTorchFile).sort();
+  const usual = weights.find((name) => torchNames.includes(name));
+  if (weights.length === 1 || usual) return usual ?? (weights[0] as string);
   if (weights.length > 1) {
     const hint = `Name one of the files: ${weights.join(', ')}.`;
     throw new QuintetError('not-found', `${weights.length} weight files and none of the usual names`, {
@@ -19,10 +26,6 @@ export function chooseWeights(names: readonly string[], folder: string): string 
       hint,
     });
   }
-  const pickles = names.filter((name) => /\.(bin|pt|pth|ckpt)$/.test(name));
-  const hint =
-    pickles.length > 0
-      ? `${pickles[0]} is a Python pickle, which can run code and is never opened; convert it to safetensors.`
-      : `Expected ${preferred.slice(0, 2).join(' or ')}, or a .gguf file.`;
+  const hint = `Expected ${preferred.slice(0, 2).join(' or ')}, a .gguf file, or one of PyTorch's.`;
   throw new QuintetError('not-found', 'no weights in this folder', { at: folder, hint });
 }

@@ -4,6 +4,7 @@ export { bert } from './bert.js';
 export { blip2 } from './blip-2.js';
 export { clip } from './clip.js';
 export { clipTextAlone, clipVisionAlone } from './clip-towers.js';
+export { efficientNetLite } from './efficientnet.js';
 export { gemma2 } from './gemma2.js';
 export { gemma3 } from './gemma3.js';
 export { gill } from './gill.js';

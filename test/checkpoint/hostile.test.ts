@@ -12,6 +12,7 @@ import {
   openGguf,
   openModelFolder,
   openSafetensors,
+  openTorch,
 } from '../../src/checkpoint/index.js';
 import { QuintetError, Random } from '../../src/tensor/index.js';
 import { processorTime } from '../processor-time.js';
@@ -22,6 +23,8 @@ const fixture = (name: string) =>
   new Uint8Array(readFileSync(join(import.meta.dirname, '../fixtures/checkpoint', name)));
 const safetensors = fixture('reference.safetensors');
 const gguf = fixture('blocks.gguf');
+const archive = fixture('torch.pth');
+const pickles = fixture('torch-legacy.pth');
 
 let started = 0;
 beforeEach(() => {
@@ -51,7 +54,7 @@ async function outcome(open: () => Promise<Checkpoint>): Promise<'read' | 'refus
   }
 }
 
-const openers = { safetensors: openSafetensors, gguf: openGguf };
+const openers = { safetensors: openSafetensors, gguf: openGguf, archive: openTorch, pickles: openTorch };
 const opened = (kind: keyof typeof openers, bytes: Uint8Array) => outcome(() => openers[kind](bytesSource(bytes, 'x')));
 
 /** The bytes with a few of them changed: flipped bits, extreme values, a piece moved, taken out or repeated. */
@@ -73,16 +76,21 @@ describe('a thousand random changes', () => {
   test.each([
     ['safetensors', safetensors, 1200],
     ['gguf', gguf, 1900],
+    ['archive', archive, archive.length],
+    ['pickles', pickles, pickles.length],
   ] as const)('to the header of a %s file are refused or harmless', async (kind, bytes, region) => {
     const random = new Random(20240607);
     const seen = { read: 0, refused: 0 };
     for (let i = 0; i < 1000; i++) seen[await opened(kind, mutate(bytes, region, random))]++;
-    expect(seen.refused).toBeGreaterThan(500);
+    // Of PyTorch's files half the bytes are padding and values.
+    expect(seen.refused).toBeGreaterThan(kind === 'archive' || kind === 'pickles' ? 250 : 500);
   });
 
   test.each([
     ['safetensors', safetensors],
     ['gguf', gguf],
+    ['archive', archive],
+    ['pickles', pickles],
   ] as const)('a %s file cut off anywhere is refused', async (kind, bytes) => {
     for (let length = 0; length < bytes.length; length += length < 2000 ? 13 : 501) {
       // The last tensor's padding may be missing.

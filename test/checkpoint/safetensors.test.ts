@@ -271,11 +271,6 @@ describe('a shard index', () => {
 });
 
 describe('a folder', () => {
-  test('with Python pickles only is refused with the reason', async () => {
-    const folder = temporaryFolder({ 'pytorch_model.bin': 'x' });
-    await expect(openCheckpoint(folder)).rejects.toThrow(/pytorch_model\.bin is a Python pickle/);
-  });
-
   test('with several weights and none of the usual names lists them', async () => {
     const folder = temporaryFolder({ 'x.safetensors': 'x', 'y.gguf': 'y' });
     await expect(openCheckpoint(folder)).rejects.toThrow('Name one of the files: x.safetensors, y.gguf.');
