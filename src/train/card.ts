@@ -99,7 +99,7 @@ function results({ run, pictures }: CardFacts): Record<string, unknown> {
   const metrics = Object.entries(values).map(([type, value]) => ({ type, value, name: `Held-out ${type}` }));
   const result = {
     task: { type: pictures ? 'image-text-to-text' : 'text-generation' },
-    dataset: { name: basename(stage.heldOut.data), type: 'held-out' },
+    dataset: { name: namesOf(stage.heldOut.data), type: 'held-out' },
     metrics,
   };
   return { 'model-index': [{ name: run.name, results: [result] }] };
@@ -156,7 +156,7 @@ function training(run: ReportedRun): string {
     return [
       stage.name,
       `${formatCount(stage.trained)} of ${formatCount(run.model.parameters)}`,
-      `${stage.data.map((path) => basename(path)).join(', ')} (${stage.samples})`,
+      `${namesOf(stage.data)} (${stage.samples})`,
       `${logged.at(-1)?.step ?? 0} of ${stage.batch}`,
       formatCount(tokens),
       first ? formatLoss(first.loss) : '',
@@ -187,7 +187,7 @@ function evaluation(run: ReportedRun): string[] {
       return [stage.name, String(step), isKept ? `**${value}**` : value, others.join(', ')];
     }),
   );
-  const held = stages.map(({ heldOut }) => `${basename(heldOut?.data ?? '')} (${samplesOf(heldOut?.samples ?? 0)})`);
+  const held = stages.map(({ heldOut }) => `${namesOf(heldOut?.data ?? [])} (${samplesOf(heldOut?.samples ?? 0)})`);
   const intro = `On samples that were not learnt from: ${inline([...new Set(held)].join(', '))}. In bold: what is in this folder.`;
   return [`## Evaluation\n\n${intro}\n\n${table(['stage', 'step', 'loss', 'metrics'], rows)}`];
 }
@@ -217,5 +217,8 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
 function inline(text: string): string {
   return escapedHtml(text.replace(/\s+/g, ' ').trim()).replace(/[\\`*_[\]|~#]/g, '\\$&');
 }
+
+/** Files by their names alone. */
+const namesOf = (paths: readonly string[]): string => paths.map((path) => basename(path)).join(', ');
 
 const samplesOf = (count: number): string => (count === 1 ? '1 sample' : `${count} samples`);

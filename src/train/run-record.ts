@@ -41,7 +41,7 @@ export interface StageRecord {
   readonly trained: number;
   /** Everything else that it was asked to do, by the names of run files. */
   readonly settings: Readonly<Record<string, unknown>>;
-  readonly heldOut?: { readonly data: string; readonly samples: number };
+  readonly heldOut?: { readonly data: readonly string[]; readonly samples: number };
   readonly questions: readonly QuestionRecord[];
 }
 
@@ -99,7 +99,7 @@ function stageOf(stage: Fields): StageRecord {
     samples: stage.whole('samples'),
     trained: stage.whole('trained'),
     settings: stage.object('settings').raw,
-    ...(heldOut ? { heldOut: { data: heldOut.text('data'), samples: heldOut.whole('samples') } } : {}),
+    ...(heldOut ? { heldOut: { data: heldOut.texts('data'), samples: heldOut.whole('samples') } } : {}),
     questions: stage.objects('questions').map((question) => ({
       prompt: question.text('prompt'),
       pictures: question.texts('pictures'),

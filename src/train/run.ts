@@ -139,13 +139,15 @@ function stageRecord({ stage, dataset, steps, trained, train, evaluation }: Prep
   const { name, batch, data, length, objective, form: _, evaluation: asked, ...settings } = stage;
   const { heldOut } = evaluation ?? {};
   return {
-    ...{ name, steps, batch, trained, samples: dataset.count, data: [dataset.path] },
+    ...{ name, steps, batch, trained, samples: dataset.count, data: data.map(({ path }) => path) },
     settings: {
       ...{ train, objective: objective.settings ? { name: objective.name, ...objective.settings } : objective.name },
       ...settings,
       ...(asked && { every: asked.every, keepBest: asked.keepBest, earlyStopping: asked.earlyStopping }),
     },
-    ...(heldOut ? { heldOut: { data: heldOut.dataset.path, samples: heldOut.dataset.count } } : {}),
+    ...(heldOut && asked?.heldOut
+      ? { heldOut: { data: asked.heldOut.data.map(({ path }) => path), samples: heldOut.dataset.count } }
+      : {}),
     questions: (asked?.samples ?? []).map(({ prompt, pictures }) => ({ prompt, pictures })),
   };
 }

@@ -162,7 +162,9 @@ function settingsOf({ model }: ReportedRun, stage: ReportedStage): [string, stri
   const { heldOut } = stage;
   return [
     ['data', `${stage.data.map(shortPath).join(', ')}: ${stage.samples} samples`],
-    ...(heldOut ? [['held out', `${shortPath(heldOut.data)}: ${heldOut.samples} samples`] as [string, string]] : []),
+    ...(heldOut
+      ? [['held out', `${heldOut.data.map(shortPath).join(', ')}: ${heldOut.samples} samples`] as [string, string]]
+      : []),
     ['learns', `${formatCount(stage.trained)} parameters, ${Number(share)} % of all`],
     ['steps', `${stage.steps} of ${stage.batch} samples`],
     ...readRows(stage),
