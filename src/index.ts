@@ -18,7 +18,7 @@
 /** Weights in files: names, shapes and values, without a model. */
 export { type Checkpoint, openCheckpoint, writeSafetensors } from './checkpoint/index.js';
 /** Conversations to learn from. */
-export { type Dataset, openDataset, type Sample } from './data/index.js';
+export { type Dataset, mixDatasets, openDataset, type PictureData, type Sample } from './data/index.js';
 /** Pictures, and what models make of them before they look. */
 export { decodePicture, encodePng, loadPicture, type Picture } from './media/index.js';
 /** Models with weights: loading, answering, drawing, tracing, saving. */
