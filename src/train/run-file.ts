@@ -17,6 +17,7 @@
  *         longest: 2048             # tokens that a sample is cut to; default the model's context
  *         lora: { rank: 16, alpha: 32, on: ['language_model.**.{q,v}_proj'] }
  *         optimizer: { lr: 2e-5, warmup: 0.03, schedule: cosine, decay: 0, betas: [0.9, 0.999], clip: 1 }
+ *         frozen: int8              # how weights that do not learn are held; default f32
  *         saveEvery: 100
  *
  * What is evaluated in between is in settings/evaluation.ts.
@@ -32,6 +33,7 @@ import { type EvaluationSettings, evaluationFields, evaluationOf } from './setti
 import { countOf, refuseUnknown } from './settings/fields.js';
 import { objectiveOf, recipeObjective, type SampleForm } from './settings/objective.js';
 import { optimizerOf } from './settings/optimizer.js';
+import { type FrozenForm, frozenForms } from './step.js';
 
 export interface RunFile {
   /** A folder (absolute, where the file gives a path) or a hub name. */
@@ -55,6 +57,8 @@ export interface RunStage extends DataSettings {
   readonly length: Stage['length'];
   readonly longest?: number;
   readonly lora?: LoraOptions;
+  /** How weights that do not learn are held. */
+  readonly frozen: FrozenForm;
   readonly saveEvery?: number;
   readonly evaluation?: EvaluationSettings;
 }
@@ -65,7 +69,7 @@ const results = ['model', 'adapter'];
 const known = ['model', 'fresh', 'output', 'seed', 'stages', ...evaluationFields];
 const knownOfStage = [
   ...['name', 'train', ...dataFields, 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'optimizer'],
-  ...['objective', 'saveEvery', ...evaluationFields],
+  ...['objective', 'frozen', 'saveEvery', ...evaluationFields],
 ];
 
 /** Reads a run file; paths in it are relative to it. `stagesOf` gives the stages that the model's recipe has. */
@@ -152,6 +156,7 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
     length: steps ?? epochs ?? base?.length ?? { epochs: 1 },
     ...(stage.has('microBatch') ? { microBatch: countOf(stage, 'microBatch') } : {}),
     ...(stage.has('longest') ? { longest: countOf(stage, 'longest') } : {}),
+    frozen: stage.choice('frozen', frozenForms, 'f32'),
     ...(stage.has('saveEvery') ? { saveEvery: countOf(stage, 'saveEvery') } : {}),
     ...(lora ? { lora } : {}),
     ...(evaluation ? { evaluation } : {}),

@@ -265,7 +265,7 @@ function checkStage({ network }: Model, prepared: PreparedStage): number {
 
 function stepOptions({ stage, data, train, reference }: PreparedStage, { group }: RunOptions = {}): StepOptions {
   return {
-    ...{ objective: stage.objective, train, fields: data.fields },
+    ...{ objective: stage.objective, train, fields: data.fields, frozen: stage.frozen },
     ...(reference ? { reference } : {}),
     ...(group ? { group } : {}),
   };
@@ -323,6 +323,7 @@ function runStage(model: Model<System>, prepared: PreparedStage, options: RunOpt
   return train(adapted, {
     objective: stage.objective,
     optimizer: stage.optimizer,
+    frozen: stage.frozen,
     ...{ train: prepared.train, steps, data, folder },
     ...(prepared.reference ? { reference: prepared.reference } : {}),
     ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),

@@ -59,7 +59,8 @@ export interface StepOptions {
 }
 
 /** In f32, or their products in eight bits, both ways: faster and in less memory, at an error like that of rounding once. */
-export type FrozenForm = 'f32' | 'int8';
+export type FrozenForm = (typeof frozenForms)[number];
+export const frozenForms = ['f32', 'int8'] as const;
 
 const gradientOf = (name: string): string => `gradient of ${name}`;
 const metricPart = (name: string, part: keyof Mean): string => `metric ${part} of ${name}`;

@@ -301,10 +301,12 @@ export function checkShares({ name, whole }: Objective, { size }: ProcessGroup):
 }
 
 /** What tells one run from another: a checkpoint is read by the run that wrote it only. */
-function stateOf({ trained }: StageStep, { steps, objective, optimizer, data }: TrainOptions): Record<string, unknown> {
+function stateOf({ trained }: StageStep, options: TrainOptions): Record<string, unknown> {
+  const { steps, objective, optimizer, data, frozen = 'f32' } = options;
   const parameters = trained.map(({ name, shape }) => `${name} [${shape}]`);
   const { name, settings } = objective;
-  return { steps, objective: settings ? { name, ...settings } : name, optimizer, data: data.about ?? null, parameters };
+  const asked = { steps, objective: settings ? { name, ...settings } : name, optimizer, frozen };
+  return { ...asked, data: data.about ?? null, parameters };
 }
 
 /** Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. */

@@ -29,6 +29,7 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [align({ microBatch: 0 }), /microBatch: expected/],
   [align({ steps: 0 }), /steps: expected/],
   [align({ saveEvery: 0 }), /saveEvery: expected/],
+  [align({ frozen: 'int4' }), /frozen: expected one of f32, int8, got "int4"/],
   [align({ longest: 0 }), /longest: expected/],
   [align({ longest: 1 }), /no answer to learn in its first 1 of \d+ tokens/],
   [
@@ -126,7 +127,7 @@ test('two stages give a folder that loads again, answers, and holds what was tra
 test('a last stage with LoRA gives an adapter over the base that equals the run with its weights merged', async () => {
   const stages = [
     stage({ name: 'align' }),
-    stage({ name: 'instruct', train: [], lora: { rank: 2, on: ['language_model.**.{q,v}_proj'] } }),
+    stage({ name: 'instruct', train: [], frozen: 'int8', lora: { rank: 2, on: ['language_model.**.{q,v}_proj'] } }),
   ];
   const { folder, file } = runFolder({ stages });
   const { folder: adapter } = await runFile(file, { engine });
