@@ -64,7 +64,9 @@ async function heldOutLoss(
     const losses = (await findTogether(group, ownLosses)).flat();
     const { total, targets } = summed(losses);
     if (targets === 0) throw new QuintetError('data', 'no token of the held-out samples has a label');
-    return { loss: total / targets, targets, ...metricsOf(losses) };
+    const loss = total / targets;
+    if (!Number.isFinite(loss)) throw new QuintetError('numeric', `the held-out loss is ${loss}`);
+    return { loss, targets, ...metricsOf(losses) };
   } finally {
     await pass.close();
   }

@@ -107,4 +107,5 @@ function evaluatedPoints(
   return evaluations.flatMap((evaluation) => pointAt(before + evaluation.step, value(evaluation)));
 }
 
-const pointAt = (x: number, y: number | undefined): Point[] => (y === undefined ? [] : [{ x, y }]);
+/** JSON has no NaN: what was none is null. */
+const pointAt = (x: number, y: number | undefined): Point[] => (typeof y === 'number' ? [{ x, y }] : []);

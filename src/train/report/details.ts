@@ -173,12 +173,13 @@ function settingsOf({ model }: ReportedRun, stage: ReportedStage): [string, stri
 }
 
 /** How much was read so far, and the part of it that was learnt. */
-function readRows({ logged }: ReportedStage): [string, string][] {
+function readRows({ logged, settings }: ReportedStage): [string, string][] {
   const sum = (part: 'tokens' | 'targets'): number => logged.reduce((total, step) => total + step[part], 0);
   const [tokens, targets] = [sum('tokens'), sum('targets')];
   if (tokens === 0) return [];
   const share = Number(((100 * targets) / tokens).toPrecision(3));
-  return [['read so far', `${formatCount(tokens)} tokens, of which ${share} % learnt`]];
+  const learnt = settings.objective === 'next-token' ? `, of which ${share} % learnt` : '';
+  return [['read so far', `${formatCount(tokens)} tokens${learnt}`]];
 }
 
 /** The end of a path, which tells it from others. */
