@@ -8,8 +8,9 @@ import { readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { writeAtomically } from '../checkpoint/index.js';
-import { isSystem, type Model } from '../model/index.js';
-import { formatCount } from '../tensor/index.js';
+import type { Model } from '../model/index.js';
+import { isSystem } from '../system/index.js';
+import { fields, formatCount, parseJson } from '../tensor/index.js';
 import { bestOf, type Evaluated } from './evaluations.js';
 import { formatLoss, meanOfLast } from './report/figures.js';
 import { escaped as escapedHtml } from './report/html.js';
@@ -17,24 +18,48 @@ import { type ReportedRun, type ReportedStage, readRun } from './report/read-run
 
 export interface CardFacts {
   readonly run: ReportedRun;
-  /** Whether the folder holds an adapter over the base, not a whole model. */
-  readonly adapter: boolean;
-  /** Whether the model takes pictures. */
-  readonly pictures: boolean;
+  /** The kind of adapter over the base that the folder holds, as in `lora`; undefined for a whole model. */
+  readonly adapter?: string;
+  readonly task: Task;
+  /** Whether transformers knows the architecture. */
+  readonly known: boolean;
   /** Of the base, as its own card says. */
   readonly license?: string;
 }
 
+/** What the Hub calls it, and the class by which transformers loads such a model. */
+const classes = {
+  'image-text-to-text': 'AutoModelForImageTextToText',
+  'text-generation': 'AutoModelForCausalLM',
+  'text2text-generation': 'AutoModelForSeq2SeqLM',
+} as const;
+
+type Task = keyof typeof classes;
+
+function taskOf({ network }: Model): Task {
+  if (isSystem(network) && network.image) return 'image-text-to-text';
+  return isSystem(network) && network.backbone.part.encoder ? 'text2text-generation' : 'text-generation';
+}
+
 /** Writes the card of what a run, whose folder is `output`, has saved in `folder`. */
 export async function writeCard(model: Model, output: string, folder: string): Promise<void> {
-  const license = await licenseOf(model);
+  const [license, adapter] = [await licenseOf(model), await adapterIn(folder)];
   const text = modelCard({
     run: await readRun(output),
-    adapter: basename(folder) === 'adapter',
-    pictures: isSystem(model) && model.network.image !== undefined,
+    task: taskOf(model),
+    // Configurations that transformers wrote name a class of it.
+    known: Array.isArray(model.files?.config?.architectures),
+    ...(adapter === undefined ? {} : { adapter }),
     ...(license === undefined ? {} : { license }),
   });
   await writeAtomically(join(folder, 'README.md'), (file) => file.writeFile(text));
+}
+
+/** The kind of adapter in a folder, in PEFT's words. */
+async function adapterIn(folder: string): Promise<string | undefined> {
+  const file = join(folder, 'adapter_config.json');
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : fields(parseJson(text, file), file).text('peft_type').toLowerCase();
 }
 
 /** The licence that a model's own card names, or its .gguf file; undefined where it is not known. */
@@ -67,14 +92,14 @@ const modelFiles =
 const adapterFiles = "`adapter_config.json` and `adapter_model.safetensors`, in PEFT's format.";
 
 function metadata(facts: CardFacts): Record<string, unknown> {
-  const { run, adapter, pictures, license } = facts;
+  const { run, adapter, task, known, license } = facts;
   const base = hubName(run);
   return {
-    library_name: adapter ? 'peft' : 'transformers',
+    library_name: known ? (adapter ? 'peft' : 'transformers') : 'quintet',
     ...(license === undefined ? {} : { license }),
     ...(base === undefined ? {} : { base_model: base, base_model_relation: adapter ? 'adapter' : 'finetune' }),
-    pipeline_tag: pictures ? 'image-text-to-text' : 'text-generation',
-    tags: ['quintet', ...(adapter ? ['lora'] : [])],
+    pipeline_tag: task,
+    tags: ['quintet', ...(adapter ? [adapter] : [])],
     ...results(facts),
   };
 }
@@ -92,13 +117,13 @@ function final(run: ReportedRun): { readonly stage: ReportedStage; readonly kept
 }
 
 /** Results as the Hub shows them beside a card. */
-function results({ run, pictures }: CardFacts): Record<string, unknown> {
+function results({ run, task }: CardFacts): Record<string, unknown> {
   const { stage, kept } = final(run) ?? {};
   if (!stage?.heldOut || kept?.loss === undefined) return {};
   const values = { loss: kept.loss, ...kept.metrics };
   const metrics = Object.entries(values).map(([type, value]) => ({ type, value, name: `Held-out ${type}` }));
   const result = {
-    task: { type: pictures ? 'image-text-to-text' : 'text-generation' },
+    task: { type: task },
     dataset: { name: namesOf(stage.heldOut.data), type: 'held-out' },
     metrics,
   };
@@ -125,26 +150,22 @@ function introduction({ run, adapter, license }: CardFacts): string {
   ].join(' ');
 }
 
-function usage({ run, adapter, pictures }: CardFacts): string {
-  const kind = pictures ? 'AutoModelForImageTextToText' : 'AutoModelForCausalLM';
-  const processor = pictures ? 'AutoProcessor' : 'AutoTokenizer';
+function usage({ run, adapter, task, known }: CardFacts): string {
   const base = hubName(run) ?? 'BASE';
-  const lines = adapter
-    ? [
-        'from peft import PeftModel',
-        `from transformers import ${kind}, ${processor}`,
-        '',
-        `model = PeftModel.from_pretrained(${kind}.from_pretrained("${base}"), "FOLDER")`,
-        `processor = ${processor}.from_pretrained("${base}")`,
-      ]
-    : [
-        `from transformers import ${kind}, ${processor}`,
-        '',
-        `model = ${kind}.from_pretrained("FOLDER")`,
-        `processor = ${processor}.from_pretrained("FOLDER")`,
-      ];
   const command = adapter ? `quintet chat ${base} --adapter FOLDER` : 'quintet chat FOLDER';
-  return `\`\`\`python\n${lines.join('\n')}\n\`\`\`\n\n\`\`\`sh\n${command}\n\`\`\``;
+  const shell = `\`\`\`sh\n${command}\n\`\`\``;
+  if (!known) return shell;
+  const [model, processor] = [classes[task], task === 'image-text-to-text' ? 'AutoProcessor' : 'AutoTokenizer'];
+  const lines = [
+    ...(adapter ? ['from peft import PeftModel'] : []),
+    `from transformers import ${model}, ${processor}`,
+    '',
+    adapter
+      ? `model = PeftModel.from_pretrained(${model}.from_pretrained("${base}"), "FOLDER")`
+      : `model = ${model}.from_pretrained("FOLDER")`,
+    `processor = ${processor}.from_pretrained("${adapter ? base : 'FOLDER'}")`,
+  ];
+  return `\`\`\`python\n${lines.join('\n')}\n\`\`\`\n\n${shell}`;
 }
 
 function training(run: ReportedRun): string {

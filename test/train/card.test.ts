@@ -70,6 +70,16 @@ test('the card of an adapter is for peft', async () => {
   expect(body).toContain('The licence of the base is not known to this card.');
 });
 
+test('of an architecture that transformers does not know nothing is promised', async () => {
+  const { front, body } = await card({ stages: [stage({ name: 'align' })] }, (folder) => {
+    const file = join(folder, 'base/config.json');
+    const { architectures: _, ...config } = JSON.parse(readFileSync(file, 'utf8')) as Settings;
+    writeFileSync(file, JSON.stringify(config));
+  });
+  expect(front).toMatchObject({ library_name: 'quintet' });
+  expect(body).not.toContain('transformers');
+});
+
 test('a model whose folder said nothing of generation gets what transformers would derive', async () => {
   const { written } = await card({ stages: [stage({ name: 'align' })] }, (folder) => {
     rmSync(join(folder, 'base/generation_config.json'));
