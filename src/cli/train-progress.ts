@@ -53,7 +53,9 @@ export function trainLines(line: ProgressLine, next: (folder: string) => string)
       pace.begin();
     },
     step(stage, report) {
-      line.show(progressOf(stage, report, pace.add(report)), { always: report.step === report.steps });
+      const isLast = report.step === report.steps;
+      line.show(progressOf(stage, report, pace.add(report)), { always: isLast });
+      if (isLast) line.end();
     },
     evaluation(stage, evaluation) {
       for (const text of evaluationLines(stage, evaluation)) say(printable(text, process.stderr));
