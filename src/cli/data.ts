@@ -4,6 +4,7 @@ import { type Dataset, type DatasetOptions, openDataset } from '../data/index.js
 import { asSystem, load, type Model } from '../model/index.js';
 import type { System } from '../system/index.js';
 import type { QuintetError } from '../tensor/index.js';
+import type { Message } from '../text/messages.js';
 import { type DataSummary, inspectData, type LabelledText, sampleAsTrained } from '../train/index.js';
 import { exitCodes, UsageError } from './failures.js';
 import { formatTable } from './format.js';
@@ -53,17 +54,22 @@ export function showData(path: string, index: number, options: DataCommandOption
     withData(path, options, async (dataset) => {
       if (index >= dataset.count) throw new UsageError(`${path} has ${dataset.count} samples, counted from 0`);
       const sample = await dataset.read(index);
-      const { id, where, messages } = sample;
+      const { id, where, messages, answers } = sample;
       const pictures = sample.pictures.map((one) => (typeof one === 'string' ? one : `${one.length} bytes`));
       await withModel(options, signal, async (model) => {
         const trained = model ? await sampleAsTrained(model, sample, options.longest) : undefined;
         if (options.json) {
-          const result = { id, where, messages, pictures, ...(trained ? { trained } : {}) };
+          const result = { id, where, messages, answers, pictures, trained };
           process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
           return;
         }
         const head = [where, ...pictures.map((picture, i) => `picture ${i + 1}: ${picture}`)];
-        const body = trained ? trainedText(trained) : messages.map(messageText);
+        const said = (answers ?? []).flatMap(({ messages, good }) => [
+          '',
+          good ? 'good:' : 'bad:',
+          ...linesOf(messages),
+        ]);
+        const body = trained ? trained.flatMap(trainedText) : [...linesOf(messages), ...said];
         process.stdout.write(`${head.join('\n')}\n\n${body.join('\n')}\n`);
       });
     }),
@@ -123,10 +129,10 @@ function textOf({ path, samples, bad, answers, pictures, tokens, problems }: Che
   if (tokens) {
     const names = ['shortest', 'half up to', '90 % up to', '99 % up to', 'longest'];
     const lengths = tokens.quantiles.map(({ length }, i) => `${names[i]} ${length}`);
-    rows.push(['tokens', `${tokens.total}: ${lengths.join(', ')}`]);
+    rows.push(['tokens', `${tokens.total} in ${tokens.conversations} conversations: ${lengths.join(', ')}`]);
     rows.push(['learnt', `${tokens.learnt} tokens, ${percent(tokens.learnt / tokens.total)}`]);
     if (Number.isFinite(tokens.longest)) {
-      rows.push(['cut', `${percent(tokens.cut / (samples - bad))} of the samples, after ${tokens.longest} tokens`]);
+      rows.push(['cut', `${percent(tokens.cut / tokens.conversations)} of them, after ${tokens.longest} tokens`]);
     }
   }
   const told = problems.slice(0, mostShown).map(({ message }) => message);
@@ -137,8 +143,10 @@ function textOf({ path, samples, bad, answers, pictures, tokens, problems }: Che
 
 const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
 
-function messageText({ role, content }: { readonly role: string; readonly content: unknown }): string {
-  const parts = Array.isArray(content) ? content : [{ type: 'text', text: content }];
+const linesOf = (messages: readonly Message[]): string[] => messages.map(messageText);
+
+function messageText({ role, content }: Message): string {
+  const parts = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
   const text = parts.map((part) => (part.type === 'image' ? '<image>' : part.text)).join(' ');
   return `${role}: ${printable(text, process.stdout)}`;
 }

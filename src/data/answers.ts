@@ -29,10 +29,14 @@ export interface LabelledTokens {
 }
 
 /**
- * The tokens of a conversation and their labels; the answers before message `from` are not learnt. Throws 'template' where a
+ * The tokens of a conversation and their labels; of answers only those in places that `isLearnt`. Throws 'template' where a
  * template's answers cannot be told apart.
  */
-export function labelAnswers(messages: readonly Message[], chat: ChatEncoder, from = 0): LabelledTokens {
+export function labelAnswers(
+  messages: readonly Message[],
+  chat: ChatEncoder,
+  isLearnt: (turn: number) => boolean = () => true,
+): LabelledTokens {
   const text = chat.render(messages, { prompt: false });
   const all = chat.encode(text);
   const before = (end: number) => commonPrefix(all, chat.encode(text.slice(0, end)));
@@ -46,7 +50,7 @@ export function labelAnswers(messages: readonly Message[], chat: ChatEncoder, fr
   };
   let done = 0;
   for (const [turn, { role }] of messages.entries()) {
-    if (role !== 'assistant' || turn < from) continue;
+    if (role !== 'assistant' || !isLearnt(turn)) continue;
     const { start, contentEnd, closing } = answerSpan(messages, turn, text, chat);
     const unmarked = chat.end !== undefined && closing.trim() === '';
     const first = before(start);

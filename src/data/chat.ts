@@ -5,7 +5,8 @@
  *                   {"role": "assistant", "content": "A cat."}]}
  *
  * A picture is named in its part (`image`, `path` or `url`, or `image_url` as OpenAI has it), or the part has only its type
- * and takes the next of the record's `images`. In a record with `images` a plain text may say `<image>` for such a part.
+ * and takes the next of the record's `images`. In a record with `images` a plain text may say `<image>` for such a part. An
+ * answer with `"weight": 0` is not learnt, as in OpenAI's format.
  */
 
 import { type Fields, fields } from '../tensor/index.js';
@@ -34,7 +35,14 @@ export function readChat(record: Fields): Conversation {
     const hint = 'Each needs a part {"type": "image"} at its place in a message';
     throw dataError(record.at, `${listed} images, but the messages have places for ${listed - rest.length}`, hint);
   }
-  return { messages, pictures };
+  const unlearnt = record.objects('messages').flatMap((message, i) => (isLearnt(message) ? [] : [i]));
+  return { messages, pictures, ...(unlearnt.length > 0 ? { unlearnt } : {}) };
+}
+
+function isLearnt(message: Fields): boolean {
+  const weight = message.number('weight', 1);
+  if (weight === 0 || weight === 1) return weight === 1;
+  throw dataError(message.at, `a weight of ${weight}; it is 1, or 0 for an answer that is not learnt`);
 }
 
 /** Reads a part; the picture of an image goes to `pictures`, from the part itself or from the `rest` of the images. */

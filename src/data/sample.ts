@@ -15,6 +15,8 @@ export interface Answer {
 export interface Sample {
   readonly id: string;
   readonly messages: readonly Message[];
+  /** Messages of the assistant that are not learnt, by their places. */
+  readonly unlearnt?: readonly number[];
   /** In the order of their places in the messages. */
   readonly pictures: readonly PictureData[];
   /** Answers to compare with each other or to tell apart: the messages are then what they answer. */
@@ -26,7 +28,7 @@ export interface Sample {
 }
 
 /** What a format makes of one record. */
-export interface Conversation extends Pick<Sample, 'messages' | 'answers' | 'record'> {
+export interface Conversation extends Pick<Sample, 'messages' | 'unlearnt' | 'answers' | 'record'> {
   /** Bytes, or paths as the file writes them. */
   readonly pictures: readonly PictureData[];
 }

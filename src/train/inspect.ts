@@ -1,11 +1,20 @@
 /** Looks at samples as training would, without training: what is wrong with which, how long they are, what is learnt. */
 
-import { cutTo, type Dataset, isBlamed, namedError, type Sample, targetsOf } from '../data/index.js';
+import {
+  cutTo,
+  type Dataset,
+  dataError,
+  isBlamed,
+  type LabelledTokens,
+  namedError,
+  type Sample,
+  targetsOf,
+} from '../data/index.js';
 import { loadPicture } from '../media/index.js';
 import { createProcessor, type Model } from '../model/index.js';
 import type { System } from '../system/index.js';
 import { ignored, QuintetError } from '../tensor/index.js';
-import { createPreparer, type PreparedSample } from './prepare.js';
+import { createPreparer, labelled } from './prepare.js';
 
 export interface InspectOptions {
   /** Whose template and processor are used; without one, samples are read and pictures decoded. */
@@ -23,20 +32,21 @@ export interface InspectOptions {
 export interface DataSummary {
   readonly samples: number;
   readonly bad: number;
-  /** Answers of the assistant. */
+  /** Of the assistant, also those that are compared. */
   readonly answers: number;
   readonly pictures: number;
   readonly tokens?: TokenSummary;
 }
 
 export interface TokenSummary {
-  /** Over all samples, before any is cut. */
+  /** Over all conversations, before any is cut: a sample with two answers to compare is two. */
   readonly total: number;
   /** How many of them are learnt. */
   readonly learnt: number;
-  /** Lengths of samples: the shortest, the median, of ten and of a hundred all but one, the longest. */
+  /** Lengths of conversations: the shortest, the median, of ten and of a hundred all but one, the longest. */
   readonly quantiles: readonly { readonly part: number; readonly length: number }[];
-  /** Samples are cut to so many tokens, and how many are. */
+  /** Conversations, and how many of them are longer than `longest`. */
+  readonly conversations: number;
   readonly longest: number;
   readonly cut: number;
 }
@@ -60,12 +70,14 @@ export async function inspectData(dataset: Dataset, options: InspectOptions = {}
         bad++;
         onBad?.(namedError(outcome.error, dataset.where(index)));
       } else {
-        const { sample, prepared } = outcome.value;
-        answers += sample.messages.filter(({ role }) => role === 'assistant').length;
+        const { sample, rows } = outcome.value;
+        for (const { messages } of conversationsOf(sample)) {
+          answers += messages.filter(({ role }) => role === 'assistant').length;
+        }
         pictures += sample.pictures.length;
-        if (prepared) {
-          lengths.push(prepared.ids.length);
-          targets.push(targetsOf(prepared));
+        for (const row of rows) {
+          lengths.push(row.ids.length);
+          targets.push(targetsOf(row));
         }
       }
       onSample?.(index + 1, dataset.count);
@@ -85,6 +97,7 @@ function tokenSummary(lengths: readonly number[], targets: readonly number[], lo
     total: sum(lengths),
     learnt: sum(targets),
     quantiles: parts.map((part) => ({ part, length: length(part) })),
+    conversations: lengths.length,
     longest,
     cut: lengths.filter((length) => length > longest).length,
   };
@@ -92,8 +105,15 @@ function tokenSummary(lengths: readonly number[], targets: readonly number[], lo
 
 interface Looked {
   readonly sample: Sample;
-  /** Not cut; absent without a model. */
-  readonly prepared?: PreparedSample;
+  /** Its conversations as tokens, not cut; none without a model. */
+  readonly rows: readonly LabelledTokens[];
+}
+
+/** What is learnt from a sample: itself, or each of the answers that are compared behind what they answer. */
+function conversationsOf({ messages, unlearnt = [], answers }: Sample) {
+  if (!answers) return [{ messages, unlearnt, from: 0 }];
+  const from = messages.length;
+  return answers.map((answer) => ({ messages: [...messages, ...answer.messages], unlearnt, from }));
 }
 
 interface Looking {
@@ -108,22 +128,36 @@ function lookingAt(model: Model<System> | undefined, longest: number): Looking {
         for (const [i, picture] of sample.pictures.entries()) {
           await loadPicture(picture, typeof picture === 'string' ? {} : { at: `${sample.where}: picture ${i + 1}` });
         }
-        if (sample.messages.some(({ role }) => role === 'assistant')) return { sample };
-        throw new QuintetError('data', 'no answer to learn', { at: sample.where });
+        checkAnswers(sample);
+        return { sample, rows: [] };
       },
       close: async () => {},
     };
   }
-  const preparer = createPreparer(model, createProcessor(model));
+  const processor = createProcessor(model);
+  const preparer = createPreparer(model, processor);
   return {
     async look(sample) {
-      const prepared = await preparer.prepare(sample, Number.POSITIVE_INFINITY);
-      // What is lost when it is cut is found out here.
-      cutTo(prepared, longest, sample.where);
-      return { sample, prepared };
+      const { layouts } = await preparer.look(sample);
+      checkAnswers(sample);
+      const rows = conversationsOf(sample).map(({ from, ...conversation }) => {
+        const row = labelled(conversation, layouts, { system: model.network, processor, from });
+        // What is lost when it is cut is found out here. A prompt alone has nothing to lose.
+        if (!sample.record) cutTo(row, longest, sample.where);
+        return row;
+      });
+      return { sample, rows };
     },
     close: preparer.close,
   };
+}
+
+/** A prompt alone is answered by whoever learns. */
+function checkAnswers(sample: Sample): void {
+  if (sample.record) return;
+  for (const { messages } of conversationsOf(sample)) {
+    if (!messages.some(({ role }) => role === 'assistant')) throw dataError(sample.where, 'no answer to learn');
+  }
 }
 
 type Outcome = { readonly value: Looked } | { readonly error: unknown };
@@ -151,25 +185,34 @@ export interface LabelledText {
   readonly learnt: boolean;
 }
 
-/** A sample as it is trained on: its text in stretches that are learnt or not. The first token of a text is never learnt. */
-export async function sampleAsTrained(model: Model<System>, sample: Sample, longest?: number): Promise<LabelledText[]> {
-  const processor = createProcessor(model);
-  const preparer = createPreparer(model, processor);
+/**
+ * A sample as it is trained on: its text in stretches that are learnt or not, of each answer that is compared the whole. The
+ * first token of a text is never learnt.
+ */
+export async function sampleAsTrained(
+  model: Model<System>,
+  sample: Sample,
+  longest = model.network.backbone.part.context,
+): Promise<LabelledText[][]> {
+  const { tokenizer } = createProcessor(model);
+  const looking = lookingAt(model, longest);
+  const text = (ids: readonly number[]) => tokenizer.decode(ids, { skipSpecial: false });
   try {
-    const { ids, labels } = await preparer.prepare(sample, longest ?? model.network.backbone.part.context);
-    const encoder = model.network.backbone.part.encoder !== undefined;
-    const text = (ids: readonly number[]) => processor.tokenizer.decode(ids, { skipSpecial: false });
-    if (encoder) {
+    const { rows } = await looking.look(sample);
+    return rows.map((row) => {
+      const [ids, labels] = [row.ids.slice(0, longest), row.labels.slice(0, longest)];
+      if (!model.network.backbone.part.encoder) {
+        return stretches(labels.map((label, i) => i > 0 && label !== ignored)).map(({ from, to, learnt }) => {
+          return { text: text(ids.slice(from, to)), tokens: to - from, learnt };
+        });
+      }
       return [
         { text: text(ids), tokens: ids.length, learnt: false },
         { text: text(labels), tokens: labels.length, learnt: true },
       ];
-    }
-    return stretches(labels.map((label, i) => i > 0 && label !== ignored)).map(({ from, to, learnt }) => {
-      return { text: text(ids.slice(from, to)), tokens: to - from, learnt };
     });
   } finally {
-    await preparer.close();
+    await looking.close();
   }
 }
 

@@ -66,7 +66,7 @@ export interface LabellingParts {
 
 /** All tokens of a sample whose pictures were laid out so, with their labels. */
 export function labelled(
-  { messages }: Pick<Sample, 'messages'>,
+  { messages, unlearnt = [] }: Pick<Sample, 'messages' | 'unlearnt'>,
   layouts: SeenPictures['layouts'],
   { system, processor, from = 0 }: LabellingParts,
 ): LabelledTokens {
@@ -77,7 +77,11 @@ export function labelled(
     write: (answer: string) => processor.tokenizer.encode(answer, { special: true }),
     ...(eos === undefined ? {} : { end: eos }),
   };
-  return system.backbone.part.encoder ? labelLastAnswer(messages, chat) : labelAnswers(messages, chat, from);
+  if (!system.backbone.part.encoder) {
+    return labelAnswers(messages, chat, (turn) => turn >= from && !unlearnt.includes(turn));
+  }
+  const { ids, labels } = labelLastAnswer(messages, chat);
+  return { ids, labels: unlearnt.includes(messages.length - 1) ? labels.map(() => ignored) : labels };
 }
 
 /** All tokens of a sample, of which all but pictures are learnt. */

@@ -42,7 +42,7 @@ test('data check names each sample that cannot be used, with what is wrong, and 
   expect(lines).toContain('samples   6, of which 5 cannot be used');
   expect(lines).toContain('chats.jsonl:2: missing.png: no such picture');
   expect(lines).toContainEqual(expect.stringMatching(/^chats\.jsonl:3: .*not a PNG, JPEG, WebP or GIF picture/));
-  expect(lines).toContain('chats.jsonl:4: no answer to learn in it');
+  expect(lines).toContain('chats.jsonl:4: no answer to learn');
   expect(lines).toContainEqual(expect.stringMatching(/^chats\.jsonl:5: messages\[0\]\.role: expected one of/));
   // The first is longer than 45 tokens and loses its answer: it can be used no more.
   expect(lines).toContainEqual(
@@ -73,6 +73,23 @@ test('without a model, samples are read and pictures decoded', async () => {
   expect(code).toBe(1);
   expect(stdout.replaceAll(`${folder}/`, '')).toContain('chats.jsonl:2: missing.png: no such picture');
   expect(stdout).toContain('samples   6, of which 4 cannot be used');
+});
+
+test('answers that are compared are each looked at, behind what they answer', async () => {
+  const { folder } = chats();
+  const file = join(folder, 'pairs.jsonl');
+  const pair = { prompt: 'How many birds?', chosen: 'two', rejected: 'one bird' };
+  writeFileSync(file, `${JSON.stringify(pair)}\n{"prompt": "Why?"}\n`);
+  const { code, stdout } = await quintet(['data', 'check', file, '--model', model, '--json']);
+  expect(code).toBe(0);
+  const [{ tokens, ...summary }] = JSON.parse(stdout) as [{ tokens: Record<string, unknown>; answers: number }];
+  expect(summary).toMatchObject({ samples: 2, bad: 0, answers: 2 });
+  expect(tokens).toMatchObject({ conversations: 3 });
+  const shown = (await here(['data', 'show', file, '0', '--model', model])).stdout;
+  expect(shown.match(/«.*?»/g)).toEqual(['«two</s>»', '« and »', '«one bird</s>»', '« and »']);
+  expect((await here(['data', 'show', file, '0'])).stdout).toMatch(
+    /good:\nassistant: two\n\nbad:\nassistant: one bird/,
+  );
 });
 
 test('data show prints a sample as it is trained on, what is learnt between marks', async () => {

@@ -74,6 +74,17 @@ test('in ChatML an answer ends with <|im_end|>, and the line break after it is n
   expect(learnt(conversation, chatml)).toEqual(['a cat<|im_end|>', 'no<|im_end|>']);
 });
 
+test('an answer that is not to be learnt is read all the same', () => {
+  const encode = (text: string) => [...text].map((character) => character.codePointAt(0) as number);
+  const label = (isLearnt: (turn: number) => boolean) =>
+    labelAnswers(conversation, { render: chatml, encode }, isLearnt);
+  const [all, last] = [label(() => true), label((turn) => turn > 1)];
+  expect(last.ids).toEqual(all.ids);
+  const border = last.ids.length - encode('no<|im_end|>\n').length;
+  expect(last.labels.slice(0, border).every((id) => id === ignored)).toBe(true);
+  expect(last.labels.slice(border)).toEqual(all.labels.slice(border));
+});
+
 test('in LLaMA-3 an answer ends with <|eot_id|>', () => {
   expect(learnt(conversation, llama3)).toEqual(['a cat<|eot_id|>', 'no<|eot_id|>']);
 });

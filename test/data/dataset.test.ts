@@ -102,6 +102,20 @@ test('in a record with images a plain text says where they stand', async () => {
   expect((await first(chat('what is <image>'))).messages[0]?.content).toBe('what is <image>');
 });
 
+test('an answer of weight 0 is told apart, as in the format of OpenAI', async () => {
+  const turns = (weight: unknown) => ({
+    messages: [
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: 'Hi.', weight },
+      { role: 'user', content: 'Bye' },
+      { role: 'assistant', content: 'Bye.', weight: 1 },
+    ],
+  });
+  expect((await first(turns(0))).unlearnt).toEqual([1]);
+  expect(await first(turns(1))).not.toHaveProperty('unlearnt');
+  await expect(first(turns(0.5))).rejects.toThrow('messages[1]: a weight of 0.5; it is 1, or 0');
+});
+
 describe('LLaVA and ShareGPT', () => {
   test('<image> places become image parts, without the white space around them', async () => {
     const sample = await first(llava('<image>\nWhat is it?', { id: 'x1', image: 'coco/a.jpg' }));
