@@ -14,6 +14,8 @@ export interface GenerateOptions extends SamplingOptions {
   readonly stopIds?: readonly number[];
   /** Of the draws; default 0. Each row draws on its own, so that it does not matter what else is in the batch. */
   readonly seed?: number;
+  /** As which row the first one draws, where others are in another batch; default 0. */
+  readonly firstRow?: number;
   /** Gives the probability of each token, and of so many of the likeliest at its place; default neither. */
   readonly logprobs?: number;
   /** Guesses what comes next, several tokens at once; the tokens that come are the same. For one row. */
@@ -48,14 +50,14 @@ export async function* generateTokens(
   prompts: Prompts,
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken> {
-  const { maxTokens = 256, seed = 0, logprobs, constrain, signal } = options;
+  const { maxTokens = 256, seed = 0, firstRow = 0, logprobs, constrain, signal } = options;
   checkVocabulary(session, options.speculate);
   const { ids, features: given } = await session.begin(cache, { ...prompts, signal });
   const rows: Row[] = ids.map((prompt, row) => ({
     all: [...prompt],
     seen: new Set(prompt),
     ended: false,
-    random: new Random(seedFor(seed, row)),
+    random: new Random(seedFor(seed, firstRow + row)),
     constraint: constrain?.(),
   }));
   let next = ids.map((prompt, row) => prompt.slice(cache.lengths[row]));

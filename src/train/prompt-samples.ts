@@ -15,6 +15,7 @@ import {
   type Processor,
   VisionSession,
 } from '../model/index.js';
+import { alone, partOf } from '../parallel/group.js';
 import { advantagesOf, type System } from '../system/index.js';
 import { concatRows, type HostArray, hostArray, ignored, QuintetError, seedFor } from '../tensor/index.js';
 import { createPreparer, type Preparer } from './prepare.js';
@@ -50,7 +51,7 @@ interface Drawn {
 export function promptBatches(model: Model<System>, dataset: Dataset, options: PromptOptions): BatchSource {
   const { network: system } = model;
   const processor = createProcessor(model);
-  const { longest = system.backbone.part.context, batch, microBatch = batch, seed = 0 } = options;
+  const { longest = system.backbone.part.context, batch, microBatch = batch, seed = 0, share = alone } = options;
   const { reward, answers = 8, maxTokens = 256, temperature = 1, scaled = true } = options;
   if (answers < 2)
     throw new QuintetError('config', 'answers are compared with each other: at least 2', { at: 'answers' });
@@ -67,9 +68,11 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
       const prompts = await samples.take(step);
       const own = asSystem(now ? await now() : model);
       const asked = prompts.flatMap((prompt) => new Array<Prompt>(answers).fill(prompt));
-      const settings = { maxTokens, temperature, seed: seedFor(seed, 'answers', step) };
+      // Each answer is drawn as if those of the other shares were drawn beside it.
+      const firstRow = answers * partOf(batch, share).from;
+      const settings = { maxTokens, temperature, firstRow, seed: seedFor(seed, 'answers', step) };
       const drawn = await draw(own, asked, { longest, settings });
-      const rewards = await rewardsOf(drawn, reward, processor);
+      const rewards = drawn.length > 0 ? await rewardsOf(drawn, reward, processor) : [];
       const worth = advantagesOf(rewards, answers, { scaled });
       const size = microBatch * answers;
       return Array.from({ length: Math.ceil(drawn.length / size) }, (_, i) => {
@@ -118,7 +121,7 @@ async function preparePrompt(sample: Sample, { system, processor, preparer, long
 
 interface Drawing {
   readonly longest: number;
-  readonly settings: { readonly maxTokens: number; readonly temperature: number; readonly seed: number };
+  readonly settings: Required<Pick<GenerateOptions, 'maxTokens' | 'temperature' | 'firstRow' | 'seed'>>;
 }
 
 /** An answer of each prompt by the model as it is, all drawn together. */
@@ -127,6 +130,7 @@ async function draw(
   prompts: readonly Prompt[],
   { longest, settings }: Drawing,
 ): Promise<Drawn[]> {
+  if (prompts.length === 0) return [];
   const { stopIds = [] } = generationDefaults(model);
   const features = await featuresOf(model, prompts);
   const language = await LanguageSession.open(model);

@@ -293,7 +293,7 @@ export function checkBatches({ name, whole }: Objective, { accumulates }: BatchS
 }
 
 /** Refuses several processes where rows are compared with each other. */
-export function checkShares({ name, whole }: Objective, { size }: ProcessGroup): void {
+export function checkShares({ name, whole }: Pick<Objective, 'name' | 'whole'>, { size }: ProcessGroup): void {
   if (!whole || size === 1) return;
   throw new QuintetError('config', `${name} compares all samples of a step: ${size} processes cannot share them`, {
     hint: 'train with one process, and give it all cores of the machine (--threads)',

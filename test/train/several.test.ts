@@ -1,19 +1,28 @@
 /** Several ranks that train one model: what they learn is what one learns. */
 
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ProcessGroup } from '../../src/parallel/index.js';
 import { type RunOptions, runFile } from '../../src/train/run.js';
+import { checkShares } from '../../src/train/train.js';
 import { engine } from '../fixture.js';
 import { groupsOf } from '../parallel/groups.js';
 import { expectAlike, logOf, weightsOf } from './alike.js';
-import { runFolder, stage } from './runs.js';
+import { chats, runFolder, stage } from './runs.js';
 
 /** Trains with several ranks, of which only the first is told `options`. */
 async function together(file: string, size: number, options: (group: ProcessGroup) => RunOptions = () => ({})) {
   const groups = size === 1 ? [undefined] : groupsOf(size);
   return Promise.all(groups.map((group) => runFile(file, { engine, ...(group ? { group, ...options(group) } : {}) })));
 }
+
+/** Samples that contradict those that are learnt from: their loss falls, as for any answers, and soon rises. */
+const contradicting = (): string =>
+  chats
+    .map(({ messages: [question] }) => ({ messages: [question, { role: 'assistant', content: 'a small house' }] }))
+    .map((chat) => `${JSON.stringify(chat)}\n`)
+    .join('');
 
 const whole = {
   stages: [
@@ -60,4 +69,71 @@ test('a run that one rank stops goes on with another number of ranks', async () 
   await together(shared.file, 2);
   expectAlike(logOf(shared.folder, 'instruct'), logOf(alone.folder, 'instruct'));
   expectAlike(await weightsOf(shared.folder), await weightsOf(alone.folder));
+});
+
+test('evaluations are shared: their losses and answers, what stays the best, and when to end early', async () => {
+  const settings = {
+    stages: [
+      stage({
+        ...{ name: 'align', batch: 4, steps: 12, train: ['language_model.**'], optimizer: { lr: 3e-2 } },
+        evaluate: { data: 'others.jsonl', every: 2, batch: 1 },
+        samples: [
+          { pictures: ['two.png'], prompt: 'What do you see?', maxTokens: 5 },
+          { prompt: 'How many birds?', maxTokens: 4 },
+          { pictures: ['one.png'], prompt: 'What do you see?', maxTokens: 3 },
+        ],
+        keepBest: true,
+        earlyStopping: { patience: 2 },
+      }),
+    ],
+  };
+  const [alone, shared] = [runFolder(settings), runFolder(settings)];
+  for (const { folder } of [alone, shared]) writeFileSync(join(folder, 'others.jsonl'), contradicting());
+  await together(alone.file, 1);
+  await together(shared.file, 2);
+  const log = logOf(alone.folder, 'align');
+  expect(log.filter(({ evaluation }) => evaluation).length).toBeGreaterThan(3);
+  expect(log.at(-1)?.step).toBeLessThan(12);
+  expectAlike(logOf(shared.folder, 'align'), log);
+  expectAlike(await weightsOf(shared.folder), await weightsOf(alone.folder));
+});
+
+const lora = { rank: 4, alpha: 8, on: ['language_model.**.{q,v}_proj'] };
+const ratings = [
+  { prompt: 'How many birds?', completion: 'nothing at all', label: false },
+  { images: ['one.png'], prompt: '<image>What do you see?', completion: 'a tall tree', label: true },
+  { prompt: 'How many birds?', completion: 'two birds', label: true },
+  { images: ['two.png'], prompt: '<image>What do you see?', completion: 'a tree', label: false },
+];
+const prompts = ratings.map(({ completion, label, ...prompt }) => prompt);
+
+test.each<[string, readonly object[], object]>([
+  ['what compares with the mean of a step', ratings, { objective: 'kto' }],
+  [
+    'what draws its own answers',
+    prompts,
+    { objective: { kind: 'grpo', reward: './reward.ts', answers: 3, maxTokens: 4 } },
+  ],
+])('%s does so over all ranks', async (_, records, settings) => {
+  const stages = [stage({ name: 'prefer', data: 'records.jsonl', batch: 4, steps: 3, lora, ...settings })];
+  const [alone, shared] = [runFolder({ stages }), runFolder({ stages })];
+  for (const { folder } of [alone, shared]) {
+    writeFileSync(join(folder, 'records.jsonl'), records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+    writeFileSync(
+      join(folder, 'reward.ts'),
+      'export default (answers: { answer: string }[]) => answers.map(({ answer }) => answer.length % 7);',
+    );
+  }
+  await together(alone.file, 1);
+  await together(shared.file, 3);
+  expectAlike(logOf(shared.folder, 'prefer'), logOf(alone.folder, 'prefer'));
+});
+
+test('what compares all samples of a step is for one rank', () => {
+  const [one, two] = [groupsOf(1)[0], groupsOf(2)[0]];
+  const objective = { name: 'contrastive', whole: true };
+  expect(() => checkShares(objective, one as ProcessGroup)).not.toThrow();
+  expect(() => checkShares(objective, two as ProcessGroup)).toThrow(
+    'contrastive compares all samples of a step: 2 processes cannot share them',
+  );
 });
