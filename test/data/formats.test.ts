@@ -83,6 +83,7 @@ test('patterns, folders and given formats choose files', async () => {
   await expect(countOf(join(files, 'commas.csv'), { format: 'tar' })).rejects.toThrow('not a tar archive');
   await expect(countOf(join(files, 'commas.csv'), { format: 'parquet' })).rejects.toThrow('does not end as Parquet');
   await expect(countOf(join(files, 'missing-*.tar'))).rejects.toThrow('missing-*.tar: no file is called so');
+  await expect(countOf(join(files, '{1..400}{1..400}.tar'))).rejects.toThrow('more than 100000 files');
   await expect(countOf(join(files, 'shard-{5..2}.tar'))).rejects.toThrow('{5..2} names no files');
   await expect(countOf(files)).rejects.toThrow('Name the files instead');
   const gzipped = join(folder, 'a.tar.gz');
@@ -147,6 +148,13 @@ test('an archive that says more than it holds is refused before anything is rese
     member('../../etc/a.txt', 5, { bytes: caption }),
   ];
   expect((await open(...away)).id).toBe('../../etc/a');
+});
+
+test('a page that would become thousands of times as large is not decompressed', async () => {
+  const path = join(files, 'bomb.parquet');
+  expect(readFileSync(path).length).toBeLessThan(8192);
+  const reading = withData(path, (data) => data.read(0));
+  await expect(reading).rejects.toThrow(/bomb\.parquet: a page of \d+ bytes that says it becomes 33554\d+/);
 });
 
 describe('a damaged file gives samples or errors of the data, never another failure', () => {

@@ -39,8 +39,11 @@ async function metadataOf(folder: string): Promise<string> {
 function expandBraces(path: string): string[] {
   const [whole, inside] = /\{([^{}]*)\}/.exec(path) ?? [];
   if (whole === undefined || inside === undefined) return [path];
-  const all = choicesOf(inside, path).flatMap((choice) => expandBraces(path.replace(whole, () => choice)));
-  if (all.length > mostFiles) throw new QuintetError('limit', `more than ${mostFiles} files`, { at: path });
+  const all: string[] = [];
+  for (const choice of choicesOf(inside, path)) {
+    for (const one of expandBraces(path.replace(whole, () => choice))) all.push(one);
+    if (all.length > mostFiles) throw new QuintetError('limit', `more than ${mostFiles} files`, { at: path });
+  }
   return all;
 }
 
