@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { expect, onTestFinished, test } from 'vitest';
@@ -56,10 +56,15 @@ test('a run that is killed 22 times ends with the same bits and the same log as 
   const scripts = new URL(`../../node_modules/.quintet-test-${process.pid}/`, import.meta.url).pathname;
   mkdirSync(scripts);
   onTestFinished(() => rmSync(scripts, { recursive: true, force: true }));
-  const script = join(scripts, 'runner.mjs');
+  writeFileSync(join(scripts, 'package.json'), '{"type":"module"}');
+  const script = join(scripts, 'runner.js');
   buildSync({
-    entryPoints: [new URL('./runner.ts', import.meta.url).pathname],
-    outfile: script,
+    // The threads that decode pictures have a file of their own.
+    entryPoints: ['./runner.ts', '../../src/data/workers/picture-worker.ts'].map(
+      (path) => new URL(path, import.meta.url).pathname,
+    ),
+    entryNames: '[name]',
+    outdir: scripts,
     bundle: true,
     packages: 'external',
     platform: 'node',
