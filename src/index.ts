@@ -109,8 +109,13 @@ export type { ContentPart, Message, Role } from './text/messages.js';
 /** The one training loop. */
 export {
   type BatchSource,
+  type EvaluateOptions,
+  type Evaluation,
+  type EvaluationPlan,
+  evaluate,
   type RunOptions,
   type RunResult,
+  report,
   runFile,
   type SampleOptions,
   type StepReport,

@@ -1,3 +1,4 @@
+export { type EvaluateOptions, evaluate, type SampleChat } from './evaluate.js';
 export type { Evaluated } from './evaluations.js';
 export { type DataSummary, inspectData, type LabelledText, sampleAsTrained } from './inspect.js';
 export type { Evaluation } from './log-record.js';
