@@ -66,7 +66,14 @@ export {
   writeAdapter,
 } from './model/index.js';
 /** Processes that train one model together, under mpirun. */
-export { joinProcesses, type Launch, launchOf, type MpiGroup, type ProcessGroup, type Share } from './parallel/index.js';
+export {
+  joinProcesses,
+  type Launch,
+  launchOf,
+  type MpiGroup,
+  type ProcessGroup,
+  type Share,
+} from './parallel/index.js';
 /** The systems of the literature. */
 export * from './recipes/index.js';
 /** What runs graphs: ONNX Runtime itself, or its WebAssembly build. */
