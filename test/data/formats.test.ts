@@ -192,7 +192,7 @@ describe('a damaged file gives samples or errors of the data, never another fail
     const random = new Random(7);
     const names = ['hub.parquet', 'zstd.parquet', 'gzip.parquet', 'none.parquet'];
     let refused = 0;
-    for (let i = 0; i < 24; i++) {
+    for (let i = 0; i < 12; i++) {
       const bytes = readFileSync(join(files, names[i % names.length] as string));
       // The footer is at the end: half of the changes are made there.
       const from = i % 2 ? Math.floor(bytes.length * 0.7) : 0;
@@ -206,6 +206,6 @@ describe('a damaged file gives samples or errors of the data, never another fail
         return 1;
       });
     }
-    expect(refused).toBeGreaterThan(8);
+    expect(refused).toBeGreaterThan(4);
   });
 });
