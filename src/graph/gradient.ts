@@ -2,8 +2,8 @@
 
 import { formatShape, isFloat, QuintetError, sameShape } from '../tensor/index.js';
 import { add, full, unbroadcast } from './functions.js';
-import { ops } from './ops/index.js';
-import { type Node, type Tensor, topological } from './tensor.js';
+import { type OpName, ops } from './ops/index.js';
+import { applyAll, type Node, type Tensor, topological } from './tensor.js';
 
 /**
  * The gradient of `loss` by each tensor of `by`, as graph tensors of the same shapes; null where the loss does not depend
@@ -49,11 +49,11 @@ function backward(node: Node, gradient: Tensor, active: ReadonlySet<Tensor>): [T
   if (rule === 'none') {
     throw new QuintetError('unsupported', `${node.kind} has no gradient: it is for inference only`);
   }
-  const inputs = node.inputs as readonly Tensor[];
+  const inputs = node.inputs.map((x) => x && again(x)) as readonly Tensor[];
   const parts = rule({ inputs, outputs: node.outputs, attributes: node.attributes, gradient, wants });
   return parts.flatMap((part, i): [Tensor, Tensor][] => {
     if (!part || !wants(i)) return [];
-    const x = inputs[i] as Tensor;
+    const x = node.inputs[i] as Tensor;
     const g = unbroadcast(part, x.shape);
     if (!sameShape(g.shape, x.shape)) {
       throw new QuintetError(
@@ -63,4 +63,16 @@ function backward(node: Node, gradient: Tensor, active: ReadonlySet<Tensor>): [T
     }
     return [[x, g]];
   });
+}
+
+const repeated = new WeakMap<Node, readonly Tensor[]>();
+
+/** A tensor for a gradient rule: where that costs little, computed once more when it is needed instead of kept until then. */
+function again(x: Tensor): Tensor {
+  const { kind, inputs, attributes } = x.node;
+  if (!ops[kind as OpName]?.light) return x;
+  // The attribute tells the two apart, which would be made one otherwise. Nothing of it is written.
+  const known = repeated.get(x.node) ?? applyAll(kind as OpName, inputs, { ...attributes, again: 1 });
+  repeated.set(x.node, known);
+  return known[x.index] as Tensor;
 }

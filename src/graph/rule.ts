@@ -58,6 +58,8 @@ export interface OpRule<A = Attributes> {
   readonly picks?: boolean;
   /** Attributes that ONNX takes as scalar integer inputs, after those. */
   readonly scalarInputs?: readonly string[];
+  /** Whether its results cost less to compute once more than to keep until gradients need them. */
+  readonly light?: boolean;
   /** Whether outputs after the first need not be computed where nothing uses them. */
   readonly optionalOutputs?: boolean;
   /** What is written otherwise than as the node has it: an op that does more at once, a shape that needs less arithmetic. */

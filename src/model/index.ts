@@ -2,6 +2,7 @@ export { Chat, type ReplyOptions, type ReplyPiece } from './chat.js';
 export { type Compiler, compile, holding, openSession } from './compile.js';
 export { continueGreedily } from './continue.js';
 export { restoreConversation, saveConversation } from './conversation-file.js';
+export { generationDefaults } from './defaults.js';
 export {
   captionIds,
   type Generator,
@@ -12,7 +13,6 @@ export {
 } from './diffuse.js';
 export { drawPicture } from './draw-picture.js';
 export { Drawer, type DrawOptions, drawTokens } from './draw-tokens.js';
-export { generationDefaults } from './defaults.js';
 export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts } from './generate.js';
 export { type Cache, type LanguageEnds, ownWords } from './language-graph.js';
 export { LanguageSession, type NewTokens } from './language-session.js';

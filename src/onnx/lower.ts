@@ -288,7 +288,7 @@ function isComputed(node: Node): boolean {
 
 function onnxAttributes(rule: OpRule, attributes: Attributes): Record<string, OnnxAttribute> {
   const { shapeInputs = [], scalarInputs = [], typeOnly = [], floats = [], dtypes = [] } = rule;
-  const elsewhere = new Set([...shapeInputs, ...scalarInputs, ...typeOnly]);
+  const elsewhere = new Set([...shapeInputs, ...scalarInputs, ...typeOnly, 'again']);
   const result: Record<string, OnnxAttribute> = {};
   for (const [key, value] of Object.entries(attributes)) {
     if (elsewhere.has(key)) continue;

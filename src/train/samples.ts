@@ -53,6 +53,7 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, given: Sam
     fields: [...fieldsOf(system), ...(saying ? ['caption_ids'] : [])],
     about: samples.about,
     accumulates: samples.accumulates,
+    ...(saying || samples.rows === undefined ? {} : { rows: samples.rows }),
     async take(step) {
       return microBatches(await samples.take(step), microBatch).map((part) => {
         // What is said stands before what is seen: it has the first rows.

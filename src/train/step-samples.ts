@@ -6,6 +6,8 @@ import type { SampleOptions } from './samples.js';
 import type { BatchSource } from './train.js';
 
 export interface StepSamples<T> extends Required<Pick<BatchSource, 'about' | 'accumulates'>> {
+  /** Rows of every micro-batch, where all have as many. */
+  readonly rows?: number;
   take(step: number): Promise<T[]>;
 }
 
@@ -39,6 +41,7 @@ export function stepSamples<T>(
       ...(dataset.parts ? { weights: dataset.parts.map(({ weight }) => weight) } : {}),
     },
     accumulates: part.count > microBatch,
+    ...(once || part.count % microBatch > 0 ? {} : { rows: microBatch }),
     take(step) {
       const left = once ? dataset.count - step * part.count : part.count;
       return samples.take(step * part.count, Math.min(part.count, left));

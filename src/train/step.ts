@@ -54,6 +54,8 @@ export interface StepOptions {
   readonly reference?: (p: Params) => Params;
   /** The processes that share a step; default this one alone. */
   readonly group?: ProcessGroup;
+  /** Rows of every batch, where all have as many. */
+  readonly rows?: number;
   /** How weights that do not learn are held; default as they are. */
   readonly frozen?: FrozenForm;
 }
@@ -82,11 +84,11 @@ interface LossPlan extends Pick<StepPlan, 'declarations' | 'before'> {
 /** Traces what a stage minimises. */
 function planLoss(
   { network, adapt }: Pick<Model, 'network' | 'adapt'>,
-  { objective, train, fields, reference = (p) => p }: StepOptions,
+  { objective, train, fields, rows, reference = (p) => p }: StepOptions,
   held: Held['adapt'] = (p) => p,
 ): LossPlan {
   const current = (p: Params): Params => learningRows(tableRows(train)).adapt(adapt(p));
-  const types = typesOf(network, objective, fields);
+  const types = typesOf(network, objective, { fields, ...(rows === undefined ? {} : { rows }) });
   const before = planForeknowledge({ network }, { objective, types, reference, current });
   const { p, declarations } = rootScope();
   const loss = objective.loss(network, current(held(p)), inputTensors({ ...types, ...before.types }));
@@ -121,8 +123,18 @@ export function planStep(
   };
 }
 
+/** The letter of a batch's rows, which is known of batches that all have as many. */
+const withRows = ({ dtype, shape }: InputType, rows: number): InputType => ({
+  dtype,
+  shape: shape.map((dim) => (dim === 'B' ? rows : dim)),
+});
+
 /** The types of what a batch holds. */
-function typesOf(network: Network, objective: Objective, names: readonly string[]): Record<string, InputType> {
+function typesOf(
+  network: Network,
+  objective: Objective,
+  { fields: names, rows }: Pick<StepOptions, 'fields' | 'rows'>,
+): Record<string, InputType> {
   const known = { ...network.inputs, ...objective.inputs };
   const missing = Object.keys(objective.inputs ?? {}).find((name) => !names.includes(name));
   if (missing !== undefined) {
@@ -133,7 +145,7 @@ function typesOf(network: Network, objective: Objective, names: readonly string[
   return Object.fromEntries(
     names.map((name) => {
       const type = known[name];
-      if (type) return [name, type];
+      if (type) return [name, rows === undefined ? type : withRows(type, rows)];
       const guess = nearest(name, Object.keys(known));
       throw new QuintetError('name', `${network.name} has no input "${name}"`, {
         at: 'batch',

@@ -27,6 +27,8 @@ export interface BatchSource {
   readonly fields: readonly string[];
   /** Whether a step has several micro-batches. */
   readonly accumulates: boolean;
+  /** Rows of every micro-batch, where all have as many. */
+  readonly rows?: number;
   /** What tells these batches from others, such as a seed: a run goes on only with the same. */
   readonly about?: Readonly<Record<string, unknown>>;
   /** Whether batches are made by what was learnt so far, so that none can be made ahead. */
@@ -118,6 +120,7 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
   const step = await compileStep(model, {
     ...{ objective, train: options.train, fields: data.fields, group },
     ...(reference ? { reference } : {}),
+    ...(data.rows === undefined ? {} : { rows: data.rows }),
     ...(frozen ? { frozen } : {}),
   });
   const opening = folder === undefined || group.rank > 0 ? undefined : RunFolder.open(folder);

@@ -140,6 +140,7 @@ export const elementwise = {
   Cos: unary((g, _, x) => neg(mul(g, sin(x)))),
   Relu: unary((g, y) => where(greater(y, 0), g, zerosLike(g))),
   Gelu: rule<{ approximate: 'none' | 'tanh' }>({
+    light: true,
     infer: (inputs) => {
       requireType(operand(inputs, 0), isFloat);
       return [operand(inputs, 0)];
@@ -153,6 +154,7 @@ export const elementwise = {
   }),
   /** x · sigmoid(alpha · x): OpenAI's quick GELU with alpha 1.702, SiLU with alpha 1. */
   QuickGelu: rule<{ alpha: number }>({
+    light: true,
     domain: 'com.microsoft',
     floats: ['alpha'],
     infer: (inputs) => {

@@ -4,7 +4,7 @@
  * K width of the operand, N rows of the weight, b values in a block, C = K / b blocks in a row
  */
 import { type Dim, formatShape, QuintetError, type Shape } from '../../tensor/index.js';
-import { columnProduct, matmul } from '../functions.js';
+import { columnProduct, matmul, transpose } from '../functions.js';
 import { type Operands, type OpRule, operand, rule } from '../rule.js';
 import type { Tensor } from '../tensor.js';
 
@@ -96,7 +96,9 @@ export const quantised = {
     },
     gradient: ({ gradient: g, inputs }) => {
       const [, , , turned, scales] = inputs as readonly [Tensor, Tensor, Tensor, Tensor, Tensor?];
-      return [scales ? columnProduct(g, turned, scales) : matmul(g, turned), null, null, null, null];
+      // As the first operand the weight is read where it is: of a second one the engine would make a copy.
+      const slope = scales ? columnProduct(g, turned, scales) : transpose(matmul(transpose(turned), transpose(g)));
+      return [slope, null, null, null, null];
     },
     simplify: (inputs) => columnProduct(operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)),
   }),

@@ -16,6 +16,7 @@ import {
   not,
   pad,
   reshape,
+  rowsOf,
   select,
   slice,
   sub,
@@ -54,13 +55,29 @@ export function tokenLoss(logits: Tensor, labels: Tensor, { smoothing = 0, zLoss
   const targets = reshape(labels, [productOf(labels.shape)]);
   const scores = reshape(logits, [productOf(labels.shape), logits.dim(-1)]);
   const given = not(equal(targets, ignored));
-  const plain = sum(crossEntropy(scores, targets, ignored));
+  const plain = lossOf(logits, labels);
   const total =
     smoothing === 0 && zLoss === 0
       ? plain
       : add(mul(plain, 1 - smoothing), sum(where(given, spreadLoss(scores, smoothing, zLoss), 0)));
   const number = sum(cast(given, 'f32'));
   return { total, targets: number, mean: div(total, number) };
+}
+
+/** From so many words on, the scores of a batch are by far the largest tensor of a step. */
+const manyWords = 2 ** 15;
+
+/** The sum of the losses of [B, T, V] by [B, T]. Of many words a part of the rows is compared at a time, and scored only then. */
+function lossOf(logits: Tensor, labels: Tensor): Tensor {
+  const [rows, words] = [logits.dim(0), logits.dim(-1)];
+  const divides = typeof rows === 'number' && typeof words === 'number' && words >= manyWords;
+  const count = divides ? ([4, 3, 2].find((some) => rows % some === 0) ?? 1) : 1;
+  if (count === 1) return sum(lossesAt(logits, labels));
+  const size = (rows as number) / count;
+  return Array.from({ length: count }, (_, i) => {
+    const [from, to] = [i * size, (i + 1) * size];
+    return sum(lossesAt(rowsOf(logits, from, to), slice(labels, 0, from, to)));
+  }).reduce((a, b) => add(a, b));
 }
 
 /** What smoothing and log² Z add to the loss of scores [N, V]: [N] */
