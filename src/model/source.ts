@@ -29,7 +29,9 @@ function noModel(source: string): QuintetError {
     const such = recipe.published.length === 0 ? '' : `, such as ${recipe.published.join(' or ')}`;
     return new QuintetError('not-found', 'this is a recipe, which has no weights', {
       at: source,
-      hint: `Name a checkpoint: a folder, a .gguf file or a name on the Hugging Face hub${such}.`,
+      hint:
+        `Name a checkpoint: a folder, a .gguf file or a name on the Hugging Face hub${such}.\n  ` +
+        `To train one from nothing: a folder with config.json (model_type ${recipe.modelTypes[0]}) and a tokenizer, with fresh: true.`,
     });
   }
   if (/[\\/]/.test(source)) {

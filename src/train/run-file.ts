@@ -33,6 +33,7 @@ import { type EvaluationSettings, evaluationFields, evaluationOf } from './setti
 import { countOf, refuseUnknown } from './settings/fields.js';
 import { objectiveOf, recipeObjective, type SampleForm } from './settings/objective.js';
 import { optimizerOf } from './settings/optimizer.js';
+import { ownStage } from './settings/own-stage.js';
 import { type FrozenForm, frozenForms } from './step.js';
 
 export interface RunFile {
@@ -139,7 +140,7 @@ interface Surroundings {
 function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
   refuseUnknown(stage, knownOfStage);
   const name = nameOf(stage);
-  const base = own.find((other) => other.name === name);
+  const base = ownStage(stage, name, own);
   const steps = stage.has('steps') ? { steps: countOf(stage, 'steps') } : undefined;
   const epochs = stage.has('epochs') ? { epochs: positive(stage, 'epochs') } : undefined;
   if (steps && epochs) throw new QuintetError('config', 'a stage has steps or epochs, not both', { at: stage.at });

@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { checkDestination } from '../checkpoint/index.js';
 import { badSamplesReport, type Dataset } from '../data/index.js';
 import {
   asSystem,
@@ -19,8 +20,9 @@ import { type HostArray, QuintetError } from '../tensor/index.js';
 import { writeCard } from './card.js';
 import type { Evaluated } from './evaluations.js';
 import { checkOptimizer } from './optimisers/index.js';
-import { type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
+import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from './run-record.js';
+import { checkAdapted } from './settings/adapted.js';
 import { openSources } from './settings/data.js';
 import { checkForm, stageBatches } from './stage-batches.js';
 import { evaluationPlan, prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
@@ -65,6 +67,7 @@ export interface RunResult {
 export async function runFile(path: string, options: RunOptions = {}): Promise<RunResult> {
   const file = await readRunFile(path);
   const { model: source, fresh, seed } = startOf(file, path);
+  await checkDestination(options.output ?? (await outputOf(path)), 'folder');
   const model = asSystem(await load(source, { ...options, ...(fresh ? { fresh: seed } : {}) }));
   try {
     const run = runOf(file, path, model.network.stages);
@@ -254,6 +257,7 @@ async function evaluationOf(
 function checkStage({ network }: Model, prepared: PreparedStage): number {
   const { stage, adapt, steps } = prepared;
   try {
+    if (stage.lora) checkAdapted(network, stage.lora);
     checkOptimizer(stage.optimizer, steps, 'optimizer');
     checkBatches(stage.objective, prepared.data);
     return parameterCount(planStep({ network, adapt }, stepOptions(prepared)).trained);

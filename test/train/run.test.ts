@@ -38,8 +38,28 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   ],
   [align({ optimizer: { lr: 1e-3, schedule: 'cosin' } }), /schedule: .*"cosin"/],
   [align({ optimizer: { lr: -1 } }), /lr: expected a positive number, got -1/],
-  [align({ train: ['multi_modal_projecter.**'] }), /"multi_modal_projecter\.\*\*" matches no parameter/],
-  [align({ lora: { rank: 4, on: ['language_model.**.x_proj'] } }), /matches no parameter/],
+  [
+    align({ train: ['multi_modal_projecter.**'] }),
+    /train: the pattern "multi_modal_projecter\.\*\*" matches no parameter\n {2}the nearest are multi_modal_projector\./,
+  ],
+  [
+    align({ lora: { rank: 4, on: ['language_model.**.{q,v}_prj'] } }),
+    /stage align: lora\.on: the pattern "language_model\.\*\*\.\{q,v\}_prj" matches no layer\n {2}the nearest are language_model\.model\.layers\.\*\.self_attn\.q_proj, language_model\.model\.layers\.\*\.self_attn\.v_proj$/,
+  ],
+  [
+    { stages: [{ name: 'aling', data: 'chats.jsonl', steps: 2 }] },
+    /stages\[0\]\.name: the recipe has no stage "aling"; did you mean "align"\?\n {2}stages of the recipe: align, instruct; one of your own needs train, optimizer, batch too/,
+  ],
+  [
+    { stages: [{ name: 'mine', train: ['**'], data: 'chats.jsonl', batch: 2 }] },
+    /has no stage "mine"\n {2}stages of the recipe: align, instruct; one of your own needs optimizer too/,
+  ],
+  [
+    { ...align({}), model: 'nano' },
+    /nano: this is a recipe, which has no weights\n.*\n {2}To train one from nothing: a folder with config\.json \(model_type quintet_nano\)/,
+  ],
+  [{ ...align({}), output: './chats.jsonl' }, /chats\.jsonl: is a file, where a folder is to be written/],
+  [{ ...align({}), output: './chats.jsonl/run' }, /there is no folder .*chats\.jsonl to write it to/],
   [align({ lora: { rank: 0, on: ['language_model.**.q_proj'] } }), /stages\[0\]\.lora\.rank: expected/],
   [align({ data: 'chat.jsonl' }), /chat\.jsonl/],
   [align({ pictures: 'elsewhere' }), /elsewhere: no such folder/],
@@ -57,7 +77,7 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [{ pictures: 'elsewhere' }, /elsewhere: no such folder/],
   [{ objective: 'next-tokens' }, /stages\[1\]\.objective: expected one of/],
   [{ optimizer: { lr: -1 } }, /stage second: .*lr: expected a positive number, got -1/],
-  [{ lora: { rank: 4, on: ['language_model.**.x_proj'] } }, /stage second: .*matches no parameter/],
+  [{ lora: { rank: 4, on: ['language_model.**.x_proj'] } }, /stage second: .*matches no layer/],
   [{ bach: 3 }, /stages\[1\]: there is no field "bach"/],
 ])('a second stage with %j is refused before the first begins', async (settings, message) => {
   const second = stage({ name: 'second', train: ['language_model.**'], ...settings });
