@@ -103,14 +103,17 @@ export function createPool<Task, Result>(options: PoolOptions): Pool<Task, Resul
   };
 }
 
-/** A worker of this package as it is built, or from its sources, which a thread can read only when tsx has taught it to. */
+/** What lets a thread read TypeScript. The sources need it, the built package has none. */
+const sourceLoader = 'tsx/esm/api';
+
+/** A worker of this package as it is built, or from its sources. */
 function startWorker({ worker, data: workerData }: PoolOptions): Worker {
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL(`./${worker}.js`, import.meta.url), { workerData });
   const api = createRequire(import.meta.url)
-    .resolve('tsx/esm/api')
+    .resolve(sourceLoader)
     .replace(/cjs$/, 'mjs');
-  const [tsx, file] = [pathToFileURL(api).href, new URL(`./${worker}.ts`, import.meta.url).href];
-  const start = `import('${tsx}').then(({ register }) => { register(); return import('${file}'); })`;
+  const [loader, file] = [pathToFileURL(api).href, new URL(`./${worker}.ts`, import.meta.url).href];
+  const start = `import('${loader}').then(({ register }) => { register(); return import('${file}'); })`;
   return new Worker(start, { eval: true, workerData });
 }
 
