@@ -15,11 +15,20 @@ import torch
 from huggingface_hub import ModelCard
 from peft import PeftModel
 from PIL import Image
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer, GenerationConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoModelForSeq2SeqLM,
+    AutoProcessor,
+    AutoTokenizer,
+    GenerationConfig,
+)
 
 
 def load(folder: Path, pictures: bool):
-    kind = AutoModelForImageTextToText if pictures else AutoModelForCausalLM
+    written = AutoConfig.from_pretrained(folder).is_encoder_decoder and not pictures
+    kind = AutoModelForImageTextToText if pictures else AutoModelForSeq2SeqLM if written else AutoModelForCausalLM
     model, report = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
     left = {name: sorted(report[name]) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
     if left:
@@ -35,17 +44,23 @@ def inputs_of(source: Path, folder: Path, expected: dict):
         messages = [{"role": "user", "content": expected["prompt"]}]
         return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True, return_tensors="pt")
     processor = AutoProcessor.from_pretrained(source, backend="pil")
-    pictures = [{"type": "image", "image": Image.open(folder / name).convert("RGB")} for name in expected["pictures"]]
-    messages = [{"role": "user", "content": [*pictures, {"type": "text", "text": expected["prompt"]}]}]
+    images = [Image.open(folder / name).convert("RGB") for name in expected["pictures"]]
+    if processor.chat_template is None:
+        return processor(images=images, text=expected["prompt"], return_tensors="pt")
+    content = [*({"type": "image", "image": image} for image in images), {"type": "text", "text": expected["prompt"]}]
     return processor.apply_chat_template(
-        messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+        [{"role": "user", "content": content}],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
     )
 
 
 def check_card(folder: Path, adapter: bool, losses: list) -> None:
     card = ModelCard.load(folder / "README.md").data
     assert card.library_name == ("peft" if adapter else "transformers"), card
-    assert card.pipeline_tag in ("image-text-to-text", "text-generation"), card
+    assert card.pipeline_tag in ("image-text-to-text", "text-generation", "text2text-generation"), card
     (result,) = [result for result in card.eval_results if result.metric_type == "loss"]
     assert result.metric_value == losses[-1], (result.metric_value, losses)
 
@@ -62,7 +77,9 @@ def check(folder: Path) -> int:
         GenerationConfig.from_pretrained(result)
     inputs = inputs_of(source, folder, expected)
     with torch.no_grad():
-        ids = model.generate(**inputs, do_sample=False, max_new_tokens=expected["tokens"])[0, inputs["input_ids"].shape[1] :]
+        answer = model.generate(**inputs, do_sample=False, max_new_tokens=expected["tokens"])[0]
+    # What an encoder reads is no part of the answer, which begins with a token of its own.
+    ids = answer[1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1] :]
     if ids.tolist() != expected["ids"]:
         raise SystemExit(f"{folder.name}: transformers answers {ids.tolist()}, Quintet {expected['ids']}")
     log = [json.loads(line) for line in (folder / "out/only/log.jsonl").read_text().splitlines()]

@@ -19,6 +19,10 @@ const runs: readonly { readonly name: string; readonly base: string; readonly lo
   { name: 'llama', base: 'llama' },
   { name: 'llama-lora', base: 'llama', lora: true },
   { name: 'qwen2', base: 'qwen2' },
+  { name: 'gemma2', base: 'gemma2' },
+  { name: 'mistral', base: 'mistral' },
+  { name: 'blip2-opt', base: 'blip2-opt' },
+  { name: 'flan-t5', base: 'flan-t5' },
 ];
 
 async function run(to: string, { name, base, lora = false }: (typeof runs)[number]): Promise<void> {

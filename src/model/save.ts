@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { innerFolders, type LazyTensor, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
 import type { Declaration } from '../nn/index.js';
 import { type LoraOptions, loraNames, loraScale } from '../system/index.js';
-import { castArray, type DType, type HostArray, parseJson, QuintetError, toNumbers } from '../tensor/index.js';
+import { castArray, type DType, type HostArray, QuintetError, toNumbers } from '../tensor/index.js';
+import { changedJson } from './config-text.js';
 import { writeGenerationConfig } from './generation-file.js';
 import type { Model } from './model.js';
 
@@ -61,9 +62,8 @@ async function copyFiles(path: string, folder: string, dtype: string): Promise<v
       await copyFile(join(path, name), join(folder, name));
     }
   }
-  const config = parseJson(await readFile(join(path, 'config.json'), 'utf8'), 'config.json') as Record<string, unknown>;
-  const { torch_dtype: _, ...rest } = config;
-  const text = `${JSON.stringify({ ...rest, dtype }, null, 2)}\n`;
+  const config = await readFile(join(path, 'config.json'), 'utf8');
+  const text = changedJson(config, 'config.json', ({ torch_dtype: _, ...rest }) => ({ ...rest, dtype }));
   await writeAtomically(join(folder, 'config.json'), (file) => file.writeFile(text));
 }
 
