@@ -50,7 +50,7 @@ async function save(name: string, to: string): Promise<void> {
   const adapter = lora(settings);
   const scoped: Model = { ...model, adapt: adapter.adapt, weights: layeredWeights(model.weights, new Map(), 1) };
   const values = new Map(Object.entries(await trained(scoped, all, adapter.parameters)));
-  await writeAdapter(join(adapted, 'adapter'), { ...model, base: 'model' }, settings, values);
+  await writeAdapter(join(adapted, 'adapter'), { ...model, base: 'model' }, [{ kind: 'lora', ...settings }], values);
   const other = await load(join(adapted, 'model'), { adapter: join(adapted, 'adapter') });
   await trace(other, adapted);
   await other.close();

@@ -22,7 +22,7 @@ export type { PackingOptions } from './packed.js';
 export { bytesByForm, typesIn, type WeightsOption } from './packing-plan.js';
 export { type PaintPictureOptions, paintPicture } from './paint-picture.js';
 export { processPairs } from './pairs.js';
-export { type LoadedAdapter, readAdapter, writeAdapter } from './peft.js';
+export { type LoadedAdapter, readAdapter, writeAdapter } from './peft/index.js';
 export { createProcessor, type PicturedChat, type Processor } from './prompt.js';
 export { loadFromBytes, loadFromUrl } from './remote.js';
 export { type Choice, choose, type SamplingOptions } from './sample.js';
@@ -33,3 +33,4 @@ export { type DraftOptions, draftModel, type LookupOptions, promptLookup, type S
 export { type TraceOptions, traceNetwork } from './trace.js';
 export { VisionSession } from './vision.js';
 export { checkpointWeights, initialWeights, layeredWeights, type Weights } from './weights.js';
+export { withAdapter } from './with-adapter.js';

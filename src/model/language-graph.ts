@@ -78,7 +78,8 @@ export function languageGraph(
   const features = network.image && !part.encoder ? input('features', 'f32', ['F', part.width]) : undefined;
   const embeddings = read(p, input('ids', 'i64', context.positions.shape), features);
   const memory = part.encoder ? { memory: rememberedMemory() } : {};
-  const hidden = part.forward(p.at(prefix), embeddings, { ...context, ...memory });
+  const attending = network.attention?.(p, context) ?? context;
+  const hidden = part.forward(p.at(prefix), embeddings, { ...attending, ...memory });
   const rows = reshape(hidden, [productOf(hidden.shape.slice(0, 2)), part.width]);
   return {
     logits: () => score(p, gather(rows, input('at', 'i64', ['R']))),

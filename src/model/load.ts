@@ -7,12 +7,12 @@ import { networkOf } from '../recipes/index.js';
 import { fields, QuintetError } from '../tensor/index.js';
 import { initialise, type Model, type ModelOptions, modelOf } from './model.js';
 import { type PackingOptions, packFrozen, packWeights } from './packed.js';
-import { readAdapter } from './peft.js';
+import { readAdapter } from './peft/index.js';
 import { findModel } from './source.js';
-import { layeredWeights } from './weights.js';
+import { withAdapter } from './with-adapter.js';
 
 export interface LoadOptions extends ModelOptions, PackingOptions {
-  /** The folder of a LoRA adapter in PEFT's format. */
+  /** The folder of an adapter in PEFT's format. */
   readonly adapter?: string;
   /** Starts from freshly initialised parameters of this seed instead of the folder's weights. */
   readonly fresh?: number;
@@ -49,8 +49,7 @@ async function freshFolder(path: string, options: LoadOptions, seed: number): Pr
 
 async function adapted(model: Model, folder: string): Promise<Model> {
   try {
-    const { adapter, values } = await readAdapter(folder, model.network, model.declarations);
-    return { ...model, adapt: adapter.adapt, weights: layeredWeights(model.weights, values) };
+    return withAdapter(model, await readAdapter(folder, model.network, model.declarations));
   } catch (error) {
     await model.close();
     throw error;

@@ -4,17 +4,18 @@ import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { innerFolders, type LazyTensor, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
 import type { Declaration } from '../nn/index.js';
-import { type LoraOptions, loraNames, loraScale } from '../system/index.js';
-import { castArray, type DType, type HostArray, QuintetError, toNumbers } from '../tensor/index.js';
+import { castArray, type DType, type HostArray, QuintetError } from '../tensor/index.js';
 import { changedJson } from './config-text.js';
 import { writeGenerationConfig } from './generation-file.js';
+import { type Merging, merged } from './merge.js';
 import type { Model } from './model.js';
+import { layeredWeights } from './weights.js';
 
 export interface SaveOptions {
   /** Parameters that have other values than the model's weights, by the network's names. */
   readonly values?: Readonly<Record<string, HostArray>>;
-  /** LoRA settings whose matrices are in `values`: they are merged into the layers that they adapt. */
-  readonly merge?: LoraOptions;
+  /** An adapter that is merged into the weights; with its values, which go before. */
+  readonly merge?: Merging;
   /** Default f32. */
   readonly dtype?: Extract<DType, 'f32' | 'f16' | 'bf16'>;
   /** Largest size of one file; default 5 GB. */
@@ -28,10 +29,9 @@ export async function saveModel(model: Model, folder: string, options: SaveOptio
   const { values = {}, merge, dtype = 'f32', maxShardBytes } = options;
   const source = folderOf(model);
   await mkdir(folder, { recursive: true });
-  const finalValue = async (declaration: Declaration): Promise<HostArray> => {
-    const base = values[declaration.name] ?? (await model.weights.read(declaration));
-    return castArray(merge ? merged(declaration.name, base, values, merge) : base, dtype);
-  };
+  const weights = layeredWeights(model.weights, new Map(Object.entries(values)));
+  const read = merge ? merged({ ...model, weights }, merge) : weights.read;
+  const finalValue = async (declaration: Declaration): Promise<HostArray> => castArray(await read(declaration), dtype);
   const tensors = [...model.declarations.values()].map((declaration): [string, LazyTensor] => [
     model.weights.fileName(declaration.name),
     { dtype, shape: declaration.shape, read: () => finalValue(declaration) },
@@ -65,28 +65,4 @@ async function copyFiles(path: string, folder: string, dtype: string): Promise<v
   const config = await readFile(join(path, 'config.json'), 'utf8');
   const text = changedJson(config, 'config.json', ({ torch_dtype: _, ...rest }) => ({ ...rest, dtype }));
   await writeAtomically(join(folder, 'config.json'), (file) => file.writeFile(text));
-}
-
-/** W + s B A, where the layer of the weight is adapted. */
-function merged(
-  name: string,
-  weight: HostArray,
-  values: Readonly<Record<string, HostArray>>,
-  settings: LoraOptions,
-): HostArray {
-  if (!name.endsWith('.weight')) return weight;
-  const [a, b] = loraNames(name.slice(0, -'.weight'.length)).map((key) => values[key]);
-  if (!a || !b) return weight;
-  const [rank, width] = a.shape as [number, number];
-  const [down, up, sum] = [toNumbers(a), toNumbers(b), Float32Array.from(toNumbers(weight))];
-  const scale = loraScale(settings);
-  for (let row = 0; row < (b.shape[0] as number); row++) {
-    for (let r = 0; r < rank; r++) {
-      const factor = scale * (up[row * rank + r] as number);
-      for (let i = 0; i < width; i++) {
-        sum[row * width + i] = (sum[row * width + i] as number) + factor * (down[r * width + i] as number);
-      }
-    }
-  }
-  return { dtype: 'f32', shape: weight.shape, data: sum };
 }

@@ -22,8 +22,7 @@ interface LinearOptions {
 
 /** x [..., in] -> [..., out]; weight [out, in], bias [out]. */
 export function linear(p: Params, x: Tensor, out: number, { bias = true, init }: LinearOptions = {}): Tensor {
-  const y = p.product('weight', x, out, init);
-  return bias ? add(y, p.get('bias', [out], zeroed)) : y;
+  return withBias(p, p.product('weight', x, out, init), bias);
 }
 
 /** Several linear layers of one x [..., in], by their names in the scope -> [..., out] each. */
@@ -34,8 +33,8 @@ export function linears(
   { bias = true, init }: LinearOptions = {},
 ): Tensor[] {
   return p.products(layers, x, init).map((y, i) => {
-    const [layer, out] = layers[i] as LayerWidth;
-    return bias ? add(y, p.at(layer).get('bias', [out], zeroed)) : y;
+    const [layer] = layers[i] as LayerWidth;
+    return withBias(p.at(layer), y, bias);
   });
 }
 
@@ -56,8 +55,12 @@ export function queriesKeysValues(
 
 /** A linear layer with a weight that is stored [in, out], which GPT-2's files call Conv1D. */
 export function inOutLinear(p: Params, x: Tensor, out: number, { bias = true, init }: LinearOptions = {}): Tensor {
-  const y = p.inOutProduct('weight', x, out, init);
-  return bias ? add(y, p.get('bias', [out], zeroed)) : y;
+  return withBias(p, p.inOutProduct('weight', x, out, init), bias);
+}
+
+/** What a layer gives, of its product y [..., out]. */
+function withBias(p: Params, y: Tensor, bias: boolean): Tensor {
+  return p.result(bias ? add(y, p.get('bias', [y.size(-1)], zeroed)) : y);
 }
 
 /** Ids [...] -> [..., width] by a table [count, width]. */

@@ -3,7 +3,7 @@
  *
  * `p.get('weight', [out, in])` declares a parameter, initialises, uses and binds it in one expression; the scope's path and
  * the name are the checkpoint's tensor name. A weight is used whole, in a product, or row by row, and a scope has a verb
- * for each, so that a transformation (LoRA, quantisation) can put another computation in its place.
+ * for each, so that a transformation (an adapter, quantisation) can put another computation in its place.
  */
 import { gather, matmul, parameter, type Tensor, transpose } from '../graph/index.js';
 import { formatShape, QuintetError, sameShape, sizeOf } from '../tensor/index.js';
@@ -24,8 +24,13 @@ export interface Params {
   inOutProduct(name: string, x: Tensor, out: number, init?: Init): Tensor;
   /** The rows of the parameter [count, width] at ids [...] -> [..., width]. */
   rows(name: string, ids: Tensor, table: readonly [count: number, width: number], init?: Init): Tensor;
+  /** What a linear layer gives, its product with its bias: where transformations may go on from. */
+  result(y: Tensor): Tensor;
+  /** Whether a parameter was declared already. */
+  has(name: string): boolean;
   /** The same scope for parameters that were declared before: a second use is said aloud. */
   readonly shared: Params;
+  readonly isShared: boolean;
 }
 
 export type LayerWidth = readonly [layer: string, out: number];
@@ -68,9 +73,12 @@ function scope(declarations: Map<string, Declaration>, path: string, again: bool
     products: (layers, x, init) => layers.map(([layer, out]) => self.at(layer).product('weight', x, out, init)),
     inOutProduct: (name, x, out, init) => matmul(x, get(name, [x.size(-1), out], init)),
     rows: (name, ids, table, init) => gather(get(name, table, init), ids),
+    result: (y) => y,
+    has: (name) => declarations.has(join(path, name)),
     get shared() {
       return scope(declarations, path, true);
     },
+    isShared: again,
   };
   return self;
 }
@@ -112,11 +120,11 @@ function reuse(name: string, known: Declaration | undefined, shape: readonly num
 }
 
 /** The verbs that a transformation may put its own computation in place of. */
-export type ScopeVerbs = Pick<Params, 'get' | 'product' | 'products' | 'inOutProduct' | 'rows'>;
+export type ScopeVerbs = Pick<Params, 'get' | 'product' | 'products' | 'inOutProduct' | 'rows' | 'result'>;
 
 /**
- * A scope in which `verbs` replaces some of the inner scope's, at every depth. Where one replaces `product` alone, several
- * products of one operand are computed by it, one by one.
+ * A scope in which `verbs` replaces some of the inner scope's, at every depth. Of several products of one operand, where it
+ * replaces any, each is computed by itself.
  */
 export function wrapScope(inner: Params, verbs: (inner: Params) => Partial<ScopeVerbs>): Params {
   const own = verbs(inner);
@@ -125,14 +133,18 @@ export function wrapScope(inner: Params, verbs: (inner: Params) => Partial<Scope
     at: (...names) => wrapScope(inner.at(...names), verbs),
     get: inner.get,
     product: inner.product,
-    products: own.product
-      ? (layers, x, init) => layers.map(([layer, out]) => self.at(layer).product('weight', x, out, init))
-      : inner.products,
+    products: (layers, x, init) =>
+      layers.some(([layer]) => verbs(inner.at(layer)).product)
+        ? layers.map(([layer, out]) => self.at(layer).product('weight', x, out, init))
+        : inner.products(layers, x, init),
     inOutProduct: inner.inOutProduct,
     rows: inner.rows,
+    result: inner.result,
+    has: inner.has,
     get shared() {
       return wrapScope(inner.shared, verbs);
     },
+    isShared: inner.isShared,
     ...own,
   };
   return self;

@@ -1,4 +1,4 @@
-export * from './adapter.js';
+export * from './adapters/index.js';
 export * from './cache.js';
 export * from './context.js';
 export * from './dual-encoder.js';
@@ -19,3 +19,4 @@ export * from './sentence-encoder.js';
 export * from './stage.js';
 export * from './system.js';
 export * from './table-rows.js';
+export * from './virtual-tokens.js';

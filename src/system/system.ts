@@ -18,7 +18,7 @@ import {
   where,
 } from '../graph/index.js';
 import type { Glob, Params } from '../nn/index.js';
-import type { Backbone, Encoder, InputProjector } from '../parts/types.js';
+import type { Backbone, Context, Encoder, InputProjector } from '../parts/types.js';
 import { type Dim, formatShape, productOf, QuintetError } from '../tensor/index.js';
 import { fullContext } from './context.js';
 import { writtenInputs, writtenOutputs } from './encoder-decoder.js';
@@ -28,6 +28,7 @@ import { nextTokenLoss } from './objectives/index.js';
 import { behind, codeInputs, codeOutputs, codeScores, type PictureCodes } from './picture-codes.js';
 import { conditionInputs, conditionOutputs, type PictureCondition } from './picture-conditions.js';
 import type { Stage } from './stage.js';
+import { behindKeys, behindWords, type Text, type VirtualTokens } from './virtual-tokens.js';
 
 /** A part in its place: under which prefix the checkpoint holds it, and which published weights it starts from. */
 export interface Slot<Part> {
@@ -76,6 +77,12 @@ export interface System extends Network {
   readonly outputs: { readonly image?: ImageOutput };
   readonly backbone: Slot<Backbone>;
   readonly stages: readonly Stage[];
+  /** What learns before every text. */
+  readonly virtual?: VirtualTokens;
+  /** Attention with something more, in the root scope. */
+  readonly attention?: (p: Params, context: Context) => Context;
+  /** The system without either. */
+  readonly plain?: System;
 }
 
 const tokens: Readonly<Record<string, InputType>> = {
@@ -123,6 +130,16 @@ export function system({
   return result;
 }
 
+/** A system with something put before its text or around its attention. */
+export function surrounded(system: System, what: Pick<System, 'virtual' | 'attention'>): System {
+  const { plain = system } = system;
+  const result: System = { ...system, ...what, plain, forward: (p, given) => forward(result, p, given) };
+  return result;
+}
+
+/** A network without what adapters put around it. */
+export const plainOf = (network: Network): Network => (isSystem(network) ? (network.plain ?? network) : network);
+
 /** What the encoder of pictures takes; nothing where a system has none. */
 export function pictureInputs({ image }: { readonly image?: ImageInput | undefined }): Record<string, InputType> {
   if (!image) return {};
@@ -150,12 +167,18 @@ function forward(model: System, p: Params, given: Tensors): Tensors {
   if (features && image) outputs.image_features = image.rows ? flatten(features, 0, 1) : features;
   if (!ids) return outputs;
   if (!present) throw new QuintetError('name', 'input_ids need an attention_mask', { at: model.name });
-  const words = embed(model, p, ids, features && flatten(features, 0, 1));
-  if (backbone.part.encoder) return { ...outputs, ...writtenOutputs(backbone, p, { words, present, given }) };
+  const text = { words: embed(model, p, ids, features && flatten(features, 0, 1)), present, labels };
+  if (backbone.part.encoder) return { ...outputs, ...writtenOutputs(backbone, p, { ...text, given }) };
+  if (model.virtual?.as === 'words') return { ...outputs, ...readText(model, p, behindWords(p, model.virtual, text)) };
+  const { words } = text;
   const drawn = outputs.generation_embeddings;
   const [embeddings, all] = drawn ? behind(words, drawn, present) : [words, present];
   const at = p.at(backbone.prefix);
-  const hidden = backbone.part.forward(at, embeddings, fullContext(all, drawn ? undefined : given.position_ids));
+  const hidden = backbone.part.forward(
+    at,
+    embeddings,
+    contextOf(model, p, all, drawn ? undefined : given.position_ids),
+  );
   outputs.last_hidden = drawn ? slice(hidden, 1, 0, ids.dim(1)) : hidden;
   if (codes) Object.assign(outputs, codeScores(codes, p, hidden, outputs.last_hidden));
   if (drawing?.kind === 'condition') {
@@ -164,6 +187,23 @@ function forward(model: System, p: Params, given: Tensors): Tensors {
   outputs.logits = backbone.part.logits(at, outputs.last_hidden);
   if (labels) outputs.loss = nextTokenLoss(outputs.logits, labels).mean;
   return outputs;
+}
+
+/** What a text [B, T] gives, with its labels. */
+function readText(model: System, p: Params, { words, present, labels }: Text): Tensors {
+  const { part, prefix } = model.backbone;
+  const hidden = part.forward(p.at(prefix), words, contextOf(model, p, present));
+  const logits = part.logits(p.at(prefix), hidden);
+  const outputs = { last_hidden: hidden, logits };
+  return labels ? { ...outputs, labels, loss: nextTokenLoss(logits, labels).mean } : outputs;
+}
+
+/** Attention over the whole of a text, of which `present` [B, T] is real. */
+function contextOf({ backbone, virtual, attention }: System, p: Params, present: Tensor, positions?: Tensor): Context {
+  const { depth } = backbone.part;
+  const context =
+    virtual?.as === 'keys' ? behindKeys(p, { depth, virtual }, present, positions) : fullContext(present, positions);
+  return attention ? attention(p, context) : context;
 }
 
 /** Pictures through the encoder and the projector: [M, 3, height, width] -> [M, N, D] */

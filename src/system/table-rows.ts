@@ -20,9 +20,9 @@ import {
   unsqueeze,
   where,
 } from '../graph/index.js';
-import { type Glob, type Init, type Params, wrapScope } from '../nn/index.js';
+import { fullName, type Glob, type Init, type Params, wrapScope } from '../nn/index.js';
 import { QuintetError } from '../tensor/index.js';
-import type { Adapter } from './adapter.js';
+import type { Adapter } from './adapters/index.js';
 
 export interface TableRows {
   /** The name of the parameter that the rows are meanwhile. */
@@ -44,13 +44,14 @@ export function tableRows(train: readonly Glob[]): TableRows[] {
 /** The scope in which the rows are parameters of their own, for lookups and for a head that is tied to the table. */
 export function learningRows(all: readonly TableRows[]): Adapter {
   return {
+    merges: true,
     parameters: all.map(({ name }) => name),
-    adapt: (p) => (all.length === 0 ? p : wrapScope(p, (inner) => verbsOf(inner, all))),
+    adapt: (p) => all.reduce((scope, rows) => wrapScope(scope, (inner) => verbsOf(inner, rows)), p),
   };
 }
 
-function verbsOf(inner: Params, all: readonly TableRows[]): Pick<Params, 'get' | 'rows' | 'product'> {
-  const found = (name: string): TableRows | undefined => all.find(({ table }) => table === `${inner.path}.${name}`);
+function verbsOf(inner: Params, rows: TableRows): Pick<Params, 'get' | 'rows' | 'product'> {
+  const found = (name: string): TableRows | undefined => (fullName(inner, name) === rows.table ? rows : undefined);
   return {
     get(name, shape, init) {
       const own = found(name);

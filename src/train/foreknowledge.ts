@@ -7,7 +7,14 @@ import { type Model, openSession } from '../model/index.js';
 import { type Declaration, type Params, rootScope } from '../nn/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
 import type { RunOptions, Session } from '../runtime/engine.js';
-import { type HostArrays, type InputType, inputTensors, type Objective, type Tensors } from '../system/index.js';
+import {
+  type HostArrays,
+  type InputType,
+  inputTensors,
+  type Objective,
+  plainOf,
+  type Tensors,
+} from '../system/index.js';
 import { scalar } from '../tensor/index.js';
 
 type InputTypes = Readonly<Record<string, InputType>>;
@@ -43,7 +50,8 @@ export function planForeknowledge({ network }: PlannedModel, asked: Asked): Fore
   const trace = (build: Objective['reference'], adapt: Asked['current'], learns: boolean): Preliminary[] => {
     if (!build) return [];
     const { p, declarations } = rootScope();
-    return [{ outputs: build(network, adapt(p), inputTensors(types)), declarations, learns }];
+    const own = learns ? network : plainOf(network);
+    return [{ outputs: build(own, adapt(p), inputTensors(types)), declarations, learns }];
   };
   const preliminaries = [
     ...trace(objective.reference, asked.reference, false),

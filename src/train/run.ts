@@ -24,6 +24,7 @@ import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } fr
 import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from './run-record.js';
 import { checkAdapted } from './settings/adapted.js';
 import { openSources } from './settings/data.js';
+import { trialOf } from './settings/trial.js';
 import { checkForm, stageBatches } from './stage-batches.js';
 import { evaluationPlan, prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
 import { planStep, type StepOptions } from './step.js';
@@ -71,10 +72,12 @@ export async function runFile(path: string, options: RunOptions = {}): Promise<R
   const model = asSystem(await load(source, { ...options, ...(fresh ? { fresh: seed } : {}) }));
   try {
     const run = runOf(file, path, model.network.stages);
+    const { steps } = options;
+    const stages = steps === undefined ? run.stages : run.stages.map((stage) => trialOf(stage, steps));
     // What cannot be saved at the end is not begun.
     if (!run.stages.at(-1)?.lora) folderOf(model);
     const text = await readFile(path, 'utf8');
-    return await runStages(model, { ...run, text, output: options.output ?? run.output }, options);
+    return await runStages(model, { ...run, stages, text, output: options.output ?? run.output }, options);
   } finally {
     await model.close();
   }
@@ -161,7 +164,7 @@ async function saveRun(model: Model<System>, run: RunFile, values: Record<string
   const folder = join(run.output, settings ? 'adapter' : 'model');
   if (settings) {
     const base = { network: model.network, declarations: model.declarations, base: model.path ?? run.model };
-    await writeAdapter(folder, base, settings, new Map(Object.entries(values)));
+    await writeAdapter(folder, base, [{ kind: 'lora', ...settings }], new Map(Object.entries(values)));
   } else await saveModel(model, folder, { values });
   await writeCard(model, run.output, folder);
   return folder;

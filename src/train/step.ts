@@ -1,6 +1,6 @@
 /** A stage compiled into one graph: a batch and the trained parameters in, the loss and the gradients out. */
 
-import { concat, type Graph, gradients, graph, reshape, slice, type Tensor } from '../graph/index.js';
+import { add, concat, type Graph, gradients, graph, mul, reshape, slice, type Tensor } from '../graph/index.js';
 import { holding, type Model, openSession } from '../model/index.js';
 import { type Declaration, type Glob, type Params, rootScope, select } from '../nn/index.js';
 import type { ProcessGroup } from '../parallel/group.js';
@@ -52,6 +52,8 @@ export interface StepOptions {
   readonly fields: readonly string[];
   /** The scope of the objective's frozen reference; default without any adapter. Its values are those of the weights. */
   readonly reference?: (p: Params) => Params;
+  /** What is added to the mean loss, of parameters by name. */
+  readonly penalty?: (declarations: ReadonlyMap<string, Declaration>) => Tensor;
   /** The processes that share a step; default this one alone. */
   readonly group?: ProcessGroup;
   /** Rows of every batch, where all have as many. */
@@ -84,14 +86,15 @@ interface LossPlan extends Pick<StepPlan, 'declarations' | 'before'> {
 /** Traces what a stage minimises. */
 function planLoss(
   { network, adapt }: Pick<Model, 'network' | 'adapt'>,
-  { objective, train, fields, rows, reference = (p) => p }: StepOptions,
+  { objective, train, fields, rows, reference = (p) => p, penalty }: StepOptions,
   held: Held['adapt'] = (p) => p,
 ): LossPlan {
   const current = (p: Params): Params => learningRows(tableRows(train)).adapt(adapt(p));
   const types = typesOf(network, objective, { fields, ...(rows === undefined ? {} : { rows }) });
   const before = planForeknowledge({ network }, { objective, types, reference, current });
   const { p, declarations } = rootScope();
-  const loss = objective.loss(network, current(held(p)), inputTensors({ ...types, ...before.types }));
+  const alone = objective.loss(network, current(held(p)), inputTensors({ ...types, ...before.types }));
+  const loss = penalty ? penalised(alone, penalty(declarations)) : alone;
   const names = select([...declarations.keys()], train, 'train');
   return { loss, declarations, before, selected: names.map((name) => declarations.get(name) as Declaration) };
 }
@@ -127,6 +130,12 @@ export function planStep(
 const withRows = ({ dtype, shape }: InputType, rows: number): InputType => ({
   dtype,
   shape: shape.map((dim) => (dim === 'B' ? rows : dim)),
+});
+
+/** A mean with something added, whatever it is the mean of. */
+const penalised = (loss: Loss, penalty: Tensor): Loss => ({
+  ...loss,
+  total: add(loss.total, mul(penalty, loss.targets)),
 });
 
 /** The types of what a batch holds. */

@@ -217,7 +217,7 @@ describe('a LoRA adapter', () => {
     const expected = await fixtureTensors(name, 'expected');
     await expectLogits(base, expected.logits_base, 'logits without an adapter');
     const before = `${fixturePath(name)}/adapter-before`;
-    const { adapter, values: first } = await readAdapter(before, base.network, base.declarations);
+    const { settings, adapter, values: first } = await readAdapter(before, base.network, base.declarations);
     const model: Model = { ...base, adapt: adapter.adapt, weights: layeredWeights(base.weights, first) };
     const globs = [...adapter.parameters, 'multi_modal_projector.**'];
     const { reports, result } = await trainFixture(name, model, await fixtureTensors(name, 'inputs'), { train: globs });
@@ -232,7 +232,6 @@ describe('a LoRA adapter', () => {
       'norms',
     );
 
-    const settings = { rank: 3, alpha: 7, on: [] };
     const folder = temporary();
     const values = new Map(Object.entries(result.values));
     await writeAdapter(folder, { ...base, base: 'model' }, settings, values);
@@ -255,7 +254,7 @@ describe('a LoRA adapter', () => {
     await expectLogits(again, expected.logits_after, 'logits of the written adapter');
 
     const merged = temporary();
-    await saveModel(base, merged, { values: result.values, merge: settings });
+    await saveModel(base, merged, { merge: { adapter, values } });
     const plain = await load(merged, { engine });
     onTestFinished(() => plain.close());
     await expectLogits(plain, expected.logits_merged, 'logits when merged');

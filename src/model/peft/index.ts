@@ -1,0 +1,2 @@
+export * from './read.js';
+export { type AdapterBase, writeAdapter } from './write.js';

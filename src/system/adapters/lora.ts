@@ -1,0 +1,83 @@
+/**
+ * Low-rank adaptation: y = W x + s B A x, where A [rank, in] starts as PyTorch's linear layers do and B [out, rank] at zero.
+ *
+ * Hu et al., 2021, https://arxiv.org/abs/2106.09685
+ */
+import { add, gather, matmul, mul, reshape, type Tensor, transpose } from '../../graph/index.js';
+import { fanIn, type Glob, normal, type Params, wrapScope, zeroed } from '../../nn/index.js';
+import { type Adapter, changeProducts, type Layer, namesIn, type Placed, settingsFor, takesPart } from './adapter.js';
+
+export interface LoraOptions extends Placed {
+  readonly rank: number;
+  /** The product of the two matrices counts alpha / rank times; default twice the rank. */
+  readonly alpha?: number;
+  /** Whether it counts alpha / sqrt(rank) times instead: Kalajdzievski, 2023, https://arxiv.org/abs/2312.03732 */
+  readonly rankStabilised?: boolean;
+  /** Which biases learn as well; default none. */
+  readonly bias?: 'none' | 'adapted' | 'all';
+}
+
+export const loraScale = ({ rank, alpha = 2 * rank, rankStabilised = false }: Omit<LoraOptions, 'on'>): number =>
+  alpha / (rankStabilised ? Math.sqrt(rank) : rank);
+
+/**
+ * Adapts linear layers, tables of embeddings and convolutions. Several settings adapt different layers; of those that fit a
+ * layer the first is taken.
+ */
+export function lora(...settings: readonly LoraOptions[]): Adapter {
+  const names = ['lora_A.weight', 'lora_B.weight', ...tableNames];
+  return {
+    merges: true,
+    parameters: [...namesIn(settings, names), ...biasesOf(settings)],
+    adapt(p) {
+      const products = changeProducts(p, { settings, names }, (layer, own) =>
+        add(layer.product(layer.x), lowRank(layer, own)),
+      );
+      return wrapScope(products, (inner) => wholeVerbs(inner, settings));
+    },
+  };
+}
+
+const tableNames = ['lora_embedding_A', 'lora_embedding_B'];
+
+/** The biases that learn. */
+export const biasesOf = (settings: readonly LoraOptions[]): Glob[] => [
+  ...namesIn(
+    settings.filter(({ bias }) => bias === 'adapted'),
+    ['bias'],
+  ),
+  ...(settings.some(({ bias }) => bias === 'all') ? ['**.bias'] : []),
+];
+
+/** s B A x of a layer [..., out] */
+export function lowRank({ p, x, out }: Layer, own: LoraOptions): Tensor {
+  const low = p.product('lora_A.weight', x, own.rank, fanIn);
+  return mul(p.product('lora_B.weight', low, out, zeroed), loraScale(own));
+}
+
+/** Tables, whose rows are looked up, and kernels of convolutions, which are used whole. */
+function wholeVerbs(inner: Params, settings: readonly LoraOptions[]): Partial<Pick<Params, 'get' | 'rows'>> {
+  const own = settingsFor(settings, inner.path);
+  if (!own) return {};
+  const { rank } = own;
+  return {
+    rows(name, ids, [count, width], init) {
+      const looked = inner.rows(name, ids, [count, width], init);
+      if (name !== 'weight' || !takesPart(inner, tableNames)) return looked;
+      const low = gather(transpose(inner.get('lora_embedding_A', [rank, count], zeroed)), ids); // [..., rank]
+      const high = inner.get('lora_embedding_B', [width, rank], normal(1));
+      return add(looked, mul(matmul(low, transpose(high)), loraScale(own)));
+    },
+    get(name, shape, init) {
+      const kernel = inner.get(name, shape, init);
+      if (name !== 'weight' || shape.length < 3 || !takesPart(inner, ['lora_A.weight'])) return kernel;
+      const [out, ...rest] = shape as [number, ...number[]];
+      const ones = rest.slice(1).map(() => 1);
+      const low = inner.get('lora_A.weight', [rank, ...rest], fanIn);
+      const high = inner.get('lora_B.weight', [out, rank, ...ones], zeroed);
+      const size = rest.reduce((product, each) => product * each, 1);
+      const change = matmul(reshape(high, [out, rank]), reshape(low, [rank, size]));
+      return add(kernel, mul(reshape(change, shape), loraScale(own)));
+    },
+  };
+}
