@@ -9,6 +9,7 @@ import {
   constrainedDetokenizer,
   createDetokenizer,
   createStopMatcher,
+  readyVocabulary,
   type StopMatcher,
 } from '../text/index.js';
 import type { Message } from '../text/messages.js';
@@ -93,7 +94,7 @@ export class Chat {
     this.#busy = true;
     try {
       const { signal } = options;
-      const settings = this.#settings(options);
+      const settings = await this.#settings(options);
       checkPlaces(messages, pictures.length);
       const seen = await Promise.all(pictures.map((picture) => this.#see(picture, signal)));
       const ids = this.#encode(messages, seen);
@@ -122,7 +123,7 @@ export class Chat {
   /** Answers to several conversations, computed together. */
   async answers(chats: readonly PicturedChat[], options: ReplyOptions = {}): Promise<string[]> {
     if (chats.length === 0) return [];
-    const settings = this.#settings(options);
+    const settings = await this.#settings(options);
     for (const { messages, pictures } of chats) checkPlaces(messages, pictures.length);
     const seen = await Promise.all(
       chats.map(({ pictures }) => Promise.all(pictures.map((picture) => this.#see(picture, settings.signal)))),
@@ -154,13 +155,15 @@ export class Chat {
     return generationDefaults(this.model);
   }
 
-  #settings({ constrain: form, ...options }: ReplyOptions): Settings {
+  async #settings({ constrain: form, ...options }: ReplyOptions): Promise<Settings> {
     const settings = { ...this.defaults(), ...options };
     if (form === undefined) return settings;
     if (options.stop && options.stop.length > 0) {
       throw new QuintetError('constraint', 'stop texts would cut an answer that is held to a form');
     }
-    return { ...settings, constrain: constrain(form, this.processor.tokenizer, settings.stopIds) };
+    const { tokenizer } = this.processor;
+    await readyVocabulary(tokenizer, nextTurn);
+    return { ...settings, constrain: constrain(form, tokenizer, settings.stopIds) };
   }
 
   /** Makes text of the tokens of an answer, as far as a stop text. */
@@ -268,3 +271,7 @@ export class Chat {
 function joined(features: readonly HostArray[]): { features?: HostArray } {
   return features.length > 0 ? { features: concatRows(features) } : {};
 }
+
+/** Lets whatever else waits have its turn; a browser has no quicker way than a timer. */
+const nextTurn = (): Promise<void> =>
+  new Promise((resolve) => (globalThis.setImmediate ? globalThis.setImmediate(resolve) : setTimeout(resolve)));

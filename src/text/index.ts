@@ -1,5 +1,11 @@
 export { clipTokenizer, type VocabularyFiles } from './clip-tokenizer.js';
-export { type Constraint, type ConstraintSpec, constrain, constrainedDetokenizer } from './constraints/index.js';
+export {
+  type Constraint,
+  type ConstraintSpec,
+  constrain,
+  constrainedDetokenizer,
+  readyVocabulary,
+} from './constraints/index.js';
 export { createDetokenizer, type Detokenizer } from './detokenizer.js';
 export { ggufTokenizer } from './gguf-tokenizer.js';
 export { createStopMatcher, type StopMatcher } from './stop.js';

@@ -41,38 +41,75 @@ const made = new WeakMap<Tokenizer, Vocabulary>();
 
 /** The vocabulary of a tokenizer; made once for each. Special tokens are not in it, nor tokens that add nothing. */
 export function vocabularyOf(tokenizer: Tokenizer): Vocabulary {
-  let vocabulary = made.get(tokenizer);
-  if (vocabulary === undefined) {
-    vocabulary = readVocabulary(tokenizer);
-    made.set(tokenizer, vocabulary);
+  const known = made.get(tokenizer);
+  if (known) return known;
+  const reading = readVocabulary(tokenizer);
+  for (;;) {
+    const { value, done } = reading.next();
+    if (done) return keep(tokenizer, value);
   }
+}
+
+/**
+ * Makes it ahead, which takes some tenths of a second for tens of thousands of tokens, a few milliseconds at a time; `pause`
+ * lets others have their turn.
+ */
+export async function readyVocabulary(tokenizer: Tokenizer, pause: () => Promise<unknown>): Promise<void> {
+  const reading = readVocabulary(tokenizer);
+  while (!made.has(tokenizer)) {
+    const { value, done } = reading.next();
+    if (done) keep(tokenizer, value);
+    else await pause();
+  }
+}
+
+function keep(tokenizer: Tokenizer, vocabulary: Vocabulary): Vocabulary {
+  made.set(tokenizer, vocabulary);
   return vocabulary;
 }
 
-function readVocabulary(tokenizer: Tokenizer): Vocabulary {
+/** Work in parts of some milliseconds. */
+type InParts<Result> = Generator<void, Result>;
+
+/** Tokens, or nodes of a tree, that are worked on at once. */
+const tokensAtOnce = 2 ** 10;
+const nodesAtOnce = 2 ** 15;
+
+/** The same as `map`, in parts. */
+function* mapped<T, U>(list: ArrayLike<T>, make: (value: T, index: number) => U): InParts<U[]> {
+  const results: U[] = [];
+  for (let i = 0; i < list.length; i++) {
+    if (i % tokensAtOnce === tokensAtOnce - 1) yield;
+    results.push(make(list[i] as T, i));
+  }
+  return results;
+}
+
+function* readVocabulary(tokenizer: Tokenizer): InParts<Vocabulary> {
   const roles = new Set(Object.values(tokenizer.special));
   const spell = (id: number, first: boolean): string => {
     if (roles.has(id) || tokenizer.isSpecial(id)) return '';
     const bytes = tokenizer.bytesOf(id, { first });
     return bytes.length <= longest ? String.fromCharCode(...bytes) : '';
   };
-  const later = Array.from({ length: tokenizer.size }, (_, id) => spell(id, false));
-  const firstOnes = later.map((_, id) => spell(id, true));
+  const later = yield* mapped({ length: tokenizer.size }, (_, id) => spell(id, false));
+  const firstOnes = yield* mapped(later, (_, id) => spell(id, true));
   const isSame = later.every((text, id) => text === firstOnes[id]);
   const first = isSame ? later : firstOnes;
-  const alphabet = alphabetOf(later);
-  const tree = byteTree(later, alphabet);
+  const alphabet = yield* alphabetOf(later);
+  const tree = yield* byteTree(later, alphabet);
+  const all = alphabet === everything ? [] : [...first, ...later];
   return {
     size: tokenizer.size,
-    first: isSame ? tree : byteTree(first, alphabet),
+    first: isSame ? tree : yield* byteTree(first, alphabet),
     later: tree,
     spelled: (id, isFirst) => (isFirst ? first : later)[id] ?? '',
     alphabet,
-    isAlphabetic: alphabet === everything || [...first, ...later].every((token) => isWithin(token, alphabet)),
+    isAlphabetic: (yield* mapped(all, (token) => isWithin(token, alphabet))).every((is) => is),
   };
 }
 
-function alphabetOf(tokens: readonly string[]): CodePoints {
+function* alphabetOf(tokens: readonly string[]): InParts<CodePoints> {
   const single = new Set(tokens.filter(({ length }) => length === 1).map((token) => token.charCodeAt(0)));
   const hasAll = (from: number, to: number): boolean => {
     for (let byte = from; byte <= to; byte++) if (!single.has(byte)) return false;
@@ -88,7 +125,8 @@ function alphabetOf(tokens: readonly string[]): CodePoints {
     }
   }
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  for (const token of tokens) {
+  for (const [i, token] of tokens.entries()) {
+    if (i % tokensAtOnce === tokensAtOnce - 1) yield;
     if (token.length < 2 || token.length !== lengthFrom(token.charCodeAt(0))) continue;
     try {
       const text = decoder.decode(Uint8Array.from(token, (byte) => byte.charCodeAt(0)));
@@ -128,15 +166,16 @@ const lengthFrom = (byte: number): number => (byte < 0xc2 ? 1 : byte < 0xe0 ? 2 
 const longest = 4096;
 
 /** The tree of tokens, whose places in the list are their ids. */
-function byteTree(tokens: readonly string[], alphabet: CodePoints): ByteTree {
+function* byteTree(tokens: readonly string[], alphabet: CodePoints): InParts<ByteTree> {
   const byText = new Map<string, number[]>();
   for (const [id, text] of tokens.entries()) {
+    if (id % tokensAtOnce === tokensAtOnce - 1) yield;
     const ids = byText.get(text);
     if (ids) ids.push(id);
     else if (text !== '') byText.set(text, [id]);
   }
-  const spelled = [...byText.keys()].sort();
-  const shared = spelled.map((text, i) => commonLength(spelled[i - 1] ?? '', text));
+  const spelled = yield* inOrder([...byText.keys()]);
+  const shared = yield* mapped(spelled, (text, i) => commonLength(spelled[i - 1] ?? '', text));
   const count = spelled.reduce((sum, text, i) => sum + text.length - (shared[i] as number), 0);
   const ids = spelled.flatMap((text) => byText.get(text) as number[]);
   const tree = {
@@ -151,6 +190,7 @@ function byteTree(tokens: readonly string[], alphabet: CodePoints): ByteTree {
   const path: number[] = []; // the nodes that lead to the token before
   let [node, taken] = [0, 0];
   for (const [i, text] of spelled.entries()) {
+    if (i % tokensAtOnce === tokensAtOnce - 1) yield;
     for (const closed of path.splice(shared[i] as number)) tree.ends[closed] = node;
     for (let depth = shared[i] as number; depth < text.length; depth++) {
       tree.bytes[node] = text.charCodeAt(depth);
@@ -160,8 +200,23 @@ function byteTree(tokens: readonly string[], alphabet: CodePoints): ByteTree {
     }
     taken += byText.get(text)?.length ?? 0;
   }
-  fillPlainRuns(tree, intersection(plain, alphabet));
+  yield* fillPlainRuns(tree, intersection(plain, alphabet));
   return tree;
+}
+
+/** Texts of bytes in their order: those of each first byte by themselves, so that none of it takes long. */
+function* inOrder(texts: readonly string[]): InParts<string[]> {
+  const byFirst: string[][] = Array.from({ length: 256 }, () => []);
+  for (const text of texts) byFirst[text.charCodeAt(0)]?.push(text);
+  let sorted = 0;
+  for (const own of byFirst) {
+    own.sort();
+    sorted += own.length;
+    if (sorted < tokensAtOnce) continue;
+    yield;
+    sorted = 0;
+  }
+  return byFirst.flat();
 }
 
 function commonLength(a: string, b: string): number {
@@ -173,13 +228,14 @@ function commonLength(a: string, b: string): number {
 const notPlain = 0xffff;
 
 /** Of characters in a set. A token may end within one, since some way on is in the set too. */
-function fillPlainRuns({ bytes, depths, ends, plainRuns }: ByteTree, of: CodePoints): void {
+function* fillPlainRuns({ bytes, depths, ends, plainRuns }: ByteTree, of: CodePoints): InParts<void> {
   const count = bytes.length;
   // How far into a character each node is, or -1 where the bytes up to it spell none.
   const progress = new Int32Array(count);
   const begins = new Uint8Array(count);
   const path: number[] = [];
   for (let node = 0; node < count; node++) {
+    if (node % nodesAtOnce === nodesAtOnce - 1) yield;
     const before = path[(depths[node] as number) - 1];
     path[depths[node] as number] = node;
     const due = before === undefined ? 0 : (progress[before] as number);
@@ -189,6 +245,7 @@ function fillPlainRuns({ bytes, depths, ends, plainRuns }: ByteTree, of: CodePoi
   // From the last node up: a node's run is its own character and the longest below.
   const most = new Uint16Array(count);
   for (let node = count - 1; node >= 0; node--) {
+    if (node % nodesAtOnce === nodesAtOnce - 1) yield;
     let below = 0;
     for (let child = node + 1; child < (ends[node] as number); child = ends[child] as number)
       below = Math.max(below, most[child] as number);
