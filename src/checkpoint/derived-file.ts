@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { arrayOfBytes, type InitializerSource, QuintetError } from '../tensor/index.js';
 import { fileError, fileSource, kindOfPath } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
@@ -67,7 +67,7 @@ async function inFile(
       };
       return [name, { dtype: 'u8', shape: [length], read }] as const;
     });
-    await writeSafetensors(own, lazy, { metadata: source === undefined ? {} : { source } });
+    await writeSafetensors(own, lazy, { metadata: source === undefined ? {} : { source: resolve(source) } });
     onProgress?.(made, tensors.length);
     await rename(own, file);
   } catch (cause) {

@@ -121,8 +121,11 @@ const withMinimum: readonly Curve['kind'][] = [
 export function checkSchedule(optimizer: Schedule, total: number, at: string): void {
   const { lr, warmup = 0, minimum = 0 } = optimizer;
   const curve = curveOf(optimizer);
-  const wrong = (field: string, expected: string, got: number | string) =>
-    new QuintetError('config', `expected ${expected}, got ${got}`, { at: `${at}.${field}` });
+  const wrong = (field: string, expected: string, got: number | string, hint?: string) =>
+    new QuintetError('config', `expected ${expected}, got ${got}`, {
+      at: `${at}.${field}`,
+      ...(hint === undefined ? {} : { hint }),
+    });
   if (!(lr > 0 && lr < Number.POSITIVE_INFINITY)) throw wrong('lr', 'a positive number', lr);
   if (!(minimum >= 0 && minimum <= 1)) throw wrong('minimum', 'a part of lr, from 0 to 1', minimum);
   if (minimum > 0 && !withMinimum.includes(curve.kind)) {
@@ -133,7 +136,8 @@ export function checkSchedule(optimizer: Schedule, total: number, at: string): v
   }
   const steps = warmupSteps(optimizer, total);
   if (!(Number.isInteger(steps) && steps >= 0 && steps <= total)) {
-    throw wrong('warmup.steps', `a whole number up to the ${total} steps of the run`, steps);
+    const hint = "where it is the recipe's, give the stage a warmup of its own, such as 0.03, a part of the run";
+    throw wrong('warmup.steps', `a whole number up to the ${total} steps of the run`, steps, hint);
   }
   if (curve.kind === 'one-cycle' && steps > 0) throw wrong('warmup', 'none: one-cycle brings its own', steps);
   if (curve.kind === 'warmup-stable-decay') {

@@ -3,8 +3,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { asSystem, Chat, load, type Model, traceNetwork } from '../../src/model/index.js';
+import { nano } from '../../src/recipes/index.js';
 import { type HostArray, QuintetError, toNumbers } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/run.js';
+import { checkAdapted } from '../../src/train/settings/adapted.js';
 import { engine, fixtureTensors } from '../fixture.js';
 import { runFolder, stage } from './runs.js';
 
@@ -86,6 +88,23 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   await expect(runFile(file, { engine, onStage: ({ name }) => begun.push(name) })).rejects.toThrow(message);
   expect(begun).toEqual([]);
   expect(existsSync(join(folder, 'out/align'))).toBe(false);
+});
+
+test('a trial warms up for no longer than it lasts; a run whose steps are its own says what is wrong', async () => {
+  const first = stage({ name: 'align', optimizer: { lr: 1e-3, warmup: 30 }, steps: 40 });
+  const { file } = runFolder({ stages: [first] });
+  const rates: number[] = [];
+  await runFile(file, { engine, steps: 2, onStep: (_, { rate }) => rates.push(rate) });
+  expect(rates).toEqual([0, 5e-4]);
+  expect(await complaint({ stages: [{ ...first, steps: 20 }] })).toMatch(
+    /warmup\.steps: expected a whole number up to the 20 steps of the run, got 30\n {2}where it is the recipe's/,
+  );
+});
+
+test('layers are found by name where the head is the table of words', () => {
+  checkAdapted(nano('tiny'), { on: ['language_model.**.{q,v}_proj'] });
+  const message = 'lora.on: the pattern "language_model.**.q_poj" matches no layer';
+  expect(() => checkAdapted(nano('tiny'), { on: ['language_model.**.q_poj'] })).toThrow(message);
 });
 
 test('YAML that is none is told with its line', async () => {
