@@ -12,7 +12,7 @@ import { answer, formatStats, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
 import { formatCount } from './format.js';
 import { onInterrupt } from './interrupt.js';
-import { invocation } from './invocation.js';
+import { invocation, typed } from './invocation.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { bold, note, printable } from './terminal.js';
 
@@ -20,7 +20,7 @@ const embedded = fileURLToPath(new URL('../../models/nano', import.meta.url));
 
 /** What may be typed next, with the program as it was called and the folder as it is seen from here. */
 function nextSteps(folder: string): string {
-  const [call, model] = [invocation(), shownPath(folder)];
+  const [call, model] = [invocation(), typed(shownPath(folder))];
   const rows = [
     [`${call} demo photo.jpg "What is this?"`, 'another picture, another question'],
     [`${call} chat ${model}`, 'a conversation; /help says more'],

@@ -19,8 +19,11 @@ export function invocation({ env, argv, cwd }: Started = { env: process.env, arg
   // A link on the PATH, or no file of this package.
   if (!/^main\.[jt]s$/.test(basename(program))) return 'quintet';
   const path = relative(cwd, program);
-  return `${program.endsWith('.ts') ? 'npx tsx' : 'node'} ${/\s/.test(path) ? `"${path}"` : path}`;
+  return `${program.endsWith('.ts') ? 'npx tsx' : 'node'} ${typed(path)}`;
 }
+
+/** A path as a shell takes it for one word. */
+export const typed = (path: string): string => (/[\s'"()&;]/.test(path) ? JSON.stringify(path) : path);
 
 /** Whether a program lies in no folder of packages that belongs to where it was called, or to a folder above. */
 function isGlobal(program: string, cwd: string): boolean {

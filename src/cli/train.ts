@@ -1,11 +1,12 @@
 /** `quintet train`: runs a run file, and says how it goes. */
 
-import { basename } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { launchOf, type MpiGroup } from '../parallel/index.js';
 import { runFile, type StepReport } from '../train/index.js';
 import { exitCodes } from './failures.js';
 import { onInterrupt } from './interrupt.js';
-import { invocation } from './invocation.js';
+import { invocation, typed } from './invocation.js';
 import { amongProcesses, onMpirunStop } from './processes.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { ProgressLine } from './terminal.js';
@@ -73,4 +74,10 @@ function progressOf({ json = false }: TrainCommandOptions, group: MpiGroup | und
     : trainLines(new ProgressLine(), (folder) => `Try it: ${invocation()} chat ${sourceOf(folder)}`);
 }
 
-const sourceOf = (folder: string): string => (basename(folder) === 'adapter' ? `MODEL --adapter ${folder}` : folder);
+/** How `chat` is told of what was trained: a folder, or an adapter with the model that it says it is for. */
+function sourceOf(folder: string): string {
+  if (basename(folder) !== 'adapter') return typed(folder);
+  const file = join(folder, 'adapter_config.json');
+  const { base_model_name_or_path: base } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
+  return `${typed(base ?? 'MODEL')} --adapter ${typed(folder)}`;
+}

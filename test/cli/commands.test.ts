@@ -1,5 +1,8 @@
+import { exec } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
 import { chat } from '../../src/cli/chat.js';
@@ -326,7 +329,9 @@ describe('train', () => {
     return { run, trained: (output) => join(folder, output, 'model/model.safetensors') };
   }
 
-  test('a run that Ctrl-C stopped goes on to the very weights of one that was not stopped', async () => {
+  test('a run that Ctrl-C stopped goes on to the very weights of one that was not stopped', {
+    timeout: 180_000,
+  }, async () => {
     const { run, trained } = runFolder();
     const twice = join(run, '../twice');
     let sent = false;
@@ -390,5 +395,16 @@ describe('train', () => {
     const checkpoint = await openCheckpoint(trained('once'));
     expect(checkpoint.tensors.has('model.embed_tokens.weight')).toBe(true);
     await checkpoint.close();
+  });
+
+  test('what it says to try runs as it stands there, with an adapter too', async () => {
+    const { run } = runFolder();
+    writeFileSync(run, readFileSync(run, 'utf8').replace("train: ['**']", "lora: { rank: 2, on: ['**.q_proj'] }"));
+    const { stdout } = await quintet(['train', run, '--steps', '1']);
+    const command = /^Try it: (npx tsx src\/cli\/main\.ts chat .* --adapter .*)$/m.exec(stdout)?.[1];
+    expect(command, stdout).toBeDefined();
+    const root = fileURLToPath(new URL('../..', import.meta.url));
+    const said = await promisify(exec)(`${command} "say it" --max-tokens 3 --json`, { cwd: root });
+    expect(JSON.parse(said.stdout)).toMatchObject({ tokens: 3, end: 'length' });
   });
 });
