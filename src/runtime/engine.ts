@@ -10,6 +10,8 @@ export interface SessionOptions {
   readonly spin?: boolean;
   /** `train` keeps what a graph computes twice on purpose, which is recomputation; default `infer`. */
   readonly purpose?: 'infer' | 'train';
+  /** Whether the engine may lay out copies of weights as its products like them; default true. Without, they stay in their files. */
+  readonly copies?: boolean;
   /** Where to write a trace of every operator's time (Chrome's trace format) when the session closes. */
   readonly profile?: string;
 }

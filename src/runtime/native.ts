@@ -122,6 +122,7 @@ function configure(api: OrtApi, made: Pointer, options: SessionOptions, folder: 
   if (options.purpose === 'train') {
     entry('optimization.disable_specified_optimizers', 'CommonSubexpressionElimination');
   }
+  if (options.copies === false) entry('session.disable_prepacking', '1');
   if (folder !== undefined) entry('session.model_external_initializers_file_folder_path', folder);
 }
 

@@ -18,6 +18,7 @@
  *         lora: { rank: 16, alpha: 32, on: ['language_model.**.{q,v}_proj'] }
  *         optimizer: { lr: 2e-5, warmup: 0.03, schedule: cosine, decay: 0, betas: [0.9, 0.999], clip: 1 }
  *         frozen: int8              # how weights that do not learn are held; default f32
+ *         recompute: true           # blocks once more for their gradients: less memory, more time; default false
  *         saveEvery: 100
  *
  * What is evaluated in between is in settings/evaluation.ts.
@@ -60,6 +61,8 @@ export interface RunStage extends DataSettings {
   readonly lora?: LoraOptions;
   /** How weights that do not learn are held. */
   readonly frozen: FrozenForm;
+  /** Whether blocks are computed once more for their gradients instead of being kept. */
+  readonly recompute: boolean;
   readonly saveEvery?: number;
   readonly evaluation?: EvaluationSettings;
 }
@@ -70,7 +73,7 @@ const results = ['model', 'adapter'];
 const known = ['model', 'fresh', 'output', 'seed', 'stages', ...evaluationFields];
 const knownOfStage = [
   ...['name', 'train', ...dataFields, 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'optimizer'],
-  ...['objective', 'frozen', 'saveEvery', ...evaluationFields],
+  ...['objective', 'frozen', 'recompute', 'saveEvery', ...evaluationFields],
 ];
 
 /** Reads a run file; paths in it are relative to it. `stagesOf` gives the stages that the model's recipe has. */
@@ -158,6 +161,7 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
     ...(stage.has('microBatch') ? { microBatch: countOf(stage, 'microBatch') } : {}),
     ...(stage.has('longest') ? { longest: countOf(stage, 'longest') } : {}),
     frozen: stage.choice('frozen', frozenForms, 'f32'),
+    recompute: stage.flag('recompute', false),
     ...(stage.has('saveEvery') ? { saveEvery: countOf(stage, 'saveEvery') } : {}),
     ...(lora ? { lora } : {}),
     ...(evaluation ? { evaluation } : {}),

@@ -272,7 +272,7 @@ function checkStage({ network }: Model, prepared: PreparedStage): number {
 
 function stepOptions({ stage, data, train, reference }: PreparedStage, { group }: RunOptions = {}): StepOptions {
   return {
-    ...{ objective: stage.objective, train, fields: data.fields, frozen: stage.frozen },
+    ...{ objective: stage.objective, train, fields: data.fields, frozen: stage.frozen, recompute: stage.recompute },
     ...(reference ? { reference } : {}),
     ...(group ? { group } : {}),
   };
@@ -330,7 +330,7 @@ function runStage(model: Model<System>, prepared: PreparedStage, options: RunOpt
   return train(adapted, {
     objective: stage.objective,
     optimizer: stage.optimizer,
-    frozen: stage.frozen,
+    ...{ frozen: stage.frozen, recompute: stage.recompute },
     ...{ train: prepared.train, steps, data, folder },
     ...(prepared.reference ? { reference: prepared.reference } : {}),
     ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),

@@ -1,6 +1,17 @@
 /** A stage compiled into one graph: a batch and the trained parameters in, the loss and the gradients out. */
 
-import { add, concat, type Graph, gradients, graph, mul, reshape, slice, type Tensor } from '../graph/index.js';
+import {
+  add,
+  concat,
+  type Graph,
+  gradients,
+  graph,
+  mul,
+  recomputingGradients,
+  reshape,
+  slice,
+  type Tensor,
+} from '../graph/index.js';
 import { holding, type Model, openSession } from '../model/index.js';
 import { type Declaration, type Glob, type Params, rootScope, select } from '../nn/index.js';
 import type { ProcessGroup } from '../parallel/group.js';
@@ -17,6 +28,7 @@ import {
   tableRows,
 } from '../system/index.js';
 import { type HostArray, nearest, QuintetError, toNumbers } from '../tensor/index.js';
+import { blockOf } from './blocks.js';
 import { type Foreknowledge, type ForeknowledgePlan, openForeknowledge, planForeknowledge } from './foreknowledge.js';
 
 /** A stage's trained parameters, and its pass over one micro-batch. */
@@ -56,6 +68,8 @@ export interface StepOptions {
   readonly penalty?: (declarations: ReadonlyMap<string, Declaration>) => Tensor;
   /** The processes that share a step; default this one alone. */
   readonly group?: ProcessGroup;
+  /** Whether what lies within a block is computed again for its gradients instead of being kept; default false. */
+  readonly recompute?: boolean;
   /** Rows of every batch, where all have as many. */
   readonly rows?: number;
   /** How weights that do not learn are held; default as they are. */
@@ -107,10 +121,8 @@ export function planStep(
 ): StepPlan {
   const { loss, declarations, before, selected } = planLoss(model, options, held);
   const { total, targets, metrics = {} } = loss;
-  const slopes = gradients(
-    total,
-    selected.map(({ tensor }) => tensor),
-  );
+  const tensors = selected.map(({ tensor }) => tensor);
+  const slopes = options.recompute ? recomputingGradients(total, tensors, blockOf) : gradients(total, tensors);
   const trained = selected.filter((_, i) => slopes[i]);
   if (trained.length === 0)
     throw new QuintetError('name', 'the loss reaches none of the trained parameters', { at: 'train' });
@@ -185,13 +197,17 @@ async function holdFrozen(model: Model, options: StepOptions): Promise<Held | un
   return packed && holding(packed);
 }
 
+/** Where memory counts more than time, the engine makes no copies of weights either. */
+function trainingModel(model: Model, { recompute = false }: StepOptions): Model {
+  return { ...model, session: { ...model.session, purpose: 'train', ...(recompute && { copies: false }) } };
+}
+
 /** A stage that can run. */
 export async function compileStep(model: Model, options: StepOptions): Promise<StageStep> {
   const held = options.frozen === 'int8' ? await holdFrozen(model, options) : undefined;
   const { graph: built, metrics, before, ...plan } = planStep(model, options, held?.adapt);
   const fed = new Set(plan.trained.map(({ name }) => name));
-  const training = { ...model, session: { ...model.session, purpose: 'train' as const } };
-  const session = await openSession(training, built, plan.declarations, {
+  const session = await openSession(trainingModel(model, options), built, plan.declarations, {
     fed,
     ...(held ? { known: held.known() } : {}),
   });

@@ -47,6 +47,8 @@ export interface TrainOptions {
   readonly reference?: Model['adapt'];
   /** How weights that do not learn are held; default as they are. */
   readonly frozen?: FrozenForm;
+  /** Whether blocks are computed once more for their gradients instead of being kept; default false. */
+  readonly recompute?: boolean;
   readonly optimizer: Optimizer;
   readonly steps: number;
   readonly data: BatchSource;
@@ -116,9 +118,9 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
   checkOptimizer(optimizer, steps, 'optimizer');
   checkBatches(objective, data);
   checkShares(objective, group);
-  const { reference, frozen } = options;
+  const { reference, frozen, recompute = false } = options;
   const step = await compileStep(model, {
-    ...{ objective, train: options.train, fields: data.fields, group },
+    ...{ objective, train: options.train, fields: data.fields, group, recompute },
     ...(reference ? { reference } : {}),
     ...(data.rows === undefined ? {} : { rows: data.rows }),
     ...(frozen ? { frozen } : {}),
