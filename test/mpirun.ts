@@ -15,6 +15,8 @@ export interface MpirunEnd {
 
 export interface MpirunOptions {
   readonly processes: number;
+  /** What mpirun itself is started by; default nothing. */
+  readonly launcher?: readonly string[];
   /** Arguments of mpirun itself. */
   readonly settings?: readonly string[];
   /** Called with what has been written to the standard output so far. */
@@ -29,10 +31,11 @@ export const quintetCommand: readonly string[] = [
 
 /** Runs a command in several processes on this machine, and waits for their end. */
 export function mpirun(command: readonly string[], options: MpirunOptions): Promise<MpirunEnd> {
-  const { processes, settings = [], onOutput } = options;
+  const { processes, launcher = [], settings = [], onOutput } = options;
   // Tests run beside others, and in containers as root.
   const own = ['--allow-run-as-root', '--oversubscribe', '--bind-to', 'none', '-np', `${processes}`];
-  const child = spawn('mpirun', [...own, ...settings, ...command], {
+  const [program, ...args] = [...launcher, 'mpirun', ...own, ...settings, ...command];
+  const child = spawn(program as string, args, {
     env: { ...process.env, HF_HUB_OFFLINE: '1', NO_COLOR: '1' },
   });
   let [stdout, stderr] = ['', ''];

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { runFile } from '../../src/train/run.js';
 import { engine } from '../fixture.js';
 import { type MpirunEnd, type MpirunOptions, mpirun, mpirunFound, quintetCommand } from '../mpirun.js';
+import { namespacesAllowed, twoMachines } from '../parallel/namespaces.js';
 import { expectAlike, logOf, weightsOf } from './alike.js';
 import { runFolder, stage } from './runs.js';
 
@@ -81,3 +82,23 @@ test.skipIf(!mpirunFound)('what is wrong with the run file is told once, and bla
   expect(code).toBe(1);
   expect(stderr.match(/^error: .*/gm)).toEqual([`error: ${file}: there is no field "sed"; did you mean "seed"?`]);
 });
+
+test.skipIf(!mpirunFound || !namespacesAllowed())(
+  'two machines train over the network between them as one process does',
+  async () => {
+    const stages = [stage({ name: 'align', batch: 4, train: ['language_model.**'], optimizer })];
+    const [alone, shared] = [runFolder({ stages }), runFolder({ stages })];
+    await runFile(alone.file, { engine });
+    const machines = twoMachines();
+    const { code, stdout } = await mpirun([...quintetCommand, 'train', shared.file], { processes: 2, ...machines });
+    expect(code).toBe(0);
+    expect(stdout).toContain(join(shared.folder, 'out/model'));
+    expectAlike(logOf(shared.folder, 'align'), logOf(alone.folder, 'align'));
+    const weights = await weightsOf(shared.folder);
+    expectAlike(weights, await weightsOf(alone.folder));
+    // Half of the gradients of each step go either way at least.
+    const trained = Object.entries(weights).flatMap(([name, own]) => (name.startsWith('language_model') ? own : []));
+    expect(machines.sent()).toBeGreaterThan(4 * 4 * (trained.length / 2));
+  },
+  180_000,
+);
