@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from . import diffusion, gill, losses, preference, schedulers, training
+from . import adapters, diffusion, gill, losses, preference, retrieval, schedulers, training
 from .entry import Entry, layers
 from .schedulers import SCALED_LINEAR
 from .training import Recipe
@@ -77,6 +77,16 @@ TRAINING = {
             },
         ),
     ),
+    "adapters": Entry(
+        "adapters",
+        "Adapters of every kind that peft writes on one Llama with biases, grouped heads and an own head",
+        1131,
+        partial(
+            adapters.adapters,
+            config=layers(24, 30, 4, 2, num_key_value_heads=2, vocab_size=48, attention_bias=True, mlp_bias=False),
+            new_tokens=6,
+        ),
+    ),
     "grad-accum": Entry(
         "training",
         "three micro-batches a step with different numbers of targets, normalised by those of the whole step, clipped once",
@@ -88,6 +98,20 @@ TRAINING = {
             steps=2,
             micro=3,
             max_grad_norm=0.7,
+        ),
+    ),
+    "blip2-retrieval": Entry(
+        "training",
+        "BLIP-2's first stage on its retrieval model: contrast, matching with hard negatives, captions; gradients",
+        1143,
+        partial(
+            retrieval.retrieval,
+            vision=layers(18, 26, 3, 2, image_size=12, patch_size=4),
+            qformer=layers(
+                16, 22, 2, 3, vocab_size=40, encoder_hidden_size=18, cross_attention_frequency=2, max_position_embeddings=12
+            ),
+            queries=3,
+            projection=10,
         ),
     ),
     "losses": Entry(

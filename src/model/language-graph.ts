@@ -6,7 +6,7 @@
 import { gather, input, reshape, type Tensor } from '../graph/index.js';
 import type { Params } from '../nn/index.js';
 import { type CachedContext, embed, rememberedMemory, type System } from '../system/index.js';
-import { type HostArray, productOf, sliceRows, zerosArray } from '../tensor/index.js';
+import { bytesOf, type HostArray, productOf, sizeOf, sliceRows, zerosArray } from '../tensor/index.js';
 
 /** What a session reads and writes; default the system's own words. */
 export interface LanguageEnds {
@@ -20,6 +20,8 @@ export interface LanguageEnds {
 export interface Cache {
   /** Tokens of each row. */
   lengths: readonly number[];
+  /** Places that virtual tokens take before those. */
+  readonly virtual: number;
   /** How many tokens a row may have. */
   readonly capacity: number;
   /** Keys and values by the names of the graph's inputs. */
@@ -86,4 +88,17 @@ export function languageGraph(
     caches: context.outputs,
     layers: context.layers,
   };
+}
+
+/** The first `length` places of keys or values [1, G, S, K], in an array of another number of places. */
+export function withPlaces(array: HostArray, length: number, places: number): HostArray {
+  const [, heads, before, width] = array.shape as [number, number, number, number];
+  const result = zerosArray(array.dtype, [1, heads, places, width]);
+  const [from, to] = [bytesOf(array), bytesOf(result)];
+  const bytes = (from.length / Math.max(1, sizeOf(array.shape))) * width;
+  for (let head = 0; head < heads; head++) {
+    const start = head * before * bytes;
+    to.set(from.subarray(start, start + length * bytes), head * places * bytes);
+  }
+  return result;
 }

@@ -7,16 +7,7 @@
 import { type Params, rootScope } from '../nn/index.js';
 import type { RunOptions, Session } from '../runtime/engine.js';
 import { type CachedContext, cacheNames, encoderOf, growingCache, inPlaceCache, type System } from '../system/index.js';
-import {
-  bytesOf,
-  concatRows,
-  type HostArray,
-  hostArray,
-  QuintetError,
-  sameShape,
-  sizeOf,
-  zerosArray,
-} from '../tensor/index.js';
+import { concatRows, type HostArray, hostArray, QuintetError, sameShape, zerosArray } from '../tensor/index.js';
 import { compile } from './compile.js';
 import {
   type Cache,
@@ -26,11 +17,13 @@ import {
   nothingSeen,
   ownWords,
   rowOfCache,
+  withPlaces,
 } from './language-graph.js';
 import type { Model } from './model.js';
 import { Pending } from './pending.js';
 import { PromptSession, promptShare } from './prompt-session.js';
 import { ReadingSession } from './reading-session.js';
+import { virtualKeys } from './virtual-keys.js';
 
 /**
  * New tokens of every row, with the features that their image tokens stand for. Of a row that has seen something already
@@ -61,6 +54,8 @@ export class LanguageSession {
     private readonly layers: CachedContext['layers'],
     private readonly inPlace: boolean,
     private readonly reading: ReadingSession | undefined,
+    /** What every cache begins with. */
+    private readonly beginning: Readonly<Record<string, HostArray>>,
   ) {}
 
   /** Compiles the sessions. Head widths that the engine's own attention does not take use the growing cache. */
@@ -88,7 +83,8 @@ export class LanguageSession {
     const prompts = inPlace && packed?.prefill ? PromptSession.open(model, ends, packed.prefill) : undefined;
     prompts?.catch(() => {}); // told to whoever waits for it
     const reading = network.backbone.part.encoder ? await openReading(model, session) : undefined;
-    return new LanguageSession(model, session, prompts, layers, inPlace, reading);
+    const beginning = await virtualKeys(model, layers, packed?.decode);
+    return new LanguageSession(model, session, prompts, layers, inPlace, reading, beginning);
   }
 
   /**
@@ -107,25 +103,33 @@ export class LanguageSession {
   start(rows: number, capacity: number): Cache {
     const arrays: Record<string, HostArray> = {};
     // One place more for rows that wait for others: the engine writes a key for every row in every step.
-    const places = rows > 1 ? capacity + 1 : capacity;
+    const virtual = this.#virtual;
+    const places = virtual + (rows > 1 ? capacity + 1 : capacity);
     for (const [layer, { kvHeads, headWidth }] of this.layers.entries()) {
-      const shape = [rows, kvHeads, this.inPlace ? places : 0, headWidth];
-      for (const name of cacheNames(layer).past) arrays[name] = zerosArray('f32', shape);
+      const shape = [1, kvHeads, this.inPlace ? places : virtual, headWidth];
+      for (const name of cacheNames(layer).past) {
+        const begun = this.beginning[name];
+        const row = begun ? withPlaces(begun, virtual, shape[2] as number) : zerosArray('f32', shape);
+        arrays[name] = rows === 1 ? row : concatRows(Array.from({ length: rows }, () => row));
+      }
     }
-    const seen = Array.from({ length: rows }, () => []);
-    return { lengths: new Array<number>(rows).fill(0), capacity, arrays, seen };
+    const seen = Array.from({ length: rows }, () => new Array<boolean>(virtual).fill(true));
+    return { lengths: new Array<number>(rows).fill(0), virtual, capacity, arrays, seen };
   }
 
   /** A cache of one row that holds keys and values of so many tokens; undefined where they are not of this model. */
   adopt(arrays: Readonly<Record<string, HostArray>>, length: number): Cache | undefined {
+    const virtual = this.#virtual;
+    const places = virtual + length;
     const fits = this.layers.every(({ kvHeads, headWidth }, layer) =>
       cacheNames(layer).past.every((name) => {
         const array = arrays[name];
-        return array?.dtype === 'f32' && sameShape(array.shape, [1, kvHeads, length, headWidth]);
+        return array?.dtype === 'f32' && sameShape(array.shape, [1, kvHeads, places, headWidth]);
       }),
     );
     if (!fits || Object.keys(arrays).length !== 2 * this.layers.length) return undefined;
-    return { lengths: [length], capacity: length, arrays, seen: [new Array<boolean>(length).fill(true)] };
+    const seen = [new Array<boolean>(places).fill(true)];
+    return { lengths: [length], virtual, capacity: length, arrays, seen };
   }
 
   /** The first `length` tokens of a cache of one row, in a cache of another capacity. The old cache is given up. */
@@ -183,19 +187,21 @@ export class LanguageSession {
 
   /** `shares`: whether arrays that have the right size already may be those of the old cache. */
   #beginning(
-    { arrays, seen }: Cache,
+    { arrays, seen, virtual }: Cache,
     { length, capacity, shares }: { readonly length: number; readonly capacity: number; readonly shares: boolean },
   ): Cache {
-    const places = this.inPlace ? capacity : length;
+    const filled = virtual + length;
+    const places = this.inPlace ? virtual + capacity : filled;
     const taken = Object.entries(arrays).map(([name, array]) => [
       name,
-      shares && array.shape[2] === places ? array : withPlaces(array, length, places),
+      shares && array.shape[2] === places ? array : withPlaces(array, filled, places),
     ]);
     return {
       lengths: [length],
+      virtual,
       capacity,
       arrays: Object.fromEntries(taken),
-      seen: seen.map((row) => row.slice(0, length)),
+      seen: seen.map((row) => row.slice(0, filled)),
     };
   }
 
@@ -203,6 +209,7 @@ export class LanguageSession {
   #isByRow({ lengths }: Cache, { ids, longest }: Pending): boolean {
     if (!this.inPlace || ids.length === 1 || longest === 1) return false;
     return (
+      this.#virtual > 0 ||
       lengths.some((length) => length > 0) ||
       longest > mostTokens ||
       (this.prompts && promptShare(longest) > 0) === true
@@ -233,7 +240,8 @@ export class LanguageSession {
     const totals = totalsOf(cache, ids);
     if (this.inPlace && !features && ids.every((row) => row.length === 1)) {
       const single = this.#singles.get(cache) ?? this.#singleOf(cache);
-      fillSingle(single, ids, { totals, length });
+      const before = cache.virtual;
+      fillSingle(single, ids, { totals: totals.map((total) => before + total), length: before + length });
       const { logits } = await this.session.run(single.feeds, { into: single.into, ...stop });
       cache.lengths = totals;
       single.into.logits ??= logits as HostArray;
@@ -251,7 +259,7 @@ export class LanguageSession {
       ...this.#length(length),
       ...this.#features(features),
       ...(this.inPlace
-        ? ends(totals.map((total, b) => (ids[b]!.length === 0 ? total + 1 : total)))
+        ? ends(totals.map((total, b) => cache.virtual + (ids[b]!.length === 0 ? total + 1 : total)))
         : { seen: hostArray('bool', [ids.length, seen[0]!.length], seen.flat().map(Number)) }),
       ...cache.arrays,
       ...cache.memory,
@@ -286,7 +294,13 @@ export class LanguageSession {
   }
 
   #length(length: number): Record<string, HostArray> {
-    return this.session.inputs.includes('length') ? { length: hostArray('i64', [], [length]) } : {};
+    const whole = this.#virtual + length;
+    return this.session.inputs.includes('length') ? { length: hostArray('i64', [], [whole]) } : {};
+  }
+
+  /** Places that virtual tokens take. */
+  get #virtual(): number {
+    return this.model.network.virtual?.count ?? 0;
   }
 
   /** The features, or a row that no token points at. */
@@ -353,7 +367,7 @@ function tokenFeeds(
 ): Record<'ids' | 'positions' | 'at', HostArray> {
   const padded = ids.flatMap((row) => [...row, ...Array<number>(tokens - row.length).fill(0)]);
   const places = cache.lengths.flatMap((length) =>
-    Array.from({ length: tokens }, (_, t) => Math.min(length + t, cache.capacity - 1)),
+    Array.from({ length: tokens }, (_, t) => cache.virtual + Math.min(length + t, cache.capacity - 1)),
   );
   const lasts = ids.map((row, b) => b * tokens + Math.max(0, row.length - 1));
   return {
@@ -370,17 +384,4 @@ function ends(totals: readonly number[]): Record<'last' | 'total', HostArray> {
     last: hostArray('i32', [totals.length], lasts),
     total: hostArray('i32', [], [Math.max(...totals)]),
   };
-}
-
-/** The first `length` places of keys or values [1, G, S, K], in an array of another number of places. */
-function withPlaces(array: HostArray, length: number, places: number): HostArray {
-  const [, heads, before, width] = array.shape as [number, number, number, number];
-  const result = zerosArray(array.dtype, [1, heads, places, width]);
-  const [from, to] = [bytesOf(array), bytesOf(result)];
-  const bytes = (from.length / Math.max(1, sizeOf(array.shape))) * width;
-  for (let head = 0; head < heads; head++) {
-    const start = head * before * bytes;
-    to.set(from.subarray(start, start + length * bytes), head * places * bytes);
-  }
-  return result;
 }

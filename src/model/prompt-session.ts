@@ -57,12 +57,13 @@ export class PromptSession {
 
   /** Reads tokens behind those that the cache of one row holds. `features` [F, D] are those of its image tokens. */
   async read(cache: Cache, ids: readonly number[], { features, length, signal }: PromptPart): Promise<void> {
-    const before = cache.lengths[0] as number;
+    const known = cache.lengths[0] as number;
+    const before = cache.virtual + known;
     const given: Record<string, HostArray> = {
       ids: hostArray('i64', [1, ids.length], ids),
       places: counting(before, [promptParts, ids.length / promptParts]),
       before: counting(0, [before]),
-      length: hostArray('i64', [], [length]),
+      length: hostArray('i64', [], [cache.virtual + length]),
       features: features ?? nothingSeen(this.network),
     };
     const all = { ...given, ...cache.arrays };
@@ -76,7 +77,7 @@ export class PromptSession {
         put(cache.arrays[name] as HostArray, fresh[present[i] as string] as HostArray, before);
       }
     }
-    cache.lengths = [before + ids.length];
+    cache.lengths = [known + ids.length];
     this.#spare = ids.length === mostTokens ? fresh : undefined;
   }
 

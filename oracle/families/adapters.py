@@ -1,0 +1,168 @@
+"""Every kind of adapter that peft has and Quintet reads, on one Llama: logits, loss, gradients, greedy answers."""
+
+import torch
+from peft import (
+    AdaLoraConfig,
+    AdaptionPromptConfig,
+    BeftConfig,
+    HRAConfig,
+    IA3Config,
+    LNTuningConfig,
+    LoHaConfig,
+    LoKrConfig,
+    LoraConfig,
+    OFTConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    PromptEncoderConfig,
+    PromptTuningConfig,
+    TrainableTokensConfig,
+    VeraConfig,
+    get_peft_model,
+)
+from safetensors.torch import load_file
+from transformers import LlamaForCausalLM
+
+from kit.folder import FixtureFolder
+from kit.numbers import settle
+
+from .training import llama_model, open_model, save_adapter
+
+TASK = {"task_type": "CAUSAL_LM"}
+ATTENTION = ["q_proj", "v_proj"]
+METHODS = {
+    "lora": lambda: LoraConfig(r=3, lora_alpha=7, target_modules=["k_proj", "o_proj"], **TASK),
+    "lora-stabilised": lambda: LoraConfig(r=4, lora_alpha=6, use_rslora=True, target_modules=ATTENTION, **TASK),
+    "lora-all-biases": lambda: LoraConfig(r=2, bias="all", target_modules=["q_proj", "up_proj"], **TASK),
+    "lora-biases": lambda: LoraConfig(r=2, bias="lora_only", target_modules=["k_proj", "q_proj"], **TASK),
+    "lora-patterns": lambda: LoraConfig(
+        r=3,
+        lora_alpha=5,
+        rank_pattern={r".*\.0\.mlp\.(up|down)_proj": 2, "o_proj": 4},
+        alpha_pattern={r"layers\.1\.mlp\.down_proj": 9},
+        target_modules=["o_proj", "up_proj", "down_proj"],
+        **TASK,
+    ),
+    "lora-embedding": lambda: LoraConfig(
+        r=3, target_modules=["embed_tokens", "gate_proj"], modules_to_save=["lm_head"], **TASK
+    ),
+    "dora": lambda: LoraConfig(r=3, lora_alpha=5, use_dora=True, target_modules=["q_proj", "down_proj"], **TASK),
+    "adalora": lambda: AdaLoraConfig(
+        init_r=5, target_r=2, lora_alpha=8, orth_reg_weight=0.3, total_step=10, target_modules=["v_proj", "o_proj"], **TASK
+    ),
+    "vera": lambda: VeraConfig(r=6, target_modules=["q_proj", "k_proj", "down_proj"], save_projection=True, **TASK),
+    "loha": lambda: LoHaConfig(r=3, alpha=5, target_modules=["q_proj", "gate_proj"], **TASK),
+    "lokr": lambda: LoKrConfig(r=2, alpha=5, decompose_factor=3, target_modules=["k_proj", "up_proj"], **TASK),
+    "lokr-both": lambda: LoKrConfig(r=1, alpha=3, decompose_both=True, target_modules=["o_proj", "down_proj"], **TASK),
+    "oft": lambda: OFTConfig(oft_block_size=6, r=0, use_cayley_neumann=False, target_modules=ATTENTION, **TASK),
+    "oft-series": lambda: OFTConfig(
+        oft_block_size=4, r=0, use_cayley_neumann=True, block_share=True, target_modules=["k_proj", "up_proj"], **TASK
+    ),
+    "hra": lambda: HRAConfig(r=4, target_modules=["q_proj", "down_proj"], **TASK),
+    "ia3": lambda: IA3Config(target_modules=["k_proj", "o_proj", "down_proj"], feedforward_modules=["down_proj"], **TASK),
+    "norms": lambda: LNTuningConfig(target_modules=["post_attention_layernorm", "norm"], **TASK),
+    "biases": lambda: BeftConfig(target_modules=["q_proj", "v_proj"], **TASK),
+    "prompt": lambda: PromptTuningConfig(num_virtual_tokens=3, **TASK),
+    "p-tuning": lambda: PromptEncoderConfig(num_virtual_tokens=4, encoder_hidden_size=7, **TASK),
+    "prefix": lambda: PrefixTuningConfig(num_virtual_tokens=3, **TASK),
+    "llama-adapter": lambda: AdaptionPromptConfig(adapter_len=4, adapter_layers=1, **TASK),
+    "words": lambda: TrainableTokensConfig(token_indices=[5, 6, 31], target_modules=["embed_tokens"], **TASK),
+}
+
+
+def drawn(model, seed: int):
+    """Every adapter parameter, so that none stays at the zero, one or identity it starts from."""
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            if not parameter.requires_grad:
+                continue
+            noise = torch.randn(parameter.shape, generator=random)
+            if "magnitude" in name or "ia3_l" in name or "ln_tuning" in name:
+                parameter.mul_(1 + 0.2 * noise)
+            elif "modules_to_save" in name or "trainable_tokens" in name or "base_layer.bias" in name:
+                parameter.add_(0.2 * noise)
+            elif "prompt" in name and "mlp_head" not in name:
+                parameter.copy_(0.5 * noise)
+            else:
+                parameter.copy_(noise * (0.3 if parameter.ndim < 2 else 0.6 / parameter.shape[-1] ** 0.5))
+    return model
+
+
+def stored_keys(model, folder) -> dict:
+    """Key in the file -> parameter that holds its values."""
+    parameters = dict(model.named_parameters())
+    keys = {}
+    for name, parameter in parameters.items():
+        key = name.replace(".default", "").replace(".modules_to_save", "")
+        key = key.replace("prompt_encoder.embedding.weight", "prompt_embeddings")
+        keys[key] = parameter
+    found = {}
+    for key in load_file(folder / "adapter_model.safetensors"):
+        own = [keys[other] for other in (key, f"{key}.weight", key.replace(".token_adapter", "")) if other in keys]
+        if own and own[0].requires_grad:
+            found[key] = own[0]
+    return found
+
+
+def adapters(fixture: FixtureFolder, *, config: dict, new_tokens: int) -> None:
+    llama_model(fixture, config)
+    random = torch.Generator().manual_seed(fixture.seed)
+    rows, length = 2, 9
+    ids = torch.randint(3, config["vocab_size"], (rows, length), generator=random)
+    mask = torch.ones_like(ids)
+    mask[1, -2:] = 0
+    labels = torch.where(mask.bool(), ids, torch.full_like(ids, -100))
+    labels[0, :2] = -100
+    folder = fixture.path / "adapters"
+    for index, (name, make) in enumerate(METHODS.items()):
+        torch.manual_seed(fixture.seed + index)
+        model = get_peft_model(open_model(LlamaForCausalLM, fixture, torch.float32), make())
+        save_adapter(drawn(model, fixture.seed + index), folder / name)
+
+    def compute(inputs: dict, dtype: torch.dtype) -> dict:
+        given = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
+        found = {}
+        for name in METHODS:
+            base = open_model(LlamaForCausalLM, fixture, dtype)
+            learns = not name.startswith("p")  # peft loads virtual tokens only to answer by them
+            model = PeftModel.from_pretrained(base, folder / name, is_trainable=learns, autocast_adapter_dtype=False)
+            model = model.to(dtype).eval()
+            if not learns:
+                model.prompt_encoder.requires_grad_(True)
+            for module in model.modules():
+                if hasattr(module, "vera_A"):
+                    module.vera_A["default"], module.vera_B["default"] = (
+                        module.vera_A["default"].to(dtype),
+                        module.vera_B["default"].to(dtype),
+                    )
+            output = model(**given, labels=inputs["labels"])
+            output.loss.backward()
+            found[f"{name}.logits"] = output.logits.detach()
+            found[f"{name}.loss"] = output.loss.detach()
+            for key, parameter in stored_keys(model, folder / name).items():
+                found[f"{name}.grad/{key}"] = parameter.grad.clone()
+            if dtype == torch.float32 and name != "llama-adapter":
+                with torch.no_grad():
+                    written = model.generate(
+                        input_ids=ids[:1], attention_mask=mask[:1], max_new_tokens=new_tokens, do_sample=False, pad_token_id=0
+                    )
+                found[f"{name}.sequences"] = written
+        return found
+
+    fixture.note(
+        "adapters/<method>/ is what save_pretrained writes; every learnt number is drawn anew, so that none stays where it starts",
+        "<method>.grad/<key>: the gradient of the loss by the stored tensor of that key",
+        "loss: mean over labels that are not -100, AdaLoRA's with its term of orthogonality",
+        "sequences continue the first row greedily; none of llama-adapter, whose cache peft does not keep",
+        "logits of prompt and p-tuning have the virtual tokens first",
+    )
+    singles = {}
+
+    def once(inputs: dict, dtype: torch.dtype) -> dict:
+        """Answers are written in float32 alone."""
+        found = compute(inputs, dtype)
+        singles.update({name: value for name, value in found.items() if name.endswith(".sequences")})
+        return found | singles
+
+    settle(fixture, {"input_ids": ids, "attention_mask": mask, "labels": labels}, once)

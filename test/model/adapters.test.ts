@@ -1,0 +1,178 @@
+/** Adapters of every kind against PEFT: scores, losses, gradients and answers; written, read again, and merged. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { readTensors } from '../../src/checkpoint/index.js';
+import {
+  asSystem,
+  continueGreedily,
+  type LoadedAdapter,
+  load,
+  type Model,
+  readAdapter,
+  saveModel,
+  traceNetwork,
+  withAdapter,
+  writeAdapter,
+} from '../../src/model/index.js';
+import { keyOf } from '../../src/model/peft/names.js';
+import { type HostArrays, nextToken } from '../../src/system/index.js';
+import { concatRows, type HostArray, hostArray, toNumbers, zerosArray } from '../../src/tensor/index.js';
+import { compileStep } from '../../src/train/step.js';
+import { engine, fixturePath, fixtureTensors } from '../fixture.js';
+import { expectClose } from '../graph/close.js';
+
+const name = 'adapters';
+const folder = (kind: string): string => `${fixturePath(name)}/adapters/${kind}`;
+const kinds = readdirSync(folder('.')).sort();
+
+let base: Model;
+let inputs: Record<string, HostArray>;
+let expected: Record<string, HostArray>;
+
+beforeAll(async () => {
+  base = await load(`${fixturePath(name)}/model`, { engine });
+  inputs = await fixtureTensors(name, 'inputs');
+  expected = await fixtureTensors(name, 'expected');
+});
+afterAll(() => base.close());
+
+const open = (kind: string): Promise<LoadedAdapter> => readAdapter(folder(kind), base.network, base.declarations);
+
+/** Near another array, but for tokens that are padding. */
+function same(found: HostArray | undefined, wanted: HostArray | undefined, what: string, rtol = 5e-5): void {
+  if (!found || !wanted) throw new Error(`no ${what}`);
+  const data = toNumbers(wanted);
+  if (wanted.shape.length === 3) {
+    const [rows, length, width] = wanted.shape as [number, number, number];
+    const mask = toNumbers(inputs.attention_mask as HostArray);
+    const real = mask.length / rows;
+    for (let i = 0; i < rows * real; i++) {
+      const at = Math.floor(i / real) * length + (length - real) + (i % real);
+      if (!mask[i]) data.fill(Number.NaN, at * width, (at + 1) * width);
+    }
+  }
+  expectClose(found, { shape: wanted.shape as number[], data }, what, { rtol, atol: 0 });
+}
+
+async function logitsOf(model: Model): Promise<HostArray> {
+  const { labels: _, ...given } = inputs;
+  return (await traceNetwork(model, given, { want: ['logits'] })).logits as HostArray;
+}
+
+/** The mean loss and its gradients by the adapter's parameters. */
+async function slopesOf(model: Model, { adapter: { parameters: train, penalty } }: LoadedAdapter) {
+  const options = { objective: nextToken(), train, fields: Object.keys(inputs), ...(penalty ? { penalty } : {}) };
+  const step = await compileStep(model, options);
+  onTestFinished(() => step.close());
+  const values: Record<string, HostArray> = {};
+  for (const declared of step.trained) values[declared.name] = await model.weights.read(declared);
+  const into = Object.fromEntries(step.trained.map((own) => [own.name, zerosArray('f32', own.shape)]));
+  const { total, targets } = await step.run(inputs, values, into);
+  const mean = ({ shape, data }: HostArray) =>
+    hostArray(
+      'f32',
+      shape,
+      toNumbers({ dtype: 'f32', shape, data }).map((x) => x / targets),
+    );
+  return {
+    loss: total / targets,
+    slopes: Object.fromEntries(Object.entries(into).map(([key, own]) => [key, mean(own)])),
+  };
+}
+
+/** Gradients by the keys of PEFT's files: words that learn are one tensor there. */
+function byKey(slopes: HostArrays): Record<string, HostArray> {
+  const words = Object.entries(slopes).filter(([own]) => own.includes('['));
+  const others = Object.entries(slopes).map(([own, slope]) => [keyOf(own, base), slope] as const);
+  const key = 'base_model.model.model.embed_tokens.trainable_tokens_delta';
+  return {
+    ...Object.fromEntries(others),
+    ...(words.length > 0 ? { [key]: concatRows(words.map(([, slope]) => slope)) } : {}),
+  };
+}
+
+test('the fixture has adapters of all kinds that PEFT writes', () => {
+  expect(kinds.length).toBe(23);
+});
+
+describe.each(kinds)('%s', (kind) => {
+  test('gives the scores, the loss and the gradients that PEFT gives', async () => {
+    const loaded = await open(kind);
+    const model = withAdapter(base, loaded);
+    same(await logitsOf(model), expected[`${kind}.logits`], 'scores');
+    const { loss, slopes } = await slopesOf(model, loaded);
+    same(hostArray('f32', [], [loss]), expected[`${kind}.loss`], 'loss');
+    const found = byKey(slopes);
+    const start = `${kind}.grad/`;
+    const wanted = Object.entries(expected).filter(([key]) => key.startsWith(start));
+    expect(wanted.length).toBeGreaterThan(0);
+    for (const [key, slope] of wanted) {
+      const own = key.slice(start.length);
+      const plain = own.replace('.base_layer.', '.').replace('.ln_tuning_layers.', '.');
+      // Modules to save are no part of the adapter.
+      if (own.endsWith('lm_head.weight')) continue;
+      same(found[own] ?? found[plain], slope, own, 2e-4);
+    }
+  });
+
+  test('answers with a cache as PEFT does', async () => {
+    const wanted = expected[`${kind}.sequences`];
+    if (!wanted) return expect(kind).toBe('llama-adapter');
+    const model = asSystem(withAdapter(base, await open(kind)));
+    const length = (inputs.input_ids as HostArray).shape[1] as number;
+    const first = toNumbers(inputs.input_ids as HostArray).slice(0, length);
+    const ones = first.map(() => 1);
+    const given = {
+      input_ids: hostArray('i64', [1, length], first),
+      attention_mask: hostArray('i64', [1, length], ones),
+    };
+    const found = await continueGreedily(model, given, (wanted.shape[1] as number) - length);
+    expect(toNumbers(found)).toEqual(toNumbers(wanted));
+  });
+
+  test('is the same when it is written and read again', async () => {
+    const loaded = await open(kind);
+    const to = temporary();
+    await writeAdapter(to, { ...base, base: 'model' }, loaded.settings, loaded.values);
+    const again = withAdapter(base, await readAdapter(to, base.network, base.declarations));
+    expect(toNumbers(await logitsOf(again))).toEqual(toNumbers(await logitsOf(withAdapter(base, loaded))));
+    const [mine, theirs] = [await tensorsIn(to), await tensorsIn(folder(kind))];
+    for (const [key, value] of Object.entries(mine)) {
+      const own = theirs[key] ?? theirs[key.replace('embed_tokens.weight', 'embed_tokens.base_layer.weight')];
+      expect(toNumbers(value), key).toEqual(toNumbers(own as HostArray));
+    }
+    expect(Object.keys(mine).length).toBe(Object.keys(theirs).length);
+    const type = (at: string) => JSON.parse(readFileSync(join(at, 'adapter_config.json'), 'utf8')).peft_type;
+    expect(type(to)).toBe(kind === 'p-tuning' ? 'PROMPT_TUNING' : type(folder(kind)));
+  });
+
+  test('merged into the weights gives the same scores, or says that it cannot be', async () => {
+    const loaded = await open(kind);
+    const to = temporary();
+    const saving = saveModel(base, to, { merge: loaded });
+    if (!loaded.adapter.merges) return expect(saving).rejects.toThrow(/cannot be merged/);
+    await saving;
+    const merged = await load(to, { engine });
+    onTestFinished(() => merged.close());
+    same(await logitsOf(merged), expected[`${kind}.logits`], 'scores');
+  });
+});
+
+const tensorsIn = (at: string) => readTensors(join(at, 'adapter_model.safetensors'));
+
+function temporary(): string {
+  const path = mkdtempSync(join(tmpdir(), 'quintet-adapter-'));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+test('an adapter of another base is refused with all that does not fit', async () => {
+  const other = await load(`${fixturePath('llama')}/model`, { engine });
+  onTestFinished(() => other.close());
+  const reading = readAdapter(folder('lora'), other.network, other.declarations);
+  await expect(reading).rejects.toThrow(
+    /does not fit.*k_proj\.lora_B\.weight is \[12, 3\] in the file, \[8, 3\] in the model/s,
+  );
+});
