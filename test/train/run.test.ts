@@ -1,12 +1,14 @@
 /** Run files: what they say wrongly, and whole runs over two stages. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { asSystem, Chat, load, type Model, traceNetwork } from '../../src/model/index.js';
-import { nano } from '../../src/recipes/index.js';
+import { llava15, nano } from '../../src/recipes/index.js';
 import { type HostArray, QuintetError, toNumbers } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/run.js';
+import { readRunFile, runOf } from '../../src/train/run-file.js';
 import { checkAdapted } from '../../src/train/settings/adapted.js';
+import { blocksOf } from '../example.js';
 import { engine, fixtureTensors } from '../fixture.js';
 import { runFolder, stage } from './runs.js';
 
@@ -105,6 +107,17 @@ test('layers are found by name where the head is the table of words', () => {
   checkAdapted(nano('tiny'), { on: ['language_model.**.{q,v}_proj'] });
   const message = 'lora.on: the pattern "language_model.**.q_poj" matches no layer';
   expect(() => checkAdapted(nano('tiny'), { on: ['language_model.**.q_poj'] })).toThrow(message);
+});
+
+test("the page's first example takes from the recipe what it leaves out", async () => {
+  const page = readFileSync(new URL('../../docs/run-files.md', import.meta.url), 'utf8');
+  const { file } = runFolder({});
+  writeFileSync(file, blocksOf(page, 'yaml')[0] as string);
+  const own = llava15().stages;
+  const { stages, model, fresh } = runOf(await readRunFile(file), file, own);
+  expect([model, fresh]).toEqual([join(dirname(file), 'base'), true]);
+  expect(stages[0]).toMatchObject({ name: 'align', batch: own[0]?.batch, train: own[0]?.train });
+  expect(stages[1]).toMatchObject({ name: 'mine', batch: 16, train: [], lora: { rank: 8 } });
 });
 
 test('YAML that is none is told with its line', async () => {
