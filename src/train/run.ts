@@ -6,16 +6,18 @@ import { checkDestination } from '../checkpoint/index.js';
 import { badSamplesReport, type Dataset } from '../data/index.js';
 import {
   asSystem,
+  begunValues,
   folderOf,
   type LoadOptions,
   layeredWeights,
+  learntValues,
   load,
   type Model,
   saveModel,
   writeAdapter,
 } from '../model/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
-import { lora, parameterCount, type System } from '../system/index.js';
+import { type Adapter, adapterOf, parameterCount, type System } from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
 import { writeCard } from './card.js';
 import type { Evaluated } from './evaluations.js';
@@ -23,6 +25,7 @@ import { checkOptimizer } from './optimisers/index.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from './run-record.js';
 import { checkAdapted } from './settings/adapted.js';
+import { settingsIn } from './settings/adapter.js';
 import { openSources } from './settings/data.js';
 import { trialOf } from './settings/trial.js';
 import { checkForm, stageBatches } from './stage-batches.js';
@@ -68,14 +71,15 @@ export interface RunResult {
 export async function runFile(path: string, options: RunOptions = {}): Promise<RunResult> {
   const file = await readRunFile(path);
   const { model: source, fresh, seed } = startOf(file, path);
-  await checkDestination(options.output ?? (await outputOf(path)), 'folder');
+  const { group = alone } = options;
+  if (group.rank === 0) await checkDestination(options.output ?? (await outputOf(path)), 'folder');
   const model = asSystem(await load(source, { ...options, ...(fresh ? { fresh: seed } : {}) }));
   try {
     const run = runOf(file, path, model.network.stages);
     const { steps } = options;
     const stages = steps === undefined ? run.stages : run.stages.map((stage) => trialOf(stage, steps));
     // What cannot be saved at the end is not begun.
-    if (!run.stages.at(-1)?.lora) folderOf(model);
+    if (!run.stages.at(-1)?.adapter) folderOf(model);
     const text = await readFile(path, 'utf8');
     return await runStages(model, { ...run, stages, text, output: options.output ?? run.output }, options);
   } finally {
@@ -96,12 +100,15 @@ async function runStages(model: Model<System>, run: Run, options: RunOptions): P
     const record = group.rank === 0 ? await beginRecord(model, run, stages, options) : undefined;
     let values: Record<string, HostArray> = {};
     for (const [index, prepared] of stages.entries()) {
-      const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + index);
+      const begun = prepared.adapter ? await begunValues(model, prepared.adapter) : [];
+      const known = new Map([...begun, ...Object.entries(values)]);
+      const weights = layeredWeights(model.weights, known, run.seed + index);
       const trained = await runStage({ ...model, weights }, prepared, options);
       if (trained.stopped) return { stopped: true };
       values = { ...values, ...trained.values };
     }
-    const folder = record ? await saveRun(model, run, values) : undefined;
+    const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + stages.length - 1);
+    const folder = record ? await saveRun({ ...model, weights }, run, values) : undefined;
     if (record && folder !== undefined) {
       await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
     }
@@ -160,11 +167,12 @@ function stageRecord({ stage, dataset, steps, trained, train, evaluation }: Prep
 
 /** Writes the trained model, or the adapter of a last stage that trains one; returns the folder. */
 async function saveRun(model: Model<System>, run: RunFile, values: Record<string, HostArray>): Promise<string> {
-  const settings = run.stages.at(-1)?.lora;
-  const folder = join(run.output, settings ? 'adapter' : 'model');
-  if (settings) {
+  const asked = run.stages.at(-1)?.adapter;
+  const folder = join(run.output, asked ? 'adapter' : 'model');
+  if (asked) {
     const base = { network: model.network, declarations: model.declarations, base: model.path ?? run.model };
-    await writeAdapter(folder, base, [{ kind: 'lora', ...settings }], new Map(Object.entries(values)));
+    const settings = settingsIn(model.network, asked);
+    await writeAdapter(folder, base, [settings], await learntValues(model, adapterOf([settings]), values));
   } else await saveModel(model, folder, { values });
   await writeCard(model, run.output, folder);
   return folder;
@@ -176,6 +184,7 @@ interface PreparedStage {
   readonly dataset: Dataset;
   readonly data: BatchSource;
   readonly adapt: Model['adapt'];
+  readonly adapter?: Adapter;
   readonly reference?: Model['adapt'];
   readonly train: readonly string[];
   readonly steps: number;
@@ -198,7 +207,7 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
     for (const [index, stage] of run.stages.entries()) {
       await checkForm(stage.form);
       const dataset = await openSources(stage.data);
-      const adapter = stage.lora && lora(stage.lora);
+      const adapter = adapterFor(model.network, stage);
       const { length, batch } = stage;
       const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
       const folder = join(run.output, stage.name);
@@ -210,6 +219,7 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
       const own: PreparedStage = {
         ...{ stage, dataset, data, folder },
         adapt: adapter?.adapt ?? model.adapt,
+        ...(adapter ? { adapter } : {}),
         // What an earlier stage has taught an adapter belongs to the reference.
         ...(adapter && index > 0 ? { reference: adapter.adapt } : {}),
         train: [...(adapter?.parameters ?? []), ...stage.train],
@@ -257,34 +267,47 @@ async function evaluationOf(
 }
 
 /** Traces a stage; returns how many numbers learn in it. */
-function checkStage({ network }: Model, prepared: PreparedStage): number {
+function checkStage({ network }: Model<System>, prepared: PreparedStage): number {
   const { stage, adapt, steps } = prepared;
   try {
-    if (stage.lora) checkAdapted(network, stage.lora);
+    if (stage.adapter) checkAdapted(network, stage.adapter);
     checkOptimizer(stage.optimizer, steps, 'optimizer');
     checkBatches(stage.objective, prepared.data);
-    return parameterCount(planStep({ network, adapt }, stepOptions(prepared)).trained);
+    return parameterCount(planStep({ network: around(network, prepared), adapt }, stepOptions(prepared)).trained);
   } catch (error) {
     if (!(error instanceof QuintetError)) throw error;
     throw new QuintetError(error.code, error.message, { at: `stage ${stage.name}`, cause: error });
   }
 }
 
-function stepOptions({ stage, data, train, reference }: PreparedStage, { group }: RunOptions = {}): StepOptions {
+function stepOptions(
+  { stage, data, train, reference, adapter }: PreparedStage,
+  { group }: RunOptions = {},
+): StepOptions {
   return {
     ...{ objective: stage.objective, train, fields: data.fields, frozen: stage.frozen, recompute: stage.recompute },
     ...(reference ? { reference } : {}),
+    ...(adapter?.penalty ? { penalty: adapter.penalty } : {}),
     ...(group ? { group } : {}),
   };
 }
 
+function adapterFor(network: System, { adapter }: RunStage): Adapter | undefined {
+  return adapter && adapterOf([settingsIn(network, adapter)]);
+}
+
+/** The network as a stage's adapter has it. */
+function around(network: System, { adapter }: PreparedStage): System {
+  return adapter?.around?.(network) ?? network;
+}
+
 /** An adapter that later stages did not know of would be lost. */
 function checkAdapters(stages: readonly RunStage[]): void {
-  const settings = stages.map(({ lora }) => JSON.stringify(lora));
+  const settings = stages.map(({ adapter }) => JSON.stringify(adapter));
   const first = settings.findIndex((own) => own !== undefined);
   const other = first < 0 ? undefined : stages.find((_, i) => i > first && settings[i] !== settings[first]);
   if (!other) return;
-  throw new QuintetError('config', 'stages after one with LoRA need the same LoRA settings', {
+  throw new QuintetError('config', 'stages after one with an adapter need the same settings of it', {
     at: `stage ${other.name}`,
     hint: 'train the adapter last, or merge it and start another run',
   });
@@ -304,7 +327,7 @@ interface StageData {
 
 function batchesOf(
   model: Model<System>,
-  { batch, microBatch, longest, badShare, form }: RunStage,
+  { batch, microBatch, longest, badShare, form, packing }: RunStage,
   { dataset, seed, once = false, lengths, onBad, options: { onNotice, group } }: StageData,
 ): BatchSource {
   return stageBatches(model, dataset, form, {
@@ -313,6 +336,7 @@ function batchesOf(
     ...(group && !once ? { share: group } : {}),
     ...(microBatch === undefined ? {} : { microBatch }),
     ...(longest === undefined ? {} : { longest }),
+    ...(packing && !once ? { packing } : {}),
     ...(lengths ? { lengths } : {}),
     ...(badShare === undefined ? {} : { badShare }),
     onBad(error) {
@@ -326,13 +350,14 @@ function runStage(model: Model<System>, prepared: PreparedStage, options: RunOpt
   const { stage, dataset, steps, folder, data, adapt, evaluation } = prepared;
   const { onStage, onStep, onEvaluation, onNotice, clock, memory, signal, group } = options;
   onStage?.(stage, { samples: dataset.count, steps, folder });
-  const adapted = { ...model, adapt };
+  const adapted = { ...model, adapt, network: around(model.network, prepared) };
   return train(adapted, {
     objective: stage.objective,
     optimizer: stage.optimizer,
     ...{ frozen: stage.frozen, recompute: stage.recompute },
     ...{ train: prepared.train, steps, data, folder },
     ...(prepared.reference ? { reference: prepared.reference } : {}),
+    ...(prepared.adapter?.penalty ? { penalty: prepared.adapter.penalty } : {}),
     ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
     ...(evaluation ? { evaluation: evaluationPlan(adapted, evaluation, stepOptions(prepared, options)) } : {}),
     ...(onEvaluation ? { onEvaluation: (found) => onEvaluation(stage, found) } : {}),
