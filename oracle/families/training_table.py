@@ -100,7 +100,21 @@ TRAINING = {
             max_grad_norm=0.7,
         ),
     ),
-    "blip2-retrieval": Entry(
+    "image-text": Entry(
+        "training",
+        "BLIP-2's first stage on its retrieval model: contrast, matching with hard negatives, captions; gradients",
+        1143,
+        partial(
+            retrieval.retrieval,
+            vision=layers(18, 26, 3, 2, image_size=12, patch_size=4),
+            qformer=layers(
+                16, 22, 2, 3, vocab_size=40, encoder_hidden_size=18, cross_attention_frequency=2, max_position_embeddings=12
+            ),
+            queries=3,
+            projection=10,
+        ),
+    ),
+    "image-text": Entry(
         "training",
         "BLIP-2's first stage on its retrieval model: contrast, matching with hard negatives, captions; gradients",
         1143,

@@ -2,6 +2,7 @@
 
 export { bert } from './bert.js';
 export { blip2 } from './blip-2.js';
+export { blip2Retrieval } from './blip-2-retrieval.js';
 export { clip } from './clip.js';
 export { clipTextAlone, clipVisionAlone } from './clip-towers.js';
 export { efficientNetLite } from './efficientnet.js';

@@ -24,7 +24,11 @@ export function recipeNamed(name: string): AnyRecipe {
 /** The network that a published `config.json` describes, by its `model_type` or, of diffusers, its `_class_name`. */
 export function networkOf(config: Fields): Network {
   const type = config.text(config.has('_class_name') ? '_class_name' : 'model_type');
-  const found = recipes.find((recipe) => recipe.modelTypes.includes(type));
+  const named = config.texts('architectures', []);
+  const fitting = recipes.filter((recipe) => recipe.modelTypes.includes(type));
+  const found =
+    fitting.find(({ architectures }) => architectures?.some((name) => named.includes(name))) ??
+    fitting.find(({ architectures }) => !architectures);
   if (found) return found.fromConfig(config);
   const known = recipes.flatMap((recipe) => recipe.modelTypes);
   const guess = nearest(type, known);

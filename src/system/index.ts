@@ -4,6 +4,7 @@ export * from './context.js';
 export * from './dual-encoder.js';
 export * from './encoder-decoder.js';
 export * from './image-prompt.js';
+export * from './image-text.js';
 export * from './latent-diffusion.js';
 export * from './name-features.js';
 export * from './network.js';

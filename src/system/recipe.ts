@@ -8,6 +8,8 @@ export interface RecipeParts<Config, Size extends string, Result extends Network
   readonly name: string;
   /** The `model_type`s of the `config.json` files that it reads. */
   readonly modelTypes: readonly string[];
+  /** The `architectures` among those types that it reads; default all that no other recipe does. */
+  readonly architectures?: readonly string[];
   /** Names of checkpoints on the Hugging Face hub that it reads, the smallest first. */
   readonly published?: readonly string[];
   /** Published sizes, and a `tiny` one for tests. The first is the default. */
@@ -20,6 +22,7 @@ export interface RecipeParts<Config, Size extends string, Result extends Network
 export interface AnyRecipe {
   readonly name: string;
   readonly modelTypes: readonly string[];
+  readonly architectures?: readonly string[];
   readonly published: readonly string[];
   readonly sizes: readonly string[];
   /** The system of a published size; default the first. */
@@ -39,6 +42,7 @@ export interface Recipe<Size extends string = string, Result extends Network = N
 export function recipe<Config, Size extends string, Result extends Network>({
   name,
   modelTypes,
+  architectures,
   published = [],
   sizes,
   build,
@@ -57,6 +61,7 @@ export function recipe<Config, Size extends string, Result extends Network>({
   Object.defineProperty(made, 'name', { value: name });
   return Object.assign(made, {
     modelTypes,
+    ...(architectures ? { architectures } : {}),
     published,
     sizes: known,
     of,

@@ -16,8 +16,11 @@ import { fields } from '../../src/tensor/index.js';
 const stagesOf = (network: Network): readonly Stage[] =>
   'stages' in network ? (network.stages as readonly Stage[]) : [];
 
-test('no two recipes have one name or read one model_type', () => {
-  for (const words of [recipes.map(({ name }) => name), recipes.flatMap(({ modelTypes }) => modelTypes)]) {
+test('no two recipes have one name or read one model_type and architecture', () => {
+  const types = recipes.flatMap(({ modelTypes, architectures = [''] }) =>
+    modelTypes.flatMap((type) => architectures.map((architecture) => `${type} ${architecture}`)),
+  );
+  for (const words of [recipes.map(({ name }) => name), types]) {
     expect(words.toSorted()).toEqual([...new Set(words)].sort());
   }
 });

@@ -3,9 +3,9 @@
  *
  * Li et al., "BLIP-2", 2023, section 3.1, https://arxiv.org/abs/2301.12597
  *
- * B batch, N image features, E their width, Q queries, D query width
+ * B batch, N image features, E their width, Q queries, T words, D query width
  */
-import { add, expand, type Tensor } from '../../graph/index.js';
+import { add, concat, expand, slice, type Tensor } from '../../graph/index.js';
 import {
   type ActivationName,
   activationOf,
@@ -17,7 +17,7 @@ import {
   type Params,
   readHeads,
 } from '../../nn/index.js';
-import type { Fields } from '../../tensor/index.js';
+import type { Dim, Fields } from '../../tensor/index.js';
 import type { InputProjector } from '../types.js';
 
 export interface QFormerConfig {
@@ -35,39 +35,74 @@ export interface QFormerConfig {
 }
 
 export function qFormer(config: QFormerConfig): InputProjector {
-  const { queries, width, depth, crossEvery = 2, epsilon = 1e-12 } = config;
   return {
     kind: 'input-projector',
     forward(p, features, out) {
-      const learned = p.get('query_tokens', [1, queries, width], normal(0.02));
-      let x = expand(learned, [features.dim(0), queries, width]); // [B, Q, D]
-      x = layerNorm(p.at('qformer.layernorm'), x, epsilon);
-      for (let i = 0; i < depth; i++) {
-        const memory = i % crossEvery === 0 ? features : null;
-        x = block(p.at('qformer.encoder.layer', i), x, memory, config);
-      }
-      return linear(p.at('language_projection'), x, out);
+      const learned = learnedQueries(p, features.dim(0), config);
+      const seen = former(p.at('qformer'), learned, { queries: config.queries, memory: features }, config);
+      return linear(p.at('language_projection'), seen, out);
     },
   };
 }
 
-/** A post-norm BERT block that may look at memory. x [B, Q, D], memory [B, N, E] -> [B, Q, D] */
-function block(p: Params, x: Tensor, memory: Tensor | null, config: QFormerConfig): Tensor {
-  const { width, hidden, activation = 'gelu', epsilon = 1e-12 } = config;
-  let mixed = look(p.at('attention'), x, x, config);
-  if (memory) mixed = look(p.at('crossattention'), mixed, memory, config);
-  const inner = activations[activation](linear(p.at('intermediate_query.dense'), mixed, hidden));
-  const added = add(mixed, linear(p.at('output_query.dense'), inner, width));
-  return layerNorm(p.at('output_query.LayerNorm'), added, epsilon);
+/** The same queries for each of B rows: [B, Q, D] */
+export function learnedQueries(p: Params, rows: Dim, { queries, width }: QFormerConfig): Tensor {
+  return expand(p.get('query_tokens', [1, queries, width], normal(0.02)), [rows, queries, width]);
 }
 
-/** Attention of x to memory, added to x and normalised. */
-function look(p: Params, x: Tensor, memory: Tensor, { width, heads, epsilon = 1e-12 }: QFormerConfig): Tensor {
+/** Who is in a row of a Q-Former, and what is seen. */
+export interface Company {
+  /** How many queries stand first; what follows are words. */
+  readonly queries: number;
+  /** What queries look at [B, N, E]. */
+  readonly memory?: Tensor;
+  /** Who may look at whom: [B, 1, Q+T, Q+T] or alike; default everybody at everybody. */
+  readonly mask?: Tensor;
+}
+
+/** Queries and words [B, Q+T, D] through all blocks -> [B, Q+T, D] */
+export function former(p: Params, x: Tensor, company: Company, config: QFormerConfig): Tensor {
+  const { depth, crossEvery = 2, epsilon = 1e-12 } = config;
+  const { memory, ...others } = company;
+  let states = layerNorm(p.at('layernorm'), x, epsilon);
+  for (let i = 0; i < depth; i++) {
+    const looks = memory && i % crossEvery === 0 ? { memory } : {};
+    states = block(p.at('encoder.layer', i), states, { ...others, ...looks }, config);
+  }
+  return states;
+}
+
+/** A post-norm BERT block. Queries may look at memory; queries and words have perceptrons of their own. */
+function block(p: Params, x: Tensor, { queries, memory, mask }: Company, config: QFormerConfig): Tensor {
+  const mixed = look(p.at('attention'), x, { to: x, ...(mask ? { mask } : {}) }, config);
+  const count = x.dim(1);
+  if (queries === 0) return perceptron(p, mixed, '', config);
+  const asked = count === queries ? mixed : slice(mixed, 1, 0, queries);
+  const seen = memory ? look(p.at('crossattention'), asked, { to: memory }, config) : asked;
+  const own = perceptron(p, seen, '_query', config);
+  if (count === queries) return own;
+  return concat([own, perceptron(p, slice(mixed, 1, queries), '', config)], 1);
+}
+
+function perceptron(p: Params, x: Tensor, kind: '' | '_query', config: QFormerConfig): Tensor {
+  const { width, hidden, activation = 'gelu', epsilon = 1e-12 } = config;
+  const inner = activations[activation](linear(p.at(`intermediate${kind}.dense`), x, hidden));
+  const added = add(x, linear(p.at(`output${kind}.dense`), inner, width));
+  return layerNorm(p.at(`output${kind}.LayerNorm`), added, epsilon);
+}
+
+interface Looking {
+  readonly to: Tensor;
+  readonly mask?: Tensor;
+}
+
+/** Attention of x, added to x and normalised. */
+function look(p: Params, x: Tensor, { to, mask }: Looking, { width, heads, epsilon = 1e-12 }: QFormerConfig): Tensor {
   const at = p.at('attention');
   const q = linear(at.at('query'), x, width);
-  const k = linear(at.at('key'), memory, width);
-  const v = linear(at.at('value'), memory, width);
-  const seen = linear(p.at('output.dense'), attend(q, k, v, { heads }), width);
+  const k = linear(at.at('key'), to, width);
+  const v = linear(at.at('value'), to, width);
+  const seen = linear(p.at('output.dense'), attend(q, k, v, { heads, ...(mask ? { mask } : {}) }), width);
   return layerNorm(p.at('output.LayerNorm'), add(x, seen), epsilon);
 }
 

@@ -1,0 +1,68 @@
+/** BLIP-2's first stage against transformers: contrast, matching with hard negatives, captions, and their gradients. */
+import { expect, onTestFinished, test } from 'vitest';
+import { layeredWeights, traceNetwork } from '../../src/model/index.js';
+import { adamw, learnImageText } from '../../src/system/index.js';
+import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
+import { checkBatches, train } from '../../src/train/train.js';
+import { fixtureTensors } from '../fixture.js';
+import { expectClose } from '../graph/close.js';
+import { rows } from './fixture.js';
+import { open, pass } from './objectives.js';
+
+const name = 'image-text';
+
+function same(actual: HostArray | undefined, wanted: HostArray | undefined, what: string): void {
+  if (!actual || !wanted) throw new Error(`no ${what}`);
+  expectClose(actual, { shape: wanted.shape as number[], data: toNumbers(wanted) }, what, { rtol: 5e-5, atol: 1e-7 });
+}
+
+/** The model with a head for captions, and what it is given. */
+async function opened() {
+  const model = await open(name);
+  onTestFinished(() => model.close());
+  const all = Object.entries(await fixtureTensors(name, 'inputs'));
+  const head = new Map(all.filter(([key]) => key.startsWith('qformer.cls.')));
+  const batch = Object.fromEntries(all.filter(([key]) => !head.has(key)));
+  return { model: { ...model, weights: layeredWeights(model.weights, head) }, batch };
+}
+
+test('pictures and texts are compared and judged as by the reference', async () => {
+  const { model, batch } = await opened();
+  const expected = await fixtureTensors(name, 'expected');
+  const found = await traceNetwork(model, batch);
+  for (const key of ['image_embeds', 'text_embeds', 'logits_per_image', 'itm_logits'])
+    same(found[key], expected[key], key);
+});
+
+test('the three losses and their gradients equal the reference', async () => {
+  const { model, batch } = await opened();
+  const expected = await fixtureTensors(name, 'expected');
+  const found = await pass({ objective: learnImageText({ temperature: 0.2 }), model }, [batch]);
+  for (const part of ['contrast', 'match', 'caption']) {
+    same(hostArray('f32', [], [found.metrics[`loss/${part}`] as number]), expected[`loss.${part}`], part);
+  }
+  const keys = Object.keys(expected).filter((key) => key.startsWith('grad.'));
+  expect(keys.length).toBeGreaterThan(20);
+  for (const key of keys) same(found.slopes[key.slice('grad.'.length)], expected[key], key);
+});
+
+test('weights of the parts leave out what they do not count', async () => {
+  const { model, batch } = await opened();
+  const objective = learnImageText({ temperature: 0.2, match: 0.5, caption: 0 });
+  const found = await pass({ objective, model }, [batch]);
+  const { 'loss/contrast': contrast = 0, 'loss/match': match = 0 } = found.metrics;
+  expect(found.loss).toBeCloseTo(contrast + 0.5 * match, 5);
+  expect(Object.keys(found.slopes).some((key) => key.includes('.cls.'))).toBe(false);
+});
+
+test('a batch whose rows are compared is not cut', async () => {
+  const { model, batch } = await opened();
+  const parts = [[0, 1], [2]].map((kept) =>
+    Object.fromEntries(Object.entries(batch).map(([key, array]) => [key, rows(array, kept)])),
+  );
+  const data = { fields: Object.keys(batch), accumulates: true, take: async () => parts };
+  const objective = learnImageText();
+  expect(() => checkBatches(objective, data)).toThrow(/image-text compares all samples of a step/);
+  const options = { objective, train: ['**'], optimizer: adamw({ lr: 1e-3 }), steps: 1, data };
+  await expect(train(model, options)).rejects.toThrow(/cannot be cut into micro-batches/);
+});
