@@ -16,6 +16,7 @@ export { Drawer, type DrawOptions, drawTokens } from './draw-tokens.js';
 export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts } from './generate.js';
 export { type Cache, type LanguageEnds, ownWords } from './language-graph.js';
 export { LanguageSession, type NewTokens } from './language-session.js';
+export { begunValues, learntValues } from './learnt-adapter.js';
 export { type LoadOptions, load, weightsCache } from './load.js';
 export { asSystem, initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 export type { PackingOptions } from './packed.js';

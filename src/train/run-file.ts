@@ -13,9 +13,11 @@
  *         objective: next-token     # default; others are in settings/objective.ts
  *         batch: 32
  *         microBatch: 8             # default: batch
+ *         packing: true             # several samples a row, which do not see each other; default false
  *         epochs: 1                 # or: steps
  *         longest: 2048             # tokens that a sample is cut to; default the model's context
  *         lora: { rank: 16, alpha: 32, on: ['language_model.**.{q,v}_proj'] }
+ *         adapter: …                # in place of lora another kind: settings/adapter.ts
  *         optimizer: { lr: 2e-5, warmup: 0.03, schedule: cosine, decay: 0, betas: [0.9, 0.999], clip: 1 }
  *         frozen: int8              # how weights that do not learn are held; default f32
  *         recompute: true           # blocks once more for their gradients: less memory, more time; default false
@@ -27,8 +29,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
-import type { LoraOptions, Optimizer, Stage } from '../system/index.js';
+import type { Optimizer, Stage } from '../system/index.js';
 import { type Fields, fields, QuintetError } from '../tensor/index.js';
+import { type AdapterRequest, adapterOf } from './settings/adapter.js';
 import { type DataSettings, dataFields, dataOf } from './settings/data.js';
 import { type EvaluationSettings, evaluationFields, evaluationOf } from './settings/evaluation.js';
 import { countOf, refuseUnknown } from './settings/fields.js';
@@ -56,9 +59,11 @@ export interface RunStage extends DataSettings {
   readonly optimizer: Optimizer;
   readonly batch: number;
   readonly microBatch?: number;
+  /** Whether rows hold several samples. */
+  readonly packing: boolean;
   readonly length: Stage['length'];
   readonly longest?: number;
-  readonly lora?: LoraOptions;
+  readonly adapter?: AdapterRequest;
   /** How weights that do not learn are held. */
   readonly frozen: FrozenForm;
   /** Whether blocks are computed once more for their gradients instead of being kept. */
@@ -72,8 +77,8 @@ const largestFile = 2 ** 20;
 const results = ['model', 'adapter'];
 const known = ['model', 'fresh', 'output', 'seed', 'stages', ...evaluationFields];
 const knownOfStage = [
-  ...['name', 'train', ...dataFields, 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'optimizer'],
-  ...['objective', 'frozen', 'recompute', 'saveEvery', ...evaluationFields],
+  ...['name', 'train', ...dataFields, 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'adapter'],
+  ...['objective', 'optimizer', 'frozen', 'recompute', 'packing', 'saveEvery', ...evaluationFields],
 ];
 
 /** Reads a run file; paths in it are relative to it. `stagesOf` gives the stages that the model's recipe has. */
@@ -147,9 +152,9 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
   const steps = stage.has('steps') ? { steps: countOf(stage, 'steps') } : undefined;
   const epochs = stage.has('epochs') ? { epochs: positive(stage, 'epochs') } : undefined;
   if (steps && epochs) throw new QuintetError('config', 'a stage has steps or epochs, not both', { at: stage.at });
-  const lora = stage.has('lora') ? loraOf(stage.object('lora')) : undefined;
+  const adapter = adapterOf(stage);
   const evaluation = evaluationOf(stage, file, folder);
-  const train = stage.texts('train', lora ? [] : base?.train);
+  const train = stage.texts('train', adapter ? [] : base?.train);
   return {
     name,
     train,
@@ -162,8 +167,9 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
     ...(stage.has('longest') ? { longest: countOf(stage, 'longest') } : {}),
     frozen: stage.choice('frozen', frozenForms, 'f32'),
     recompute: stage.flag('recompute', false),
+    packing: stage.flag('packing', false),
     ...(stage.has('saveEvery') ? { saveEvery: countOf(stage, 'saveEvery') } : {}),
-    ...(lora ? { lora } : {}),
+    ...(adapter ? { adapter } : {}),
     ...(evaluation ? { evaluation } : {}),
   };
 }
@@ -182,14 +188,4 @@ function positive(file: Fields, name: string): number {
   const value = file.number(name);
   if (value > 0) return value;
   throw new QuintetError('config', `expected a number above 0, got ${value}`, { at: `${file.at}.${name}` });
-}
-
-function loraOf(lora: Fields): LoraOptions {
-  refuseUnknown(lora, ['rank', 'alpha', 'rankStabilised', 'on']);
-  return {
-    rank: countOf(lora, 'rank'),
-    on: lora.texts('on'),
-    rankStabilised: lora.flag('rankStabilised', false),
-    ...(lora.has('alpha') ? { alpha: lora.number('alpha') } : {}),
-  };
 }

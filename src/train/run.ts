@@ -273,7 +273,13 @@ function checkStage({ network }: Model<System>, prepared: PreparedStage): number
     if (stage.adapter) checkAdapted(network, stage.adapter);
     checkOptimizer(stage.optimizer, steps, 'optimizer');
     checkBatches(stage.objective, prepared.data);
-    return parameterCount(planStep({ network: around(network, prepared), adapt }, stepOptions(prepared)).trained);
+    const own = around(network, prepared);
+    if (stage.packing && own.virtual) {
+      throw new QuintetError('config', 'the virtual tokens of its adapter stand before one sample a row', {
+        at: 'packing',
+      });
+    }
+    return parameterCount(planStep({ network: own, adapt }, stepOptions(prepared)).trained);
   } catch (error) {
     if (!(error instanceof QuintetError)) throw error;
     throw new QuintetError(error.code, error.message, { at: `stage ${stage.name}`, cause: error });

@@ -16,7 +16,7 @@ import { metricsOf, summed, tokensOf } from './means.js';
 import { checkOptimizer } from './optimisers/index.js';
 import { RunFolder } from './run-folder.js';
 import type { SavedSnapshot } from './snapshot.js';
-import { compileStep, type FrozenForm, type MicroLoss, type StageStep } from './step.js';
+import { compileStep, type FrozenForm, type MicroLoss, type StageStep, type StepOptions } from './step.js';
 import { beginning, withLearnt, withRows } from './table-rows.js';
 import { copyFromFirst, goOnTogether } from './together.js';
 import { type EvaluationPlan, openWatch, type Watch } from './watch.js';
@@ -45,6 +45,8 @@ export interface TrainOptions {
   readonly train: readonly string[];
   /** The scope of the objective's frozen reference; default without any adapter. Its values are those of the weights. */
   readonly reference?: Model['adapt'];
+  /** What is added to the mean loss, of parameters by name. */
+  readonly penalty?: StepOptions['penalty'];
   /** How weights that do not learn are held; default as they are. */
   readonly frozen?: FrozenForm;
   /** Whether blocks are computed once more for their gradients instead of being kept; default false. */
@@ -118,10 +120,11 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
   checkOptimizer(optimizer, steps, 'optimizer');
   checkBatches(objective, data);
   checkShares(objective, group);
-  const { reference, frozen, recompute = false } = options;
+  const { reference, penalty, frozen, recompute = false } = options;
   const step = await compileStep(model, {
     ...{ objective, train: options.train, fields: data.fields, group, recompute },
     ...(reference ? { reference } : {}),
+    ...(penalty ? { penalty } : {}),
     ...(data.rows === undefined ? {} : { rows: data.rows }),
     ...(frozen ? { frozen } : {}),
   });

@@ -104,9 +104,9 @@ test('a trial warms up for no longer than it lasts; a run whose steps are its ow
 });
 
 test('layers are found by name where the head is the table of words', () => {
-  checkAdapted(nano('tiny'), { on: ['language_model.**.{q,v}_proj'] });
+  checkAdapted(nano('tiny'), { kind: 'lora', on: ['language_model.**.{q,v}_proj'] });
   const message = 'lora.on: the pattern "language_model.**.q_poj" matches no layer';
-  expect(() => checkAdapted(nano('tiny'), { on: ['language_model.**.q_poj'] })).toThrow(message);
+  expect(() => checkAdapted(nano('tiny'), { kind: 'lora', on: ['language_model.**.q_poj'] })).toThrow(message);
 });
 
 test("the page's first example takes from the recipe what it leaves out", async () => {

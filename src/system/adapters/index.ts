@@ -13,4 +13,5 @@ export * from './prompts.js';
 export * from './settings.js';
 export * from './tuned.js';
 export * from './vera.js';
+export * from './widest.js';
 export * from './words.js';

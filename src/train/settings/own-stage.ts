@@ -12,7 +12,9 @@ const needed = ['train', 'optimizer', 'batch'];
  */
 export function ownStage(stage: Fields, name: string, own: readonly Stage[]): Stage | undefined {
   const base = own.find((other) => other.name === name);
-  const missing = needed.filter((field) => !stage.has(field) && !(field === 'train' && stage.has('lora')));
+  const missing = needed.filter(
+    (field) => !stage.has(field) && !(field === 'train' && (stage.has('lora') || stage.has('adapter'))),
+  );
   if (base || missing.length === 0) return base;
   const names = own.map((other) => other.name);
   const guess = nearest(name, names);

@@ -1,0 +1,73 @@
+/**
+ * What learns beside the weights of a stage:
+ *
+ *     adapter: { kind: dora, rank: 8, on: ['**.{q,v}_proj'] }   # or `lora: { … }` for kind lora
+ */
+import { type AdapterKind, type AdapterSettings, adapterKinds, type System, widestOf } from '../../system/index.js';
+import { type Fields, QuintetError } from '../../tensor/index.js';
+import { count, flag, given, number, type Read, type Readers, refuseUnknown, word } from './fields.js';
+
+const on: Read = (file, name) => file.texts(name);
+const ids: Read = (file, name) => file.numbers(name);
+const table: Read = (file, name) => file.text(name);
+
+const lowRank = { on, rank: count, alpha: number };
+const lora = { ...lowRank, rankStabilised: flag, bias: word('none', 'adapted', 'all') };
+const readers: Readonly<Record<AdapterKind, Readers>> = {
+  lora,
+  dora: lora,
+  adalora: { ...lowRank, orthogonality: number },
+  vera: { on, rank: count, start: number },
+  loha: lowRank,
+  lokr: { ...lowRank, factor: count, both: flag },
+  oft: { on, block: count, sharesBlock: flag, terms: count },
+  hra: { on, rank: count },
+  ia3: { on, inputs: on },
+  layers: { on },
+  biases: { on },
+  bottleneck: { on, width: count },
+  prompt: { count },
+  'p-tuning': { count, hidden: count },
+  prefix: { count, hidden: count },
+  'llama-adapter': { count, layers: count },
+  words: { table, ids },
+};
+
+/** Fields that a kind may be without. */
+const optional = [
+  ...['alpha', 'rankStabilised', 'bias', 'orthogonality', 'start', 'factor', 'both', 'sharesBlock', 'terms', 'inputs'],
+];
+
+/** What a run file says of an adapter; some of it is known only with the network. */
+export type AdapterRequest = { readonly kind: AdapterKind; readonly on?: readonly string[] };
+
+/** The adapter of a stage, by `adapter` or by `lora`. */
+export function adapterOf(stage: Fields): AdapterRequest | undefined {
+  if (stage.has('adapter') && stage.has('lora')) {
+    throw new QuintetError('config', 'a stage has one adapter: give `adapter` or `lora`', { at: stage.at });
+  }
+  if (stage.has('lora')) return read('lora', stage.object('lora'), []);
+  if (!stage.has('adapter')) return undefined;
+  const file = stage.object('adapter');
+  return read(file.choice('kind', adapterKinds), file, ['kind']);
+}
+
+function read(kind: AdapterKind, file: Fields, others: readonly string[]): AdapterRequest {
+  const fields = readers[kind];
+  refuseUnknown(file, [...others, ...Object.keys(fields)]);
+  const needed = Object.keys(fields).filter(
+    (name) => !optional.includes(name) && !(kind === 'prefix' && name === 'hidden'),
+  );
+  for (const name of needed) fields[name]?.(file, name);
+  return { kind, ...given(file, fields) };
+}
+
+/** The settings of an adapter for a network. */
+export function settingsIn(network: System, request: AdapterRequest): AdapterSettings {
+  const whole = request as AdapterSettings;
+  if (whole.kind === 'vera') return { ...whole, widest: widestOf(network, whole.on) };
+  if (whole.kind !== 'llama-adapter') return whole;
+  const { depth } = network.backbone.part;
+  const layers = Math.min(depth, whole.layers as unknown as number);
+  return { ...whole, layers: Array.from({ length: layers }, (_, i) => depth - layers + i) };
+}
