@@ -13,9 +13,12 @@ import { adamw, nextToken, recipe, repeated, slot, steps, system } from '../syst
 
 const vitG = { image: 224, patch: 14, width: 1408, depth: 39, heads: 16, hidden: 6144 }; // ViT-g less its last block
 const bert = { queries: 32, width: 768, depth: 12, heads: 12, hidden: 3072 };
+const seeing = { vision: vitG, bridge: bert };
 const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
 
+const opt27 = { width: 2560, depth: 32, heads: 32, hidden: 10240, vocab: 50304 };
 const flan = { vocab: 32128, activation: 'gelu_new', gated: true, tied: false, headWidth: 64 } as const;
+const flanXl = { ...flan, width: 2048, heads: 32, depth: 24, hidden: 5120 };
 const takes = ['opt', 't5'] as const;
 
 export const blip2 = recipe({
@@ -23,14 +26,8 @@ export const blip2 = recipe({
   modelTypes: ['blip-2'],
   published: ['Salesforce/blip2-opt-2.7b', 'Salesforce/blip2-flan-t5-xl'],
   sizes: {
-    'opt-2.7b': {
-      ...{ vision: vitG, bridge: bert, token: 50265 },
-      language: opt({ width: 2560, depth: 32, heads: 32, hidden: 10240, vocab: 50304 }),
-    },
-    'flan-t5-xl': {
-      ...{ vision: vitG, bridge: bert, token: 32100 },
-      language: t5({ ...flan, width: 2048, heads: 32, depth: 24, hidden: 5120 }),
-    },
+    'opt-2.7b': { ...seeing, token: 50265, language: opt(opt27) },
+    'flan-t5-xl': { ...seeing, token: 32100, language: t5(flanXl) },
     tiny: {
       ...{ vision: { ...vitG, ...tiny, image: 28 }, bridge: { ...bert, ...tiny, queries: 4 }, token: 255 },
       language: opt({ ...tiny, vocab: 256, context: 128 }),
@@ -55,14 +52,11 @@ export const blip2 = recipe({
       },
       backbone: slot(language, { prefix: 'language_model' }),
       stages: [
-        // The queries learn to speak through the frozen language model.
         {
-          name: 'generate',
-          train: ['query_tokens', 'qformer.**', 'language_projection.**'],
-          data: 'blip-129m',
-          objective: nextToken(),
+          // The queries learn to speak through the frozen language model.
+          ...{ name: 'generate', train: ['query_tokens', 'qformer.**', 'language_projection.**'] },
+          ...{ data: 'blip-129m', objective: nextToken(), batch: 1920, length: steps(80_000) },
           optimizer: adamw({ lr: 1e-4, warmup: steps(2000), decay: 0.05, schedule: 'cosine' }),
-          ...{ batch: 1920, length: steps(80_000) },
         },
       ],
     }),

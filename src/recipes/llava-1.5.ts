@@ -6,42 +6,36 @@ import { llama } from '../parts/backbones/llama.js';
 import { decoders, textBackboneOf } from '../parts/backbones/text-backbone.js';
 import { clipVision, readClipVision, readFeatures } from '../parts/encoders/clip.js';
 import { mlpProjector, readMlpProjector } from '../parts/input-projectors/mlp.js';
-import { adamw, epochs, nextToken, recipe, repeated, slot, system } from '../system/index.js';
+import { adamw, epochs, headAtRoot, nextToken, type Renames, recipe, repeated, slot, system } from '../system/index.js';
 
 // Penultimate layer, class token dropped: (336 / 14)^2 = 576 tokens a picture.
 const clip = { image: 336, patch: 14, width: 1024, depth: 24, heads: 16, hidden: 4096, layers: [-2], keepClass: false };
 const vicuna = { width: 4096, depth: 32, heads: 32, hidden: 11008, vocab: 32064, context: 4096, epsilon: 1e-5 };
+const vicuna13 = { ...vicuna, width: 5120, depth: 40, heads: 40, hidden: 13824 };
 const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
+const between = { projector: {}, token: 32000 };
 
 const stage = { objective: nextToken(), length: epochs(1) };
 const rate = (lr: number) => ({ optimizer: adamw({ lr, warmup: 0.03, schedule: 'cosine' }) });
-const instruct = { data: 'llava-instruct-665k', ...rate(2e-5) };
+const align = { data: 'llava-pretrain-558k', ...rate(1e-3), batch: 256 };
+const instruct = { data: 'llava-instruct-665k', ...rate(2e-5), batch: 128 };
 const [connector, body] = ['multi_modal_projector.**', 'language_model.**'];
 
 /** The names that transformers 5 writes. */
-const transformers5 = [
-  ['language_model.model', 'model.language_model'],
-  ['language_model.lm_head', 'lm_head'],
+const transformers5: Renames = [
+  ...headAtRoot('language_model', 'model.language_model'),
   ['vision_tower.vision_model', 'model.vision_tower'],
   ['multi_modal_projector', 'model.multi_modal_projector'],
-] as const;
+];
 
 export const llava15 = recipe({
   name: 'llava-1.5',
   modelTypes: ['llava'],
   published: ['llava-hf/llava-1.5-7b-hf', 'llava-hf/llava-1.5-13b-hf'],
   sizes: {
-    '7b': { vision: clip, language: llama(vicuna), projector: {}, token: 32000 },
-    '13b': {
-      ...{ vision: clip, projector: {}, token: 32000 },
-      language: llama({ ...vicuna, width: 5120, depth: 40, heads: 40, hidden: 13824 }),
-    },
-    tiny: {
-      vision: { ...clip, ...tiny, image: 28 },
-      language: llama({ ...vicuna, ...tiny }),
-      projector: {},
-      token: 32000,
-    },
+    '7b': { ...between, vision: clip, language: llama(vicuna) },
+    '13b': { ...between, vision: clip, language: llama(vicuna13) },
+    tiny: { ...between, vision: { ...clip, ...tiny, image: 28 }, language: llama({ ...vicuna, ...tiny }) },
   },
   read: (config) => ({
     vision: { ...readClipVision(config.part('vision_config', 'clip_vision_model')), ...readFeatures(config) },
@@ -63,8 +57,8 @@ export const llava15 = recipe({
       backbone: slot(language, { prefix: 'language_model', from: 'lmsys/vicuna-7b-v1.5' }),
       renames: [transformers5],
       stages: [
-        { ...stage, name: 'align', train: [connector], data: 'llava-pretrain-558k', ...rate(1e-3), batch: 256 },
-        { ...stage, ...instruct, name: 'instruct', train: [connector, body], batch: 128 },
+        { ...stage, ...align, name: 'align', train: [connector] },
+        { ...stage, ...instruct, name: 'instruct', train: [connector, body] },
       ],
     }),
 });
