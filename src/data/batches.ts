@@ -31,6 +31,49 @@ export function padded(samples: readonly LabelledTokens[], pad: number): TokenBa
   };
 }
 
+/** Rows with several samples, which do not see each other. */
+export interface PackedBatch extends TokenBatch {
+  /** i64 [B, T]: the number of each token's sample in its row, from 1; 0 for padding. */
+  readonly attention_mask: HostArray;
+  /** i64 [B, T]: from 0 in every sample. */
+  readonly position_ids: HostArray;
+}
+
+/** Samples in as few rows as first-fit finds, none longer than the longest sample; the longest samples first. */
+export function packRows<T extends LabelledTokens>(samples: readonly T[]): T[][] {
+  const sorted = samples.toSorted((a, b) => b.ids.length - a.ids.length);
+  const most = sorted[0]?.ids.length ?? 0;
+  const rows: { readonly samples: T[]; left: number }[] = [];
+  for (const sample of sorted) {
+    const length = sample.ids.length;
+    let row = rows.find(({ left }) => left >= length);
+    if (!row) {
+      row = { samples: [], left: most };
+      rows.push(row);
+    }
+    row.samples.push(sample);
+    row.left -= length;
+  }
+  return rows.map((row) => row.samples);
+}
+
+/** Rows of samples one behind another: what a sample begins with is not learnt from the one before it. */
+export function packed(rows: readonly (readonly LabelledTokens[])[], pad: number): PackedBatch {
+  const joined = rows.map((row) => ({
+    ids: row.flatMap(({ ids }) => ids),
+    labels: row.flatMap(({ labels }) => [ignored, ...labels.slice(1)]),
+    numbers: row.flatMap(({ ids }, i) => ids.map(() => i + 1)),
+    places: row.flatMap(({ ids }) => ids.map((_, place) => place)),
+  }));
+  const tokens = padded(joined, pad);
+  const beside = (valuesOf: (row: (typeof joined)[number]) => number[]): HostArray =>
+    padded(
+      joined.map((row) => ({ ids: valuesOf(row), labels: [] })),
+      0,
+    ).input_ids;
+  return { ...tokens, attention_mask: beside(({ numbers }) => numbers), position_ids: beside(({ places }) => places) };
+}
+
 /** How many tokens are predicted: labels, but for that of the first token, which nothing comes before. */
 export function targetsOf({ labels }: LabelledTokens): number {
   return labels.reduce((sum, label, i) => (i > 0 && label !== ignored ? sum + 1 : sum), 0);

@@ -109,14 +109,14 @@ export function paddingMask(present: Tensor): Tensor {
 }
 
 /**
- * The padding mask of present [B, T], and nothing later than the query is seen, nor what is not among the last `window` tokens:
- * [B, 1, T, T]
+ * Nothing later than the query is seen, nor what is not among the last `window` tokens, nor another sample of the row:
+ * `present` [B, T] is 0 for padding, 1 for tokens, and where a row holds several samples the number of each -> [B, 1, T, T]
  */
 export function causalMask(present: Tensor, window?: number): Tensor {
   const places = range(0, present.dim(1));
   const seen = earlier(unsqueeze(places, 1), unsqueeze(places, 0), window); // [T, T]
-  const real = equal(unsqueeze(unsqueeze(present, 1), 1), 1);
-  return where(and(seen, real), open, blocked);
+  const same = equal(unsqueeze(unsqueeze(present, 1), 3), unsqueeze(unsqueeze(present, 1), 1)); // [B, 1, T, T]
+  return where(and(seen, same), open, blocked);
 }
 
 /** Whether keys at some places are seen from some others: not from before them, and within a window that ends with the query. */

@@ -1,10 +1,10 @@
 /** Conversations with pictures as the batches of a run. */
 
-import { type Dataset, microBatches, padded } from '../data/index.js';
+import { type Dataset, microBatches, packed, packRows, padded } from '../data/index.js';
 import { createProcessor, type Model } from '../model/index.js';
 import type { Share } from '../parallel/group.js';
 import { type HostArrays, type InputType, pictureInputs, type System } from '../system/index.js';
-import { concatRows, type HostArray, type QuintetError, zerosArray } from '../tensor/index.js';
+import { concatRows, type HostArray, QuintetError, zerosArray } from '../tensor/index.js';
 import { createPreparer, type PreparedSample } from './prepare.js';
 import { type SaidPicture, saidPictures } from './said-pictures.js';
 import { stepSamples } from './step-samples.js';
@@ -23,6 +23,8 @@ export interface SampleOptions {
   readonly longest?: number;
   /** What of conversations is learnt: what the assistant says (default), or everything but pictures. */
   readonly learn?: 'answers' | 'all';
+  /** Whether rows hold several samples, which do not see each other; a micro-batch then counts rows. Default false. */
+  readonly packing?: boolean;
   /** Which of every step's samples are given, where several processes train together; default all. */
   readonly share?: Share;
   /** How long samples are (`dataset.lengths`), where like lengths go into one batch; default batches are random. */
@@ -43,18 +45,26 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, given: Sam
   const { network: system } = model;
   const processor = createProcessor(model);
   const saying = saidPictures(model, processor);
-  const { longest = system.backbone.part.context, batch, microBatch = batch, learn } = given;
+  const { longest = system.backbone.part.context, batch, microBatch = batch, learn, packing = false } = given;
+  if (packing) checkPacking(system);
   const preparer = createPreparer(model, processor);
   const samples = stepSamples<SayingSample>(dataset, { ...given, longest }, async (sample) => {
     const prepared = await preparer.prepare(sample, longest, learn);
     return saying ? { ...prepared, said: saying.say(sample, longest) } : prepared;
   });
   return {
-    fields: [...fieldsOf(system), ...(saying ? ['caption_ids'] : [])],
-    about: samples.about,
+    fields: [...fieldsOf(system), ...(saying ? ['caption_ids'] : []), ...(packing ? ['position_ids'] : [])],
+    about: { ...samples.about, ...(packing && { packing }) },
     accumulates: samples.accumulates,
-    ...(saying || samples.rows === undefined ? {} : { rows: samples.rows }),
+    ...(saying || packing || samples.rows === undefined ? {} : { rows: samples.rows }),
     async take(step) {
+      if (packing) {
+        const rows = packRows(await samples.take(step));
+        return Array.from({ length: Math.ceil(rows.length / microBatch) }, (_, i) => {
+          const part = rows.slice(i * microBatch, (i + 1) * microBatch);
+          return { ...packed(part, processor.tokenizer.special.pad ?? 0), ...picturesOf(system, part.flat()) };
+        });
+      }
       return microBatches(await samples.take(step), microBatch).map((part) => {
         // What is said stands before what is seen: it has the first rows.
         const said = part.flatMap((sample) => sample.said ?? []);
@@ -65,6 +75,12 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, given: Sam
     },
     close: preparer.close,
   };
+}
+
+function checkPacking({ backbone, outputs, name }: System): void {
+  if (!backbone.part.encoder && !outputs.image) return;
+  const why = outputs.image ? 'gives pictures, which have rows of their own' : 'reads with an encoder';
+  throw new QuintetError('config', `${name} ${why}: samples cannot share rows`, { at: 'packing' });
 }
 
 /** The pictures of some samples, one after another. */

@@ -17,6 +17,9 @@ export function stageBatches(
   form: SampleForm,
   options: SampleOptions,
 ): BatchSource {
+  if (options.packing && form.kind !== 'chats') {
+    throw new QuintetError('config', 'only samples that are learnt one by one can share rows', { at: 'packing' });
+  }
   if (form.kind === 'pairs') return pairBatches(model, dataset, options);
   if (form.kind === 'rated') return ratedBatches(model, dataset, options);
   if (form.kind === 'chats') return sampleBatches(model, dataset, { ...options, learn: form.learn ?? 'answers' });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cutTo, microBatches, padded, targetsOf } from '../../src/data/batches.js';
+import { cutTo, microBatches, packed, packRows, padded, targetsOf } from '../../src/data/batches.js';
 import { toNumbers } from '../../src/tensor/index.js';
 
 const long = { ids: [5, 6, 7, 8, 9], labels: [-100, -100, 7, 8, 9] };
@@ -27,4 +27,18 @@ test('a sample that is cut keeps its beginning, and is refused when no answer is
 test('micro-batches hold every sample of a step once, similar lengths together', () => {
   const samples = [5, 1, 4, 2, 3].map((length) => ({ ids: new Array<number>(length).fill(0), labels: [] }));
   expect(microBatches(samples, 2).map((batch) => batch.map(({ ids }) => ids.length))).toEqual([[1, 2], [3, 4], [5]]);
+});
+
+test('rows hold as many samples as their longest has room for', () => {
+  const samples = [5, 1, 4, 2, 3, 9].map((length) => ({ ids: new Array<number>(length).fill(0), labels: [] }));
+  expect(packRows(samples).map((row) => row.map(({ ids }) => ids.length))).toEqual([[9], [5, 4], [3, 2, 1]]);
+});
+
+test('samples of a row have numbers, places and labels of their own', () => {
+  const batch = packed([[short, long], [short]], 2);
+  expect(toNumbers(batch.input_ids)).toEqual([3, 4, 5, 6, 7, 8, 9, 3, 4, 2, 2, 2, 2, 2]);
+  expect(toNumbers(batch.attention_mask)).toEqual([1, 1, 2, 2, 2, 2, 2, 1, 1, 0, 0, 0, 0, 0]);
+  expect(toNumbers(batch.position_ids)).toEqual([0, 1, 0, 1, 2, 3, 4, 0, 1, 0, 0, 0, 0, 0]);
+  const ignored = [-100, -100, -100, -100, -100];
+  expect(toNumbers(batch.labels)).toEqual([-100, 4, -100, -100, 7, 8, 9, -100, 4, ...ignored]);
 });

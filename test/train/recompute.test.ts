@@ -37,19 +37,18 @@ test.each([
   const options = { objective: nextToken(), train, fields: Object.keys(batch) };
   const nodes = [false, true].map((recompute) => planStep(model, { ...options, recompute }).graph.nodes.length);
   expect(nodes[1]).toBeGreaterThan(nodes[0] as number);
-  const [kept, again] = (await Promise.all(
-    [false, true].map(async (recompute) => {
-      const step = await compileStep(model, { ...options, recompute });
-      onTestFinished(() => step.close());
-      const values: Arrays = {};
-      const slopes: Arrays = {};
-      for (const declared of step.trained) {
-        values[declared.name] = await model.weights.read(declared);
-        slopes[declared.name] = hostArray('f32', declared.shape, new Float32Array(sizeOf(declared.shape)));
-      }
-      return { ...(await step.run(batch, values, slopes)), slopes };
-    }),
-  )) as [{ total: number; slopes: Arrays }, { total: number; slopes: Arrays }];
+  const passes = [false, true].map(async (recompute) => {
+    const step = await compileStep(model, { ...options, recompute });
+    onTestFinished(() => step.close());
+    const values: Arrays = {};
+    const slopes: Arrays = {};
+    for (const declared of step.trained) {
+      values[declared.name] = await model.weights.read(declared);
+      slopes[declared.name] = hostArray('f32', declared.shape, new Float32Array(sizeOf(declared.shape)));
+    }
+    return { ...(await step.run(batch, values, slopes)), slopes };
+  });
+  const [kept, again] = (await Promise.all(passes)) as [Awaited<(typeof passes)[0]>, Awaited<(typeof passes)[0]>];
   expect(again.total).toBeCloseTo(kept.total, 5);
   for (const [key, { shape, ...slope }] of Object.entries(kept.slopes)) {
     const rule = { rtol: 1e-5, atol: 1e-7 };
