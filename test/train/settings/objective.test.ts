@@ -1,0 +1,76 @@
+/** The setting `objective`: what docs/run-files.md says of it is read, and gives what the page says. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { openDataset, type Sample } from '../../../src/data/index.js';
+import { fields } from '../../../src/tensor/index.js';
+import { loadReward } from '../../../src/train/reward.js';
+import { objectiveOf } from '../../../src/train/settings/objective.js';
+
+const page = readFileSync(new URL('../../../docs/run-files.md', import.meta.url), 'utf8');
+const section = /## Objectives\n(.*?)\n## /s.exec(page)?.[1] ?? '';
+const blocks = (language: string): string[] =>
+  [...section.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(([, text]) => text as string);
+
+function temporary(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'quintet-objective-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function samplesOf(text: string): Promise<Sample[]> {
+  const path = join(temporary(), 'records.jsonl');
+  writeFileSync(path, text);
+  const dataset = await openDataset(path);
+  onTestFinished(() => dataset.close());
+  return Promise.all(Array.from({ length: dataset.count }, (_, i) => dataset.read(i)));
+}
+
+const read = (settings: unknown) => objectiveOf(fields({ objective: settings }, 'page'), '/runs');
+
+test('the examples of the page are read', () => {
+  const all = blocks('yaml').flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as unknown));
+  const found = all.map((file) => objectiveOf(fields(file, 'page'), '/runs'));
+  expect(found.map(({ objective }) => objective.name)).toEqual(['next-token', 'next-token', 'dpo', 'grpo']);
+  expect(found.map(({ form }) => form.kind)).toEqual(['chats', 'chats', 'pairs', 'prompts']);
+  expect(found[3]?.form).toEqual({ kind: 'prompts', reward: '/runs/reward.ts', answers: 8, maxTokens: 64 });
+});
+
+test('the table of the page has every kind, every setting and the defaults', () => {
+  const rows = [...section.matchAll(/^\| `([\w-]+)` \| [^|]+ \| ([^\n]*) ?\|$/gm)];
+  const message = (() => {
+    try {
+      return String(read({ kind: 'none' }));
+    } catch (error) {
+      return (error as Error).message;
+    }
+  })();
+  const kinds = /expected one of (.*), got/.exec(message)?.[1]?.split(', ') ?? [];
+  expect(rows.map(([, kind]) => kind)).toEqual(kinds);
+  for (const [, kind, told = ''] of rows) {
+    const needed = kind === 'grpo' ? { reward: './reward.ts' } : {};
+    const { settings = {} } = read({ kind, ...needed }).objective;
+    for (const [name, value] of Object.entries(settings)) {
+      const shown = new RegExp(`\`${name}\`[^(]*\\((?:\`?${value}\`?|as )`);
+      expect(told, `${kind}: ${name}`).toMatch(shown);
+    }
+  }
+});
+
+test('the records of the page are pairs, rated answers and prompts', async () => {
+  const [pairs, rated, prompts] = await Promise.all(blocks('jsonl').map(samplesOf));
+  expect(pairs?.map(({ answers }) => answers?.map(({ good }) => good))).toEqual(new Array(3).fill([true, false]));
+  expect(rated?.map(({ answers }) => answers?.map(({ good }) => good))).toEqual([[true], [false]]);
+  expect(prompts?.map(({ record }) => record?.solution)).toEqual(['4']);
+});
+
+test('the reward of the page rewards', async () => {
+  const path = join(temporary(), 'reward.ts');
+  writeFileSync(path, blocks('ts')[0] as string);
+  const reward = await loadReward(path);
+  const record = { solution: 4 };
+  const given = ['It is 4.', 'Five.'].map((answer) => ({ prompt: [], answer, record }));
+  expect(await reward(given)).toEqual([1 - 8 / 1000, 0]);
+});
