@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import type { Settings } from './harness/benchmark.js';
 import { resident } from './harness/resident.js';
+import { median } from './harness/statistics.js';
 import { answerMark, type Request, type Tasks } from './harness/tasks.js';
 
 export interface Talk {
@@ -20,6 +21,8 @@ export interface Program {
   answer?(prompts: readonly (readonly number[])[], count: number, onToken: () => void): Promise<void>;
   /** Answers questions behind the same beginning, one after the other; what was read is not read again. */
   talk?(talk: Talk, count: number, onToken: (question: number) => void): Promise<void>;
+  /** Trains so many steps behind a first one: their milliseconds, and the most memory in MiB where the process is another. */
+  train?(steps: number): Promise<{ readonly times: readonly number[]; readonly loss: number; readonly peak?: number }>;
   /** Decodes a picture file and makes it ready for a vision tower of 336 pixels. */
   process?(bytes: Uint8Array): Promise<unknown>;
 }
@@ -31,6 +34,8 @@ interface Loaded {
 
 const programs = {
   quintet: () => import('./contenders/quintet.js'),
+  'quintet-train': () => import('./contenders/quintet-train.js'),
+  torch: () => import('./contenders/torch.js'),
   'llama-cpp': () => import('./contenders/llama-cpp.js'),
   'transformers-js': () => import('./contenders/transformers-js.js'),
   sharp: () => import('./contenders/sharp.js'),
@@ -64,6 +69,11 @@ async function perform(request: Request): Promise<object> {
         await Promise.all(Array.from({ length: request.together }, () => program.process?.(bytes)));
       }
       return { ms: performance.now() - started };
+    }
+    case 'train': {
+      const trained = await program.train?.(request.steps);
+      if (!trained || !Number.isFinite(trained.loss)) throw new Error('nothing was trained');
+      return { step: median(trained.times), peak: trained.peak ?? (await resident()).peak };
     }
     case 'memory':
       return resident();

@@ -5,6 +5,7 @@ import { memory } from './memory.js';
 import { prefill } from './prefill.js';
 import { preprocess } from './preprocess.js';
 import { talk } from './talk.js';
+import { training } from './train.js';
 
 /** In the order in which they run and are reported. */
-export const benchmarks: readonly Benchmark[] = [decode, prefill, talk, loading, preprocess, memory];
+export const benchmarks: readonly Benchmark[] = [decode, prefill, talk, loading, preprocess, memory, training];

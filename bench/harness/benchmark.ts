@@ -7,7 +7,7 @@ import type { Measure } from './statistics.js';
 export interface Contender {
   readonly name: string;
   /** The module of `contenders/` that knows it. */
-  readonly program: 'quintet' | 'llama-cpp' | 'transformers-js' | 'sharp' | 'file';
+  readonly program: 'quintet' | 'quintet-train' | 'torch' | 'llama-cpp' | 'transformers-js' | 'sharp' | 'file';
   /** The package of `bench/package.json` that it needs, if any. */
   readonly needs?: string;
   readonly settings: Settings;
@@ -26,6 +26,16 @@ export interface Settings {
   readonly threads: number;
   /** Tokens that a conversation has room for. */
   readonly capacity?: number;
+  readonly training?: TrainingSettings;
+}
+
+export interface TrainingSettings {
+  readonly work: 'lora' | 'gpt';
+  /** Quintet's: how frozen weights are held, and whether blocks are computed again for their gradients. */
+  readonly frozen?: 'int8';
+  readonly recompute?: boolean;
+  /** PyTorch's: the type that products are computed in. */
+  readonly autocast?: 'bf16';
 }
 
 export interface Benchmark {

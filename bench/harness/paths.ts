@@ -14,6 +14,7 @@ export const models = {
   q4_1: join(weightsFolder, 'smollm2', 'SmolLM2-135M-Instruct.Q4_1.gguf'),
   q8_0: join(cacheFolder, 'gguf', 'model-Q8_0.gguf'),
   f32: join(cacheFolder, 'gguf', 'model-F32.gguf'),
+  f32Folder: join(cacheFolder, 'hugging-face'),
   bf16: join(cacheFolder, 'hugging-face-bf16'),
   onnxQ4: join(cacheFolder, 'transformers-js', 'q4'),
   onnxF32: join(cacheFolder, 'transformers-js', 'fp32'),

@@ -28,6 +28,8 @@ export interface Tasks {
     asked: { readonly file: string; readonly together: number; readonly times: number };
     answer: { readonly ms: number };
   };
+  /** Trains so many steps, and one before. The median of their milliseconds, and the most memory in MiB. */
+  train: { asked: { readonly steps: number }; answer: { readonly step: number; readonly peak: number } };
   memory: { asked: Nothing; answer: Resident };
 }
 

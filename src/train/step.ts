@@ -197,9 +197,10 @@ async function holdFrozen(model: Model, options: StepOptions): Promise<Held | un
   return packed && holding(packed);
 }
 
-/** Where memory counts more than time, the engine makes no copies of weights either. */
-function trainingModel(model: Model, { recompute = false }: StepOptions): Model {
-  return { ...model, session: { ...model.session, purpose: 'train', ...(recompute && { copies: false }) } };
+/** Where memory counts more than time, the engine makes no copies of weights either, but of those in eight bits: they are small. */
+function trainingModel(model: Model, { recompute = false, frozen }: StepOptions): Model {
+  const copies = !recompute || frozen === 'int8';
+  return { ...model, session: { ...model.session, purpose: 'train', copies } };
 }
 
 /** A stage that can run. */

@@ -1,0 +1,73 @@
+/** Steps of training. */
+
+import type { Benchmark, Contender, TrainingSettings } from '../harness/benchmark.js';
+import { models } from '../harness/paths.js';
+import { packedFolder, pairsOf } from './language.js';
+
+const threads = 2;
+const steps = 5;
+
+const quintet = (name: string, training: TrainingSettings): Contender => ({
+  name: `Quintet ${name}`,
+  program: 'quintet-train',
+  settings: { path: models.f32Folder, threads, training },
+  environment: { QUINTET_CACHE: packedFolder },
+});
+
+const torch = (name: string, training: TrainingSettings): Contender => ({
+  name: `PyTorch ${name}`,
+  program: 'torch',
+  settings: { path: models.f32Folder, threads, training },
+});
+
+const ours = {
+  whole: quintet('LoRA f32', { work: 'lora' }),
+  wholeAgain: quintet('LoRA f32, recomputed', { work: 'lora', recompute: true }),
+  eight: quintet('LoRA int8', { work: 'lora', frozen: 'int8' }),
+  eightAgain: quintet('LoRA int8, recomputed', { work: 'lora', frozen: 'int8', recompute: true }),
+  gpt: quintet('GPT', { work: 'gpt' }),
+} as const;
+
+const theirs = {
+  whole: torch('LoRA f32', { work: 'lora' }),
+  half: torch('LoRA bf16', { work: 'lora', autocast: 'bf16' }),
+  gpt: torch('GPT', { work: 'gpt' }),
+} as const;
+
+export const training: Benchmark = {
+  name: 'train',
+  title: 'Train',
+  about:
+    `Milliseconds of a step (the median of ${steps}, the first one not counted) and the most memory of the process, 2 ` +
+    'threads. LoRA: rank 8 on queries and values of SmolLM2-135M, 4 rows of 256 tokens, frozen weights in f32 or in eight ' +
+    "bits, blocks kept or computed again; PyTorch's by transformers and peft, in f32 or with autocast to bf16. GPT: all of 13.8 " +
+    'million weights, 8 rows of 128 tokens.',
+  contenders: [...Object.values(ours), ...Object.values(theirs)],
+  measures: [
+    { name: 'step', unit: 'ms', better: 'less' },
+    { name: 'peak', unit: 'MiB', better: 'less' },
+  ],
+  pairs: pairsOf([
+    [ours.whole, theirs.whole],
+    [ours.eight, theirs.whole],
+    [ours.eight, theirs.half],
+    [ours.eightAgain, theirs.whole],
+    [ours.eightAgain, theirs.half],
+    [ours.wholeAgain, ours.whole],
+    [ours.eightAgain, ours.eight],
+    [ours.gpt, theirs.gpt],
+  ]),
+  turn: {
+    kind: 'fresh',
+    async take(contender, start) {
+      const child = start(contender);
+      try {
+        await child.ask('prepare', contender);
+        await child.ask('open', {});
+        return await child.ask('train', { steps });
+      } finally {
+        await child.stop();
+      }
+    },
+  },
+};
