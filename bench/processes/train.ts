@@ -50,7 +50,7 @@ const network = system({ name: 'gpt', backbone: slot(backbone, { prefix: '' }) }
 const model = await initialise(network, { seed: 1, engine: { threads: launch ? 1 : 2 } });
 const told: { time: number; loss: number; norm: number }[] = [];
 await train(model, {
-  ...{ objective: nextToken(), train: ['**'], optimizer: adamw({ lr: 1e-3 }), steps, data, group },
+  ...{ objective: nextToken(), train: ['**'], optimizer: adamw({ lr: 1e-4, warmup: 0.5 }), steps, data, group },
   clock: () => performance.now(),
   onStep: ({ time, loss, norm }) => told.push({ time, loss, norm }),
 });
