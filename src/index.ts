@@ -23,9 +23,12 @@ export { type Dataset, mixDatasets, openDataset, type PictureData, type Sample }
 export { decodePicture, encodePng, loadPicture, type Picture } from './media/index.js';
 /** Models with weights: loading, answering, drawing, tracing, saving. */
 export {
+  AdaptedChats,
+  type AdapterChoice,
   asSystem,
   Chat,
   type Choice,
+  combineLoras,
   continueGreedily,
   createProcessor,
   type DraftOptions,
@@ -38,6 +41,7 @@ export {
   initialise,
   isSystem,
   LanguageSession,
+  type LoadedAdapter,
   type LoadOptions,
   type LookupOptions,
   load,
@@ -63,6 +67,7 @@ export {
   type TraceOptions,
   traceNetwork as trace,
   type WeightsOption,
+  withAdapter,
   writeAdapter,
 } from './model/index.js';
 /** Processes that train one model together, under mpirun. */
@@ -82,7 +87,9 @@ export { defaultEngine, type Engine, type EngineOptions, type Session } from './
 export {
   type AdamW,
   type Adapter,
+  type AdapterSettings,
   adamw,
+  adapterOf,
   declarationsOf,
   epochs,
   type HostArrays,

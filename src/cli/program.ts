@@ -10,6 +10,7 @@ import type { DataCommandOptions } from './data.js';
 import type { DrawCommandOptions } from './draw.js';
 import type { InfoOptions } from './info.js';
 import { invocation } from './invocation.js';
+import type { MergeOptions } from './merge.js';
 import type { ReportOptions } from './report.js';
 import type { GlobalOptions } from './settings.js';
 import type { TraceCommandOptions } from './trace.js';
@@ -56,6 +57,7 @@ export function createProgram(): Command {
     addInfo,
     addRecipes,
     addTrace,
+    addMerge,
     addPull,
     addCache,
     addDemo,
@@ -107,7 +109,7 @@ function addChat(program: Command): void {
     .option('--json-schema <file|json>', 'answer in JSON of this schema')
     .option('--regex <pattern>', 'answer in a text that this regular expression matches from end to end')
     .option('--choices <list>', 'answer with one of these texts, with commas between them', names)
-    .option('--adapter <folder>', "a LoRA adapter in PEFT's format")
+    .option('--adapter <folder>', "an adapter in PEFT's format")
     .option('--lookup', 'guess what comes from what stood there before: the same answer, sooner where it repeats')
     .option('--draft <model>', 'let a smaller model with the same vocabulary guess: the same answer, sooner')
     .option('--json', 'print one JSON object: text, tokens, end, timing')
@@ -226,6 +228,21 @@ function addReport(program: Command): void {
     });
 }
 
+function addMerge(program: Command): void {
+  program
+    .command('merge')
+    .description('Writes a model with an adapter in its weights, as a folder that needs the adapter no more.')
+    .argument('<model>', 'a folder, a .gguf file or a hub name')
+    .requiredOption('--adapter <folder>', "an adapter in PEFT's format")
+    .requiredOption('-o, --output <folder>', 'where the model is written')
+    .addOption(new Option('--dtype <type>', 'the type of its numbers').choices(['f32', 'f16', 'bf16']).default('f32'))
+    .addHelpText('after', examples('quintet merge ./model --adapter runs/my-llava/adapter -o merged'))
+    .action(async (model: string, _: unknown, command: Command) => {
+      const { merge } = await import('./merge.js');
+      await merge(model, command.optsWithGlobals<MergeOptions>());
+    });
+}
+
 function addPull(program: Command): void {
   program
     .command('pull')
@@ -310,7 +327,7 @@ function addTrace(program: Command): void {
     .option('--scheduler <name>', "with --steps: another one, by diffusers' name or as a file of its settings")
     .option('--guidance <g>', 'with --steps: how far to follow the prompt beyond the negative one', between(0))
     .option('--eta <e>', "with --steps: the part of DDPM's noise that DDIM adds", between(0, 1))
-    .option('--adapter <folder>', "a LoRA adapter in PEFT's format")
+    .option('--adapter <folder>', "an adapter in PEFT's format")
     .addHelpText(
       'after',
       `

@@ -1,4 +1,6 @@
+export { AdaptedChats, type AdapterChoice } from './adapted-chats.js';
 export { Chat, type ReplyOptions, type ReplyPiece } from './chat.js';
+export { combineLoras, type Weighted } from './combine.js';
 export { type Compiler, compile, holding, openSession } from './compile.js';
 export { continueGreedily } from './continue.js';
 export { restoreConversation, saveConversation } from './conversation-file.js';

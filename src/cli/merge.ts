@@ -1,0 +1,30 @@
+/** `quintet merge`: a model with an adapter in its weights. */
+
+import { checkDestination } from '../checkpoint/index.js';
+import { load, readAdapter, saveModel } from '../model/index.js';
+import { interruptible } from './interrupt.js';
+import { invocation } from './invocation.js';
+import { type GlobalOptions, loadOptions } from './settings.js';
+import { note } from './terminal.js';
+
+export interface MergeOptions extends GlobalOptions {
+  readonly adapter: string;
+  readonly output: string;
+  readonly dtype: 'f32' | 'f16' | 'bf16';
+}
+
+export async function merge(source: string, options: MergeOptions): Promise<void> {
+  const { adapter, output, dtype } = options;
+  await checkDestination(output, 'folder');
+  const model = await interruptible(async (signal) =>
+    load(source, { ...(await loadOptions(options, signal)), weights: 'f32' }),
+  );
+  try {
+    const loaded = await readAdapter(adapter, model.network, model.declarations);
+    await saveModel(model, output, { merge: loaded, dtype });
+  } finally {
+    await model.close();
+  }
+  process.stdout.write(`${output}\n`);
+  note(`Try it: ${invocation()} chat ${output}`);
+}

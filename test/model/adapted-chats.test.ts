@@ -1,0 +1,136 @@
+/** Several adapters over one base: switched between, added up, and merged on the command line. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { merge } from '../../src/cli/merge.js';
+import {
+  AdaptedChats,
+  asSystem,
+  Chat,
+  combineLoras,
+  type LoadedAdapter,
+  load,
+  type Model,
+  readAdapter,
+  traceNetwork,
+  withAdapter,
+  writeAdapter,
+} from '../../src/model/index.js';
+import { type AdapterSettings, adapterOf, declarationsOf, type System } from '../../src/system/index.js';
+import { type HostArray, hostArray, Random, sizeOf, toNumbers } from '../../src/tensor/index.js';
+import { captured } from '../cli/cli.js';
+import { engine, expectSame, fixturePath, fixtureTensors } from '../fixture.js';
+
+const folder = (kind: string): string => `${fixturePath('adapters')}/adapters/${kind}`;
+const path = `${fixturePath('adapters')}/model`;
+
+let base: Model;
+beforeAll(async () => {
+  base = await load(path, { engine });
+});
+afterAll(() => base.close());
+
+async function logitsOf(model: Model): Promise<HostArray> {
+  const { labels: _, ...given } = await fixtureTensors('adapters', 'inputs');
+  return (await traceNetwork(model, given, { want: ['logits'] })).logits as HostArray;
+}
+
+function temporary(): string {
+  const made = mkdtempSync(join(tmpdir(), 'quintet-adapters-'));
+  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+const open = (kind: string): Promise<LoadedAdapter> => readAdapter(folder(kind), base.network, base.declarations);
+
+test('adapters that are added up give what their weights say', async () => {
+  const [one, other] = [await open('lora'), await open('lora-stabilised')];
+  const plain = await logitsOf(withAdapter(base, one));
+  const halves = combineLoras([
+    { adapter: one, weight: 0.5 },
+    { adapter: one, weight: 0.5 },
+  ]);
+  expectSame(await logitsOf(withAdapter(base, halves)), plain, 'two halves', { rtol: 1e-5, atol: 0 });
+  const both = combineLoras([
+    { adapter: one, weight: 1 },
+    { adapter: other, weight: 1 },
+  ]);
+  // Their layers differ: one after the other is the same as both together.
+  const nested = withAdapter(withAdapter(base, one), other);
+  expectSame(await logitsOf(withAdapter(base, both)), await logitsOf(nested), 'both', { rtol: 1e-5, atol: 0 });
+  const nothing = combineLoras([{ adapter: one, weight: 0 }]);
+  expectSame(await logitsOf(withAdapter(base, nothing)), await logitsOf(base), 'nothing', { rtol: 1e-6, atol: 0 });
+});
+
+test('what cannot be added up is refused', async () => {
+  const adapter = await open('dora');
+  expect(() => combineLoras([{ adapter, weight: 1 }])).toThrow(/only LoRA on linear layers/);
+});
+
+/** Writes a strong LoRA with drawn values for a model. */
+async function strongLora(model: Model, seed: number, to: string): Promise<LoadedAdapter> {
+  const settings: AdapterSettings[] = [{ kind: 'lora', rank: 2, alpha: 4, on: ['**.{q,v,down}_proj'] }];
+  const adapter = adapterOf(settings);
+  const random = new Random(seed);
+  const added = [...declarationsOf(model.network, adapter.adapt).values()].filter(
+    ({ name }) => !model.declarations.has(name),
+  );
+  const values = new Map(
+    added.map(({ name, shape }) => {
+      const numbers = Array.from({ length: sizeOf(shape) }, () => random.normal());
+      return [name, hostArray('f32', shape, numbers)] as const;
+    }),
+  );
+  await writeAdapter(to, { ...model, base: 'model' }, settings, values);
+  return { settings, adapter, values };
+}
+
+test('answers switch between adapters, sums of them and the base, and each is what it is alone', async () => {
+  const model = asSystem(await load(`${fixturePath('llama')}/model`, { engine }));
+  onTestFinished(() => model.close());
+  const to = temporary();
+  const folders = { poet: join(to, 'poet'), critic: join(to, 'critic') };
+  const [poet, critic] = [await strongLora(model, 1, folders.poet), await strongLora(model, 2, folders.critic)];
+  const chats = await AdaptedChats.open(model, folders);
+  onTestFinished(() => chats.close());
+  const ask = { messages: [{ role: 'user' as const, content: 'Who are you?' }], pictures: [] };
+  const answer = async (chat: Chat): Promise<string> => chat.answer(ask, { maxTokens: 8 });
+  const alone = async (own: Model<System>): Promise<string> => {
+    const chat = await Chat.open(own);
+    onTestFinished(() => chat.close());
+    return answer(chat);
+  };
+  const sum = combineLoras([
+    { adapter: poet, weight: 0.5 },
+    { adapter: critic, weight: 0.25 },
+  ]);
+  const wanted = [
+    ...[await alone(withAdapter(model, poet)), await alone(withAdapter(model, critic)), await alone(model)],
+    await alone(withAdapter(model, sum)),
+  ];
+  expect(new Set(wanted).size).toBeGreaterThan(2);
+  for (let round = 0; round < 2; round++) {
+    const choices = ['poet', 'critic', undefined, { poet: 0.5, critic: 0.25 }];
+    for (const [i, choice] of choices.entries()) expect(await answer(await chats.use(choice))).toBe(wanted[i]);
+  }
+});
+
+test('an unknown adapter is told with the nearest name', async () => {
+  const chats = await AdaptedChats.open(base as Model<System>, { poet: folder('lora') });
+  onTestFinished(() => chats.close());
+  await expect(chats.use('poem')).rejects.toThrow(/there is no adapter "poem"/);
+});
+
+test('a merged model needs the adapter no more', async () => {
+  const to = temporary();
+  const { stdout } = await captured(() =>
+    merge(path, { adapter: folder('oft'), output: join(to, 'merged'), dtype: 'f32' }),
+  );
+  expect(stdout).toContain('merged');
+  const merged = await load(join(to, 'merged'), { engine });
+  onTestFinished(() => merged.close());
+  const wanted = await logitsOf(withAdapter(base, await open('oft')));
+  expectSame(await logitsOf(merged), wanted, 'merged', { rtol: 1e-5, atol: 0 });
+  expect(toNumbers(wanted)).not.toEqual(toNumbers(await logitsOf(base)));
+});
