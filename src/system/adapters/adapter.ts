@@ -87,10 +87,11 @@ export function changeProducts<Own extends Placed>(
         const layer: Layer = {
           ...{ p: inner, x, out },
           product: (operand) => inner[verb](name, operand, out, init),
-          weight: () =>
-            verb === 'product'
-              ? inner.shared.get(name, [out, width], init)
-              : transpose(inner.shared.get(name, [width, out], init)),
+          weight: () => {
+            // Where products read integers, the weight itself was not declared.
+            const at = inner.has(name) ? inner.shared : inner;
+            return verb === 'product' ? at.get(name, [out, width], init) : transpose(at.get(name, [width, out], init));
+          },
         };
         return change(layer, found);
       };
