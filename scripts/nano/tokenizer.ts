@@ -17,12 +17,18 @@ const special = ['<pad>', '<image>', '<|user|>', '<|assistant|>', '<|end|>'] as 
 /** How GPT-2 cuts text before merging: words with the space before them, and runs of marks. */
 const gpt2Words = /'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
-// A picture stands behind the words about it, so that its features are always as far from the answer.
-const template = `{% for message in messages %}{{ '<|assistant|>' if message['role'] == 'assistant' else '<|user|>' }}\\
-{% if message['content'] is string %}{{ message['content'] }}{% else %}\\
-{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}\\
-{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>{% endif %}{% endfor %}{% endif %}\\
-{% if message['role'] == 'assistant' %}<|end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}`;
+// A picture stands behind the words about it, so that its features are always as far from the answer. Training has single
+// questions: of a conversation nano is shown the last one and all pictures.
+const template = `{% set asked = messages[-2] if messages[-1]['role'] == 'assistant' else messages[-1] %}\\
+<|user|>\\
+{% if asked['content'] is string %}{{ asked['content'] }}{% else %}\\
+{% for part in asked['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}\\
+{% for message in messages %}{% if message['content'] is not string %}{% for part in message['content'] %}\\
+{% if part['type'] == 'image' %}<image>{% endif %}{% endfor %}{% endif %}{% endfor %}\\
+{% if messages[-1]['role'] == 'assistant' %}<|assistant|>{% if messages[-1]['content'] is string %}\\
+{{ messages[-1]['content'] }}{% else %}{% for part in messages[-1]['content'] %}\\
+{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|end|>\\
+{% endif %}{% if add_generation_prompt %}<|assistant|>{% endif %}`;
 
 const words = new Set(everySentence(objects).flatMap((text) => text.match(gpt2Words) ?? []));
 const { vocab: learned, merges } = learnBpe(words);
