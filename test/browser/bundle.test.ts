@@ -23,7 +23,8 @@ test('quintet/browser bundles for browsers without anything of Node', async () =
   expect(Object.values(metafile.outputs).flatMap(({ imports }) => imports)).toEqual([]);
   const text = outputFiles[0]?.text ?? '';
   expect(text).not.toMatch(/koffi|libvips|node:(?:fs|path|module|http|crypto|buffer)/);
-  expect(text.length).toBeLessThan(450_000);
+  // All of it: a page that uses some gets less.
+  expect(text.length).toBeLessThan(500_000);
 });
 
 test('the example is a small page beside a worker', async () => {
