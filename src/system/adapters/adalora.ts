@@ -1,6 +1,6 @@
 /**
- * Adaptive low-rank adaptation: y = W x + s B (E · A) x, a decomposition whose singular values E begin at zero and are cut
- * where they matter least (`train/rank-allocation.ts`). A and B are held near orthogonal by a term of the loss.
+ * Adaptive low-rank adaptation: y = W x + s B (E · A) x, a decomposition whose singular values E begin at zero. A and B are
+ * held near orthogonal by a term of the loss. Every layer keeps the rank that it begins with: none are cut in training.
  *
  * Zhang et al., "AdaLoRA", 2023, https://arxiv.org/abs/2303.10512
  */
