@@ -34,7 +34,9 @@ export async function traceNetwork(model: Model, given: HostArrays, options: Tra
   const traced = graph('trace', all);
   checkIds(traced, feeds);
   if (isSystem(model) && given.labels) checkLabels(given.labels, model.network.backbone.part.vocab);
-  const session = await openSession(model, traced, declarations);
+  // What gradients compute once more on purpose is left so.
+  const purpose = globs.length > 0 ? 'train' : 'infer';
+  const session = await openSession({ ...model, session: { ...model.session, purpose } }, traced, declarations);
   try {
     const used = Object.fromEntries(session.inputs.map((name) => [name, feeds[name]])) as HostArrays;
     return await session.run(used, options.signal ? { signal: options.signal } : {});

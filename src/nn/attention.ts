@@ -17,6 +17,7 @@ import {
   matmul,
   maximum,
   mul,
+  not,
   range,
   reshape,
   slice,
@@ -115,8 +116,10 @@ export function paddingMask(present: Tensor): Tensor {
 export function causalMask(present: Tensor, window?: number): Tensor {
   const places = range(0, present.dim(1));
   const seen = earlier(unsqueeze(places, 1), unsqueeze(places, 0), window); // [T, T]
-  const same = equal(unsqueeze(unsqueeze(present, 1), 3), unsqueeze(unsqueeze(present, 1), 1)); // [B, 1, T, T]
-  return where(and(seen, same), open, blocked);
+  const [queries, keys] = [unsqueeze(unsqueeze(present, 1), 3), unsqueeze(unsqueeze(present, 1), 1)];
+  // What padding sees is of no use, but is what reference implementations give for it: all real tokens before it.
+  const same = equal(where(equal(queries, 0), keys, queries), keys); // [B, 1, T, T]
+  return where(and(seen, and(same, not(equal(keys, 0)))), open, blocked);
 }
 
 /** Whether keys at some places are seen from some others: not from before them, and within a window that ends with the query. */

@@ -5,8 +5,8 @@ import { fixturePath } from '../fixture.js';
 
 test('a download takes what sentence-transformers wrote beside a model, and nothing of its other folders', () => {
   const sentence = ['modules.json', 'sentence_bert_config.json', '1_Pooling/config.json'];
-  const others = ['2_Normalize/config.json', 'onnx/model.onnx', 'README.md', 'config_sentence_transformers.json'];
-  const model = ['config.json', 'model.safetensors'];
+  const others = ['2_Normalize/config.json', 'onnx/model.onnx', 'config_sentence_transformers.json'];
+  const model = ['config.json', 'model.safetensors', 'README.md'];
   expect(modelFiles([...sentence, ...others, ...model], 'someone/sentences').sort()).toEqual(
     [...sentence, ...model].sort(),
   );

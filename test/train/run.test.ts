@@ -117,7 +117,7 @@ test("the page's first example takes from the recipe what it leaves out", async 
   const { stages, model, fresh } = runOf(await readRunFile(file), file, own);
   expect([model, fresh]).toEqual([join(dirname(file), 'base'), true]);
   expect(stages[0]).toMatchObject({ name: 'align', batch: own[0]?.batch, train: own[0]?.train });
-  expect(stages[1]).toMatchObject({ name: 'mine', batch: 16, train: [], lora: { rank: 8 } });
+  expect(stages[1]).toMatchObject({ name: 'mine', batch: 16, train: [], adapter: { kind: 'lora', rank: 8 } });
 });
 
 test('YAML that is none is told with its line', async () => {
