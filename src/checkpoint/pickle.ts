@@ -42,7 +42,7 @@ export interface Unpickled {
 }
 
 /** The largest checkpoints have some ten thousand tensors, of about a hundred operations each. */
-const mostOperations = 2 ** 24;
+const mostOperations = 2 ** 21;
 
 /** The object of the pickle that begins at `start`. Fails with 'format', 'limit' or 'unsupported'. */
 export function unpickle(bytes: Uint8Array, start: number, at: string, reader: PickleReader): Unpickled {
@@ -141,6 +141,7 @@ class Machine {
 
   stackNamed(): void {
     const [name, module] = [this.pop(), this.pop()];
+    if (typeof name !== 'string' || typeof module !== 'string') throw this.#wrong('a name is no text');
     this.push(new PickledName(`${module}.${name}`));
   }
 

@@ -163,9 +163,9 @@ async function readSequence(source: ByteSource, reader: PickleReader): Promise<T
   if (!Array.isArray(keys)) throw new QuintetError('format', 'the storages are not named', { at });
   const storages = new Map<string, Extent>();
   for (const key of keys) {
-    const length = sizes.get(String(key));
-    if (length === undefined) throw new QuintetError('format', `nothing is known of storage ${String(key)}`, { at });
-    storages.set(String(key), { offset: position + 8, length });
+    const length = typeof key === 'string' ? sizes.get(key) : undefined;
+    if (length === undefined) throw new QuintetError('format', 'a storage that no tensor has', { at });
+    storages.set(key as string, { offset: position + 8, length });
     position += 8 + length;
   }
   return { value, storages };

@@ -7,6 +7,9 @@ import { QuintetError } from '../tensor/index.js';
 
 export { decodeWithSharp, encodeWithSharp } from './sharp.js';
 
+/** Why a path leads to no file, whatever the machine. */
+const nowhere: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP']);
+
 /** The bytes of a file of at most `most` bytes, by its path or file: URL. */
 export async function readFileWithin(source: string, most: number, at: string): Promise<Uint8Array> {
   const path = /^file:/i.test(source) ? new URL(source) : source;
@@ -19,7 +22,7 @@ export async function readFileWithin(source: string, most: number, at: string): 
   } catch (cause) {
     if (cause instanceof QuintetError) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new QuintetError('not-found', 'no such picture', { at, cause });
+    if (code && nowhere.has(code)) throw new QuintetError('not-found', 'no such picture', { at, cause });
     throw new QuintetError('io', message, { at, cause });
   }
 }

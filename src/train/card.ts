@@ -68,8 +68,12 @@ async function licenseOf({ path, metadata }: Model): Promise<string | undefined>
   if (typeof named === 'string') return named;
   const card = path === undefined ? '' : await readFile(join(path, 'README.md'), 'utf8').catch(() => '');
   const [, front = ''] = /^---\r?\n(.*?)\r?\n---/s.exec(card.slice(0, 2 ** 16)) ?? [];
-  const settings = parseDocument(front).toJS() as { readonly license?: unknown } | null;
-  return typeof settings?.license === 'string' ? settings.license : undefined;
+  try {
+    const settings = parseDocument(front).toJS() as { readonly license?: unknown } | null;
+    return typeof settings?.license === 'string' ? settings.license : undefined;
+  } catch {
+    return undefined; // no YAML that can be read
+  }
 }
 
 export function modelCard(facts: CardFacts): string {

@@ -361,7 +361,8 @@ function runStage(model: Model<System>, prepared: PreparedStage, options: RunOpt
     objective: stage.objective,
     optimizer: stage.optimizer,
     ...{ frozen: stage.frozen, recompute: stage.recompute },
-    ...{ train: prepared.train, steps, data, folder },
+    ...{ train: prepared.train, steps, folder },
+    data: { ...data, about: { ...data.about, ...taskOf(stage) } },
     ...(prepared.reference ? { reference: prepared.reference } : {}),
     ...(prepared.adapter?.penalty ? { penalty: prepared.adapter.penalty } : {}),
     ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
@@ -374,4 +375,9 @@ function runStage(model: Model<System>, prepared: PreparedStage, options: RunOpt
     ...(signal ? { signal } : {}),
     ...(group ? { group } : {}),
   });
+}
+
+/** What makes a run another one though its parameters are called alike. */
+function taskOf({ adapter, form, data }: RunStage): Record<string, unknown> {
+  return { adapter: adapter ?? null, form, paths: data.map(({ path }) => path) };
 }

@@ -128,6 +128,11 @@ export function checkSchedule(optimizer: Schedule, total: number, at: string): v
     });
   if (!(lr > 0 && lr < Number.POSITIVE_INFINITY)) throw wrong('lr', 'a positive number', lr);
   if (!(minimum >= 0 && minimum <= 1)) throw wrong('minimum', 'a part of lr, from 0 to 1', minimum);
+  if (curve.kind === 'one-cycle') {
+    const { rising = 0.3 } = curve;
+    const fits = rising * total > 1 && rising <= 1;
+    if (!fits) throw wrong('schedule.rising', 'more than one step, and a part of the run up to 1', rising);
+  }
   if (minimum > 0 && !withMinimum.includes(curve.kind)) {
     throw wrong('minimum', `none with the schedule ${curve.kind}, only with ${withMinimum.join(', ')}`, minimum);
   }

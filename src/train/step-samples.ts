@@ -29,7 +29,7 @@ export function stepSamples<T>(
     // Positions count the samples of this share.
     order: (own) => order(Math.floor(own / part.count) * batch + part.from + (own % part.count)),
     // Of the step after the next one: one that takes long to make is not waited for.
-    ahead: part.count,
+    ahead: once ? 0 : part.count,
     ...(badShare === undefined ? {} : { tolerance: badShare }),
     ...(onBad ? { onBad } : {}),
   });

@@ -226,8 +226,8 @@ async function loop(
       if (done % saveEvery === 0) await save();
     }
   } catch (error) {
-    // What was reached before the failure is not lost with it.
-    await save().catch(() => {});
+    // What was reached before the failure is not lost with it; numbers that are none would be gone on from.
+    if (!isNumeric(error)) await save().catch(() => {});
     // An evaluation that the signal has ended is made when the run goes on.
     const isSignalled = signal?.aborted || group.size > 1;
     if (isSignalled && error instanceof QuintetError && error.code === 'aborted') return { done, stopped: true };
@@ -236,6 +236,8 @@ async function loop(
   await save();
   return { done, stopped: !isOver() };
 }
+
+const isNumeric = (error: unknown): boolean => error instanceof QuintetError && error.code === 'numeric';
 
 /** Measures a step: what the clock says in the end goes into the log only. */
 function timerOf({ clock, memory }: TrainOptions) {
@@ -284,7 +286,7 @@ async function oneStep(
   if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
     throw new QuintetError('numeric', `the loss is ${loss}, the gradient's norm ${norm}`, {
       at: `step ${index + 1}`,
-      hint: 'lower the learning rate, or look at the data of this step; the last checkpoint is from before it',
+      hint: 'the last checkpoint is from before it: look at the data of this step, or lower the rate and begin in another folder',
     });
   }
   const rate = await learner.update(index, { targets, norm });
@@ -301,8 +303,11 @@ export function checkBatches({ name, whole }: Objective, { accumulates }: BatchS
 }
 
 /** Refuses several processes where rows are compared with each other. */
-export function checkShares({ name, whole }: Pick<Objective, 'name' | 'whole'>, { size }: ProcessGroup): void {
-  if (!whole || size === 1) return;
+export function checkShares(
+  { name, whole, neighbours }: Pick<Objective, 'name' | 'whole' | 'neighbours'>,
+  { size }: ProcessGroup,
+): void {
+  if (!(whole || neighbours) || size === 1) return;
   throw new QuintetError('config', `${name} compares all samples of a step: ${size} processes cannot share them`, {
     hint: 'train with one process, and give it all cores of the machine (--threads)',
   });

@@ -52,6 +52,7 @@ describe('a file that asks for more than tensors is refused, and nothing of it r
     ['an object made anew', pickle('cos\npopen\n', [0x29, 0x81]), /os\.popen/],
     ['a module of its own', pickle('cmodels.yolo\nModel\n', [0x29, 0x81]), /save the state dict alone/],
     ['an operation of old protocols', pickle('(S"x"\n', 'ios\nsystem\n'), /0x53, which no checkpoint/],
+    ['a name that is no text', pickle(']]', [0x86, 0x71, 0], 'h', [0, 0x93]), /a name is no text/],
     ['a name in place of tensors', pickle('cos\nsystem\n'), /os\.system in place of named tensors/],
     ['numbers in place of tensors', pickle('}'), /no named tensors/],
   ])('%s', async (_, bytes, message) => {

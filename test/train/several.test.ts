@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ProcessGroup } from '../../src/parallel/index.js';
+import { kto } from '../../src/system/index.js';
 import { type RunOptions, runFile } from '../../src/train/run.js';
 import { checkShares } from '../../src/train/train.js';
 import { engine } from '../fixture.js';
@@ -94,7 +95,6 @@ const ratings = [
 const prompts = ratings.map(({ completion, label, ...prompt }) => prompt);
 
 test.each<[string, readonly object[], object]>([
-  ['what compares with the mean of a step', ratings, { objective: 'kto' }],
   [
     'what draws its own answers',
     prompts,
@@ -118,6 +118,7 @@ test.each<[string, readonly object[], object]>([
 test('what compares all samples of a step is for one rank', () => {
   const [one, two] = [groupsOf(1)[0], groupsOf(2)[0]];
   const objective = { name: 'contrastive', whole: true };
+  expect(() => checkShares(kto(), two as ProcessGroup)).toThrow('kto compares all samples');
   expect(() => checkShares(objective, one as ProcessGroup)).not.toThrow();
   expect(() => checkShares(objective, two as ProcessGroup)).toThrow(
     'contrastive compares all samples of a step: 2 processes cannot share them',

@@ -59,10 +59,12 @@ export function createPool<Task, Result>(options: PoolOptions): Pool<Task, Resul
     const worker = startWorker(options);
     worker.on('message', (reply: Reply<Result>) => {
       const job = release(worker);
+      // It has taken too long already, and is being ended.
+      if (!job) return;
       worker.unref();
       idle.push(worker);
-      if ('value' in reply) job?.resolve(reply.value);
-      else job?.reject(errorOf(reply.error));
+      if ('value' in reply) job.resolve(reply.value);
+      else job.reject(errorOf(reply.error));
       advance();
     });
     worker.on('error', (error) => fail(worker, `the thread that read it failed: ${error.message}`));

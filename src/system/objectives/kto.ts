@@ -44,6 +44,7 @@ export function kto({ beta = 0.1, desirable = 1, undesirable = 1 }: KtoSettings 
   return {
     name: 'kto',
     settings: { beta, desirable, undesirable },
+    neighbours: true,
     inputs,
     reference: (network, p, batch) => ({
       reference_logps: answer(network, p, batch),

@@ -40,6 +40,8 @@ export interface Objective {
   readonly host?: HostWork;
   /** Whether a step's batch cannot be cut, because its rows are compared with each other. */
   readonly whole?: boolean;
+  /** Whether rows are set beside their neighbours in a step, so that processes cannot share it. */
+  readonly neighbours?: boolean;
 }
 
 /** What is found out before a pass and outside of any graph, in a batch with what `reference` and `current` gave for it. */

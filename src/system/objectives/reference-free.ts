@@ -6,6 +6,7 @@
 import { add, div, equal, log, mul, neg, softplus, sub, sum, type Tensor, tanh, where } from '../../graph/index.js';
 import { type HostArray, ignored, toNumbers } from '../../tensor/index.js';
 import type { HostArrays, Network, Tensors } from '../network.js';
+import type { System } from '../system.js';
 import { type HostWork, type Loss, type Mean, meanOf, type Objective } from './objective.js';
 import {
   answersOf,
@@ -28,6 +29,9 @@ const stepFields = {
   step_words: { dtype: 'f32', shape: [] },
 } as const satisfies HostWork['fields'];
 
+/** What stands for a picture in the text of a system that sees some. */
+const imageToken = (network: Network): number | undefined => (network as Partial<System>).image?.token;
+
 /** Counts a micro-batch's pairs and the words of chosen answers: those with a label, or all that are there. */
 function tally(words: 'labels' | 'attention_mask', batch: HostArrays, network: Network) {
   const numbers = toNumbers(batch[words] as HostArray);
@@ -35,8 +39,13 @@ function tally(words: 'labels' | 'attention_mask', batch: HostArrays, network: N
   const nothing = words === 'labels' ? ignored : 0;
   const first = network.ownPlaces ? 0 : 1;
   const chosen = toNumbers(batch.chosen as HostArray);
-  const count = (row: number): number =>
-    numbers.slice(row * width + first, (row + 1) * width).filter((number) => number !== nothing).length;
+  const token = words === 'labels' ? undefined : imageToken(network);
+  const ids = toNumbers(batch.input_ids as HostArray);
+  const count = (row: number): number => {
+    const [from, to] = [row * width + first, (row + 1) * width];
+    const counted = numbers.slice(from, to).filter((number, i) => number !== nothing && ids[from + i] !== token);
+    return counted.length;
+  };
   return { step_pairs: chosen.length, step_words: chosen.reduce((total, row) => total + count(row), 0) };
 }
 
@@ -76,7 +85,11 @@ export function orpo({ beta = 0.1 }: { readonly beta?: number } = {}): Objective
       const ratio = neg(softplus(neg(odds)));
       // It learns to say the prompt too.
       const { attention_mask: present, input_ids: ids } = batch as Record<string, Tensor>;
-      const all = network.ownPlaces ? labels : where(equal(present as Tensor, 1), ids as Tensor, ignored);
+      const text = where(equal(present as Tensor, 1), ids as Tensor, ignored);
+      const token = imageToken(network);
+      // Nobody says where a picture stands.
+      const said = token === undefined ? text : where(equal(text, token), ignored, text);
+      const all = network.ownPlaces ? labels : said;
       const words = neg(sum(logProbabilities(network, logits, all), [1]));
       const { nll, ...loss } = withWords(mul(ratio, -beta), words, batch);
       const rewards = bothSides(sides, (side) => mul(side, beta));

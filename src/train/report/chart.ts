@@ -43,7 +43,7 @@ interface Scale {
 export function chart(options: Chart): Html {
   const { title, curves, borders, format, wide = false } = options;
   const points = curves.flatMap((curve) => curve.points);
-  const last = Math.max(1, ...points.map(({ x }) => x));
+  const last = points.reduce((most, { x }) => Math.max(most, x), 1);
   const across = (x: number): number => (100 * x) / last;
   const scales = scalesOf(points, options);
   return html`<figure class="chart${wide ? ' wide' : ''}">
@@ -65,9 +65,15 @@ function legend(curves: readonly Curve[]): Html | undefined {
   return html`<span class="legend">${kinds.map(([name, marked]) => html`<span class="${marked ? 'key marked' : 'key'}">${name}</span>`)}</span>`;
 }
 
+// Long runs have more points than a call takes arguments.
+const leastOf = (values: readonly number[]): number =>
+  values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+const mostOf = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+
 function scalesOf(points: readonly Point[], { fromZero = false }: Chart): Scale[] {
   const values = points.map(({ y }) => y).filter(Number.isFinite);
-  const [low, high] = [fromZero ? 0 : Math.min(...values), Math.max(...values)];
+  const low = fromZero ? 0 : leastOf(values);
+  const high = mostOf(values);
   const pad = high > low ? 0.04 * (high - low) : Math.max(Math.abs(high) * 0.1, 1e-9);
   const [bottom, top] = [fromZero ? 0 : low - pad, high + pad];
   const linear: Scale = {
@@ -78,7 +84,7 @@ function scalesOf(points: readonly Point[], { fromZero = false }: Chart): Scale[
   const positive = values.filter((value) => value > 0);
   // What begins at zero, such as a share, or knows no order of magnitude looks the same on both.
   if (fromZero || positive.length === 0) return [linear, { ...linear, name: 'log' }];
-  const [least, most] = [Math.log(Math.min(...positive)), Math.log(Math.max(...positive))];
+  const [least, most] = [Math.log(leastOf(positive)), Math.log(mostOf(positive))];
   const room = most > least ? 0.04 * (most - least) : 0.1;
   return [
     linear,
