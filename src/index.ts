@@ -20,7 +20,7 @@ export { type Checkpoint, openCheckpoint, writeSafetensors } from './checkpoint/
 /** Conversations to learn from. */
 export { type Dataset, mixDatasets, openDataset, type PictureData, type Sample } from './data/index.js';
 /** Pictures, and what models make of them before they look. */
-export { decodePicture, encodePng, loadPicture, type Picture } from './media/index.js';
+export { decodePicture, encodePicture, encodePng, loadPicture, type Picture } from './media/index.js';
 /** Models with weights: loading, answering, drawing, tracing, saving. */
 export {
   AdaptedChats,
@@ -85,24 +85,35 @@ export * from './recipes/index.js';
 export { defaultEngine, type Engine, type EngineOptions, type Session } from './runtime/index.js';
 /** What systems, recipes and stages are composed of. */
 export {
-  type AdamW,
   type Adapter,
   type AdapterSettings,
+  adafactor,
+  adagrad,
+  adam,
+  adamax,
   adamw,
   adapterOf,
   declarationsOf,
   epochs,
   type HostArrays,
   type LoraOptions,
+  lion,
   lora,
+  muon,
   type Network,
+  nadam,
   nextToken,
   type Objective,
+  type Optimizer,
   parameterCount,
   type Recipe,
+  radam,
   recipe,
+  rmsprop,
+  type Schedule,
   type Stage,
   type System,
+  sgd,
   slot,
   steps,
   system,
