@@ -58,7 +58,10 @@ export interface OpRule<A = Attributes> {
   readonly picks?: boolean;
   /** Attributes that ONNX takes as scalar integer inputs, after those. */
   readonly scalarInputs?: readonly string[];
-  /** Whether its results cost less to compute once more than to keep until gradients need them. */
+  /**
+   * Whether its result costs less to compute once more than to keep until gradients need it. For ops of one output: of several,
+   * ONNX Runtime makes equal nodes one without minding which of their outputs each has.
+   */
   readonly light?: boolean;
   /** Whether outputs after the first need not be computed where nothing uses them. */
   readonly optionalOutputs?: boolean;

@@ -20,8 +20,7 @@ export function normsOfSums(nodes: readonly Node[], needed: ReadonlySet<Tensor>)
   for (const norm of nodes) {
     const [sum, ...parameters] = norm.inputs;
     const statistics = norm.outputs.slice(1).some((output) => needed.has(output));
-    // A norm that is computed once more is so much later, to be kept no longer than needed.
-    if (!sum || !Object.hasOwn(joint, norm.kind) || statistics || norm.attributes.again !== undefined) continue;
+    if (!sum || !Object.hasOwn(joint, norm.kind) || statistics) continue;
     const { node } = sum;
     const [a, b] = node.inputs;
     const fits = node.kind === 'Add' && a && b && a.dtype === 'f32' && a.rank === 3 && sameShape(a.shape, b.shape);

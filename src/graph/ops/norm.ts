@@ -46,7 +46,6 @@ function inferRows(inputs: Operands, statistics: number) {
 export const norm = {
   /** x [..., D], scale [D], bias [D] -> y, mean [..., 1], inverse standard deviation [..., 1]. Ba et al., 2016. */
   LayerNormalization: rule<NormAttributes>({
-    light: true,
     floats: ['epsilon'],
     optionalOutputs: true,
     infer: (inputs) => inferRows(inputs, 2),
@@ -55,7 +54,6 @@ export const norm = {
 
   /** Root-mean-square norm: x [..., D], scale [D] -> y, inverse root mean square [..., 1]. Zhang and Sennrich, 2019. */
   SimplifiedLayerNormalization: rule<NormAttributes>({
-    light: true,
     floats: ['epsilon'],
     optionalOutputs: true,
     infer: (inputs) => inferRows(inputs, 1),
