@@ -1,4 +1,7 @@
-/** A GGUF file as a checkpoint: Hugging Face's tensor names where its architecture is known, its own otherwise. */
+/**
+ * A GGUF file, or the parts that one was split into, as a checkpoint: Hugging Face's tensor names where its architecture is
+ * known, its own otherwise.
+ */
 
 import { arrayOfBytes, type HostArray, QuintetError } from '../tensor/index.js';
 import { type Checkpoint, type JsonObject, type StoredTensor, tensorNamed } from './checkpoint.js';
@@ -14,23 +17,37 @@ export interface GgufCheckpoint extends Checkpoint {
   readonly config: JsonObject | undefined;
 }
 
+/** A file whose header was read. */
+interface Part {
+  readonly source: ByteSource;
+  readonly header: GgufHeader;
+}
+
 interface Place {
+  readonly source: ByteSource;
   readonly entry: GgufEntry;
   /** More than 0 where rows must be put in Hugging Face's order, head by head. */
   readonly heads: number;
 }
 
-/** Opens a GGUF file: its header is read and checked, its tensors are not. Closing it closes the source. */
-export async function openGguf(source: ByteSource): Promise<GgufCheckpoint> {
-  return closeOnFailure([source], async () => {
-    const header = await readHeader(source);
-    refuseParts(header, source.at);
+/**
+ * Opens a GGUF file, or all parts of one in their order: headers are read and checked, tensors are not. Closing it closes
+ * the sources. What is known of the model is in the header of the first part, as llama.cpp's gguf-split writes them.
+ */
+export async function openGguf(...sources: readonly ByteSource[]): Promise<GgufCheckpoint> {
+  return closeOnFailure(sources, async () => {
+    const parts: Part[] = [];
+    for (const source of sources) parts.push({ source, header: await readHeader(source) });
+    checkParts(parts);
+    const [{ header, source }] = parts as [Part];
+    const places = parts.flatMap((part) => part.header.entries.map((entry) => ({ source: part.source, entry })));
     const factors = new Map<string, Float32Array>();
-    for (const entry of header.entries.filter(holdsRopeFactors)) {
-      const { data } = await readEntry(source, { entry, heads: 0 });
-      if (data instanceof Float32Array) factors.set(entry.name, data);
+    for (const place of places.filter(({ entry }) => holdsRopeFactors(entry))) {
+      const { data } = await readEntry({ ...place, heads: 0 });
+      if (data instanceof Float32Array) factors.set(place.entry.name, data);
     }
-    return checkpointOf(source, header, ggufConfig(header, factors, source.at));
+    const whole = { ...header, entries: places.map(({ entry }) => entry) };
+    return checkpointOf(parts, places, ggufConfig(whole, factors, source.at));
   });
 }
 
@@ -48,20 +65,31 @@ async function readHeader(source: ByteSource): Promise<GgufHeader> {
   }
 }
 
-function refuseParts({ metadata }: GgufHeader, at: string): void {
-  const parts = metadata.get('split.count');
-  if (typeof parts === 'number' && parts > 1) {
-    throw new QuintetError('unsupported', `one of ${parts} parts of a GGUF model`, {
-      at,
-      hint: 'Join them with llama-gguf-split --merge.',
+/** Refuses a part without the others, and parts of several files or in another order. */
+function checkParts(parts: readonly Part[]): void {
+  for (const [index, { source, header }] of parts.entries()) {
+    const count = header.metadata.get('split.count') ?? 1;
+    const number = header.metadata.get('split.no') ?? 0;
+    if (count === parts.length && number === index) continue;
+    const found = `part ${Number(number) + 1} of ${count} of a GGUF model, where ${parts.length} are given`;
+    throw new QuintetError('unsupported', found, {
+      at: source.at,
+      hint: 'All parts lie in one folder and are called NAME-00001-of-00003.gguf and so on: name the first one.',
     });
   }
 }
 
-function checkpointOf(source: ByteSource, header: GgufHeader, config: JsonObject | undefined): GgufCheckpoint {
+type StoredEntry = Pick<Place, 'source' | 'entry'>;
+
+function checkpointOf(
+  parts: readonly Part[],
+  stored: readonly StoredEntry[],
+  config: JsonObject | undefined,
+): GgufCheckpoint {
+  const [{ header, source }] = parts as [Part];
   const places = new Map<string, Place>();
   const tensors = new Map<string, StoredTensor>();
-  for (const entry of header.entries) {
+  for (const { source, entry } of stored) {
     if (config !== undefined && holdsRopeFactors(entry)) continue;
     const name = config === undefined ? entry.name : llamaTensorName(entry.name, config);
     if (places.has(name)) throw new QuintetError('format', `two tensors are ${quoted(name)}`, { at: source.at });
@@ -71,22 +99,24 @@ function checkpointOf(source: ByteSource, header: GgufHeader, config: JsonObject
       const message = `tensor ${quoted(entry.name)}: ${rows} rows are not ${heads} heads of an even width`;
       throw new QuintetError('format', message, { at: source.at });
     }
-    const place = { entry, heads };
+    const place = { source, entry, heads };
     places.set(name, place);
-    tensors.set(name, storedTensor(source, name, place));
+    tensors.set(name, storedTensor(name, place));
   }
   return {
     tensors,
     metadata: header.metadata,
-    files: source.file === undefined ? [] : [source.file],
+    files: parts.flatMap((part) => part.source.file ?? []),
     config,
-    read: (name) => readEntry(source, tensorNamed(places, name, source.at)),
-    readStored: (name) => readStored(source, tensorNamed(places, name, source.at)),
-    close: () => source.close(),
+    read: (name) => readEntry(tensorNamed(places, name, source.at)),
+    readStored: (name) => readStored(tensorNamed(places, name, source.at)),
+    close: async () => {
+      for (const part of parts) await part.source.close();
+    },
   };
 }
 
-function storedTensor(source: ByteSource, name: string, { entry, heads }: Place): StoredTensor {
+function storedTensor(name: string, { source, entry, heads }: Place): StoredTensor {
   const { type: dtype, shape, offset, length } = entry;
   if (heads === 0) return { name, dtype, shape, source: source.range(offset, length) };
   return {
@@ -100,14 +130,14 @@ function storedTensor(source: ByteSource, name: string, { entry, heads }: Place)
   };
 }
 
-async function readEntry(source: ByteSource, place: Place): Promise<HostArray> {
+async function readEntry(place: Place): Promise<HostArray> {
   const { type, shape } = place.entry;
-  const bytes = await readStored(source, place);
+  const bytes = await readStored(place);
   if (isQuantised(type)) return { dtype: 'f32', shape, data: dequantise(type, bytes) };
   return arrayOfBytes(type, shape, bytes);
 }
 
-async function readStored(source: ByteSource, { entry, heads }: Place): Promise<Uint8Array<ArrayBuffer>> {
+async function readStored({ source, entry, heads }: Place): Promise<Uint8Array<ArrayBuffer>> {
   const stored = await source.read(entry.offset, entry.length);
   return heads === 0 ? stored : separateHalves(stored, entry.shape[0] ?? 1, heads);
 }

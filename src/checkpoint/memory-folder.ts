@@ -4,10 +4,11 @@ import { QuintetError } from '../tensor/index.js';
 import type { Checkpoint } from './checkpoint.js';
 import { type ModelFiles, parseFolder, parseGgufModel } from './folder-files.js';
 import { openGguf } from './gguf-checkpoint.js';
+import { joinCheckpoints, largestPartsFile, parsePartsFile } from './joined.js';
 import { openSafetensors, openShards } from './safetensors-checkpoint.js';
 import { largestIndex, parseShardIndex } from './shard-index.js';
 import { type ByteSource, bytesSource, checkFileSize, textOf } from './source.js';
-import { chooseWeights } from './weights-file.js';
+import { chooseWeights, partNames, partsFile } from './weights-file.js';
 
 /** The files of a folder by name. */
 export type MemoryFiles = ReadonlyMap<string, Uint8Array>;
@@ -30,7 +31,7 @@ export async function openMemoryFolder(files: MemoryFiles, at: string): Promise<
   const names = new Set(files.keys());
   if (!names.has('config.json')) {
     const name = chooseWeights([...names], at);
-    if (name.endsWith('.gguf')) return parseGgufModel(await openGguf(source(name)), at);
+    if (name.endsWith('.gguf')) return parseGgufModel(await openGguf(...partNames(name).map(source)), at);
   }
   const parsed = await parseFolder({ at, names, text });
   if (parsed.config === undefined) throw new QuintetError('not-found', 'no config.json in this folder', { at });
@@ -43,8 +44,15 @@ interface Reading {
   readonly text: (name: string, limit: number) => Promise<string>;
 }
 
-async function openWeights(name: string, { source, text }: Reading): Promise<Checkpoint> {
-  if (name.endsWith('.gguf')) return openGguf(source(name));
+async function openWeights(name: string, reading: Reading): Promise<Checkpoint> {
+  const { source, text } = reading;
+  if (name === partsFile) {
+    const files = parsePartsFile(await text(name, largestPartsFile), source(name).at);
+    const parts = new Map<string, Checkpoint>();
+    for (const [prefix, file] of files) parts.set(prefix, await openWeights(file, reading));
+    return joinCheckpoints(parts, source(name).at);
+  }
+  if (name.endsWith('.gguf')) return openGguf(...partNames(name).map(source));
   if (!name.endsWith('.index.json')) return openSafetensors(source(name));
   const index = parseShardIndex(await text(name, largestIndex), source(name).at);
   return openShards(index, async (shard) => source(shard));

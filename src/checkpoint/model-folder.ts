@@ -3,7 +3,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QuintetError } from '../tensor/index.js';
-import { fileError, fileSource, kindOfPath, readText } from './file.js';
+import { fileError, kindOfPath, readText } from './file.js';
 import {
   type FolderFiles,
   generatorTokenizerFolder,
@@ -12,10 +12,8 @@ import {
   parseGgufModel,
   templatesFolder,
 } from './folder-files.js';
-import { openGguf } from './gguf-checkpoint.js';
-import { openCheckpoint } from './open.js';
+import { openCheckpoint, openGgufFile } from './open.js';
 import { poolingFolder } from './sentence-files.js';
-import { closeOnFailure } from './source.js';
 
 /**
  * Opens a folder with `config.json` and weights, or a .gguf file. The caller closes `checkpoint`.
@@ -32,8 +30,13 @@ async function openGgufModel(path: string): Promise<ModelFiles> {
   if (!path.endsWith('.gguf')) {
     throw new QuintetError('not-found', 'a model is a folder with a config.json, or a .gguf file', { at: path });
   }
-  const source = await fileSource(path);
-  return closeOnFailure([source], async () => parseGgufModel(await openGguf(source), path));
+  const checkpoint = await openGgufFile(path);
+  try {
+    return parseGgufModel(checkpoint, path);
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
 }
 
 /** Folders within whose files belong to the model. */

@@ -1,18 +1,21 @@
 /** Finding the weights in a folder. */
 
 import { readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type HostArray, QuintetError } from '../tensor/index.js';
 import type { Checkpoint } from './checkpoint.js';
 import { fileError, fileSource, kindOfPath, readText } from './file.js';
-import { openGguf } from './gguf-checkpoint.js';
+import { type GgufCheckpoint, openGguf } from './gguf-checkpoint.js';
+import { joinCheckpoints, largestPartsFile, parsePartsFile } from './joined.js';
 import { openSafetensors, openShards } from './safetensors-checkpoint.js';
 import { largestIndex, parseShardIndex } from './shard-index.js';
+import { type ByteSource, closeOnFailure } from './source.js';
 import { openTorch } from './torch-checkpoint.js';
-import { chooseWeights, isTorchFile } from './weights-file.js';
+import { chooseWeights, isTorchFile, partNames, partsFile } from './weights-file.js';
 
 /**
- * Opens a checkpoint: a `.safetensors`, `.gguf` or PyTorch file, a shard index, or a folder that holds one of them. Only
+ * Opens a checkpoint: a `.safetensors`, `.gguf` or PyTorch file, a shard index, the list of a model's parts, or a
+ * folder that holds one of them. Only
  * headers are read. Fails with 'not-found', 'format', 'limit', 'unsupported' or 'io'.
  */
 export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> {
@@ -21,9 +24,32 @@ export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> 
     const index = parseShardIndex(await readText(file, largestIndex), file);
     return openShards(index, (shard) => fileSource(join(dirname(file), shard)));
   }
+  if (basename(file) === partsFile) {
+    return openParts(parsePartsFile(await readText(file, largestPartsFile), file), file);
+  }
+  if (file.endsWith('.gguf')) return openGgufFile(file);
   const source = await fileSource(file);
-  if (file.endsWith('.gguf')) return openGguf(source);
   return isTorchFile(file) ? openTorch(source) : openSafetensors(source);
+}
+
+async function openParts(files: ReadonlyMap<string, string>, at: string): Promise<Checkpoint> {
+  const parts = new Map<string, Checkpoint>();
+  try {
+    for (const [prefix, file] of files) parts.set(prefix, await openCheckpoint(join(dirname(at), file)));
+    return joinCheckpoints(parts, at);
+  } catch (error) {
+    for (const part of parts.values()) await part.close();
+    throw error;
+  }
+}
+
+/** Opens a GGUF file, with the other parts where it is called the first of several. Fails as `openGguf` does. */
+export async function openGgufFile(file: string): Promise<GgufCheckpoint> {
+  const sources: ByteSource[] = [];
+  await closeOnFailure(sources, async () => {
+    for (const name of partNames(basename(file))) sources.push(await fileSource(join(dirname(file), name)));
+  });
+  return openGguf(...sources);
 }
 
 /** All tensors of a checkpoint, by name. Fails as `openCheckpoint` does. */

@@ -2,7 +2,8 @@
 
 import { join } from 'node:path';
 import { fields, QuintetError } from '../tensor/index.js';
-import { type Checkpoint, type JsonObject, type StoredTensor, tensorNamed } from './checkpoint.js';
+import type { Checkpoint, JsonObject } from './checkpoint.js';
+import { joinCheckpoints } from './joined.js';
 import { kindOfPath, readJson } from './file.js';
 import type { FolderFiles, ModelFiles } from './folder-files.js';
 import { openModelFolder, readFolderFiles } from './model-folder.js';
@@ -93,24 +94,10 @@ async function openPipelineModel(folder: string): Promise<ModelFiles> {
     ...tokenizer,
     config: { ...pipeline.options, ...configs, model_type: pipeline.className },
     path: folder,
-    checkpoint: joinCheckpoints(pipeline),
+    checkpoint: joinCheckpoints(weightsOf(pipeline), pipeline.className),
   };
 }
 
-function joinCheckpoints(pipeline: PipelineFolder): Checkpoint {
-  const places = new Map<string, { readonly checkpoint: Checkpoint; readonly stored: StoredTensor }>();
-  for (const { name, checkpoint } of pipeline.components.values()) {
-    for (const stored of checkpoint?.tensors.values() ?? []) {
-      places.set(`${name}.${stored.name}`, { checkpoint: checkpoint as Checkpoint, stored });
-    }
-  }
-  const placeOf = (name: string) => tensorNamed(places, name, pipeline.className);
-  return {
-    tensors: new Map([...places].map(([name, { stored }]) => [name, { ...stored, name }])),
-    files: [...pipeline.components.values()].flatMap(({ checkpoint }) => checkpoint?.files ?? []),
-    read: (name) => placeOf(name).checkpoint.read(placeOf(name).stored.name),
-    readStored: (name) => placeOf(name).checkpoint.readStored(placeOf(name).stored.name),
-    metadata: new Map(),
-    close: pipeline.close,
-  };
+function weightsOf({ components }: PipelineFolder): ReadonlyMap<string, Checkpoint> {
+  return new Map([...components.values()].flatMap(({ name, checkpoint }) => (checkpoint ? [[name, checkpoint]] : [])));
 }

@@ -277,7 +277,7 @@ describe('a malformed file is refused:', () => {
     ['a tensor twice', ggufBytes([], [one, one]), 'stands twice'],
     ['a tensor that begins elsewhere', ggufBytes([], [one, { ...one, name: 'b', offset: 8 }]), 'said to begin at 8'],
     ['a tensor that reaches beyond the file', ggufBytes([], [{ ...one, shape: [1000] }]), 'of a file of'],
-    ['one part of several', ggufBytes([['split.count', u32(3)]], [one]), 'one of 3 parts'],
+    ['one part of several', ggufBytes([['split.count', u32(3)]], [one]), 'part 1 of 3 of a GGUF model'],
     ['no heads', ggufBytes([['general.architecture', texts('llama')]], [one]), 'llama.embedding_length'],
   ];
   test.each(cases)('%s', async (_, bytes, message) => {
