@@ -51,10 +51,14 @@ export function parsePartsFile(text: string, at: string): Map<string, string> {
     const file = parts.text(prefix);
     if (!/^[\w.]+$/.test(prefix)) throw new QuintetError('format', `${quoted(prefix)} is no prefix`, { at });
     if (!/^[A-Za-z0-9_][\w.+=-]{0,254}$/.test(file) || !isWeights(file)) {
-      throw new QuintetError('format', `the part ${quoted(prefix)} is in ${quoted(file)}, which is no file of weights`, {
-        at,
-        hint: 'Parts are .safetensors, .gguf or PyTorch files beside this one, named without a path.',
-      });
+      throw new QuintetError(
+        'format',
+        `the part ${quoted(prefix)} is in ${quoted(file)}, which is no file of weights`,
+        {
+          at,
+          hint: 'Parts are .safetensors, .gguf or PyTorch files beside this one, named without a path.',
+        },
+      );
     }
     files.set(prefix, file);
   }

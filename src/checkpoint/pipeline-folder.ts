@@ -3,9 +3,9 @@
 import { join } from 'node:path';
 import { fields, QuintetError } from '../tensor/index.js';
 import type { Checkpoint, JsonObject } from './checkpoint.js';
-import { joinCheckpoints } from './joined.js';
 import { kindOfPath, readJson } from './file.js';
 import type { FolderFiles, ModelFiles } from './folder-files.js';
+import { joinCheckpoints } from './joined.js';
 import { openModelFolder, readFolderFiles } from './model-folder.js';
 import { hasWeights, openCheckpoint } from './open.js';
 
