@@ -11,11 +11,15 @@ import { fileURLToPath } from 'node:url';
 
 import { QuintetError } from '../../src/tensor/index.js';
 
-export interface ArtStyle {
+/** An npm package as it was published. */
+export interface PinnedPackage {
   readonly name: string;
   readonly package: string;
   readonly version: string;
   readonly integrity: string;
+}
+
+export interface ArtStyle extends PinnedPackage {
   /** Styles of `train` are drawn in training; the others only ever in an evaluation. */
   readonly role: 'train' | 'unseen-style' | 'unseen-outline-style';
 }
@@ -106,13 +110,17 @@ export interface IconSet {
 
 /** The icons of a style, from the cache or the configured npm registry. Throws `integrity` when the bytes differ. */
 export function loadIcons(style: ArtStyle): IconSet {
-  const folder = join(cacheFolder, 'art', `${style.name}-${style.version}`);
-  const file = join(folder, 'package', 'icons.json');
-  if (!existsSync(file)) unpack(style, folder);
-  return JSON.parse(readFileSync(file, 'utf8')) as IconSet;
+  return JSON.parse(readFileSync(join(packageFolder(style), 'icons.json'), 'utf8')) as IconSet;
 }
 
-function unpack(style: ArtStyle, folder: string): void {
+/** The folder of a package's files, fetched where it is not there. Throws `integrity` when the bytes differ. */
+export function packageFolder(pinned: PinnedPackage): string {
+  const folder = join(cacheFolder, 'art', `${pinned.name}-${pinned.version}`);
+  if (!existsSync(join(folder, 'package'))) unpack(pinned, folder);
+  return join(folder, 'package');
+}
+
+function unpack(style: PinnedPackage, folder: string): void {
   const downloads = join(cacheFolder, 'downloads');
   mkdirSync(downloads, { recursive: true });
   const packed = execFileSync('npm', ['pack', `${style.package}@${style.version}`, '--silent', '--json'], {

@@ -6,7 +6,7 @@
 import type { Random } from '../../src/tensor/index.js';
 
 import { colorName, colorNames } from './colors.js';
-import { type Sprite, spriteSize } from './sprites.js';
+import type { Sprite } from './sprites.js';
 
 export interface Picture {
   readonly width: number;
@@ -94,8 +94,9 @@ function drawPass(picture: Picture, placement: Placement, silhouette: boolean): 
   const side = picture.width;
   const size = placement.size * (silhouette ? 1 + 2 * look.outline : 1);
   const pixels = size * side;
-  const level = Math.min(sprite.levels.length - 1, Math.max(0, Math.round(Math.log2(spriteSize / pixels))));
-  const texels = spriteSize >> level;
+  const finest = Math.sqrt((sprite.levels[0] as Uint8Array).length / 4);
+  const level = Math.min(sprite.levels.length - 1, Math.max(0, Math.round(Math.log2(finest / pixels))));
+  const texels = finest >> level;
   const source = sprite.levels[level]!;
   const cos = Math.cos(placement.angle);
   const sin = Math.sin(placement.angle);

@@ -211,7 +211,7 @@ const backgroundColors: Record<ColorName, readonly [number, number, number][]> =
   ],
 };
 
-function planBackground(name: ColorName, random: Random): Background {
+export function planBackground(name: ColorName, random: Random): Background {
   const texture =
     random.uniform() < 0.5 ? 'plain' : random.pick(['gradient', 'stripes', 'checks', 'spots'] as Texture[]);
   const near = () => {
@@ -233,7 +233,7 @@ function planBackground(name: ColorName, random: Random): Background {
   };
 }
 
-function planFaults(random: Random): Faults {
+export function planFaults(random: Random): Faults {
   const some = (chance: number, most: number) => (random.uniform() < chance ? random.uniform() * most : 0);
   return {
     brightness: (random.uniform() - 0.5) * 24,
@@ -245,7 +245,7 @@ function planFaults(random: Random): Faults {
 }
 
 /** A look in which the drawing stands out from the background. */
-function visibleLook(sprite: Sprite, background: Background, random: Random, split: Split): Look {
+export function visibleLook(sprite: Sprite, background: Background, random: Random, split: Split): Look {
   let look = planLook(sprite, random, split);
   const hidden = () =>
     Math.min(visibility(sprite, look, background.from), visibility(sprite, look, background.to)) < 0.4;
@@ -262,7 +262,7 @@ function visibleLook(sprite: Sprite, background: Background, random: Random, spl
 }
 
 /** Training varies how things are drawn, so that what is learnt is their shape; evaluation draws them as they are. */
-function planLook(sprite: Sprite, random: Random, split: Split): Look {
+export function planLook(sprite: Sprite, random: Random, split: Split): Look {
   const repaint = paintable.get(sprite) === true && random.uniform() < 0.6;
   const hue = repaint ? random.uniform() * 360 : 0;
   const plain = {

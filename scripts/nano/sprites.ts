@@ -17,7 +17,7 @@ export interface Sprite {
   /** Width and height of what is drawn, as a share of the square. */
   readonly width: number;
   readonly height: number;
-  /** Premultiplied RGBA squares of 96, 48, 24 and 12 pixels. */
+  /** Premultiplied RGBA squares, each half as wide as the one before: here of 96, 48, 24 and 12 pixels. */
   readonly levels: readonly Uint8Array[];
 }
 
@@ -81,11 +81,14 @@ async function rasterise(key: string, table: string, pixels: string): Promise<vo
   renameSync(`${table}.partial`, table);
 }
 
-/** Draws an SVG, cuts it to what is visible, and fits it into the square. */
-export async function rasteriseSvg(svg: string): Promise<{ square: Uint8Array; width: number; height: number }> {
+/** Draws an SVG, cuts it to what is visible, and fits it into a square of so many pixels. */
+export async function rasteriseSvg(
+  svg: string,
+  side = spriteSize,
+): Promise<{ square: Uint8Array; width: number; height: number }> {
   const large = await sharp(Buffer.from(svg)).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
   const box = visibleBox(large.data, large.info.width, large.info.height);
-  const scale = spriteSize / Math.max(box.width, box.height);
+  const scale = side / Math.max(box.width, box.height);
   const width = Math.max(1, Math.round(box.width * scale));
   const height = Math.max(1, Math.round(box.height * scale));
   const { info } = large;
@@ -94,18 +97,18 @@ export async function rasteriseSvg(svg: string): Promise<{ square: Uint8Array; w
     .resize(width, height, { fit: 'fill' })
     .raw()
     .toBuffer();
-  const square = new Uint8Array(bytesPerSprite);
-  const left = (spriteSize - width) >> 1;
-  const top = (spriteSize - height) >> 1;
+  const square = new Uint8Array(side * side * 4);
+  const left = (side - width) >> 1;
+  const top = (side - height) >> 1;
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) {
       const from = (y * width + x) * 4;
-      const to = ((y + top) * spriteSize + x + left) * 4;
+      const to = ((y + top) * side + x + left) * 4;
       const alpha = small[from + 3]!;
       for (let c = 0; c < 3; c++) square[to + c] = Math.round((small[from + c]! * alpha) / 255);
       square[to + 3] = alpha;
     }
-  return { square, width: width / spriteSize, height: height / spriteSize };
+  return { square, width: width / side, height: height / side };
 }
 
 function visibleBox(rgba: Uint8Array, width: number, height: number) {
@@ -121,10 +124,10 @@ function visibleBox(rgba: Uint8Array, width: number, height: number) {
   return { left, top, width: right - left + 1, height: bottom - top + 1 };
 }
 
-/** The square and its averages over 2, 4 and 8 pixels. */
-export function halvings(square: Uint8Array): Uint8Array[] {
+/** A square of so many pixels on a side, and its averages over 2, 4 and 8 pixels. */
+export function halvings(square: Uint8Array, side = spriteSize): Uint8Array[] {
   const levels = [square];
-  for (let size = spriteSize / 2; size >= spriteSize / 8; size /= 2) {
+  for (let size = side / 2; size >= side / 8; size /= 2) {
     const above = levels[levels.length - 1]!;
     const level = new Uint8Array(size * size * 4);
     for (let y = 0; y < size; y++)

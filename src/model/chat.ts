@@ -16,11 +16,11 @@ import type { Message } from '../text/messages.js';
 import { generationDefaults } from './defaults.js';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generate.js';
 import type { Cache } from './language-graph.js';
-import { LanguageSession } from './language-session.js';
 import type { Model } from './model.js';
 import { checkPlaces, createProcessor, type PicturedChat, type Processor } from './prompt.js';
-import { Recollection, type Remembered, type Seen, seenOf } from './recollection.js';
+import { type Remembered, type Seen, seenOf } from './recollection.js';
 import { type SeenPicture, VisionSession } from './vision.js';
+import { type Voice, Voices } from './voice.js';
 
 export interface ReplyOptions extends Omit<GenerateOptions, 'constrain'> {
   /** Texts that end the answer; they are not part of it. */
@@ -55,21 +55,22 @@ export class Chat {
   private constructor(
     readonly model: Model<System>,
     readonly processor: Processor,
-    readonly language: LanguageSession,
+    /** What speaks, with or without pictures. */
+    readonly voices: Voices,
     private readonly vision: VisionSession | undefined,
-    /** What is remembered of conversations. */
-    readonly recollection: Recollection,
   ) {}
 
   /** Compiles what a conversation with the model needs. */
   static async open(model: Model<System>): Promise<Chat> {
     const processor = createProcessor(model);
-    const language = await LanguageSession.open(model);
+    const voices = new Voices(model);
     try {
+      // Which of two will be needed is not known yet.
+      if (!model.pictureAdapter) await voices.of(0);
       const vision = model.network.image ? await VisionSession.open(model) : undefined;
-      return new Chat(model, processor, language, vision, new Recollection(language, model.network.image?.token));
+      return new Chat(model, processor, voices, vision);
     } catch (error) {
-      await language.close();
+      await voices.close();
       throw error;
     }
   }
@@ -79,7 +80,7 @@ export class Chat {
    * in both takes two ways from there. Closing either closes the sessions of both.
    */
   fork(): Chat {
-    return new Chat(this.model, this.processor, this.language, this.vision, this.recollection);
+    return new Chat(this.model, this.processor, this.voices, this.vision);
   }
 
   /**
@@ -99,15 +100,16 @@ export class Chat {
       const seen = await Promise.all(pictures.map((picture) => this.#see(picture, signal)));
       const ids = this.#encode(messages, seen);
       const known = seenOf(ids, pictures);
-      const cache = this.#recall(known, ids.length + (settings.maxTokens ?? 256));
+      const voice = await this.voices.of(pictures.length);
+      const cache = this.#recall(voice, known, ids.length + (settings.maxTokens ?? 256));
       const features = this.#pending(
         ids,
         cache,
         seen.map((picture) => picture.features),
       );
       const prompts = { ids: [ids], features };
-      const tokens = generateTokens(this.language, cache, prompts, settings);
-      yield* this.#stream(tokens, { cache, ...known }, settings);
+      const tokens = generateTokens(voice.language, cache, prompts, settings);
+      yield* this.#stream(voice, tokens, { cache, ...known }, settings);
     } finally {
       this.#busy = false;
     }
@@ -132,9 +134,10 @@ export class Chat {
     for (const row of ids) this.#checkFits(row);
     const all = seen.flat().map(({ features }) => features);
     const capacity = this.#capacity(Math.max(...ids.map((row) => row.length)) + (settings.maxTokens ?? 256));
-    const cache = this.language.start(ids.length, capacity);
+    const { language } = await this.voices.of(all.length);
+    const cache = language.start(ids.length, capacity);
     const rows = ids.map(() => ({ reader: this.#reader(settings), text: '', stopped: false }));
-    for await (const { row, id } of generateTokens(this.language, cache, { ids, ...joined(all) }, settings)) {
+    for await (const { row, id } of generateTokens(language, cache, { ids, ...joined(all) }, settings)) {
       const answer = rows[row] as (typeof rows)[number];
       if (answer.stopped) continue;
       const { text, stopped } = answer.reader.push(id);
@@ -183,7 +186,7 @@ export class Chat {
   }
 
   async close(): Promise<void> {
-    await this.language.close();
+    await this.voices.close();
     await this.vision?.close();
   }
 
@@ -213,10 +216,10 @@ export class Chat {
   }
 
   /** A cache of as much of the prompt as is remembered, all but its last token at most. */
-  #recall(seen: Seen, wanted: number): Cache {
+  #recall({ recollection }: Voice, seen: Seen, wanted: number): Cache {
     this.#checkFits(seen.ids);
     const enough = Math.min(wanted, this.model.network.backbone.part.context);
-    return this.recollection.recall(seen, { capacity: this.#capacity(wanted), enough });
+    return recollection.recall(seen, { capacity: this.#capacity(wanted), enough });
   }
 
   /** The features of image tokens that the cache does not hold yet. */
@@ -236,6 +239,7 @@ export class Chat {
   }
 
   async *#stream(
+    voice: Voice,
     tokens: AsyncGenerator<GeneratedToken>,
     { cache, ids, pictures }: Remembered,
     settings: Settings,
@@ -256,15 +260,15 @@ export class Chat {
       }
       yield { text: reader.flush(), end };
     } finally {
-      this.#keep({ cache, ids: all.slice(0, cache.lengths[0]), pictures });
+      this.#keep(voice, { cache, ids: all.slice(0, cache.lengths[0]), pictures });
     }
   }
 
-  #keep(remembered: Remembered): void {
+  #keep({ recollection }: Voice, remembered: Remembered): void {
     // An encoder reads every conversation as a whole: nothing of the last one can be kept.
     if (this.model.network.backbone.part.encoder) return;
     if (remembered.ids.length > 0) this.#latest = remembered;
-    this.recollection.keep(remembered);
+    recollection.keep(remembered);
   }
 }
 

@@ -16,7 +16,8 @@ export async function saveConversation(chat: Chat, file: string): Promise<void> 
   if (!latest) throw new QuintetError('data', 'there is no conversation to save yet');
   const { ids, pictures } = latest;
   // No longer than it is: room for more is made when it goes on.
-  const { arrays } = chat.language.fork(latest.cache, ids.length, ids.length);
+  const { language } = await chat.voices.of(pictures.length);
+  const { arrays } = language.fork(latest.cache, ids.length, ids.length);
   const tensors = Object.entries({ ids: hostArray('i64', [ids.length], ids), ...arrays });
   await writeSafetensors(file, tensors, {
     metadata: { format, model: await modelOf(chat), pictures: JSON.stringify(pictures) },
@@ -45,9 +46,10 @@ export async function restoreConversation(chat: Chat, file: string): Promise<voi
     const pictures = fields({ pictures: parseJson(String(metadata.get('pictures')), file) }, file).texts('pictures');
     const names = [...tensors.keys()].filter((name) => name !== 'ids');
     const read = names.map(async (name) => [name, await checkpoint.read(name)] as const);
-    const cache = chat.language.adopt(Object.fromEntries(await Promise.all(read)), length);
+    const { language, recollection } = await chat.voices.of(pictures.length);
+    const cache = language.adopt(Object.fromEntries(await Promise.all(read)), length);
     if (!cache) throw new QuintetError('format', 'the keys and values are not of this conversation', { at: file });
-    chat.recollection.keep({ ids: toNumbers(await checkpoint.read('ids')), pictures, cache });
+    recollection.keep({ ids: toNumbers(await checkpoint.read('ids')), pictures, cache });
   } finally {
     await checkpoint.close();
   }

@@ -7,7 +7,7 @@ import { networkOf } from '../recipes/index.js';
 import { fields, QuintetError } from '../tensor/index.js';
 import { initialise, type Model, type ModelOptions, modelOf } from './model.js';
 import { type PackingOptions, packFrozen, packWeights } from './packed.js';
-import { readAdapter } from './peft/index.js';
+import { type LoadedAdapter, readAdapter } from './peft/index.js';
 import { findModel } from './source.js';
 import { withAdapter } from './with-adapter.js';
 
@@ -36,8 +36,24 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
     pack: (system, build) => packWeights(system, build, packing),
     packFrozen: (own, uses) => packFrozen(own, uses, packing),
   };
-  return options.adapter === undefined ? model : adapted(model, options.adapter);
+  if (options.adapter !== undefined) return adapted(model, options.adapter);
+  const own = pictureAdapterOf(model);
+  return own === undefined
+    ? model
+    : closing(model, async () => ({ ...model, pictureAdapter: await adapterIn(model, own) }));
 }
+
+/** The folder of the adapter that a model's `config.json` names for conversations with pictures. */
+function pictureAdapterOf({ files, path }: Model): string | undefined {
+  const config = fields(files?.config ?? {}, 'config.json');
+  if (path === undefined || !config.has('picture_adapter')) return undefined;
+  const name = config.text('picture_adapter');
+  if (!/^\w[\w-]*$/.test(name)) throw config.wrong('picture_adapter', 'the name of a folder beside it');
+  return join(path, name);
+}
+
+const adapterIn = (model: Model, folder: string): Promise<LoadedAdapter> =>
+  readAdapter(folder, model.network, model.declarations);
 
 /** A folder's configuration and files without its weights. */
 async function freshFolder(path: string, options: LoadOptions, seed: number): Promise<Model> {
@@ -47,9 +63,13 @@ async function freshFolder(path: string, options: LoadOptions, seed: number): Pr
   return { ...(await initialise(network, { ...options, seed })), files, path };
 }
 
-async function adapted(model: Model, folder: string): Promise<Model> {
+const adapted = (model: Model, folder: string): Promise<Model> =>
+  closing(model, async () => withAdapter(model, await adapterIn(model, folder)));
+
+/** What is made of a model, which is closed where that fails. */
+async function closing(model: Model, make: () => Promise<Model>): Promise<Model> {
   try {
-    return withAdapter(model, await readAdapter(folder, model.network, model.declarations));
+    return await make();
   } catch (error) {
     await model.close();
     throw error;

@@ -8,6 +8,7 @@ import { declarationsOf, isSystem as isSystemNetwork, type Network, type System 
 import { fields, QuintetError } from '../tensor/index.js';
 import type { Compiler, Packed, PackedModel } from './compile.js';
 import type { FrozenUses } from './packing-plan.js';
+import type { LoadedAdapter } from './peft/index.js';
 import { checkpointWeights, initialWeights } from './weights.js';
 
 export interface Model<N extends Network = Network> extends Compiler {
@@ -20,6 +21,8 @@ export interface Model<N extends Network = Network> extends Compiler {
   readonly metadata?: ReadonlyMap<string, unknown>;
   /** The folder, file or address that the model came from. */
   readonly path?: string;
+  /** What its language side learnt for conversations with pictures; those without are answered without it. */
+  readonly pictureAdapter?: LoadedAdapter;
   /** Its language side in integers, which `build` describes; undefined where it stays as it is. */
   readonly pack?: (model: Model<System>, build: (p: Params) => unknown) => Promise<PackedModel | undefined>;
   /** What a training step multiplies with and does not learn, in eight bits; undefined where it stays as it is. */

@@ -22,6 +22,7 @@ export { phi3 } from './phi3.js';
 export { qwen2 } from './qwen2.js';
 export { qwen3 } from './qwen3.js';
 export { siglip, siglipVisionAlone } from './siglip.js';
+export { smol } from './smol.js';
 export { stableDiffusion } from './stable-diffusion.js';
 export { t5 } from './t5.js';
 export { pictureAutoencoder, vqgan } from './vqgan.js';

@@ -1,0 +1,94 @@
+/** What photographs are called: ImageNet's classes by their first name, and the everyday word for many of them. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageFolder } from '../nano/art.js';
+
+export interface PhotoName {
+  readonly name: string;
+  /** The kind of thing that a person would say first, where the name is narrower. */
+  readonly general?: string;
+}
+
+const pinned = {
+  name: 'mobilenet',
+  package: '@tensorflow-models/mobilenet',
+  version: '2.1.1',
+  integrity: 'sha512-tv4s4UFzG74PkIwl4gT64AyRnCcNUq+s8wSzge+LN/Puc1VUuInZghrobvpNlWjZtVi1x1d1NsBD//TfOr2ssA==',
+};
+
+/** Everyday words by stretches of classes, both ends included. */
+const generals: Readonly<Record<string, readonly (readonly [number, number?])[]>> = {
+  fish: [
+    [0, 1],
+    [5, 6],
+    [389, 391],
+    [393, 397],
+  ],
+  shark: [[2, 4]],
+  bird: [
+    [7, 24],
+    [80, 100],
+    [127, 146],
+  ],
+  salamander: [[25, 29]],
+  frog: [[30, 32]],
+  turtle: [[33, 37]],
+  lizard: [[38, 48]],
+  crocodile: [[49, 50]],
+  snake: [[52, 68]],
+  spider: [[72, 77]],
+  crab: [[118, 121], [125]],
+  lobster: [[122, 123]],
+  whale: [[147, 148]],
+  dog: [[151, 268]],
+  wolf: [[269, 271]],
+  fox: [[277, 280]],
+  cat: [[281, 285]],
+  bear: [[294, 297]],
+  beetle: [[300, 307]],
+  butterfly: [[321, 326]],
+  rabbit: [[330, 332]],
+  pig: [[341, 342]],
+  goat: [[350]],
+  sheep: [[348, 349]],
+  monkey: [[369, 382]],
+  ape: [[365, 368]],
+  elephant: [[385, 386]],
+  plane: [[404], [895]],
+  car: [[436], [468], [511], [609], [627], [656], [661], [751], [817]],
+  truck: [[555], [569], [675], [717], [864], [867]],
+  boat: [[472], [484], [554], [576], [625], [814], [871], [914]],
+  ship: [[510], [628], [403], [724], [780], [913]],
+  bus: [[654], [779], [874]],
+  train: [[466], [547], [820]],
+  bicycle: [[444], [671]],
+  guitar: [[402], [546]],
+  piano: [[579], [881]],
+  clock: [[409], [530], [892]],
+  watch: [[531]],
+  cup: [[504], [968]],
+  coffee: [[967]],
+  computer: [[527], [620], [681]],
+  chair: [[423], [559], [765], [857]],
+  hat: [[439], [515], [793]],
+  ball: [[429, 430], [722], [747], [768], [805], [852], [890]],
+};
+
+let known: readonly PhotoName[] | undefined;
+
+export function readPhotoNames(): readonly PhotoName[] {
+  if (known) return known;
+  const text = readFileSync(join(packageFolder(pinned), 'dist', 'imagenet_classes.js'), 'utf8');
+  const rows = [...text.matchAll(/^\s*(\d+): (['"])(.*)\2,?$/gm)];
+  if (rows.length !== 1000) throw new Error(`${rows.length} classes, not 1000`);
+  const generalOf = (index: number): string | undefined =>
+    Object.entries(generals).find(([, stretches]) =>
+      stretches.some(([from, to = from]) => index >= from && index <= to),
+    )?.[0];
+  known = rows.map(([, index, , names]) => {
+    const name = (names as string).split(',')[0] as string;
+    const general = generalOf(Number(index));
+    return { name, ...(general !== undefined && !name.endsWith(general) ? { general } : {}) };
+  });
+  return known;
+}

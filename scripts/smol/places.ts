@@ -1,0 +1,20 @@
+/** Where Smol's making keeps its files; ignored by git, but for what is shipped. */
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/** Published weights, as `scripts/fetch-weights.ts` leaves them. */
+export const published = {
+  encoder: join(root, '.cache', 'weights', 'efficientnet-lite0', 'efficientnet-lite0-57934424.pth'),
+  language: join(root, '.cache', 'weights', 'smollm2', 'SmolLM2-135M-Instruct.Q4_1.gguf'),
+} as const;
+
+/** Pictures, labels and chats (`make-data.ts`). */
+export const dataFolder = join(root, 'runs', 'smol', 'data');
+
+/** What the encoder sees of them, and what training leaves behind. */
+export const workFolder = join(root, 'runs', 'smol');
+
+/** The model that is shipped. */
+export const modelFolder = join(root, 'models', 'smol');

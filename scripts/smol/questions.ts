@@ -1,0 +1,259 @@
+/** What is asked about a picture, and the right answers. */
+import type { Random } from '../../src/tensor/index.js';
+import type { Art } from './art.js';
+import { an, listed, numberWord, plural, some } from './nouns.js';
+import type { PhotoName } from './photo-names.js';
+import type { Plan } from './pictures.js';
+
+export interface Turn {
+  readonly kind: QuestionKind;
+  readonly question: string;
+  readonly answer: string;
+}
+
+/** Wordings that training uses, and others that it never sees. */
+export type Wording = 'trained' | 'new';
+
+/** The ninths of a picture in reading order. */
+export const placeNames = [
+  ...['top left', 'top', 'top right', 'left', 'middle', 'right', 'bottom left', 'bottom', 'bottom right'],
+] as const;
+
+const at = (cell: number): string =>
+  cell === 4 ? 'in the middle' : cell === 3 || cell === 5 ? `on the ${placeNames[cell]}` : `at the ${placeNames[cell]}`;
+
+/** `X` stands for a thing with its article, `Y` for several, `Z` for a thing alone, `P` for a place. */
+const wordings = {
+  describe: {
+    trained: [
+      ...['Describe the picture.', 'What is in this picture?', 'What do you see?', 'What does the picture show?'],
+      ...['Describe this image.', 'What is this?', 'What is shown here?', 'Tell me what is in the image.'],
+    ],
+    new: ['Please describe what you see.', 'What can you see in this image?', "What's in the picture?"],
+  },
+  kind: {
+    trained: ['Is this a photo or a drawing?', 'What kind of picture is this?', 'Is this a photograph?'],
+    new: ['Was this drawn or photographed?', 'Which kind of image is it?', 'What sort of picture is it?'],
+  },
+  things: {
+    trained: [
+      'What things are there?',
+      'List the things in the picture.',
+      'Which objects are shown?',
+      'Name everything in the picture.',
+    ],
+    new: ['List everything that you see.', 'What objects are in the image?', 'Which things are in this picture?'],
+  },
+  count: {
+    trained: ['How many things are there?', 'How many objects are in the picture?', 'Count the things in the picture.'],
+    new: ['What is the number of objects?', 'How many items do you see?', 'Count the objects.'],
+  },
+  'count-of': {
+    trained: ['How many Y are there?', 'How many Y do you see?', 'Count the Y.'],
+    new: ['How many Y are in the image?', 'What is the number of Y?', 'How many Y does the picture show?'],
+  },
+  'is-there': {
+    trained: [
+      'Is there X?',
+      'Is there X in the picture?',
+      'Do you see X?',
+      'Does the picture show X?',
+      'Can you see X?',
+    ],
+    new: ['Does this image contain X?', 'Is X shown here?', 'Is X in this image?'],
+  },
+  where: {
+    trained: ['Where is the Z?', 'Where in the picture is the Z?', 'In which part of the picture is the Z?'],
+    new: ['Where can I find the Z?', 'At what place is the Z?', 'Where do you see the Z?'],
+  },
+  'what-at': {
+    trained: ['What is P?', 'Which thing is P?', 'What do you see P?'],
+    new: ['What can be found P?', 'What is shown P?', 'Name the thing P.'],
+  },
+  background: {
+    trained: [
+      'What color is the background?',
+      'Which color does the background have?',
+      'What is the background color?',
+    ],
+    new: ["What's the color of the background?", 'Name the background color.', 'The background has which color?'],
+  },
+  color: {
+    trained: ['What color is the Z?', 'Which color does the Z have?', 'What is the color of the Z?'],
+    new: ["What's the Z's color?", 'Name the color of the Z.', 'The Z has which color?'],
+  },
+} as const satisfies Record<string, Record<Wording, readonly string[]>>;
+
+export type QuestionKind = keyof typeof wordings;
+
+type Fill = Readonly<Partial<Record<'X' | 'Y' | 'Z' | 'P', string>>>;
+
+export interface Asking {
+  readonly random: Random;
+  readonly wording: Wording;
+}
+
+/** Of American and British spelling, and of capitals and stops left out, some of each in training. */
+function worded(kind: QuestionKind, fill: Fill, { random, wording }: Asking): string {
+  const pattern = random.pick(wordings[kind][wording] as readonly string[]);
+  const text = pattern.replace(/\b[XYZP]\b/g, (letter) => fill[letter as keyof Fill] ?? letter);
+  if (wording === 'new') return text;
+  const spelled = random.uniform() < 0.3 ? text.replaceAll('color', 'colour') : text;
+  const bare = random.uniform() < 0.1 ? spelled.replace(/[.?]$/, '') : spelled;
+  return random.uniform() < 0.1 ? bare.charAt(0).toLowerCase() + bare.slice(1) : bare;
+}
+
+const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
+type Told = Readonly<Record<QuestionKind, (() => Omit<Turn, 'kind'> | undefined) | undefined>>;
+
+/** What is asked of a picture, kind by kind; undefined where that makes no sense. */
+function told(art: Art, plan: Plan, asking: Asking): Told {
+  const { random } = asking;
+  const name = (index: number): string => art.concepts[index] as string;
+  const present = [...new Set(plan.cells.filter((cell) => cell !== undefined))];
+  const things = plan.cells.flatMap((cell, i) => (cell === undefined ? [] : [{ cell, i }]));
+  const one = plan.kind === 'drawing' ? name(plan.named as number) : undefined;
+  const ask = (kind: QuestionKind, fill: Fill, answer: string) => ({ question: worded(kind, fill, asking), answer });
+  const ground = `on ${an(plan.ground)} background`;
+  const scene = plan.kind === 'scene';
+  const everything = listed(things.map(({ cell, i }) => `${some(name(cell))} ${at(i)}`));
+  const flag = `the flag of ${art.flags[plan.named as number]}`;
+  const absent = (): number => {
+    for (;;) {
+      const other = random.integer(art.concepts.length);
+      if (!present.includes(other) && other !== plan.named) return other;
+    }
+  };
+  const seen = scene ? present.map(name) : one === undefined ? [] : [one];
+  return {
+    describe: () =>
+      ask(
+        'describe',
+        {},
+        capital(scene ? `${everything} ${ground}` : one ? `a drawing of ${some(one)} ${ground}` : flag),
+      ),
+    kind: () => {
+      const question = worded('kind', {}, asking);
+      const answer = scene ? 'a drawing of several things' : one ? 'a drawing' : 'a drawing of a flag';
+      return {
+        question,
+        answer: /photograph\?|photograph$/i.test(question) ? `No, it is ${answer}.` : capital(answer),
+      };
+    },
+    things: scene ? () => ask('things', {}, capital(listed(grouped(things.map(({ cell }) => name(cell)))))) : undefined,
+    count: () => {
+      const count = scene ? things.length : 1;
+      return ask('count', {}, capital(numberWord(count)));
+    },
+    'count-of': scene
+      ? () => {
+          const asked = random.uniform() < 0.8 ? random.pick(present) : absent();
+          const count = things.filter(({ cell }) => cell === asked).length;
+          return ask('count-of', { Y: plural(name(asked)) }, capital(count === 0 ? 'none' : numberWord(count)));
+        }
+      : undefined,
+    'is-there': () => {
+      const yes = random.uniform() < 0.5 && seen.length > 0;
+      const asked = yes ? random.pick(seen) : name(absent());
+      return ask('is-there', { X: some(asked) }, yes ? `Yes, there is ${some(asked)}.` : `No, there is no ${asked}.`);
+    },
+    where: scene
+      ? () => {
+          const single = present.filter((cell) => things.filter((thing) => thing.cell === cell).length === 1);
+          if (single.length === 0) return undefined;
+          const asked = random.pick(single);
+          const { i } = things.find(({ cell }) => cell === asked) as { i: number };
+          return ask('where', { Z: name(asked) }, capital(at(i)));
+        }
+      : undefined,
+    'what-at': scene
+      ? () => {
+          const i = random.uniform() < 0.85 ? random.pick(things).i : random.integer(9);
+          const cell = plan.cells[i];
+          return ask('what-at', { P: at(i) }, capital(cell === undefined ? 'nothing' : some(name(cell))));
+        }
+      : undefined,
+    background: () => ask('background', {}, `The background is ${plan.ground}.`),
+    color: plan.color && one ? () => ask('color', { Z: one }, `The ${one} is ${plan.color}.`) : undefined,
+  };
+}
+
+/** Names in their order, equal ones together: "two bells". */
+function grouped(names: readonly string[]): string[] {
+  return [...new Set(names)].map((name) => {
+    const count = names.filter((other) => other === name).length;
+    return count === 1 ? some(name) : `${numberWord(count)} ${plural(name)}`;
+  });
+}
+
+export const questionKinds = Object.keys(wordings) as QuestionKind[];
+
+/** One question of a kind; undefined where it makes no sense of this picture. */
+export function ask(kind: QuestionKind, art: Art, plan: Plan, asking: Asking): Turn | undefined {
+  const turn = told(art, plan, asking)[kind]?.();
+  return turn && { kind, ...turn };
+}
+
+/** What training asks about one picture: first what it shows, more often than not. */
+export function conversation(art: Art, plan: Plan, random: Random): Turn[] {
+  const asking: Asking = { random, wording: 'trained' };
+  const weights: Partial<Record<QuestionKind, number>> =
+    plan.kind === 'scene'
+      ? {
+          things: 1,
+          count: 1,
+          'count-of': 2,
+          'is-there': 3,
+          where: 3,
+          'what-at': 2,
+          background: 0.7,
+          kind: 0.3,
+          describe: 1,
+        }
+      : { describe: 1, 'is-there': 1.5, background: 1, color: 1.2, kind: 0.5, count: 0.4 };
+  const turns: Turn[] = [];
+  if (random.uniform() < 0.6) turns.push(ask('describe', art, plan, asking) as Turn);
+  const bag = questionKinds.flatMap((kind) =>
+    new Array<QuestionKind>(Math.round(10 * (weights[kind] ?? 0))).fill(kind),
+  );
+  const wanted = plan.kind === 'scene' ? 5 : 3;
+  for (let attempt = 0; turns.length < wanted && attempt < 20; attempt++) {
+    const turn = ask(random.pick(bag), art, plan, asking);
+    if (turn && !turns.some(({ question }) => question === turn.question)) turns.push(turn);
+  }
+  return turns;
+}
+
+/** What is asked about a photograph that the classifier gives this name. */
+export function photoConversation(names: readonly PhotoName[], best: number, random: Random): Turn[] {
+  const asking: Asking = { random, wording: 'trained' };
+  const { name, general } = names[best] as PhotoName;
+  const shown = general ? `${some(general)}, probably ${some(name)}` : some(name);
+  const turns: Turn[] = [
+    { kind: 'describe', question: worded('describe', {}, asking), answer: `A photo of ${shown}.` },
+  ];
+  const other = (): string => {
+    for (;;) {
+      const { name: wrong, general: kind } = random.pick(names);
+      const asked = kind && random.uniform() < 0.7 ? kind : wrong;
+      if (asked !== general && asked !== name) return asked;
+    }
+  };
+  const yes = random.uniform() < 0.5;
+  const asked = yes ? (general && random.uniform() < 0.7 ? general : name) : other();
+  turns.push({
+    kind: 'is-there',
+    question: worded('is-there', { X: some(asked) }, asking),
+    answer: yes ? `Yes, there is ${some(asked)}.` : `No, there is no ${asked}.`,
+  });
+  if (random.uniform() < 0.4) {
+    const question = worded('kind', {}, asking);
+    turns.push({
+      kind: 'kind',
+      question,
+      answer: /photograph\??$/i.test(question) ? 'Yes, it is a photo.' : 'A photo.',
+    });
+  }
+  return random.shuffle(turns);
+}

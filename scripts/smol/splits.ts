@@ -1,0 +1,32 @@
+/** How many pictures there are of each kind. */
+
+import { seedFor } from '../../src/tensor/index.js';
+import type { Art } from './art.js';
+import { type Kind, type Plan, planPicture, type Split } from './pictures.js';
+
+export const pictureCount = 30_000;
+
+/** Every other picture is in the second file. */
+export const viewFiles = ['views-0.bin', 'views-1.bin'] as const;
+
+export interface Evaluation {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly split: Split;
+  readonly count: number;
+}
+
+export const evaluations: readonly Evaluation[] = [
+  { name: 'drawings', kind: 'drawing', split: 'seen', count: 400 },
+  { name: 'drawings-unseen-style', kind: 'drawing', split: 'unseen-style', count: 400 },
+  { name: 'drawings-unseen-concept', kind: 'drawing', split: 'unseen-concept', count: 100 },
+  { name: 'scenes', kind: 'scene', split: 'seen', count: 300 },
+  { name: 'scenes-unseen-style', kind: 'scene', split: 'unseen-style', count: 200 },
+  { name: 'flags', kind: 'flag', split: 'seen', count: 200 },
+];
+
+/** The number that a picture of an evaluation is drawn by. */
+export const evaluationSeed = (name: string, index: number): number => seedFor(2, name, index);
+
+export const evaluationPlan = (art: Art, { name, kind, split }: Evaluation, index: number): Plan =>
+  planPicture(art, kind, split, evaluationSeed(name, index));

@@ -1,0 +1,101 @@
+/** Views of mean 0 and deviation 1, channel by channel, for training; afterwards heads take views as they are. */
+import { viewCount, viewWidths } from '../../src/parts/encoders/efficientnet-views.js';
+import { type HostArray, hostArray } from '../../src/tensor/index.js';
+import { rowLength, viewWidth } from './views.js';
+
+export interface Moments {
+  readonly mean: Float32Array;
+  readonly deviation: Float32Array;
+}
+
+export interface Standard {
+  /** Of the whole picture's view, and of the ninths'. */
+  readonly whole: Moments;
+  readonly ninth: Moments;
+  /** In place, views [10, E]. */
+  apply(views: Float32Array): void;
+  /** Means of the last grid [1280] as the views of a picture of which nothing else is known. */
+  applyPooled(pooled: Float32Array, views: Float32Array): void;
+}
+
+/** By some of the pictures. */
+export function standardiser(read: (index: number, into: Float32Array) => void, pictures: number): Standard {
+  const sums = [0, 1].map(() => ({
+    count: 0,
+    first: new Float64Array(viewWidth),
+    second: new Float64Array(viewWidth),
+  }));
+  const row = new Float32Array(rowLength);
+  const stride = Math.max(1, Math.floor(pictures / 2000));
+  for (let index = 0; index < pictures; index += stride) {
+    read(index, row);
+    for (let view = 0; view < viewCount; view++) {
+      const own = sums[view === 0 ? 0 : 1] as (typeof sums)[number];
+      own.count++;
+      for (let i = 0; i < viewWidth; i++) {
+        const value = row[view * viewWidth + i] as number;
+        own.first[i]! += value;
+        own.second[i]! += value * value;
+      }
+    }
+  }
+  const [whole, ninth] = sums.map(({ count, first, second }): Moments => {
+    const mean = Float32Array.from(first, (sum) => sum / count);
+    const deviation = Float32Array.from(
+      second,
+      (sum, i) => Math.sqrt(Math.max(0, sum / count - (mean[i] as number) ** 2)) + 0.02,
+    );
+    return { mean, deviation };
+  }) as [Moments, Moments];
+  return {
+    whole,
+    ninth,
+    apply(views) {
+      for (let view = 0; view < viewCount; view++) {
+        const { mean, deviation } = view === 0 ? whole : ninth;
+        for (let i = 0; i < viewWidth; i++) {
+          const at = view * viewWidth + i;
+          views[at] = ((views[at] as number) - (mean[i] as number)) / (deviation[i] as number);
+        }
+      }
+    },
+    applyPooled(pooled, views) {
+      views.fill(0);
+      for (const [i, value] of pooled.entries()) {
+        views[i] = (value - (whole.mean[i] as number)) / (whole.deviation[i] as number);
+      }
+    },
+  };
+}
+
+type Values = Readonly<Record<string, HostArray>>;
+
+/** Heads that learnt from standardised views, so changed that they take views as they are; by their names in the part. */
+export function foldedHeads(values: Values, { whole, ninth }: Standard, prefix: string): Map<string, HostArray> {
+  const heads = new Map(Object.entries(values).map(([name, array]) => [name.slice(prefix.length + 1), array]));
+  const seen = viewWidths.last + viewWidths.middle;
+  const both = (name: keyof Moments): Float32Array =>
+    Float32Array.from([...whole[name], ...ninth[name].subarray(0, seen)]);
+  fold(heads, 'whole', { mean: both('mean'), deviation: both('deviation') });
+  fold(heads, 'ninth', ninth);
+  fold(heads, 'kind', whole);
+  return heads;
+}
+
+/** W (x - m) / s + b = (W / s) x + (b - (W / s) m) */
+function fold(heads: Map<string, HostArray>, layer: string, { mean, deviation }: Moments): void {
+  const weight = heads.get(`${layer}.weight`) as HostArray;
+  const bias = heads.get(`${layer}.bias`) as HostArray;
+  const [out, width] = weight.shape as [number, number];
+  const scaled = new Float32Array(out * width);
+  const shifted = Float32Array.from(bias.data as Float32Array);
+  for (let row = 0; row < out; row++) {
+    for (let i = 0; i < width; i++) {
+      const value = (weight.data[row * width + i] as number) / (deviation[i] as number);
+      scaled[row * width + i] = value;
+      shifted[row]! -= value * (mean[i] as number);
+    }
+  }
+  heads.set(`${layer}.weight`, hostArray('f32', weight.shape, scaled));
+  heads.set(`${layer}.bias`, hostArray('f32', bias.shape, shifted));
+}

@@ -1,0 +1,142 @@
+/**
+ * The second stage: the language model learns to answer by what is named, through an adapter beside its frozen weights, which
+ * stand in eight bits. `npx tsx scripts/smol/train-answers.ts` goes on where it was stopped, and writes `models/smol/adapter`.
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openCheckpoint } from '../../src/checkpoint/index.js';
+import { padded } from '../../src/data/index.js';
+import { asSystem, createProcessor, load, withAdapter, writeAdapter } from '../../src/model/index.js';
+import { viewCount } from '../../src/parts/encoders/efficientnet-views.js';
+import type { Encoder } from '../../src/parts/types.js';
+import {
+  type AdapterSettings,
+  adamw,
+  adapterOf,
+  nextToken,
+  type System,
+  slot,
+  system,
+} from '../../src/system/index.js';
+import { hostArray, Random, seedFor } from '../../src/tensor/index.js';
+import type { Message } from '../../src/text/messages.js';
+import { type BatchSource, train } from '../../src/train/index.js';
+import { labelled } from '../../src/train/prepare.js';
+import { loadArt } from './art.js';
+import { readPhotoNames } from './photo-names.js';
+import { planOf } from './pictures.js';
+import { modelFolder, published, workFolder } from './places.js';
+import { photoSource } from './pseudo-photos.js';
+import { conversation, photoConversation, type Turn } from './questions.js';
+import { pictureCount, viewFiles } from './splits.js';
+import { openViews, rowLength, viewWidth } from './views.js';
+
+const { values: given } = parseArgs({
+  options: {
+    steps: { type: 'string', default: '450' },
+    output: { type: 'string', default: join(workFolder, 'answers') },
+  },
+});
+const steps = Number(given.steps);
+const batch = 16;
+const photoShare = 0.2;
+const layout = { width: 224, height: 224 };
+
+const settings: AdapterSettings = {
+  kind: 'lora',
+  ...{ rank: 16, alpha: 32 },
+  on: ['language_model.**.{q,k,v,o}_proj', 'language_model.**.{gate,up,down}_proj'],
+};
+
+/** Views stand where pictures do, since the encoder does not learn. */
+const given_: Encoder = { kind: 'encoder', image: 224, forward: (_, views) => views };
+
+function seeingViews(whole: System): System {
+  const { name, image, backbone, stages, buffers = [] } = whole;
+  if (!image) throw new Error('smol takes pictures');
+  const pixels = { dtype: 'f32', shape: ['M', viewCount, viewWidth] } as const;
+  const views = { ...image, encoder: slot(given_, { prefix: 'vision_tower' }), inputs: { pixel_values: pixels } };
+  return system({ name, inputs: { image: views }, backbone, stages, buffers });
+}
+
+const art = await loadArt();
+const model = asSystem(await load(modelFolder, { session: { threads: 2 } }));
+const processor = createProcessor(model);
+const encoder = await openCheckpoint(published.encoder);
+const photos = await photoSource(encoder);
+const photoNames = readPhotoNames();
+const files = viewFiles.map((file) => openViews(join(workFolder, file)));
+const pictures = Math.min(pictureCount, ...files.map(({ count }) => count * files.length));
+
+function messagesOf(turns: readonly Turn[]): Message[] {
+  return turns.flatMap(({ question, answer }, i): Message[] => [
+    { role: 'user', content: [...(i === 0 ? [{ type: 'image' as const }] : []), { type: 'text', text: question }] },
+    { role: 'assistant', content: answer },
+  ]);
+}
+
+const data: BatchSource = {
+  fields: ['input_ids', 'attention_mask', 'labels', 'pixel_values'],
+  accumulates: false,
+  rows: batch,
+  about: { batch, pictures, photoShare },
+  async take(step) {
+    const random = new Random(seedFor(4, 'answers', step));
+    const views = new Float32Array(batch * rowLength);
+    const rows = Array.from({ length: batch }, (_, row) => {
+      const into = views.subarray(row * rowLength, (row + 1) * rowLength);
+      let turns: Turn[];
+      if (random.uniform() < photoShare) {
+        const { pooled, best } = photos.draw(random);
+        into.set(pooled);
+        turns = photoConversation(photoNames, best, random);
+      } else {
+        const index = random.integer(pictures);
+        (files[index % files.length] as (typeof files)[number]).read(Math.floor(index / files.length), into);
+        turns = conversation(art, planOf(art, index), random);
+      }
+      return labelled({ messages: messagesOf(turns) }, [layout], { system: model.network, processor });
+    });
+    return [{ ...padded(rows, 2), pixel_values: hostArray('f32', [batch, viewCount, viewWidth], views) }];
+  },
+};
+
+const adapter = adapterOf([settings]);
+const { base } = {
+  base: withAdapter({ ...model, network: seeingViews(model.network) }, { adapter, values: new Map() }),
+};
+const started = performance.now();
+let tokens = 0;
+const offsets = 'multi_modal_projector.offsets';
+const { values } = await train(base, {
+  objective: nextToken(),
+  train: [...adapter.parameters, offsets],
+  frozen: 'int8',
+  optimizer: adamw({
+    lr: 6e-4,
+    betas: [0.9, 0.98],
+    decay: 0,
+    warmup: { steps: 20 },
+    schedule: 'cosine',
+    minimum: 0.05,
+    clip: 1,
+  }),
+  ...{ steps, data, folder: given.output, saveEvery: 25 },
+  onStep({ step, loss, tokens: read, time, waited }) {
+    tokens += read;
+    if (step % 5 > 0) return;
+    const minutes = (performance.now() - started) / 60_000;
+    console.log(
+      `answers: step ${step} of ${steps}, loss ${loss.toFixed(3)}, ${read} tokens, ${time.toFixed(0)} ms, ${waited.toFixed(0)} waited, ${minutes.toFixed(1)} minutes, ${(tokens / minutes / 60).toFixed(0)} tokens a second`,
+    );
+  },
+});
+const { network, declarations } = model;
+await writeAdapter(
+  join(modelFolder, 'adapter'),
+  { network, declarations, base: 'models/smol' },
+  [settings],
+  new Map(Object.entries(values)),
+);
+await model.close();
+await encoder.close();

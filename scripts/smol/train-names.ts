@@ -1,0 +1,207 @@
+/**
+ * The first stage: the heads that name what is seen, on views that were computed before. `npx tsx scripts/smol/train-names.ts`
+ * goes on where it was stopped, and writes `names.safetensors`.
+ */
+import { join } from 'node:path';
+import { openCheckpoint, writeSafetensors } from '../../src/checkpoint/index.js';
+import {
+  add,
+  cast,
+  crossEntropy,
+  div,
+  equal,
+  flatten,
+  maximum,
+  mul,
+  not,
+  sum,
+  type Tensor,
+} from '../../src/graph/index.js';
+import { initialise } from '../../src/model/index.js';
+import { viewCount } from '../../src/parts/encoders/efficientnet-views.js';
+import { ninthScores, pictureKinds, wholeScores } from '../../src/parts/input-projectors/named-views.js';
+import { networkOf } from '../../src/recipes/index.js';
+import { adamw, countedOnce, isSystem, type Objective } from '../../src/system/index.js';
+import { fields, type HostArray, hostArray, ignored, Random, seedFor } from '../../src/tensor/index.js';
+import { type BatchSource, train } from '../../src/train/index.js';
+import { colorNames } from '../nano/colors.js';
+import { type Art, loadArt } from './art.js';
+import { namingOf, smolConfig } from './configuration.js';
+import { kindOf, type Plan, planOf } from './pictures.js';
+import { published, workFolder } from './places.js';
+import { photoSource } from './pseudo-photos.js';
+import { pictureCount, viewFiles } from './splits.js';
+import { foldedHeads, standardiser } from './standard.js';
+import { openViews, rowLength, viewWidth } from './views.js';
+
+const rows = { drawing: 192, flag: 48, scene: 144, photo: 64 } as const;
+const wholes = rows.drawing + rows.flag + rows.scene + rows.photo;
+const steps = 900;
+
+const art = await loadArt();
+const naming = namingOf(art);
+const prefix = 'multi_modal_projector';
+
+/** Mean cross entropy over the rows that have a label. */
+function meanOver(scores: Tensor, labels: Tensor): Tensor {
+  const losses = sum(crossEntropy(scores, labels, ignored));
+  return div(losses, maximum(sum(cast(not(equal(labels, ignored)), 'f32')), 1));
+}
+
+const label = { dtype: 'i64', shape: ['W'] } as const;
+
+/** All heads at once; the ninths count as much as the whole. */
+const naming_: Objective = {
+  name: 'names-of-views',
+  whole: true,
+  inputs: {
+    views: { dtype: 'f32', shape: ['W', viewCount, viewWidth] },
+    scenes: { dtype: 'f32', shape: ['S', viewCount, viewWidth] },
+    ...{ kind: label, concept: label, flag: label, background: label, colour: label },
+    ninths: { dtype: 'i64', shape: ['S', viewCount - 1] },
+  },
+  loss(_, p, batch) {
+    const own = p.at(prefix);
+    const { views, scenes, ninths } = batch as Record<string, Tensor>;
+    const scores = wholeScores(own, views as Tensor, naming);
+    const within = ninthScores(own, scenes as Tensor, naming);
+    const each = (['kind', 'concept', 'flag', 'background', 'colour'] as const).map((head) =>
+      meanOver(scores[head], batch[head] as Tensor),
+    );
+    const named = meanOver(flatten(within, 0, 1), flatten(ninths as Tensor, 0, 1));
+    const [kind, concept, flag, background, colour] = each as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const colours = add(background, colour);
+    const total = add(add(concept, named), add(mul(0.3, add(kind, flag)), mul(0.3, colours)));
+    const metric = (mean: Tensor) => countedOnce(mean, 1);
+    return {
+      ...countedOnce(total, 1),
+      metrics: { concept: metric(concept), ninths: metric(named), kind: metric(kind), colours: metric(colours) },
+    };
+  },
+};
+
+const encoder = await openCheckpoint(published.encoder);
+const photos = await photoSource(encoder);
+const files = viewFiles.map((file) => openViews(join(workFolder, file)));
+const read = (index: number, into: Float32Array): void =>
+  (files[index % files.length] as (typeof files)[number]).read(Math.floor(index / files.length), into);
+const pictures = Math.min(pictureCount, ...files.map(({ count }) => count * files.length));
+const standard = standardiser(read, pictures);
+
+const indexes = (kind: Plan['kind']): number[] =>
+  Array.from({ length: pictures }, (_, i) => i).filter((index) => kindOf(index) === kind);
+const byKind = { drawing: indexes('drawing'), flag: indexes('flag'), scene: indexes('scene') };
+console.log(
+  `${pictures} pictures: ${byKind.drawing.length} drawings, ${byKind.scene.length} scenes, ${byKind.flag.length} flags`,
+);
+
+const plans = new Map<number, Plan>();
+function planned(index: number): Plan {
+  const known = plans.get(index) ?? planOf(art as Art, index);
+  plans.set(index, known);
+  return known;
+}
+
+/** Batches of standardised views, of which some numbers are left out at random (Srivastava et al., 2014). */
+const data: BatchSource = {
+  fields: Object.keys(naming_.inputs ?? {}),
+  accumulates: false,
+  about: { rows, pictures, standard: 'each channel' },
+  async take(step) {
+    const random = new Random(seedFor(3, 'names', step));
+    const views = new Float32Array(wholes * rowLength);
+    const scenes = new Float32Array(rows.scene * rowLength);
+    const labels = { kind: [], concept: [], flag: [], background: [], colour: [] } as Record<string, number[]>;
+    const ninths: number[] = [];
+    let row = 0;
+    const place = (): Float32Array => views.subarray(row * rowLength, ++row * rowLength);
+    const say = (named: Partial<Record<keyof typeof labels, number>>): void => {
+      for (const [head, list] of Object.entries(labels)) list.push(named[head] ?? ignored);
+    };
+    for (const kind of ['drawing', 'flag', 'scene'] as const) {
+      for (let i = 0; i < rows[kind]; i++) {
+        const index = random.pick(byKind[kind]);
+        const into = place();
+        read(index, into);
+        standard.apply(into);
+        const { named, ground, color, cells } = planned(index);
+        const background = colorNames.indexOf(ground);
+        say({
+          ...{ kind: pictureKinds.indexOf(kind), background },
+          ...(kind === 'drawing' && named !== undefined ? { concept: named } : {}),
+          ...(kind === 'flag' && named !== undefined ? { flag: named } : {}),
+          ...(color ? { colour: colorNames.indexOf(color) } : {}),
+        });
+        if (kind !== 'scene') continue;
+        scenes.set(into, i * rowLength);
+        ninths.push(...cells.map((cell) => (cell === undefined ? 0 : 1 + cell)));
+      }
+    }
+    for (let i = 0; i < rows.photo; i++) {
+      const into = place();
+      const { pooled } = photos.draw(random);
+      standard.applyPooled(pooled, into);
+      say({ kind: pictureKinds.indexOf('photo') });
+    }
+    drop(views, 0.25, random);
+    drop(scenes, 0.1, random);
+    const ints = (list: number[]): HostArray => hostArray('i64', [list.length], list);
+    return [
+      {
+        views: hostArray('f32', [wholes, viewCount, viewWidth], views),
+        scenes: hostArray('f32', [rows.scene, viewCount, viewWidth], scenes),
+        ...Object.fromEntries(Object.entries(labels).map(([head, list]) => [head, ints(list)])),
+        ninths: hostArray('i64', [rows.scene, viewCount - 1], ninths),
+      },
+    ];
+  },
+};
+
+function drop(values: Float32Array, share: number, random: Random): void {
+  const kept = 1 / (1 - share);
+  let state = random.integer(2 ** 31) + 1;
+  const bar = share * 2 ** 32;
+  for (let i = 0; i < values.length; i++) {
+    // A linear feedback register is enough for this, and fast.
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    values[i] = state >>> 0 < bar ? 0 : (values[i] as number) * kept;
+  }
+}
+
+const network = networkOf(fields(await smolConfig(art), 'config.json'));
+if (!isSystem(network)) throw new Error('smol is no system');
+const model = await initialise(network, { seed: 5, session: { threads: 2 } });
+const started = performance.now();
+const { values } = await train(model, {
+  objective: naming_,
+  train: [`${prefix}.{whole,ninth,kind,concept,flag,background,colour,ninth_concept}.*`],
+  optimizer: adamw({
+    lr: 1.5e-3,
+    decay: 0.05,
+    betas: [0.9, 0.98],
+    warmup: { steps: 50 },
+    schedule: 'cosine',
+    minimum: 0.02,
+    clip: 1,
+  }),
+  steps,
+  data,
+  folder: join(workFolder, 'names'),
+  saveEvery: 250,
+  onStep: ({ step, loss, metrics, time, waited }) => {
+    if (step % 25 > 0) return;
+    const told = Object.entries(metrics ?? {}).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+    console.log(
+      `names: step ${step} of ${steps}, loss ${loss.toFixed(3)} (${told.join(', ')}), ${time.toFixed(0)} ms, ${waited.toFixed(0)} waited`,
+    );
+  },
+});
+const heads = foldedHeads(values, standard, prefix);
+heads.set('photograph.weight', photos.classifier.weight);
+heads.set('photograph.bias', photos.classifier.bias);
+await writeSafetensors(join(workFolder, 'names.safetensors'), heads);
+await model.close();
+await encoder.close();
+console.log(`names: ${((performance.now() - started) / 60_000).toFixed(1)} minutes`);

@@ -1,0 +1,174 @@
+/**
+ * Views of a picture as words that a language model knows already: heads name what each view shows, and the embeddings of
+ * those names go in its place, the more certain the larger. The backbone then has little to learn but how to answer by them.
+ *
+ * The names of the classifier that the encoder was trained as come with it, so that photographs are named without having
+ * seen any; heads beside it name drawings, flags and what lies in each ninth of a scene. Which of them speaks is decided by
+ * the kind of picture.
+ *
+ * B pictures, D backbone width, C concepts, K colours, W words a name
+ */
+import {
+  add,
+  argMax,
+  concat,
+  exp,
+  expand,
+  gather,
+  gelu,
+  log,
+  logSoftmax,
+  matmul,
+  max,
+  mul,
+  reshape,
+  select,
+  slice,
+  softmax,
+  split,
+  sub,
+  type Tensor,
+  topK,
+  unsqueeze,
+} from '../../graph/index.js';
+import { linear, normal, type Params, zeroed } from '../../nn/index.js';
+import { type Fields, QuintetError } from '../../tensor/index.js';
+import type { InputProjector } from '../types.js';
+
+export interface NamedViewsConfig {
+  /** How many concepts of drawings, how many flags, and classes of photographs have names. */
+  readonly concepts: number;
+  readonly flags: number;
+  readonly photographs: number;
+  readonly colours: number;
+  /** Inner widths of the heads of the whole picture and of its ninths. */
+  readonly hidden: number;
+  readonly ninthHidden: number;
+  /** What a view is made of: channels of the encoder's last grid, then of a middle one, then colours. */
+  readonly views: { readonly last: number; readonly middle: number };
+}
+
+/** Kinds of pictures, in the order of their scores. */
+export const pictureKinds = ['drawing', 'scene', 'flag', 'photo'] as const;
+
+/** Tokens of a name; of longer ones the rest is left to the backbone. */
+export const nameWords = 3;
+
+/** Names that are told of the whole picture: the best, and the next. */
+const guesses = 2;
+
+const ninths = 9;
+const viewCount = 1 + ninths;
+
+/** Embeddings a picture: its kind, names of the whole, colours of ground and thing, and each ninth's place and name. */
+export const namedViewTokens = 1 + guesses * nameWords + 2 + ninths * (1 + nameWords);
+
+/** Scores of a picture as a whole, before any softmax. */
+export interface WholeScores {
+  /** [B, 4] */
+  readonly kind: Tensor;
+  /** [B, C], [B, flags], [B, photographs] */
+  readonly concept: Tensor;
+  readonly flag: Tensor;
+  readonly photograph: Tensor;
+  /** Of the ground and of the one thing on it, [B, K]. */
+  readonly background: Tensor;
+  readonly colour: Tensor;
+}
+
+/** Views [B, 10, E] -> scores. The kind of a picture is told by the last grid alone, as photographs are. */
+export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig): WholeScores {
+  const whole = select(views, 1, 0);
+  const { last, middle } = config.views;
+  const strongest = max(slice(slice(views, 1, 1, viewCount), 2, 0, last + middle), [1]);
+  const inner = gelu(linear(p.at('whole'), concat([whole, strongest], 1), config.hidden));
+  const pooled = slice(whole, 1, 0, last);
+  return {
+    kind: linear(p.at('kind'), pooled, pictureKinds.length),
+    concept: linear(p.at('concept'), inner, config.concepts),
+    flag: linear(p.at('flag'), inner, config.flags),
+    photograph: linear(p.at('photograph'), pooled, config.photographs),
+    background: linear(p.at('background'), inner, config.colours),
+    colour: linear(p.at('colour'), inner, config.colours),
+  };
+}
+
+/** Views [B, 10, E] -> scores of each ninth [B, 9, 1 + C]: nothing, then the concepts. */
+export function ninthScores(p: Params, views: Tensor, config: NamedViewsConfig): Tensor {
+  const within = gelu(linear(p.at('ninth'), slice(views, 1, 1, viewCount), config.ninthHidden));
+  return linear(p.at('ninth_concept'), within, 1 + config.concepts);
+}
+
+/** Views [B, 10, E] -> embeddings [B, 45, width]. */
+export function namedViews(config: NamedViewsConfig): InputProjector {
+  const { concepts, flags, photographs, colours } = config;
+  return {
+    kind: 'input-projector',
+    forward(p, views, width) {
+      if (views.size(1) !== viewCount) {
+        throw new QuintetError('shape', `${viewCount} views are named, not ${views.size(1)}`);
+      }
+      const scores = wholeScores(p, views, config);
+      const kinds = softmax(scores.kind); // [B, 4]
+      const [drawing, scene] = split(kinds, pictureKinds.length, 1) as [Tensor, Tensor];
+      // Of nothing, of concepts, of flags, of photographs.
+      const names = p.get('names', [1 + concepts + flags + photographs, nameWords, width], normal(0.02));
+      const palette = p.get('colours', [colours, width], normal(0.02));
+      const ground = coloured(palette, scores.background, add(drawing, scene));
+      const thing = coloured(palette, scores.colour, drawing);
+      const kind = unsqueeze(matmul(kinds, p.get('kinds', [pictureKinds.length, width], normal(0.02))), 1);
+      const places = expand(p.get('places', [1, ninths, 1, width], normal(0.02)), [views.dim(0), ninths, 1, width]);
+      const told = concat([places, namedNinths(names, ninthScores(p, views, config), scene)], 2);
+      const tokens = [
+        ...[kind, namedWhole(names, scores, kinds), ground, thing],
+        reshape(told, [views.dim(0), ninths * (1 + nameWords), width]),
+      ];
+      return add(concat(tokens, 1), p.get('offsets', [namedViewTokens, width], zeroed));
+    },
+  };
+}
+
+/** The best names of the whole picture: [B, guesses * W, D] */
+function namedWhole(names: Tensor, { concept, flag, photograph }: WholeScores, kinds: Tensor): Tensor {
+  const [drawing, scene, flags, photo] = split(log(kinds), pictureKinds.length, 1) as [Tensor, Tensor, Tensor, Tensor];
+  const joint = concat(
+    [scene, add(drawing, logSoftmax(concept)), add(flags, logSoftmax(flag)), add(photo, logSoftmax(photograph))],
+    1,
+  );
+  const { values, indices } = topK(joint, guesses); // [B, guesses]
+  const words = sized(gather(names, indices), exp(values));
+  return reshape(words, [words.dim(0), guesses * nameWords, words.size(3)]);
+}
+
+/** What lies in each ninth of a scene [B, 9, W, D]; nothing where the picture is none. */
+function namedNinths(names: Tensor, scores: Tensor, scene: Tensor): Tensor {
+  const likely = mul(softmax(scores), unsqueeze(scene, 1)); // [B, 9, 1 + C]
+  const nothing = add(slice(likely, 2, 0, 1), unsqueeze(sub(1, scene), 1));
+  const all = concat([nothing, slice(likely, 2, 1, scores.size(2))], 2);
+  return sized(gather(names, argMax(all)), max(all, [2]));
+}
+
+/** The likeliest colour as a word [B, 1, D], as far as it is asked for. */
+function coloured(palette: Tensor, scores: Tensor, weight: Tensor): Tensor {
+  const likely = softmax(scores);
+  const certain = mul(max(likely, [1], { keep: true }), weight); // [B, 1]
+  return unsqueeze(mul(gather(palette, argMax(scores)), certain), 1);
+}
+
+/** Words [..., W, D] of names that are as certain [...]. */
+function sized(words: Tensor, certain: Tensor): Tensor {
+  const size = add(0.25, mul(0.75, certain));
+  return mul(words, unsqueeze(unsqueeze(size, size.rank), size.rank + 1));
+}
+
+/** The configuration in a `config.json`, but for what the encoder makes views of. */
+export function readNamedViews(config: Fields): Omit<NamedViewsConfig, 'views'> {
+  return {
+    concepts: config.whole('num_concepts'),
+    flags: config.whole('num_flags'),
+    photographs: config.whole('num_photograph_classes', 1000),
+    colours: config.whole('num_colors'),
+    hidden: config.whole('hidden_size', 1024),
+    ninthHidden: config.whole('ninth_hidden_size', 1024),
+  };
+}

@@ -1,0 +1,158 @@
+import { expect, test } from 'vitest';
+import { graph, input } from '../../src/graph/index.js';
+import { rootScope } from '../../src/nn/index.js';
+import { lower } from '../../src/onnx/lower.js';
+import { efficientNetStates } from '../../src/parts/encoders/efficientnet.js';
+import { efficientNetViews, viewWidths } from '../../src/parts/encoders/efficientnet-views.js';
+import { type NamedViewsConfig, namedViews, namedViewTokens } from '../../src/parts/input-projectors/named-views.js';
+import { nativeEngine } from '../../src/runtime/node.js';
+import { type HostArray, hostArray, Random, toNumbers } from '../../src/tensor/index.js';
+import { expectClose } from '../graph/close.js';
+
+const random = new Random(1);
+const numbers = (count: number, scale = 1): number[] => Array.from({ length: count }, () => scale * random.normal());
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+const mean = (values: readonly number[]): number => sum(values) / values.length;
+
+async function run(outputs: Parameters<typeof graph>[1], feeds: Record<string, HostArray>) {
+  const session = await nativeEngine().createSession(lower(graph('test', outputs)));
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.close();
+  }
+}
+
+test('views are means over the grids and the colours of the whole picture and of its overlapping ninths', async () => {
+  const config = { image: 224, width: 1, depth: 1, classes: 10 };
+  const { p, declarations } = rootScope();
+  const given = input('pixels', 'f32', [1, 3, 224, 224]);
+  const views = efficientNetViews(config).forward(p, given, {});
+  const { grid, blocks } = efficientNetStates(p.shared, given, config);
+  const values = [...declarations.values()].map(({ name, shape, init }) => {
+    return [name, hostArray('f32', shape, init([...shape], random))] as const;
+  });
+  const pixels = hostArray('f32', [1, 3, 224, 224], numbers(3 * 224 * 224));
+  const seen = await run({ views, grid, middle: blocks[10]! }, { pixels, ...Object.fromEntries(values) });
+  const picture = toNumbers(pixels);
+  /** A mean of channel c of a grid over rows and columns. */
+  const over = (x: readonly number[], side: number, c: number, [top, left, reach]: readonly [number, number, number]) =>
+    mean(
+      Array.from({ length: reach * reach }, (_, i) => {
+        return x[(c * side + top + Math.floor(i / reach)) * side + left + (i % reach)]!;
+      }),
+    );
+  const expected: number[] = [];
+  for (let view = 0; view < 10; view++) {
+    const [row, column] = [Math.floor((view - 1) / 3), (view - 1) % 3];
+    /** A stretch of a grid of seven by seven cells of so many places. */
+    const area = (cell: number): [number, number, number] =>
+      view === 0 ? [0, 0, 7 * cell] : [2 * row * cell, 2 * column * cell, 3 * cell];
+    const [last, middle] = [toNumbers(seen.grid!), toNumbers(seen.middle!)];
+    for (let c = 0; c < viewWidths.last; c++) expected.push(over(last, 7, c, area(1)));
+    for (let c = 0; c < viewWidths.middle; c++) expected.push(over(middle, 14, c, area(2)));
+    const [cells, side] = view === 0 ? [7, 32] : [6, 16];
+    const [top, left] = area(32);
+    const colours: number[] = [];
+    for (let c = 0; c < 3; c++) {
+      for (let i = 0; i < cells * cells; i++) {
+        const [y, x] = [top + Math.floor(i / cells) * side, left + (i % cells) * side];
+        colours.push(over(picture, 224, c, [y, x, side]));
+      }
+    }
+    expected.push(...colours, ...new Array<number>(viewWidths.colours - colours.length).fill(0));
+  }
+  expectClose(seen.views!, { shape: [1, 10, 1539], data: expected }, 'views', { rtol: 1e-4, atol: 1e-5 });
+});
+
+const naming: NamedViewsConfig = {
+  ...{ concepts: 5, flags: 3, photographs: 4, colours: 3, hidden: 6, ninthHidden: 7 },
+  views: { last: 4, middle: 2 },
+};
+const width = 8;
+const viewWidth = 9;
+
+test('what is named stands in its place, as large as it is certain, and the kind of picture decides who speaks', async () => {
+  const { p, declarations } = rootScope();
+  const tokens = namedViews(naming).forward(p, input('views', 'f32', [4, 10, viewWidth]), width);
+  const values = new Map(
+    [...declarations.values()].map(({ name, shape }) => {
+      return [name, hostArray('f32', [...shape], numbers(shape.reduce((a, b) => a * b, 1)))] as const;
+    }),
+  );
+  const views = numbers(4 * 10 * viewWidth, 2);
+  const result = await run(
+    { tokens },
+    { views: hostArray('f32', [4, 10, viewWidth], views), ...Object.fromEntries(values) },
+  );
+  const data = Array.from({ length: 4 }, (_, i) => views.slice(i * 10 * viewWidth, (i + 1) * 10 * viewWidth));
+  const told = data.map((picture) => naive(picture, (name) => toNumbers(values.get(name)!)));
+  expectClose(
+    result.tokens!,
+    { shape: [4, namedViewTokens, width], data: told.flatMap(({ embeddings }) => embeddings.flat()) },
+    'tokens',
+    { rtol: 1e-4, atol: 1e-5 },
+  );
+  // The pictures are not all of one kind, or the test would show little.
+  expect(new Set(told.map(({ kind }) => kind)).size).toBeGreaterThan(1);
+});
+
+/** One picture's embeddings, number by number. */
+function naive(picture: readonly number[], value: (name: string) => number[]) {
+  const view = (i: number): number[] => picture.slice(i * viewWidth, (i + 1) * viewWidth);
+  const layer = (name: string, x: readonly number[]): number[] => {
+    const weight = value(`${name}.weight`);
+    return value(`${name}.bias`).map((bias, row) => bias + sum(x.map((v, i) => v * weight[row * x.length + i]!)));
+  };
+  const ninths = Array.from({ length: 9 }, (_, i) => view(1 + i));
+  const strongest = Array.from({ length: 6 }, (_, i) => Math.max(...ninths.map((own) => own[i]!)));
+  const inner = layer('whole', [...view(0), ...strongest]).map(gelu);
+  const pooled = view(0).slice(0, 4);
+  const kinds = softmax(layer('kind', pooled));
+  const [drawing, scene, flag, photo] = kinds as [number, number, number, number];
+  const likely = [
+    scene,
+    ...softmax(layer('concept', inner)).map((x) => drawing * x),
+    ...softmax(layer('flag', inner)).map((x) => flag * x),
+    ...softmax(layer('photograph', pooled)).map((x) => photo * x),
+  ];
+  const best = likely.map((_, i) => i).sort((a, b) => likely[b]! - likely[a]!);
+  const row = (name: string, i: number): number[] => value(name).slice(i * width, (i + 1) * width);
+  const name = (i: number, certain: number): number[][] =>
+    [0, 1, 2].map((word) => row('names', 3 * i + word).map((x) => x * (0.25 + 0.75 * certain)));
+  const colour = (head: string, weight: number): number[] => {
+    const shares = softmax(layer(head, inner));
+    const i = shares.indexOf(Math.max(...shares));
+    return row('colours', i).map((x) => x * shares[i]! * weight);
+  };
+  const places = ninths.flatMap((own, i) => {
+    const shares = softmax(layer('ninth_concept', layer('ninth', own).map(gelu))).map((x) => x * scene);
+    shares[0]! += 1 - scene;
+    const most = shares.indexOf(Math.max(...shares));
+    return [row('places', i), ...name(most, shares[most]!)];
+  });
+  const embeddings = [
+    Array.from({ length: width }, (_, i) => sum(kinds.map((share, kind) => share * row('kinds', kind)[i]!))),
+    ...best.slice(0, 2).flatMap((i) => name(i, likely[i]!)),
+    ...[colour('background', drawing + scene), colour('colour', drawing)],
+    ...places,
+  ];
+  const kind = kinds.indexOf(Math.max(...kinds));
+  return { kind, embeddings: embeddings.map((x, i) => x.map((v, j) => v + row('offsets', i)[j]!)) };
+}
+
+function softmax(x: readonly number[]): number[] {
+  const largest = Math.max(...x);
+  const powers = x.map((v) => Math.exp(v - largest));
+  return powers.map((v) => v / sum(powers));
+}
+
+/** By the integral of the normal density, which is as exact as it needs to be here. */
+function gelu(x: number): number {
+  const steps = 4000;
+  const from = -9;
+  const size = (x - from) / steps;
+  let area = 0;
+  for (let i = 0; i < steps; i++) area += Math.exp(-((from + (i + 0.5) * size) ** 2) / 2) * size;
+  return (x * area) / Math.sqrt(2 * Math.PI);
+}
