@@ -21,12 +21,12 @@ export const smol = recipe({
   name: 'smol',
   modelTypes: ['quintet_smol'],
   sizes: {
-    '135m': { vision, language, naming, token: 3 },
+    '135m': { vision, language, naming, token: 16 },
     tiny: {
       vision,
       language: { ...language, width: 32, depth: 2, heads: 2, kvHeads: 1, hidden: 48, vocab: 320 },
       naming: { concepts: 5, flags: 3, photographs: 7, colours: 4, hidden: 16, ninthHidden: 16 },
-      token: 3,
+      token: 1,
     },
   },
   read: (config) => ({

@@ -19,11 +19,15 @@ import { compileStep } from '../../src/train/step.js';
 import { expectClose } from '../graph/close.js';
 
 const engine = nativeEngine();
-const tokens = 16;
+
+/** Tokens of a row: room for a picture and some text. */
+const tokensOf = (model: Model): number =>
+  Math.max(16, isSystem(model) && model.network.image ? featuresPerPicture(model.network) + 4 : 0);
 
 /** Random inputs of two rows, each with a picture of its own. */
 function inputsOf(model: Model, random: Random): HostArrays {
   const { network } = model;
+  const tokens = tokensOf(model);
   const image = isSystem(model) ? model.network.image : undefined;
   const sizes: Record<string, number> = { B: 2, C: 2, M: 2, T: tokens, L: 12 };
   const numberOf = (dim: Dim): number => (typeof dim === 'number' ? dim : (sizes[dim] as number));
