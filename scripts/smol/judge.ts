@@ -1,0 +1,66 @@
+/** Whether an answer is right, and how shares of right answers are told. */
+import { plural } from './nouns.js';
+import type { QuestionKind, Wording } from './questions.js';
+
+export interface Judged {
+  readonly set: string;
+  readonly kind: QuestionKind;
+  readonly wording: Wording;
+  readonly question: string;
+  readonly answer: string;
+  readonly said: string;
+  /** Letter for letter; yes or no where that is asked. */
+  readonly right: boolean;
+  /** Of a description of one thing: whether it is called by its name. */
+  readonly named?: boolean;
+  /** Of a description of several: how many are there, how many were said, and how many of those are there. */
+  readonly things?: { readonly shown: number; readonly said: number; readonly found: number };
+}
+
+export function judge(
+  { kind, answer }: Pick<Judged, 'kind' | 'answer'>,
+  said: string,
+  concepts: readonly string[],
+): Pick<Judged, 'right' | 'named' | 'things'> {
+  if (kind === 'is-there') return { right: yes(said) === yes(answer) };
+  const right = said === answer;
+  if (kind !== 'describe') return { right };
+  if (answer.startsWith('A drawing of')) return { right, named: thingOf(said) === thingOf(answer) };
+  if (answer.startsWith('The flag')) return { right };
+  const [shown, told] = [thingsIn(answer, concepts), thingsIn(said, concepts)];
+  const found = [...told].filter((name) => shown.has(name)).length;
+  return { right, things: { shown: shown.size, said: told.size, found } };
+}
+
+/** What a yes or a no begins with. */
+const yes = (text: string): boolean | undefined =>
+  /^yes\b/i.test(text) ? true : /^no\b/i.test(text) ? false : undefined;
+
+const thingOf = (text: string): string => text.replace(/ on an? \w+ background\.?$/, '');
+
+/** The concepts that a text names, longer names before those within them. */
+function thingsIn(text: string, concepts: readonly string[]): Set<string> {
+  let rest = text.toLowerCase();
+  const found = new Set<string>();
+  for (const name of [...concepts].sort((a, b) => b.length - a.length)) {
+    for (const form of [name, plural(name)]) {
+      const pattern = new RegExp(`\\b${form.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\b`, 'g');
+      if (!pattern.test(rest)) continue;
+      found.add(name);
+      rest = rest.replace(pattern, ' ');
+    }
+  }
+  return found;
+}
+
+/** A share in per cent with its 95 % interval (Wilson, 1927) and the number of questions. */
+export function interval(right: readonly boolean[]): string {
+  const n = right.length;
+  if (n === 0) return '';
+  const share = right.filter(Boolean).length / n;
+  const z2 = 1.96 ** 2;
+  const middle = (share + z2 / (2 * n)) / (1 + z2 / n);
+  const half = (1.96 / (1 + z2 / n)) * Math.sqrt((share * (1 - share)) / n + z2 / (4 * n * n));
+  const percent = (value: number) => (100 * value).toFixed(1);
+  return `${percent(share)} (${percent(middle - half)} to ${percent(middle + half)}, n ${n})`;
+}
