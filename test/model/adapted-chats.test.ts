@@ -1,9 +1,10 @@
 /** Several adapters over one base: switched between, added up, and merged on the command line. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { merge } from '../../src/cli/merge.js';
+import { loadPicture } from '../../src/media/index.js';
 import {
   AdaptedChats,
   asSystem,
@@ -133,4 +134,42 @@ test('a merged model needs the adapter no more', async () => {
   const wanted = await logitsOf(withAdapter(base, await open('oft')));
   expectSame(await logitsOf(merged), wanted, 'merged', { rtol: 1e-5, atol: 0 });
   expect(toNumbers(wanted)).not.toEqual(toNumbers(await logitsOf(base)));
+});
+
+/** The shipped model with an adapter of its own that its config.json names for pictures. */
+async function pictureModel(name: unknown): Promise<string> {
+  const to = join(temporary(), 'model');
+  cpSync('models/nano', to, { recursive: true });
+  const config = JSON.parse(readFileSync(join(to, 'config.json'), 'utf8')) as object;
+  writeFileSync(join(to, 'config.json'), JSON.stringify({ ...config, picture_adapter: name }));
+  const model = await load('models/nano', { engine });
+  await strongLora(model, 3, join(to, 'adapter'));
+  await model.close();
+  return to;
+}
+
+test('an adapter that belongs to pictures answers about them, and leaves conversations without any as they are', async () => {
+  const folder = await pictureModel('adapter');
+  const answersOf = async (source: string, adapter?: string) => {
+    const model = asSystem(await load(source, { engine, ...(adapter ? { adapter } : {}) }));
+    onTestFinished(() => model.close());
+    const chat = await Chat.open(model);
+    onTestFinished(() => chat.close());
+    const text = { type: 'text' as const, text: 'How many things are there?' };
+    const plain = { messages: [{ role: 'user' as const, content: [text] }], pictures: [] };
+    const pictures = [await loadPicture('models/nano/samples/scene.png')];
+    const seeing = { messages: [{ role: 'user' as const, content: [{ type: 'image' as const }, text] }], pictures };
+    const said: string[] = [];
+    for (const one of [plain, seeing, plain]) said.push(await chat.answer(one, { maxTokens: 12 }));
+    return [...said, ...(await chat.answers([seeing, seeing], { maxTokens: 12 }))];
+  };
+  const [plain] = await answersOf('models/nano');
+  const [, adapted] = await answersOf('models/nano', join(folder, 'adapter'));
+  expect(adapted).not.toBe((await answersOf('models/nano'))[1]);
+  expect(await answersOf(folder)).toEqual([plain, adapted, plain, adapted, adapted]);
+});
+
+test('an adapter for pictures that is not there, or elsewhere, is told', async () => {
+  await expect(load(await pictureModel('other'), { engine })).rejects.toThrow(/other/);
+  await expect(load(await pictureModel('../adapter'), { engine })).rejects.toThrow(/the name of a folder beside it/);
 });
