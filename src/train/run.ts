@@ -126,7 +126,12 @@ async function beginRecord(
   stages: readonly PreparedStage[],
   options: RunOptions,
 ): Promise<RunRecord> {
-  const { started } = (await readRunRecord(run.output)) ?? timeOf(options, 'started');
+  // Nothing depends on it: where it is damaged, it begins anew.
+  const known = await readRunRecord(run.output).catch((error: QuintetError) => {
+    options.onNotice?.(error);
+    return undefined;
+  });
+  const { started } = known ?? timeOf(options, 'started');
   const record: RunRecord = {
     file: run.text,
     model: {
@@ -212,7 +217,8 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
       const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
       const folder = join(run.output, stage.name);
       const lengths = stage.groupByLength ? { lengths: await dataset.lengths() } : {};
-      const onBad = badSamplesReport(join(folder, 'bad-samples.jsonl'));
+      const { rank } = options.group ?? alone;
+      const onBad = badSamplesReport(join(folder, rank === 0 ? 'bad-samples.jsonl' : `bad-samples.${rank}.jsonl`));
       const data = await closing(dataset, () =>
         batchesOf(model, stage, { dataset, seed: run.seed + index, options, onBad, ...lengths }),
       );

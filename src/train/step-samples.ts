@@ -11,13 +11,16 @@ export interface StepSamples<T> extends Required<Pick<BatchSource, 'about' | 'ac
   take(step: number): Promise<T[]>;
 }
 
+/** The part of all samples that may be bad. */
+const usualBadShare = 0.01;
+
 /** Samples as `prepare` makes them: shuffled anew in every epoch, or each once in the order of the file. */
 export function stepSamples<T>(
   dataset: Dataset,
   { batch, microBatch = batch, seed = 0, once = false, share = alone, ...options }: SampleOptions,
   prepare: (sample: Sample) => Promise<T>,
 ): StepSamples<T> {
-  const { longest = Number.POSITIVE_INFINITY, lengths, badShare, onBad } = options;
+  const { longest = Number.POSITIVE_INFINITY, lengths, badShare = usualBadShare, onBad } = options;
   const grouping = lengths ? { lengths, batch } : undefined;
   const order = once
     ? (position: number) => position
@@ -30,7 +33,8 @@ export function stepSamples<T>(
     order: (own) => order(Math.floor(own / part.count) * batch + part.from + (own % part.count)),
     // Of the step after the next one: one that takes long to make is not waited for.
     ahead: once ? 0 : part.count,
-    ...(badShare === undefined ? {} : { tolerance: badShare }),
+    // Processes meet different samples: together they tolerate what one would.
+    tolerance: badShare / share.size,
     ...(onBad ? { onBad } : {}),
   });
   return {

@@ -96,6 +96,20 @@ test('samples that cannot be used are passed over and named once in a report, al
   expect(losses(folder)).toHaveLength(10);
 });
 
+test('a damaged account of the run is told, and does not keep it from going on', async () => {
+  const { folder, file } = run({ data: 'data/commas.csv', pictures: 'data/pictures', steps: 4 });
+  const controller = new AbortController();
+  const onStep: RunOptions['onStep'] = (_, { step }) => step === 2 && controller.abort();
+  await runFile(file, { engine, onStep, signal: controller.signal });
+  writeFileSync(join(folder, 'out/run.json'), '{"format": 1, "fil');
+  const told: string[] = [];
+  const { stopped } = await runFile(file, { engine, onNotice: ({ message }) => told.push(message) });
+  expect(stopped).toBe(false);
+  expect(losses(folder)).toHaveLength(4);
+  expect(told).toEqual([expect.stringContaining('run.json')]);
+  expect(JSON.parse(readFileSync(join(folder, 'out/run.json'), 'utf8'))).toMatchObject({ result: 'model' });
+});
+
 test('more of them than the set share stop the run', async () => {
   const { folder, file } = run({ data: 'chats.jsonl', steps: 10, badShare: 0.1 });
   withGaps(folder, [1, 5, 8]);
