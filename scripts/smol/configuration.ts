@@ -1,4 +1,6 @@
 /** Smol's `config.json`, and the network that it describes. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { JsonObject } from '../../src/checkpoint/checkpoint.js';
 import type { GgufCheckpoint } from '../../src/checkpoint/gguf-checkpoint.js';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
@@ -6,7 +8,7 @@ import { viewWidths } from '../../src/parts/encoders/efficientnet-views.js';
 import type { NamedViewsConfig } from '../../src/parts/input-projectors/named-views.js';
 import { colorNames } from '../nano/colors.js';
 import type { Art } from './art.js';
-import { published } from './places.js';
+import { modelFolder, published } from './places.js';
 
 /** The id of <empty_output>, which no chat has. */
 export const imageToken = 16;
@@ -31,6 +33,7 @@ export async function smolConfig(art: Pick<Art, 'concepts' | 'flags'>): Promise<
       ...{ num_colors: naming.colours, hidden_size: naming.hidden, ninth_hidden_size: naming.ninthHidden },
     },
     text_config: text,
-    picture_adapter: 'adapter',
+    // What is composed before anything has learnt to answer has none yet.
+    ...(existsSync(join(modelFolder, 'adapter')) ? { picture_adapter: 'adapter' } : {}),
   };
 }

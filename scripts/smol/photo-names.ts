@@ -79,14 +79,15 @@ let known: readonly PhotoName[] | undefined;
 export function readPhotoNames(): readonly PhotoName[] {
   if (known) return known;
   const text = readFileSync(join(packageFolder(pinned), 'dist', 'imagenet_classes.js'), 'utf8');
-  const rows = [...text.matchAll(/^\s*(\d+): (['"])(.*)\2,?$/gm)];
+  // Only the first of a class's names, which never goes beyond its line.
+  const rows = [...text.matchAll(/^\s*(\d+): (['"])((?:\\.|(?!\2|,).)*)/gm)];
   if (rows.length !== 1000) throw new Error(`${rows.length} classes, not 1000`);
   const generalOf = (index: number): string | undefined =>
     Object.entries(generals).find(([, stretches]) =>
       stretches.some(([from, to = from]) => index >= from && index <= to),
     )?.[0];
-  known = rows.map(([, index, , names]) => {
-    const name = (names as string).split(',')[0] as string;
+  known = rows.map(([, index, , written]) => {
+    const name = (written as string).replaceAll('\\', '');
     const general = generalOf(Number(index));
     return { name, ...(general !== undefined && !name.endsWith(general) ? { general } : {}) };
   });

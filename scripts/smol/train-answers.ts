@@ -2,10 +2,11 @@
  * The second stage: the language model learns to answer by what is named, through an adapter beside its frozen weights, which
  * stand in eight bits. `npx tsx scripts/smol/train-answers.ts` goes on where it was stopped, and writes `models/smol/adapter`.
  */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
-import { padded } from '../../src/data/index.js';
+import { packed, packRows } from '../../src/data/index.js';
 import { asSystem, createProcessor, load, withAdapter, writeAdapter } from '../../src/model/index.js';
 import { viewCount } from '../../src/parts/encoders/efficientnet-views.js';
 import type { Encoder } from '../../src/parts/types.js';
@@ -23,6 +24,7 @@ import type { Message } from '../../src/text/messages.js';
 import { type BatchSource, train } from '../../src/train/index.js';
 import { labelled } from '../../src/train/prepare.js';
 import { loadArt } from './art.js';
+import { smolConfig } from './configuration.js';
 import { readPhotoNames } from './photo-names.js';
 import { planOf } from './pictures.js';
 import { modelFolder, published, workFolder } from './places.js';
@@ -33,7 +35,7 @@ import { openViews, rowLength, viewWidth } from './views.js';
 
 const { values: given } = parseArgs({
   options: {
-    steps: { type: 'string', default: '450' },
+    steps: { type: 'string', default: '330' },
     output: { type: 'string', default: join(workFolder, 'answers') },
   },
 });
@@ -75,31 +77,36 @@ function messagesOf(turns: readonly Turn[]): Message[] {
   ]);
 }
 
+/** Conversations about different pictures, several in a row of tokens, which do not see each other. */
 const data: BatchSource = {
-  fields: ['input_ids', 'attention_mask', 'labels', 'pixel_values'],
+  fields: ['input_ids', 'attention_mask', 'labels', 'position_ids', 'pixel_values'],
   accumulates: false,
-  rows: batch,
   about: { batch, pictures, photoShare },
   async take(step) {
     const random = new Random(seedFor(4, 'answers', step));
-    const views = new Float32Array(batch * rowLength);
-    const rows = Array.from({ length: batch }, (_, row) => {
-      const into = views.subarray(row * rowLength, (row + 1) * rowLength);
-      let turns: Turn[];
-      if (random.uniform() < photoShare) {
-        const { pooled, best } = photos.draw(random);
-        into.set(pooled);
-        turns = photoConversation(photoNames, best, random);
-      } else {
-        const index = random.integer(pictures);
-        (files[index % files.length] as (typeof files)[number]).read(Math.floor(index / files.length), into);
-        turns = conversation(art, planOf(art, index), random);
-      }
-      return labelled({ messages: messagesOf(turns) }, [layout], { system: model.network, processor });
+    const samples = Array.from({ length: batch }, () => {
+      const views = new Float32Array(rowLength);
+      const turns = random.uniform() < photoShare ? aboutPhoto(views, random) : aboutPicture(views, random);
+      return { ...labelled({ messages: messagesOf(turns) }, [layout], { system: model.network, processor }), views };
     });
-    return [{ ...padded(rows, 2), pixel_values: hostArray('f32', [batch, viewCount, viewWidth], views) }];
+    const rows = packRows(samples);
+    const views = new Float32Array(batch * rowLength);
+    for (const [i, sample] of rows.flat().entries()) views.set(sample.views, i * rowLength);
+    return [{ ...packed(rows, 2), pixel_values: hostArray('f32', [batch, viewCount, viewWidth], views) }];
   },
 };
+
+function aboutPhoto(views: Float32Array, random: Random): Turn[] {
+  const { pooled, best } = photos.draw(random);
+  views.set(pooled);
+  return photoConversation(photoNames, best, random);
+}
+
+function aboutPicture(views: Float32Array, random: Random): Turn[] {
+  const index = random.integer(pictures);
+  (files[index % files.length] as (typeof files)[number]).read(Math.floor(index / files.length), views);
+  return conversation(art, planOf(art, index), random);
+}
 
 const adapter = adapterOf([settings]);
 const { base } = {
@@ -138,5 +145,6 @@ await writeAdapter(
   [settings],
   new Map(Object.entries(values)),
 );
+writeFileSync(join(modelFolder, 'config.json'), `${JSON.stringify(await smolConfig(art), null, 2)}\n`);
 await model.close();
 await encoder.close();

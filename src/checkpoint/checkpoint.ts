@@ -9,7 +9,8 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 export interface StoredTensor {
   readonly name: string;
-  readonly dtype: DType | QuantisedType;
+  /** Of weights that are rounded together with others, what their kind is called. */
+  readonly dtype: DType | QuantisedType | 'bnb4';
   /** Row-major, outermost first, whatever order the file writes. */
   readonly shape: readonly number[];
   /** The little-endian values, or the blocks of a quantised type, row by row. */

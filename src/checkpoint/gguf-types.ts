@@ -19,7 +19,7 @@ export const quantisedTypes = {
 
 export type QuantisedType = keyof typeof quantisedTypes;
 
-export function isQuantised(type: DType | QuantisedType): type is QuantisedType {
+export function isQuantised(type: DType | QuantisedType | 'bnb4'): type is QuantisedType {
   return Object.hasOwn(quantisedTypes, type);
 }
 

@@ -3,6 +3,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type HostArray, QuintetError } from '../tensor/index.js';
+import { readingBitsandbytes } from './bitsandbytes.js';
 import type { Checkpoint } from './checkpoint.js';
 import { fileError, fileSource, kindOfPath, readText } from './file.js';
 import { type GgufCheckpoint, openGguf } from './gguf-checkpoint.js';
@@ -22,14 +23,15 @@ export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> 
   const file = await weightsFile(folderOrFile);
   if (file.endsWith('.index.json')) {
     const index = parseShardIndex(await readText(file, largestIndex), file);
-    return openShards(index, (shard) => fileSource(join(dirname(file), shard)));
+    const shards = await openShards(index, (shard) => fileSource(join(dirname(file), shard)));
+    return readingBitsandbytes(shards, file);
   }
   if (basename(file) === partsFile) {
     return openParts(parsePartsFile(await readText(file, largestPartsFile), file), file);
   }
   if (file.endsWith('.gguf')) return openGgufFile(file);
   const source = await fileSource(file);
-  return isTorchFile(file) ? openTorch(source) : openSafetensors(source);
+  return isTorchFile(file) ? openTorch(source) : readingBitsandbytes(await openSafetensors(source), file);
 }
 
 async function openParts(files: ReadonlyMap<string, string>, at: string): Promise<Checkpoint> {

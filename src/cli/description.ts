@@ -10,6 +10,7 @@ import {
   openModel,
   partsOfModelName,
   quantisedTypes,
+  type StoredTensor,
   readFolderFiles,
 } from '../checkpoint/index.js';
 import { input } from '../graph/index.js';
@@ -252,6 +253,13 @@ function stageOf(stage: Stage, network: Network): StageDescription {
   };
 }
 
+function bytesPerValue(dtype: StoredTensor['dtype']): number {
+  if (dtype === 'bnb4') return 1 / 2;
+  if (!isQuantised(dtype)) return dtypes[dtype].bytes;
+  const { values, bytes } = quantisedTypes[dtype];
+  return bytes / values;
+}
+
 interface WeightsFound {
   readonly weights: WeightsDescription;
   /** Where they fit the network. */
@@ -261,8 +269,7 @@ interface WeightsFound {
 function weightsOf(checkpoint: Checkpoint, { network, declarations }: Described, path: string): WeightsFound {
   const types: Record<string, number> = {};
   for (const { dtype, shape } of checkpoint.tensors.values()) {
-    const { values, bytes } = isQuantised(dtype) ? quantisedTypes[dtype] : { values: 1, bytes: dtypes[dtype].bytes };
-    types[dtype] = (types[dtype] ?? 0) + (sizeOf(shape) / values) * bytes;
+    types[dtype] = (types[dtype] ?? 0) + sizeOf(shape) * bytesPerValue(dtype);
   }
   const bytes = Object.values(types).reduce((a, b) => a + b, 0);
   const described = { tensors: checkpoint.tensors.size, types, bytes };
