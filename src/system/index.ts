@@ -8,6 +8,7 @@ export * from './image-text.js';
 export * from './latent-diffusion.js';
 export * from './name-features.js';
 export * from './network.js';
+export * from './next-token.js';
 export * from './objectives/index.js';
 export * from './optimizer.js';
 export * from './picture-codes.js';

@@ -69,7 +69,8 @@ async function slopesOf(model: Model, { adapter: { parameters: train, penalty } 
   const values: Record<string, HostArray> = {};
   for (const declared of step.trained) values[declared.name] = await model.weights.read(declared);
   const into = Object.fromEntries(step.trained.map((own) => [own.name, zerosArray('f32', own.shape)]));
-  const { total, targets } = await step.run(inputs, values, into);
+  const [known] = (await step.foresee([inputs], values)) as [Record<string, HostArray>];
+  const { total, targets } = await step.run(known, values, into);
   const mean = ({ shape, data }: HostArray) =>
     hostArray(
       'f32',

@@ -53,7 +53,7 @@ async function gradientsOf(model: Model, globs: readonly string[], batches: read
     for (const declared of step.trained) own[declared.name] ??= await model.weights.read(declared);
     const sums: Arrays = {};
     let [total, targets] = [0, 0];
-    for (const batch of batches) {
+    for (const batch of await step.foresee(batches, own)) {
       const into = Object.fromEntries(
         step.trained.map(({ name, shape }) => [name, hostArray('f32', shape, new Float32Array(sizeOf(shape)))]),
       );

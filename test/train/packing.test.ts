@@ -44,7 +44,7 @@ async function stepOf(path: string, data: string, options: { readonly packing: b
     sums[declared.name] = new Float32Array(sizeOf(declared.shape));
   }
   let [total, targets, rows] = [0, 0, 0];
-  for (const batch of await source.take(0)) {
+  for (const batch of await step.foresee(await source.take(0), values)) {
     const into: HostArrays = Object.fromEntries(
       step.trained.map(({ name, shape }) => [name, hostArray('f32', shape, new Float32Array(sizeOf(shape)))]),
     );

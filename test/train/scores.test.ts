@@ -1,8 +1,8 @@
-/** Losses of many words are computed a part of the rows at a time: the same losses, gradients and steps. */
+/** Words are scored where they are learnt alone, and a part at a time: the same losses, gradients and steps. */
 import { expect, test } from 'vitest';
 import { initialise } from '../../src/model/index.js';
 import { networkOf } from '../../src/recipes/index.js';
-import { adamw, nextToken } from '../../src/system/index.js';
+import { adamw, nextToken, type Objective } from '../../src/system/index.js';
 import { fields, hostArray, Random } from '../../src/tensor/index.js';
 import { train } from '../../src/train/index.js';
 import { planStep } from '../../src/train/step.js';
@@ -31,11 +31,14 @@ const batch = {
   ),
 };
 
-async function curveOf(rows?: number) {
+/** The same, by the scores of every token. */
+const { host: _, ...everywhere }: Objective = nextToken();
+
+async function curveOf(objective: Objective, rows?: number) {
   const model = await initialise(network, { engine, seed: 2 });
   const curve: (readonly [number, number])[] = [];
   await train(model, {
-    ...{ objective: nextToken(), train: ['**'], optimizer: adamw({ lr: 1e-2 }), steps: 3 },
+    ...{ objective, train: ['**'], optimizer: adamw({ lr: 1e-2 }), steps: 3 },
     data: { fields: fieldNames, accumulates: false, ...(rows ? { rows } : {}), take: async () => [batch] },
     onStep: ({ loss, norm }) => curve.push([loss, norm]),
   });
@@ -43,21 +46,24 @@ async function curveOf(rows?: number) {
   return curve;
 }
 
-test('with the number of rows known, a step is the same', async () => {
-  const [whole, parts] = [await curveOf(), await curveOf(4)];
-  for (const [i, numbers] of whole.entries()) {
-    for (const [j, number] of numbers.entries()) expect(parts[i]?.[j]).toBeCloseTo(number, 4);
+test('a step is the same by the scores of every token, a part of the rows at a time, and where words are learnt', async () => {
+  const whole = await curveOf(everywhere);
+  for (const parts of [await curveOf(everywhere, 4), await curveOf(nextToken())]) {
+    for (const [i, numbers] of whole.entries()) {
+      for (const [j, number] of numbers.entries()) expect(parts[i]?.[j]).toBeCloseTo(number, 4);
+    }
   }
 });
 
 test('and no tensor of the step holds all scores', () => {
   const model = { network, adapt: (p: unknown) => p } as unknown as Parameters<typeof planStep>[0];
-  const options = { objective: nextToken(), train: ['**'], fields: fieldNames };
-  const scores = (rows?: number) => {
+  const scores = (objective: Objective, rows?: number) => {
+    const options = { objective, train: ['**'], fields: fieldNames };
     const { graph } = planStep(model, { ...options, ...(rows ? { rows } : {}) });
     const shapes = graph.nodes.flatMap(({ outputs }) => outputs.map(({ shape }) => shape));
     return new Set(shapes.filter((shape) => shape.at(-1) === vocab && shape.length === 3).map(([first]) => first));
   };
-  expect(scores()).toEqual(new Set(['B']));
-  expect(scores(4)).toEqual(new Set([1]));
+  expect(scores(everywhere)).toEqual(new Set(['B']));
+  expect(scores(everywhere, 4)).toEqual(new Set([1]));
+  expect(scores(nextToken())).toEqual(new Set([1]));
 });

@@ -27,7 +27,7 @@ import {
 import type { Params } from '../../nn/index.js';
 import { ignored, productOf, QuintetError } from '../../tensor/index.js';
 import type { Network, Tensors } from '../network.js';
-import type { Loss, Objective } from './objective.js';
+import type { Loss } from './objective.js';
 
 export interface TextLoss extends Loss {
   readonly mean: Tensor;
@@ -118,13 +118,4 @@ export function scored(network: Network, p: Params, batch: Tensors, objective: s
   const { logits, labels = batch.labels } = network.forward(p, batch);
   if (!logits) throw new QuintetError('unsupported', 'it gives no scores of words', { at: network.name });
   return [logits, labels];
-}
-
-/** Next-token prediction on the tokens that have a label; of masked words where the network scores its own places. */
-export function nextToken(options: WordOptions = {}): Objective {
-  return {
-    name: 'next-token',
-    ...(Object.keys(options).length > 0 ? { settings: { ...options } } : {}),
-    loss: (network, p, batch) => wordsLoss(network, ...scored(network, p, batch, 'next-token prediction'), options),
-  };
 }
