@@ -13,7 +13,7 @@ import { colorNames } from '../nano/colors.js';
 import { loadArt } from './art.js';
 import { namingOf, smolConfig } from './configuration.js';
 import { workFolder } from './places.js';
-import { evaluationPlan, evaluations } from './splits.js';
+import { evaluationPlan, evaluations, evaluationViews } from './splits.js';
 import { openViews, rowLength, viewWidth } from './views.js';
 
 const art = await loadArt();
@@ -23,8 +23,8 @@ const heads = Object.entries(await readTensors(join(workFolder, 'names.safetenso
 const weights = layeredWeights(model.weights, new Map(heads.map(([name, value]) => [`projector.${name}`, value])));
 const session = await compile({ ...model, weights }, 'names', (p) => {
   const views = input('views', 'f32', ['B', viewCount, viewWidth]);
-  const { kind, concept, flag, background, colour } = wholeScores(p.at('projector'), views, naming);
-  return { kind, concept, flag, background, colour, ninths: ninthScores(p.at('projector'), views, naming) };
+  const { photo, kind, concept, flag, background, colour } = wholeScores(p.at('projector'), views, naming);
+  return { photo, kind, concept, flag, background, colour, ninths: ninthScores(p.at('projector'), views, naming) };
 });
 
 /** The index of the largest of each row. */
@@ -38,10 +38,11 @@ function best({ data, shape }: HostArray): number[] {
 }
 
 for (const evaluation of evaluations) {
-  const file = openViews(join(workFolder, `views-${evaluation.name}.bin`));
+  const file = openViews(join(workFolder, evaluationViews(evaluation.name)));
   const right: Record<string, [number, number]> = {};
   const count = (name: string, is: boolean): void => {
-    const own = (right[name] ??= [0, 0]);
+    const own = right[name] ?? [0, 0];
+    right[name] = own;
     own[1]++;
     if (is) own[0]++;
   };
@@ -51,6 +52,7 @@ for (const evaluation of evaluations) {
   const told = Object.fromEntries(Object.entries(scores).map(([name, array]) => [name, best(array)]));
   for (let i = 0; i < file.count; i++) {
     const plan = evaluationPlan(art, evaluation, i);
+    count('no photo', told.photo![i] === 0);
     count('kind', told.kind![i] === ['drawing', 'scene', 'flag'].indexOf(plan.kind));
     count('background', told.background![i] === colorNames.indexOf(plan.ground));
     if (plan.kind === 'drawing') count('concept', told.concept![i] === plan.named);

@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { loadArt } from './art.js';
 import { drawPicture, planOf, seedOf } from './pictures.js';
 import { workFolder } from './places.js';
-import { evaluationPlan, evaluationSeed, evaluations, pictureCount, viewFiles } from './splits.js';
+import { evaluationPlan, evaluationSeed, evaluations, evaluationViews, pictureCount, viewFiles } from './splits.js';
 import { writeViews } from './views.js';
 
 const { values } = parseArgs({ options: { part: { type: 'string' }, pictures: { type: 'string' } } });
@@ -35,7 +35,7 @@ if (values.part === undefined) {
   const ended = new Promise<number | null>((resolve) => other.once('exit', resolve));
   for (const evaluation of evaluations) {
     const { name, count: asked } = evaluation;
-    await writeViews(join(workFolder, `views-${name}.bin`), asked, (index) =>
+    await writeViews(join(workFolder, evaluationViews(name)), asked, (index) =>
       drawPicture(evaluationPlan(art, evaluation, index), evaluationSeed(name, index)),
     );
   }

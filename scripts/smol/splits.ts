@@ -3,11 +3,14 @@
 import { seedFor } from '../../src/tensor/index.js';
 import type { Art } from './art.js';
 import { type Kind, type Plan, planPicture, type Split } from './pictures.js';
+import { viewWidth } from './views.js';
 
-export const pictureCount = 30_000;
+export const pictureCount = 42_000;
 
 /** Every other picture is in the second file. */
-export const viewFiles = ['views-0.bin', 'views-1.bin'] as const;
+export const viewFiles = [`views-${viewWidth}-0.bin`, `views-${viewWidth}-1.bin`] as const;
+
+export const evaluationViews = (name: string): string => `views-${viewWidth}-${name}.bin`;
 
 export interface Evaluation {
   readonly name: string;

@@ -19,7 +19,7 @@ import {
   slot,
   system,
 } from '../../src/system/index.js';
-import { hostArray, Random, seedFor } from '../../src/tensor/index.js';
+import { castArray, hostArray, Random, seedFor } from '../../src/tensor/index.js';
 import type { Message } from '../../src/text/messages.js';
 import { type BatchSource, train } from '../../src/train/index.js';
 import { labelled } from '../../src/train/prepare.js';
@@ -143,7 +143,7 @@ await writeAdapter(
   join(modelFolder, 'adapter'),
   { network, declarations, base: 'models/smol' },
   [settings],
-  new Map(Object.entries(values)),
+  new Map(Object.entries(values).map(([name, array]) => [name, castArray(array, 'f16')])),
 );
 writeFileSync(join(modelFolder, 'config.json'), `${JSON.stringify(await smolConfig(art), null, 2)}\n`);
 await model.close();

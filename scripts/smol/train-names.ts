@@ -34,7 +34,7 @@ import { pictureCount, viewFiles } from './splits.js';
 import { foldedHeads, standardiser } from './standard.js';
 import { openViews, rowLength, viewWidth } from './views.js';
 
-const rows = { drawing: 192, flag: 48, scene: 144, photo: 64 } as const;
+const rows = { drawing: 176, flag: 48, scene: 176, photo: 64 } as const;
 const wholes = rows.drawing + rows.flag + rows.scene + rows.photo;
 const steps = 900;
 
@@ -57,7 +57,7 @@ const naming_: Objective = {
   inputs: {
     views: { dtype: 'f32', shape: ['W', viewCount, viewWidth] },
     scenes: { dtype: 'f32', shape: ['S', viewCount, viewWidth] },
-    ...{ kind: label, concept: label, flag: label, background: label, colour: label },
+    ...{ photo: label, kind: label, concept: label, flag: label, background: label, colour: label },
     ninths: { dtype: 'i64', shape: ['S', viewCount - 1] },
   },
   loss(_, p, batch) {
@@ -65,17 +65,20 @@ const naming_: Objective = {
     const { views, scenes, ninths } = batch as Record<string, Tensor>;
     const scores = wholeScores(own, views as Tensor, naming);
     const within = ninthScores(own, scenes as Tensor, naming);
-    const each = (['kind', 'concept', 'flag', 'background', 'colour'] as const).map((head) =>
+    const each = (['photo', 'kind', 'concept', 'flag', 'background', 'colour'] as const).map((head) =>
       meanOver(scores[head], batch[head] as Tensor),
     );
     const named = meanOver(flatten(within, 0, 1), flatten(ninths as Tensor, 0, 1));
-    const [kind, concept, flag, background, colour] = each as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const [photo, kind, concept, flag, background, colour] = each as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
     const colours = add(background, colour);
-    const total = add(add(concept, named), add(mul(0.3, add(kind, flag)), mul(0.3, colours)));
+    const total = add(add(concept, named), mul(0.3, add(add(photo, kind), add(flag, colours))));
     const metric = (mean: Tensor) => countedOnce(mean, 1);
     return {
       ...countedOnce(total, 1),
-      metrics: { concept: metric(concept), ninths: metric(named), kind: metric(kind), colours: metric(colours) },
+      metrics: {
+        ...{ concept: metric(concept), ninths: metric(named), photo: metric(photo), kind: metric(kind) },
+        colours: metric(colours),
+      },
     };
   },
 };
@@ -111,7 +114,10 @@ const data: BatchSource = {
     const random = new Random(seedFor(3, 'names', step));
     const views = new Float32Array(wholes * rowLength);
     const scenes = new Float32Array(rows.scene * rowLength);
-    const labels = { kind: [], concept: [], flag: [], background: [], colour: [] } as Record<string, number[]>;
+    const labels = { photo: [], kind: [], concept: [], flag: [], background: [], colour: [] } as Record<
+      string,
+      number[]
+    >;
     const ninths: number[] = [];
     let row = 0;
     const place = (): Float32Array => views.subarray(row * rowLength, ++row * rowLength);
@@ -127,7 +133,7 @@ const data: BatchSource = {
         const { named, ground, color, cells } = planned(index);
         const background = colorNames.indexOf(ground);
         say({
-          ...{ kind: pictureKinds.indexOf(kind), background },
+          ...{ photo: 0, kind: pictureKinds.indexOf(kind), background },
           ...(kind === 'drawing' && named !== undefined ? { concept: named } : {}),
           ...(kind === 'flag' && named !== undefined ? { flag: named } : {}),
           ...(color ? { colour: colorNames.indexOf(color) } : {}),
@@ -141,10 +147,10 @@ const data: BatchSource = {
       const into = place();
       const { pooled } = photos.draw(random);
       standard.applyPooled(pooled, into);
-      say({ kind: pictureKinds.indexOf('photo') });
+      say({ photo: 1 });
     }
     drop(views, 0.25, random);
-    drop(scenes, 0.1, random);
+    drop(scenes, 0.25, random);
     const ints = (list: number[]): HostArray => hostArray('i64', [list.length], list);
     return [
       {
@@ -176,7 +182,7 @@ const model = await initialise(network, { seed: 5, session: { threads: 2 } });
 const started = performance.now();
 const { values } = await train(model, {
   objective: naming_,
-  train: [`${prefix}.{whole,ninth,kind,concept,flag,background,colour,ninth_concept}.*`],
+  train: [`${prefix}.{whole,ninth,photo,kind,concept,flag,background,colour,ninth_concept}.*`],
   optimizer: adamw({
     lr: 1.5e-3,
     decay: 0.05,

@@ -1,4 +1,4 @@
-/** What Smol's encoder sees of pictures, computed once and kept in files: a row of f32 [10, 1539] a picture. */
+/** What Smol's encoder sees of pictures, computed once and kept in files: a row of f32 [10, 2819] a picture. */
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
@@ -11,7 +11,7 @@ import { type HostArray, hostArray } from '../../src/tensor/index.js';
 import type { Picture } from '../nano/canvas.js';
 import { published } from './places.js';
 
-export const viewWidth = viewWidths.last + viewWidths.middle + viewWidths.colours;
+export const viewWidth = Object.values(viewWidths).reduce((sum, width) => sum + width, 0);
 export const rowLength = viewCount * viewWidth;
 
 const side = 224;

@@ -10,8 +10,8 @@ import {
   openModel,
   partsOfModelName,
   quantisedTypes,
-  type StoredTensor,
   readFolderFiles,
+  type StoredTensor,
 } from '../checkpoint/index.js';
 import { input } from '../graph/index.js';
 import {

@@ -5,7 +5,16 @@
  */
 import { gather, input, reshape, type Tensor } from '../graph/index.js';
 import type { Params } from '../nn/index.js';
-import { type CachedContext, embed, rememberedMemory, type System } from '../system/index.js';
+import {
+  type CachedContext,
+  embed,
+  encoderOf,
+  growingCache,
+  makeMemory,
+  memoryPresent,
+  rememberedMemory,
+  type System,
+} from '../system/index.js';
 import { bytesOf, type HostArray, productOf, sizeOf, sliceRows, zerosArray } from '../tensor/index.js';
 
 /** What a session reads and writes; default the system's own words. */
@@ -88,6 +97,23 @@ export function languageGraph(
     caches: context.outputs,
     layers: context.layers,
   };
+}
+
+/** What the reading half of an encoder-decoder gives for inputs `ids` and `features`: keys and values, by name. */
+export function readingGraph(network: System, p: Params): Readonly<Record<string, Tensor>> {
+  const { part, prefix } = network.backbone;
+  const [ids, present] = [input('ids', 'i64', ['B', 'T']), input(memoryPresent, 'i64', ['B', 'T'])];
+  const features = network.image ? input('features', 'f32', ['F', part.width]) : undefined;
+  const at = p.at(prefix);
+  return makeMemory(part, at, encoderOf(part).encode(at, embed(network, p, ids, features), present));
+}
+
+/** Builds all that the sessions of a language side compute, for what it does with its weights; its layers. */
+export function describeLanguage(network: System, p: Params, ends: LanguageEnds): CachedContext['layers'] {
+  if (network.backbone.part.encoder) readingGraph(network, p);
+  const { logits, layers } = languageGraph(network, p, growingCache(), ends);
+  logits();
+  return layers;
 }
 
 /** The first `length` places of keys or values [1, G, S, K], in an array of another number of places. */

@@ -8,9 +8,10 @@ import { type Params, rootScope } from '../nn/index.js';
 import type { RunOptions, Session } from '../runtime/engine.js';
 import { type CachedContext, cacheNames, encoderOf, growingCache, inPlaceCache, type System } from '../system/index.js';
 import { concatRows, type HostArray, hostArray, QuintetError, sameShape, zerosArray } from '../tensor/index.js';
-import { compile } from './compile.js';
+import { compile, type Packed } from './compile.js';
 import {
   type Cache,
+  describeLanguage,
   type LanguageEnds,
   languageGraph,
   mostTokens,
@@ -63,9 +64,7 @@ export class LanguageSession {
     const { network, adapt, engine } = model;
     let layers: CachedContext['layers'] = [];
     const describe = (p: Params): void => {
-      const graph = languageGraph(network, p, growingCache(), ends);
-      graph.logits();
-      layers = graph.layers;
+      layers = describeLanguage(network, p, ends);
     };
     const packed = await model.pack?.(model, describe);
     if (layers.length === 0) describe(adapt(rootScope().p));
@@ -82,7 +81,7 @@ export class LanguageSession {
     // Made in the background: short prompts need not wait for it.
     const prompts = inPlace && packed?.prefill ? PromptSession.open(model, ends, packed.prefill) : undefined;
     prompts?.catch(() => {}); // told to whoever waits for it
-    const reading = network.backbone.part.encoder ? await openReading(model, session) : undefined;
+    const reading = network.backbone.part.encoder ? await openReading(model, session, packed?.decode) : undefined;
     const beginning = await virtualKeys(model, layers, packed?.decode);
     return new LanguageSession(model, session, prompts, layers, inPlace, reading, beginning);
   }
@@ -318,9 +317,9 @@ export class LanguageSession {
 }
 
 /** The reading half beside a session that is closed where it fails. */
-async function openReading(model: Model<System>, beside: Session): Promise<ReadingSession> {
+async function openReading(model: Model<System>, beside: Session, packed?: Packed): Promise<ReadingSession> {
   try {
-    return await ReadingSession.open(model);
+    return await ReadingSession.open(model, packed);
   } catch (error) {
     await beside.close();
     throw error;

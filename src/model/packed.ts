@@ -109,14 +109,14 @@ async function packOne(model: Model, use: Planned): Promise<Uint8Array> {
   const { names, rows, form } = use;
   const declarations = names.map((name) => model.declarations.get(name) as Declaration);
   if (typeof form === 'string') {
-    const values = joined(await Promise.all(declarations.map((declaration) => valuesOf(model, declaration))));
+    const values = joined(await Promise.all(declarations.map((declaration) => valuesOf(model, use, declaration))));
     const [count, width] = sizeOfUse(use);
     const { scales, codes } = packColumns(values, count);
     if (form !== 'columns both ways') return joined([scales, codes].map(bytesIn));
     const turned = packColumns(turn(values, count), width);
     return joined([scales, turned.scales, codes, turned.codes].map(bytesIn));
   }
-  const packed = await Promise.all(declarations.map((declaration) => blocksOf(model, declaration, form)));
+  const packed = await Promise.all(declarations.map((declaration) => blocksOf(model, { ...use, form }, declaration)));
   const minima = packed.flatMap(({ minima }, i) => (minima ? [{ minima, rows: rows[i] as number }] : []));
   const pieces = [
     ...packed.map(({ scales }) => scales),
@@ -135,16 +135,27 @@ function turn(values: Float32Array, count: number): Float32Array {
   return result;
 }
 
-async function valuesOf({ weights }: Model, declaration: Declaration): Promise<Float32Array> {
-  return (await weights.read(declaration)).data as Float32Array;
+/** [N, K] */
+async function valuesOf(
+  { weights }: Model,
+  { inOut, width }: Planned,
+  declaration: Declaration,
+): Promise<Float32Array> {
+  const stored = (await weights.read(declaration)).data as Float32Array;
+  return inOut ? turn(stored, width) : stored;
 }
 
-async function blocksOf(model: Model, declaration: Declaration, form: BlockForm): Promise<PackedBlocks> {
+async function blocksOf(
+  model: Model,
+  use: Planned & { readonly form: BlockForm },
+  declaration: Declaration,
+): Promise<PackedBlocks> {
+  const { form, inOut } = use;
   const stored = model.weights.stored(declaration);
-  if (stored && isQuantised(stored.dtype) && sameForm(blockFormOf(stored.dtype), form)) {
+  if (stored && !inOut && isQuantised(stored.dtype) && sameForm(blockFormOf(stored.dtype), form)) {
     return repack(stored.dtype, await stored.readBytes());
   }
-  return packBlocks(await valuesOf(model, declaration), form.bits, form.block);
+  return packBlocks(await valuesOf(model, use, declaration), form.bits, form.block);
 }
 
 /** Minima [N, C] of several weights as one [C, all N]: a product reads them without turning them. */

@@ -4,9 +4,9 @@
  */
 import { blockFormOf, isQuantised, type StoredTensor } from '../checkpoint/index.js';
 import { type Declaration, fullName, type Params, rootScope, wrapScope } from '../nn/index.js';
-import { growingCache, jointName, parameterCount, piecesOf, type System, type WeightForm } from '../system/index.js';
+import { jointName, parameterCount, piecesOf, type System, type WeightForm } from '../system/index.js';
 import { type BlockForm, byteSizeOf } from '../tensor/index.js';
-import { languageGraph, ownWords } from './language-graph.js';
+import { describeLanguage, ownWords } from './language-graph.js';
 import type { Model } from './model.js';
 
 /**
@@ -26,6 +26,8 @@ interface Use {
   readonly words: boolean;
   /** Whether it is multiplied with, and not only looked up in. */
   readonly product: boolean;
+  /** Whether it is stored the other way round, [width, rows]. */
+  readonly inOut: boolean;
 }
 
 /** A language model, as far as a plan depends on it. */
@@ -50,14 +52,15 @@ export interface PackingPlan {
 
 /** How the weights that a model multiplies with or looks up are held; those that stay as they are are left out. */
 export function planPacking(planning: Planning, option: WeightsOption): PackingPlan {
-  return option === 'f32' ? { blocks: [], columns: [] } : planOf(languageUses(planning), planning.typeOf, option);
+  return option === 'f32' ? { blocks: [], columns: [] } : planOf(planning, planning.typeOf, option);
 }
 
 type IntegerOption = Exclude<WeightsOption, 'f32'>;
 
-function planOf(uses: readonly Use[], typeOf: Planning['typeOf'], option: IntegerOption): PackingPlan {
-  const blocks = uses.flatMap((use) => planned(typeOf, use, option));
-  if (option === 'int4') return { blocks, columns: [] };
+function planOf(language: Language, typeOf: Planning['typeOf'], option: IntegerOption): PackingPlan {
+  const blocks = languageUses(language).flatMap((use) => planned(typeOf, use, option));
+  // The half that reads is a session of its own, of blocks: its activations are too uneven for one scale each.
+  if (option === 'int4' || language.network.backbone.part.encoder) return { blocks, columns: [] };
   // Alone, since long products gain nothing from being computed at once, and taking the results apart costs a copy.
   const columns = blocks.flatMap((use) =>
     use.words
@@ -89,10 +92,10 @@ export function bytesByForm(
   declarations: ReadonlyMap<string, Declaration>,
   typeOf: Planning['typeOf'],
 ): Record<WeightsOption, number> {
-  const build = (p: Params): unknown => languageGraph(network, p, growingCache(), ownWords(network)).logits();
-  const uses = languageUses({ network, adapt: (p) => p, build });
+  const build = (p: Params): unknown => describeLanguage(network, p, ownWords(network));
+  const language = { network, adapt: (p: Params) => p, build };
   const bytesOf = (option: IntegerOption): number => {
-    const { blocks, columns } = planOf(uses, typeOf, option);
+    const { blocks, columns } = planOf(language, typeOf, option);
     const packed = new Set(blocks.flatMap(({ names }) => names));
     const rest = [...declarations.values()].filter(({ name }) => !packed.has(name));
     return [...blocks, ...columns].reduce((sum, use) => sum + layoutOf(use).length, 4 * parameterCount(rest));
@@ -133,7 +136,9 @@ export function planFrozen(
   );
 }
 
-const languageUses = ({ network, adapt, build }: Omit<Planning, 'typeOf'>): Use[] =>
+type Language = Omit<Planning, 'typeOf'>;
+
+const languageUses = ({ network, adapt, build }: Language): Use[] =>
   usesOf(network.backbone.part.vocab, (noting) => build(adapt(noting(rootScope().p))));
 
 /** The weights that a model multiplies with or looks up. */
@@ -143,11 +148,19 @@ function usesOf(vocab: number, trace: (noting: (p: Params) => Params) => unknown
     names: readonly string[],
     rows: readonly number[],
     width: number,
-    kind: 'words' | 'other' | 'table',
+    kind: 'words' | 'other' | 'in-out' | 'table',
   ) => {
     const key = jointName(names);
     const { words = false, product = false } = uses.get(key) ?? {};
-    uses.set(key, { names, rows, width, words: words || kind !== 'other', product: product || kind !== 'table' });
+    const isWords = kind === 'words' || kind === 'table';
+    uses.set(key, {
+      names,
+      rows,
+      width,
+      words: words || isWords,
+      product: product || kind !== 'table',
+      inOut: kind === 'in-out',
+    });
   };
   const noting = (p: Params): Params =>
     wrapScope(p, (inner) => ({
@@ -164,6 +177,10 @@ function usesOf(vocab: number, trace: (noting: (p: Params) => Params) => unknown
           'other',
         );
         return inner.products(layers, x, init);
+      },
+      inOutProduct(name, x, out, init) {
+        note([fullName(inner, name)], [out], x.size(-1), 'in-out');
+        return inner.inOutProduct(name, x, out, init);
       },
       rows(name, ids, table, init) {
         note([fullName(inner, name)], [table[0]], table[1], 'table');
@@ -190,11 +207,12 @@ function planned(typeOf: Planning['typeOf'], use: Use, option: IntegerOption): P
 /** How a weight is held in blocks; undefined where it stays as it is. */
 function blockForm(
   type: StoredTensor['dtype'] | undefined,
-  { width, words }: Use,
+  { width, words, inOut }: Use,
   option: IntegerOption,
 ): BlockForm | undefined {
   if (type === undefined) return undefined;
-  const exact = isQuantised(type) ? blockFormOf(type) : undefined;
+  // Blocks of a file lie along its own rows.
+  const exact = isQuantised(type) && !inOut ? blockFormOf(type) : undefined;
   const fits = (form: BlockForm) => (width % form.block === 0 ? form : undefined);
   if (exact && (exact.bits === 4 || words || option !== 'int4')) return fits(exact);
   if (option === 'auto') return undefined;

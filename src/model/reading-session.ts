@@ -3,12 +3,11 @@
  *
  * B rows, T tokens, F features of pictures, D width
  */
-import { input } from '../graph/index.js';
 import type { Session } from '../runtime/engine.js';
-import { embed, encoderOf, makeMemory, memoryPresent, type System } from '../system/index.js';
+import { memoryPresent, type System } from '../system/index.js';
 import { type HostArray, hostArray } from '../tensor/index.js';
-import { compile } from './compile.js';
-import { nothingSeen } from './language-graph.js';
+import { compile, type Packed } from './compile.js';
+import { nothingSeen, readingGraph } from './language-graph.js';
 import type { Model } from './model.js';
 
 export interface ReadingOptions {
@@ -23,16 +22,9 @@ export class ReadingSession {
     private readonly session: Session,
   ) {}
 
-  static async open(model: Model<System>): Promise<ReadingSession> {
+  static async open(model: Model<System>, packed?: Packed): Promise<ReadingSession> {
     const { network } = model;
-    const { part, prefix } = network.backbone;
-    const session = await compile(model, `${network.name} reading`, (p) => {
-      const [ids, present] = [input('ids', 'i64', ['B', 'T']), input(memoryPresent, 'i64', ['B', 'T'])];
-      const features = network.image ? input('features', 'f32', ['F', part.width]) : undefined;
-      const at = p.at(prefix);
-      const states = encoderOf(part).encode(at, embed(network, p, ids, features), present);
-      return makeMemory(part, at, states);
-    });
+    const session = await compile(model, `${network.name} reading`, (p) => readingGraph(network, p), packed);
     return new ReadingSession(model, session);
   }
 

@@ -111,6 +111,13 @@ export function quantised(p: Params, formOf: (weight: string) => WeightForm | un
         const joint = multiply(x, weight, form, ends.at(-1) as number, () => notOne(weight));
         return layers.map(([, out], i) => slice(joint, -1, (ends[i] as number) - out, ends[i] as number));
       },
+      inOutProduct(name, x, out, init) {
+        const weight = fullName(at, name);
+        const form = formOf(weight);
+        return form
+          ? multiply(x, weight, form, out, () => transpose(at.get(name, [x.size(-1), out], init)))
+          : at.inOutProduct(name, x, out, init);
+      },
       rows(name, ids, table, init) {
         const weight = fullName(at, name);
         const form = formOf(weight);

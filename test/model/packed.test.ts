@@ -3,10 +3,11 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { asSystem, LanguageSession, load, type WeightsOption } from '../../src/model/index.js';
+import { asSystem, bytesByForm, LanguageSession, load, saveModel, type WeightsOption } from '../../src/model/index.js';
 import { type HostArray, Random } from '../../src/tensor/index.js';
 import { engine } from '../fixture.js';
 import { ggufModel } from './gguf-model.js';
+import { changedModel } from './models.js';
 
 const random = new Random(4);
 const ids = Array.from({ length: 70 }, () => random.integer(95));
@@ -21,9 +22,20 @@ function folderFor(blocks: boolean): { readonly file: string; readonly cache: st
   return { file, cache: join(folder, 'cache') };
 }
 
+/** The same for a fixture's model with other sizes, its weights from a seed. */
+async function folderOfKind(name: string, sizes: object): Promise<{ readonly file: string; readonly cache: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'quintet-packed-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'model');
+  await saveModel(await changedModel(name, (config) => ({ ...config, ...sizes })), file);
+  return { file, cache: join(folder, 'cache') };
+}
+
 interface Scored {
   /** After the prompt, and after each of three tokens more. */
   readonly scores: readonly HostArray[];
+  /** Of an encoder-decoder: what its reading half gives for the prompt. */
+  readonly memory: readonly HostArray[];
   /** How many weights were packed. */
   readonly packed: number;
 }
@@ -34,21 +46,23 @@ async function scoresOf(file: string, weights: WeightsOption, cache: string): Pr
   const session = await LanguageSession.open(model);
   const kept = session.start(1, 128);
   const scores: HostArray[] = [];
-  for (const row of [ids, [7], [8], [9]]) {
+  const first = await session.begin(kept, { ids: [ids] });
+  const { present: _, ...memory } = kept.memory ?? {};
+  for (const row of [first.ids[0] as readonly number[], [7], [8], [9]]) {
     const { shape, dtype, data } = await session.step(kept, { ids: [row] });
     scores.push({ shape, dtype, data: data.slice() });
   }
   await session.close();
   await model.close();
-  return { scores, packed };
+  return { scores, memory: Object.values(memory), packed };
 }
 
-/** The error of the scores, as a part of their own spread. */
-function errorOf(actual: Scored, expected: Scored): number {
+/** The error of the scores, or of what was read, as a part of their own spread. */
+function errorOf(actual: Scored, expected: Scored, of: 'scores' | 'memory' = 'scores'): number {
   let [error, spread] = [0, 0];
-  for (const [i, { data }] of expected.scores.entries()) {
+  for (const [i, { data }] of expected[of].entries()) {
     for (const [j, value] of (data as Float32Array).entries()) {
-      error += ((actual.scores[i]?.data[j] as number) - value) ** 2;
+      error += ((actual[of][i]?.data[j] as number) - value) ** 2;
       spread += value ** 2;
     }
   }
@@ -70,6 +84,29 @@ test.each([
   // An error of nothing would mean that nothing was quantised.
   expect(errorOf(actual, expected)).toBeGreaterThan(least);
   expect(errorOf(actual, expected)).toBeLessThan(most);
+});
+
+const kinds = [
+  // Attention, projection and two of the perceptron a layer, stored [in, out], and the words; all but those for prompts too.
+  ['gpt2', { n_embd: 128, n_positions: 128 }, { int8: 9 + 8, int4: 9 }],
+  // Seven a layer of the encoder, eleven of the decoder, the table of words and the head.
+  ['flan-t5', { d_model: 64, d_kv: 16, d_ff: 128 }, { int8: 3 * 7 + 2 * 11 + 2, int4: 3 * 7 + 2 * 11 + 2 }],
+] as const;
+
+test.each(kinds)('every weight of %s, as it is stored, is held in integers', async (name, sizes, counts) => {
+  const { file, cache } = await folderOfKind(name, sizes);
+  const expected = await scoresOf(file, 'f32', cache);
+  for (const [weights, least, most] of [
+    ['int8', 1e-4, 0.03],
+    ['int4', 0.02, 0.3],
+  ] as const) {
+    const actual = await scoresOf(file, weights, cache);
+    expect(actual.packed).toBe(counts[weights]);
+    for (const of of name === 'gpt2' ? (['scores'] as const) : (['scores', 'memory'] as const)) {
+      expect(errorOf(actual, expected, of)).toBeGreaterThan(least);
+      expect(errorOf(actual, expected, of)).toBeLessThan(most);
+    }
+  }
 });
 
 test('auto leaves floating-point weights as they are', async () => {

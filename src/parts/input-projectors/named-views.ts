@@ -44,11 +44,11 @@ export interface NamedViewsConfig {
   /** Inner widths of the heads of the whole picture and of its ninths. */
   readonly hidden: number;
   readonly ninthHidden: number;
-  /** What a view is made of: channels of the encoder's last grid, then of a middle one, then colours. */
-  readonly views: { readonly last: number; readonly middle: number };
+  /** What a view begins with: channels of the encoder's last grid all over, in the middle, and of a middle one. */
+  readonly views: { readonly last: number; readonly centre: number; readonly middle: number };
 }
 
-/** Kinds of pictures, in the order of their scores. */
+/** Kinds of pictures, in the order of their embeddings; the last is told apart from all others first. */
 export const pictureKinds = ['drawing', 'scene', 'flag', 'photo'] as const;
 
 /** Tokens of a name; of longer ones the rest is left to the backbone. */
@@ -65,7 +65,9 @@ export const namedViewTokens = 1 + guesses * nameWords + 2 + ninths * (1 + nameW
 
 /** Scores of a picture as a whole, before any softmax. */
 export interface WholeScores {
-  /** [B, 4] */
+  /** Whether it is a photograph, [B, 2]: no, yes. */
+  readonly photo: Tensor;
+  /** Which kind it is otherwise, [B, 3]. */
   readonly kind: Tensor;
   /** [B, C], [B, flags], [B, photographs] */
   readonly concept: Tensor;
@@ -76,15 +78,16 @@ export interface WholeScores {
   readonly colour: Tensor;
 }
 
-/** Views [B, 10, E] -> scores. The kind of a picture is told by the last grid alone, as photographs are. */
+/** Views [B, 10, E] -> scores. Photographs are told and named by the last grid alone, as the encoder has learnt to. */
 export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig): WholeScores {
   const whole = select(views, 1, 0);
-  const { last, middle } = config.views;
-  const strongest = max(slice(slice(views, 1, 1, viewCount), 2, 0, last + middle), [1]);
+  const { last, centre, middle } = config.views;
+  const strongest = max(slice(slice(views, 1, 1, viewCount), 2, 0, last + centre + middle), [1]);
   const inner = gelu(linear(p.at('whole'), concat([whole, strongest], 1), config.hidden));
   const pooled = slice(whole, 1, 0, last);
   return {
-    kind: linear(p.at('kind'), pooled, pictureKinds.length),
+    photo: linear(p.at('photo'), pooled, 2),
+    kind: linear(p.at('kind'), inner, pictureKinds.length - 1),
     concept: linear(p.at('concept'), inner, config.concepts),
     flag: linear(p.at('flag'), inner, config.flags),
     photograph: linear(p.at('photograph'), pooled, config.photographs),
@@ -109,7 +112,8 @@ export function namedViews(config: NamedViewsConfig): InputProjector {
         throw new QuintetError('shape', `${viewCount} views are named, not ${views.size(1)}`);
       }
       const scores = wholeScores(p, views, config);
-      const kinds = softmax(scores.kind); // [B, 4]
+      const [drawn, photo] = split(softmax(scores.photo), 2, 1) as [Tensor, Tensor];
+      const kinds = concat([mul(softmax(scores.kind), drawn), photo], 1); // [B, 4]
       const [drawing, scene] = split(kinds, pictureKinds.length, 1) as [Tensor, Tensor];
       // Of nothing, of concepts, of flags, of photographs.
       const names = p.get('names', [1 + concepts + flags + photographs, nameWords, width], normal(0.02));
@@ -168,7 +172,7 @@ export function readNamedViews(config: Fields): Omit<NamedViewsConfig, 'views'> 
     flags: config.whole('num_flags'),
     photographs: config.whole('num_photograph_classes', 1000),
     colours: config.whole('num_colors'),
-    hidden: config.whole('hidden_size', 1024),
-    ninthHidden: config.whole('ninth_hidden_size', 1024),
+    hidden: config.whole('hidden_size', 768),
+    ninthHidden: config.whole('ninth_hidden_size', 768),
   };
 }
