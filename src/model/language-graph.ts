@@ -108,12 +108,10 @@ export function readingGraph(network: System, p: Params): Readonly<Record<string
   return makeMemory(part, at, encoderOf(part).encode(at, embed(network, p, ids, features), present));
 }
 
-/** Builds all that the sessions of a language side compute, for what it does with its weights; its layers. */
-export function describeLanguage(network: System, p: Params, ends: LanguageEnds): CachedContext['layers'] {
-  if (network.backbone.part.encoder) readingGraph(network, p);
-  const { logits, layers } = languageGraph(network, p, growingCache(), ends);
-  logits();
-  return layers;
+/** What builds all that a language side computes, each in a scope of its own. */
+export function languageSides(network: System, ends: LanguageEnds): ((p: Params) => unknown)[] {
+  const writing = (p: Params): unknown => languageGraph(network, p, growingCache(), ends).logits();
+  return network.backbone.part.encoder ? [writing, (p) => readingGraph(network, p)] : [writing];
 }
 
 /** The first `length` places of keys or values [1, G, S, K], in an array of another number of places. */

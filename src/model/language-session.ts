@@ -4,16 +4,16 @@
  *
  * B rows, T new tokens, F features of pictures, D width, V vocabulary
  */
-import { type Params, rootScope } from '../nn/index.js';
+import { rootScope } from '../nn/index.js';
 import type { RunOptions, Session } from '../runtime/engine.js';
 import { type CachedContext, cacheNames, encoderOf, growingCache, inPlaceCache, type System } from '../system/index.js';
 import { concatRows, type HostArray, hostArray, QuintetError, sameShape, zerosArray } from '../tensor/index.js';
 import { compile, type Packed } from './compile.js';
 import {
   type Cache,
-  describeLanguage,
   type LanguageEnds,
   languageGraph,
+  languageSides,
   mostTokens,
   nothingSeen,
   ownWords,
@@ -62,12 +62,8 @@ export class LanguageSession {
   /** Compiles the sessions. Head widths that the engine's own attention does not take use the growing cache. */
   static async open(model: Model<System>, ends: LanguageEnds = ownWords(model.network)): Promise<LanguageSession> {
     const { network, adapt, engine } = model;
-    let layers: CachedContext['layers'] = [];
-    const describe = (p: Params): void => {
-      layers = describeLanguage(network, p, ends);
-    };
-    const packed = await model.pack?.(model, describe);
-    if (layers.length === 0) describe(adapt(rootScope().p));
+    const { layers } = languageGraph(network, adapt(rootScope().p), growingCache(), ends);
+    const packed = await model.pack?.(model, languageSides(network, ends));
     const inPlace = engine.inPlace && layers.every(({ headWidth, biased }) => headWidth % 8 === 0 && !biased);
     const session = await compile(
       model,

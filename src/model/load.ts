@@ -33,7 +33,7 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
   const packing = { cache, ...(weights ? { weights } : {}), ...(onPacking ? { onPacking } : {}) };
   const model: Model = {
     ...opened,
-    pack: (system, build) => packWeights(system, build, packing),
+    pack: (system, sides) => packWeights(system, sides, packing),
     packFrozen: (own, uses) => packFrozen(own, uses, packing),
   };
   if (options.adapter !== undefined) return adapted(model, options.adapter);

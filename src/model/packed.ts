@@ -3,7 +3,7 @@
  * of it.
  */
 import { blockFormOf, derivedTensors, fingerprint, isQuantised, repack } from '../checkpoint/index.js';
-import type { Declaration, Params } from '../nn/index.js';
+import type { Declaration } from '../nn/index.js';
 import { jointName, type System } from '../system/index.js';
 import {
   type BlockForm,
@@ -19,6 +19,7 @@ import {
   type FrozenUses,
   layoutOf,
   type Planned,
+  type Planning,
   planFrozen,
   planPacking,
   sameForm,
@@ -36,17 +37,17 @@ export interface PackingOptions {
   readonly onPacking?: (made: number, total: number) => void;
 }
 
-/** The packed weights of a model's language side, which `build` describes; undefined where nothing is packed. */
+/** The packed weights of a model's language side, which is all that `sides` build; undefined where nothing is packed. */
 export async function packWeights(
   model: Model<System>,
-  build: (p: Params) => unknown,
+  sides: Planning['sides'],
   { weights: option = 'auto', cache, onPacking }: PackingOptions = {},
 ): Promise<PackedModel | undefined> {
   if (model.engine.name !== 'native') return undefined;
   const folder = model.weights.files.length > 0 ? cache : undefined;
   const source = model.path === undefined ? {} : { source: model.path };
   const options = { folder, ...source, ...(onPacking ? { onProgress: onPacking } : {}) };
-  const plan = planPacking({ network: model.network, adapt: model.adapt, build, typeOf: typesIn(model) }, option);
+  const plan = planPacking({ network: model.network, adapt: model.adapt, sides, typeOf: typesIn(model) }, option);
   if (plan.blocks.length === 0) return undefined;
   const blocks = await pack(model, plan.blocks, options);
   if (plan.columns.length === 0) return { decode: blocks, prefill: undefined };

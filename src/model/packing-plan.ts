@@ -6,7 +6,7 @@ import { blockFormOf, isQuantised, type StoredTensor } from '../checkpoint/index
 import { type Declaration, fullName, type Params, rootScope, wrapScope } from '../nn/index.js';
 import { jointName, parameterCount, piecesOf, type System, type WeightForm } from '../system/index.js';
 import { type BlockForm, byteSizeOf } from '../tensor/index.js';
-import { describeLanguage, ownWords } from './language-graph.js';
+import { languageSides, ownWords } from './language-graph.js';
 import type { Model } from './model.js';
 
 /**
@@ -35,8 +35,8 @@ export interface Planning {
   readonly network: System;
   /** Scope transformations: adapters. */
   readonly adapt: (p: Params) => Params;
-  /** What describes the language side in a scope. */
-  readonly build: (p: Params) => unknown;
+  /** What builds all that the language side computes, each in a scope of its own. */
+  readonly sides: readonly ((p: Params) => unknown)[];
   /** The element type of a parameter in its file; undefined where its value is from elsewhere, and stays as it is. */
   typeOf(name: string): StoredTensor['dtype'] | undefined;
 }
@@ -92,8 +92,7 @@ export function bytesByForm(
   declarations: ReadonlyMap<string, Declaration>,
   typeOf: Planning['typeOf'],
 ): Record<WeightsOption, number> {
-  const build = (p: Params): unknown => describeLanguage(network, p, ownWords(network));
-  const language = { network, adapt: (p: Params) => p, build };
+  const language = { network, adapt: (p: Params) => p, sides: languageSides(network, ownWords(network)) };
   const bytesOf = (option: IntegerOption): number => {
     const { blocks, columns } = planOf(language, typeOf, option);
     const packed = new Set(blocks.flatMap(({ names }) => names));
@@ -138,8 +137,10 @@ export function planFrozen(
 
 type Language = Omit<Planning, 'typeOf'>;
 
-const languageUses = ({ network, adapt, build }: Language): Use[] =>
-  usesOf(network.backbone.part.vocab, (noting) => build(adapt(noting(rootScope().p))));
+const languageUses = ({ network, adapt, sides }: Language): Use[] =>
+  usesOf(network.backbone.part.vocab, (noting) => {
+    for (const build of sides) build(adapt(noting(rootScope().p)));
+  });
 
 /** The weights that a model multiplies with or looks up. */
 function usesOf(vocab: number, trace: (noting: (p: Params) => Params) => unknown): Use[] {

@@ -13,8 +13,8 @@ import {
   ownWords,
   type WeightsOption,
 } from '../../src/model/index.js';
-import { languageGraph } from '../../src/model/language-graph.js';
-import { growingCache, type System } from '../../src/system/index.js';
+import { languageSides } from '../../src/model/language-graph.js';
+import type { System } from '../../src/system/index.js';
 import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
 import { engine, fixtureJson, fixtureTensors } from '../fixture.js';
 import { weightsOf } from '../weights.js';
@@ -210,9 +210,7 @@ test.skipIf(!folder)(
   async () => {
     const { model } = await open('auto');
     const { network } = model;
-    const packed = await model.pack?.(model, (p) =>
-      languageGraph(network, p, growingCache(), ownWords(network)).logits(),
-    );
+    const packed = await model.pack?.(model, languageSides(network, ownWords(network)));
     const named = (name: string) => input(name, 'i64', ['B', 'T']);
     const session = await compile(
       model,
