@@ -21,6 +21,7 @@ import {
 import { type AdapterSettings, adapterOf, declarationsOf, type System } from '../../src/system/index.js';
 import { type HostArray, hostArray, Random, sizeOf, toNumbers } from '../../src/tensor/index.js';
 import { captured } from '../cli/cli.js';
+import { blocksOf, printedBy } from '../example.js';
 import { engine, expectSame, fixturePath, fixtureTensors } from '../fixture.js';
 
 const folder = (kind: string): string => `${fixturePath('adapters')}/adapters/${kind}`;
@@ -115,6 +116,33 @@ test('answers switch between adapters, sums of them and the base, and each is wh
     const choices = ['poet', 'critic', undefined, { poet: 0.5, critic: 0.25 }];
     for (const [i, choice] of choices.entries()) expect(await answer(await chats.use(choice))).toBe(wanted[i]);
   }
+});
+
+test('the example of docs/run-files.md answers by each adapter, by both and by the base', async () => {
+  const source = `${fixturePath('llama')}/model`;
+  const model = asSystem(await load(source, { engine }));
+  onTestFinished(() => model.close());
+  const to = temporary();
+  const adapters = [];
+  for (const [seed, name] of [[1, 'poet'] as const, [2, 'critic'] as const]) {
+    adapters.push(await strongLora(model, seed, join(to, name, 'adapter')));
+  }
+  const [poet, critic] = adapters as [LoadedAdapter, LoadedAdapter];
+  const both = combineLoras([
+    { adapter: poet, weight: 0.7 },
+    { adapter: critic, weight: 0.3 },
+  ]);
+  const said: string[] = [];
+  for (const own of [withAdapter(model, poet), withAdapter(model, both), model]) {
+    const chat = await Chat.open(own);
+    onTestFinished(() => chat.close());
+    said.push(await chat.answer({ messages: [{ role: 'user', content: 'Who are you?' }], pictures: [] }));
+  }
+  expect(new Set(said).size).toBe(3);
+  const page = readFileSync('docs/run-files.md', 'utf8');
+  const code = blocksOf(page, 'ts').find((block) => block.includes('AdaptedChats')) as string;
+  const printed = printedBy(code.replace('HuggingFaceTB/SmolLM2-135M-Instruct', source).replaceAll('runs/', `${to}/`));
+  expect(printed.join('\n')).toBe(said.join('\n').trim());
 });
 
 test('an unknown adapter is told with the nearest name', async () => {

@@ -1,0 +1,40 @@
+/** The setting `adapter`: what docs/run-files.md says of it is read. */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { adapterKinds } from '../../../src/system/index.js';
+import { fields } from '../../../src/tensor/index.js';
+import { adapterOf } from '../../../src/train/settings/adapter.js';
+import { blocksOf } from '../../example.js';
+
+const page = readFileSync(new URL('../../../docs/run-files.md', import.meta.url), 'utf8');
+const section = /## Adapters\n(.*?)\n## /s.exec(page)?.[1] ?? '';
+const read = (file: unknown) => adapterOf(fields(file, 'page'));
+
+test('the example of the page is read', () => {
+  const [example] = blocksOf(section, 'yaml');
+  const on = ['language_model.**.{q,v}_proj'];
+  expect(read(parse(example as string))).toEqual({ kind: 'dora', rank: 8, alpha: 16, on });
+});
+
+test('the table of the page has every kind, with settings that it has', () => {
+  const names = (text = ''): string[] => [...text.matchAll(/`([\w-]+)`/g)].map(([, name]) => name as string);
+  const rows = [...section.matchAll(/^\| (`[^|]+) \|([^|]*)\|/gm)].map(([, kinds, settings]) => ({
+    kinds: names(kinds),
+    settings: names(settings?.replace(/\(.*?\)/g, '')),
+  }));
+  expect(new Set(rows.flatMap(({ kinds }) => kinds))).toEqual(new Set(adapterKinds));
+  for (const { kinds, settings } of rows) {
+    const refusals = (setting: string) =>
+      kinds.map((kind) => {
+        try {
+          return read({ adapter: { kind, [setting]: {} } });
+        } catch (error) {
+          return (error as Error).message;
+        }
+      });
+    for (const setting of settings.filter((name) => !kinds.includes(name) && name !== 'on')) {
+      expect(refusals(setting)).toContainEqual(expect.not.stringContaining(`there is no field "${setting}"`));
+    }
+  }
+});
