@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from . import adapters, diffusion, gill, losses, preference, retrieval, schedulers, training
+from . import adapters, diffusion, gill, losses, preference, quantised, retrieval, schedulers, training
 from .entry import Entry, layers
 from .schedulers import SCALED_LINEAR
 from .training import Recipe
@@ -75,6 +75,24 @@ TRAINING = {
                 "target_modules": r".*language_model.*\.(q_proj|o_proj|down_proj)",
                 "modules_to_save": ["multi_modal_projector"],
             },
+        ),
+    ),
+    "train-qlora": Entry(
+        "training",
+        "LoRA of rank 3 over a Llama in four bits (NF4, double quantisation), 20 steps; rows and weights that are no whole blocks",
+        1151,
+        partial(
+            quantised.qlora,
+            config=layers(72, 233, 6, 2, num_key_value_heads=2, vocab_size=48),
+            recipe=Recipe(lr=4e-3, betas=(0.9, 0.999), warmup_steps=4),
+            lora={
+                "r": 3,
+                "lora_alpha": 7,
+                "task_type": "CAUSAL_LM",
+                "target_modules": ["q_proj", "v_proj", "down_proj"],
+            },
+            rows=3,
+            length=10,
         ),
     ),
     "adapters": Entry(

@@ -1,6 +1,7 @@
 /** A model folder whose files are in memory, as in a browser. */
 
 import { QuintetError } from '../tensor/index.js';
+import { readingBitsandbytes } from './bitsandbytes.js';
 import type { Checkpoint } from './checkpoint.js';
 import { type ModelFiles, parseFolder, parseGgufModel } from './folder-files.js';
 import { openGguf } from './gguf-checkpoint.js';
@@ -53,7 +54,8 @@ async function openWeights(name: string, reading: Reading): Promise<Checkpoint> 
     return joinCheckpoints(parts, source(name).at);
   }
   if (name.endsWith('.gguf')) return openGguf(...partNames(name).map(source));
-  if (!name.endsWith('.index.json')) return openSafetensors(source(name));
-  const index = parseShardIndex(await text(name, largestIndex), source(name).at);
-  return openShards(index, async (shard) => source(shard));
+  const { at } = source(name);
+  if (!name.endsWith('.index.json')) return readingBitsandbytes(await openSafetensors(source(name)), at);
+  const index = parseShardIndex(await text(name, largestIndex), at);
+  return readingBitsandbytes(await openShards(index, async (shard) => source(shard)), at);
 }
