@@ -15,7 +15,7 @@ from kit.weights import build, draw, save_checkpoint
 
 from .training import STEP_NOTES, Recipe, adapter_key, mean_loss, open_model, padded, progressions, save_adapter, train
 
-BLOCK = 64
+BLOCK, OUTER_BLOCK = 64, 256
 
 
 def is_rounded(name: str, value: torch.Tensor) -> bool:
@@ -28,8 +28,15 @@ def rounded(value: torch.Tensor) -> tuple[dict, torch.Tensor]:
 
     The numbers follow from the definition: the library's own way back is wrong on the CPU where rows are no whole blocks.
     """
-    codes, state = blocks.quantize_4bit(value.float(), blocksize=BLOCK, compress_statistics=True, quant_type="nf4")
-    scale = state.state2.absmax.repeat_interleave(state.state2.blocksize)[: len(state.absmax)]
+    codes, state = blocks.quantize_4bit(value.float(), blocksize=BLOCK, quant_type="nf4")
+    # As compress_statistics does it, but in float64: for float32 on the CPU alone, the library rounds to 2^16 steps first.
+    state.offset, state.nested = state.absmax.mean(), True
+    code = blocks.create_dynamic_map()
+    state.absmax, scales = torch.ops.bitsandbytes.quantize_blockwise.default(
+        (state.absmax - state.offset).double(), code, OUTER_BLOCK
+    )
+    state.state2 = blocks.QuantState(absmax=scales, code=code, blocksize=OUTER_BLOCK, dtype=torch.float32)
+    scale = state.state2.absmax.repeat_interleave(OUTER_BLOCK)[: len(state.absmax)]
     largest = state.state2.code[state.absmax.long()] * scale + state.offset
     nibbles = torch.stack([codes >> 4, codes & 15], dim=-1).flatten().long()
     numbers = state.code[nibbles][: value.numel()] * largest.repeat_interleave(BLOCK)[: value.numel()]

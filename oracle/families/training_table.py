@@ -89,7 +89,7 @@ TRAINING = {
                 "r": 3,
                 "lora_alpha": 7,
                 "task_type": "CAUSAL_LM",
-                "target_modules": ["q_proj", "v_proj", "down_proj"],
+                "target_modules": r".*\.(q_proj|v_proj|down_proj)",
             },
             rows=3,
             length=10,
