@@ -3,6 +3,7 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkDestination } from '../checkpoint/index.js';
+import { QuintetError } from '../tensor/index.js';
 import { outputOf, report as reportOf } from '../train/index.js';
 
 export interface ReportOptions {
@@ -21,5 +22,6 @@ export async function report(sources: readonly string[], options: ReportOptions)
 /** A run's folder, also where its run file is given. */
 async function folderOf(source: string): Promise<string> {
   const found = await stat(source).catch(() => undefined);
-  return found?.isFile() ? outputOf(source) : source;
+  if (!found) throw new QuintetError('not-found', 'no such run: give its folder, or its run file', { at: source });
+  return found.isFile() ? outputOf(source) : source;
 }

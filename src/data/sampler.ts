@@ -69,7 +69,11 @@ export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
     onBad(named);
     if (bad.size <= tolerance * dataset.count && bad.size < dataset.count) return;
     const share = `${bad.size} of ${dataset.count} samples cannot be used, more than ${100 * tolerance} %`;
-    tooMany = new QuintetError('data', `${share}; the last: ${named.message}`, { at: dataset.path, cause: error });
+    tooMany = new QuintetError('data', `${share}; the last: ${named.message}`, {
+      at: dataset.path,
+      hint: '`quintet data check` names them all; a higher `badShare` lets a run go on without them',
+      cause: error,
+    });
   }
 
   async function attempt(index: number): Promise<Outcome<T>> {

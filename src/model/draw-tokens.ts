@@ -43,7 +43,10 @@ export class Drawer {
     const { network } = model;
     const codes = network.outputs.image;
     if (codes?.kind !== 'codes') {
-      throw new QuintetError('unsupported', 'this model does not draw pictures code by code', { at: network.name });
+      throw new QuintetError('unsupported', 'this model draws no pictures', {
+        at: network.name,
+        hint: 'Janus, GILL and Stable Diffusion do',
+      });
     }
     return new Drawer(model, codes, await LanguageSession.open(model, codeEnds(network, codes)));
   }

@@ -44,9 +44,12 @@ export async function saveModel(model: Model, folder: string, options: SaveOptio
 /** The folder whose configuration and tokenizer a saved model keeps; an error where there is none. */
 export function folderOf({ path, files, network }: Model): string {
   if (path !== undefined && files?.config && !path.endsWith('.gguf')) return path;
-  throw new QuintetError('unsupported', 'the model came from no folder, so there is no config.json to save', {
-    at: network.name,
-    hint: 'begin with a folder in the published format',
+  const found = path?.endsWith('.gguf')
+    ? 'a .gguf file has no config.json to save'
+    : 'the model came from no folder, so there is no config.json to save';
+  throw new QuintetError('unsupported', found, {
+    at: path ?? network.name,
+    hint: 'begin with a folder in the published format; adapters are trained and used with any model',
   });
 }
 

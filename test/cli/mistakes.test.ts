@@ -37,6 +37,8 @@ describe('mistakes', () => {
     [1, ['draw', llama, 'a boat', '-o', join(llama, 'config.json/boat.png')], 'there is no folder'],
     [1, ['trace', llama, '--inputs', 'x', '--outputs', 'none/out'], 'none/out: there is no folder'],
     [1, ['trace', llama, '--inputs', 'x', '--outputs', fixtures], 'is a folder, where a file is to be written'],
+    [1, ['draw', llama, 'a boat', '-o', 'boat.png'], 'this model draws no pictures\n  Janus, GILL and Stable'],
+    [1, ['report', 'runs/none'], 'runs/none: no such run: give its folder, or its run file'],
     [1, ['chat', join(fixtures, 'none'), 'hi'], 'no such file or folder'],
     [1, ['chat', 'no-such/model', 'hi', '--offline'], 'Offline mode (--offline, or HF_HUB_OFFLINE)'],
     [1, ['chat', model('clip'), 'hi'], 'clip has no language model'],

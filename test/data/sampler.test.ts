@@ -55,7 +55,7 @@ test('more bad samples than are tolerated stop the run, and so do only bad ones'
   const options = { order: order(10), prepare: async ({ id }: { id: string }) => id };
   const strict = sampler({ ...options, dataset: dataset(10, 4) });
   await expect(strict.take(0, 5)).rejects.toThrow(
-    /data\.jsonl: 1 of 10 samples cannot be used, more than 1 %.*jsonl:5: no/,
+    /data\.jsonl: 1 of 10 samples cannot be used, more than 1 %.*jsonl:5: no.*\n.*`quintet data check`.*`badShare`/,
   );
   const none = sampler({ ...options, dataset: dataset(3, 0, 1, 2), order: order(3), tolerance: 1 });
   await expect(none.take(0, 1)).rejects.toThrow('3 of 3 samples cannot be used');
