@@ -1,7 +1,7 @@
 /**
  * A training run as a YAML file: a model, and the stages it goes through one after another.
  *
- *     model: models/base        # a folder or hub name
+ *     model: models/base        # a folder relative to the file, or a hub name
  *     fresh: true               # from freshly initialised parameters; default false: from the model's weights
  *     output: runs/my-model     # checkpoints, the log, and the trained model
  *     seed: 1
@@ -26,6 +26,7 @@
  * What is evaluated in between is in settings/evaluation.ts.
  * Where a recipe's own stage has the name, what the file leaves out is taken from it.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
@@ -133,10 +134,11 @@ function stagesOf(file: Fields, folder: string, own: readonly Stage[]): RunStage
   throw new QuintetError('config', why, { at: `${file.at}: stages` });
 }
 
-/** A path relative to the file, or a hub name as it is. */
+/** A path relative to the file, or else to where the program was started; a hub name as it is. */
 function modelOf(file: Fields, folder: string): string {
   const model = file.text('model');
-  return /^[./~]/.test(model) || model.includes('\\') ? resolve(folder, model) : model;
+  const places = [resolve(folder, model), resolve(model)];
+  return places.find((place) => existsSync(place)) ?? (/^[./~]|\\/.test(model) ? (places[0] as string) : model);
 }
 
 interface Surroundings {

@@ -1,12 +1,12 @@
 /** Run files: what they say wrongly, and whole runs over two stages. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { asSystem, Chat, load, type Model, traceNetwork } from '../../src/model/index.js';
 import { llava15, nano } from '../../src/recipes/index.js';
 import { type HostArray, QuintetError, toNumbers } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/run.js';
-import { readRunFile, runOf } from '../../src/train/run-file.js';
+import { readRunFile, runOf, startOf } from '../../src/train/run-file.js';
 import { checkAdapted } from '../../src/train/settings/adapted.js';
 import { blocksOf } from '../example.js';
 import { engine, fixtureTensors } from '../fixture.js';
@@ -118,6 +118,15 @@ test("the page's first example takes from the recipe what it leaves out", async 
   expect([model, fresh]).toEqual([join(dirname(file), 'base'), true]);
   expect(stages[0]).toMatchObject({ name: 'align', batch: own[0]?.batch, train: own[0]?.train });
   expect(stages[1]).toMatchObject({ name: 'mine', batch: 16, train: [], adapter: { kind: 'lora', rank: 8 } });
+});
+
+test('a model that lies beside the run file is that one, wherever the program was started; other names are left alone', async () => {
+  const { folder, file } = runFolder({ model: 'base' });
+  expect(startOf(await readRunFile(file), file).model).toBe(join(folder, 'base'));
+  const { file: other } = runFolder({ model: 'org/base' });
+  expect(startOf(await readRunFile(other), other).model).toBe('org/base');
+  const { file: here } = runFolder({ model: 'models/nano' });
+  expect(startOf(await readRunFile(here), here).model).toBe(resolve('models/nano'));
 });
 
 test('YAML that is none is told with its line', async () => {
