@@ -1,3 +1,4 @@
+export * from './blocks.js';
 export * from './functions.js';
 export { gradients } from './gradient.js';
 export { type Graph, graph, nameOf } from './graph.js';

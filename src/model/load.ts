@@ -34,7 +34,7 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
   const model: Model = {
     ...opened,
     pack: (system, sides) => packWeights(system, sides, packing),
-    packFrozen: (own, uses) => packFrozen(own, uses, packing),
+    packFrozen: (own, uses, integers) => packFrozen(own, uses, integers, packing),
   };
   if (options.adapter !== undefined) return adapted(model, options.adapter);
   const own = pictureAdapterOf(model);

@@ -7,7 +7,7 @@ import { defaultEngine, type Engine, type EngineOptions, type SessionOptions } f
 import { declarationsOf, isSystem as isSystemNetwork, type Network, type System } from '../system/index.js';
 import { fields, QuintetError } from '../tensor/index.js';
 import type { Compiler, Packed, PackedModel } from './compile.js';
-import type { FrozenUses, Planning } from './packing-plan.js';
+import type { FrozenIntegers, FrozenUses, Planning } from './packing-plan.js';
 import type { LoadedAdapter } from './peft/index.js';
 import { checkpointWeights, initialWeights } from './weights.js';
 
@@ -25,8 +25,8 @@ export interface Model<N extends Network = Network> extends Compiler {
   readonly pictureAdapter?: LoadedAdapter;
   /** Its language side in integers, which is all that `sides` build; undefined where it stays as it is. */
   readonly pack?: (model: Model<System>, sides: Planning['sides']) => Promise<PackedModel | undefined>;
-  /** What a training step multiplies with and does not learn, in eight bits; undefined where it stays as it is. */
-  readonly packFrozen?: (model: Model, uses: FrozenUses) => Promise<Packed | undefined>;
+  /** What a training step multiplies with and does not learn, in integers; undefined where it stays as it is. */
+  readonly packFrozen?: (model: Model, uses: FrozenUses, integers: FrozenIntegers) => Promise<Packed | undefined>;
   /** Frees the weights. Sessions made of the model are closed by whoever made them. */
   close(): Promise<void>;
 }

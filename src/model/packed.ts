@@ -11,11 +11,13 @@ import {
   type PackedBlocks,
   packBlocks,
   packColumns,
+  packNormalFloats,
   QuintetError,
 } from '../tensor/index.js';
 import type { Packed, PackedModel } from './compile.js';
 import type { Model } from './model.js';
 import {
+  type FrozenIntegers,
   type FrozenUses,
   layoutOf,
   type Planned,
@@ -60,15 +62,22 @@ export async function packWeights(
   return { decode: blocks, prefill };
 }
 
-/** What a training step multiplies with and does not learn, in eight bits: see `planFrozen`. */
+/** What a training step multiplies with and does not learn, in integers: see `planFrozen`. */
 export async function packFrozen(
   model: Model,
   uses: FrozenUses,
+  integers: FrozenIntegers,
   { cache, onPacking }: PackingOptions = {},
 ): Promise<Packed | undefined> {
   if (model.engine.name !== 'native') return undefined;
   const vocab = 'backbone' in model.network ? (model.network as System).backbone.part.vocab : 0;
-  const plan = planFrozen(uses, { typeOf: typesIn(model), vocab });
+  const plan = planFrozen(uses, { typeOf: typesIn(model), vocab, integers });
+  if (plan.length === 0 && integers === 'blocks') {
+    throw new QuintetError('unsupported', 'no weight that does not learn is in blocks of integers', {
+      at: model.weights.at,
+      hint: 'blocks are those of a .gguf file; "frozen: nf4" makes some of any weights',
+    });
+  }
   if (plan.length === 0) return undefined;
   const folder = model.weights.files.length > 0 ? cache : undefined;
   return pack(model, plan, { folder, ...(onPacking ? { onProgress: onPacking } : {}) });
@@ -111,6 +120,12 @@ async function packOne(model: Model, use: Planned): Promise<Uint8Array> {
   const declarations = names.map((name) => model.declarations.get(name) as Declaration);
   if (typeof form === 'string') {
     const values = joined(await Promise.all(declarations.map((declaration) => valuesOf(model, use, declaration))));
+    if (form === 'nf4') {
+      // Of what is in four bits already, magnitudes were rounded when it was made.
+      const again = model.weights.stored(declarations[0] as Declaration)?.dtype === 'bnb4';
+      const { codes, magnitudes } = packNormalFloats(values, { again });
+      return joined([magnitudes, codes].map(bytesIn));
+    }
     const [count, width] = sizeOfUse(use);
     const { scales, codes } = packColumns(values, count);
     if (form !== 'columns both ways') return joined([scales, codes].map(bytesIn));

@@ -118,19 +118,32 @@ export interface FrozenUses {
   learns(name: string): boolean;
 }
 
+/** What a stage holds the weights in that do not learn: products in eight bits, NF4, or the blocks that the file has. */
+export type FrozenIntegers = 'int8' | 'nf4' | 'blocks';
+
 /**
- * How the weights are held that a training step multiplies with and does not learn, in eight bits. The gradient of scores is
- * never rounded: it is all but zero for most words.
+ * How the weights are held that a training step multiplies with and does not learn. The gradient of scores is never rounded: it
+ * is all but zero for most words.
  */
 export function planFrozen(
   { trace, learns }: FrozenUses,
-  { typeOf, vocab }: Pick<Planning, 'typeOf'> & { readonly vocab: number },
+  { typeOf, vocab, integers }: Pick<Planning, 'typeOf'> & { readonly vocab: number; readonly integers: FrozenIntegers },
 ): Planned[] {
   return usesOf(vocab, trace).flatMap((use) =>
     use.names.flatMap((name, i): Planned[] => {
       const rows = use.rows[i] as number;
-      if (!use.product || learns(name) || typeOf(name) === undefined || rows * use.width < fewestValues) return [];
-      return [{ ...use, names: [name], rows: [rows], form: use.words ? 'columns and whole' : 'columns both ways' }];
+      const type = typeOf(name);
+      if (learns(name) || type === undefined) return [];
+      const own = { ...use, names: [name], rows: [rows] };
+      if (integers === 'blocks') {
+        const form = isQuantised(type) && !use.inOut ? blockFormOf(type) : undefined;
+        return form && use.width % form.block === 0 ? [{ ...own, form: { ...form, whole: true } }] : [];
+      }
+      if (!use.product) return [];
+      // Words are told apart by small differences: four bits are too few for them.
+      if (integers === 'nf4') return use.words ? [] : [{ ...own, form: 'nf4' }];
+      if (rows * use.width < fewestValues) return [];
+      return [{ ...own, form: use.words ? 'columns and whole' : 'columns both ways' }];
     }),
   );
 }

@@ -5,30 +5,32 @@
  */
 import {
   add,
+  blockRows,
   columnProduct,
-  expand,
-  flatten,
   frozenProduct,
-  gather,
-  gatherBlocks,
   matmul,
   matmulBlocks,
+  normalFloatProduct,
   parameter,
   reshape,
   slice,
   sum,
   type Tensor,
   transpose,
-  unsqueeze,
+  wholeProduct,
 } from '../graph/index.js';
 import { fullName, type Params, wrapScope } from '../nn/index.js';
-import { type BlockForm, type DType, QuintetError } from '../tensor/index.js';
+import { type BlockForm, type DType, normalFloatBlock, QuintetError } from '../tensor/index.js';
 
 /**
  * How a weight is held: in blocks along its rows, or in columns with one scale each. Where gradients pass through it, in
- * columns both as it is and the other way round, or in columns beside the weight itself.
+ * columns both as it is and the other way round, or in columns beside the weight itself; or in NF4.
  */
-export type WeightForm = BlockForm | ColumnForm;
+export type WeightForm = BlockForm | WholeForm | ColumnForm | 'nf4';
+/** Blocks whose numbers are multiplied with exactly, and that gradients pass through. */
+export interface WholeForm extends BlockForm {
+  readonly whole: true;
+}
 export type ColumnForm = 'columns' | 'columns both ways' | 'columns and whole';
 
 /** A tensor that a packed weight consists of. */
@@ -52,6 +54,13 @@ interface PieceType {
 
 /** Element types and shapes of the pieces of a weight [N, K], in the order in which they are stored. */
 export function piecesOf(form: WeightForm, [rows, width]: readonly [number, number]): PieceType[] {
+  if (form === 'nf4') {
+    const count = Math.ceil((rows * width) / normalFloatBlock);
+    return [
+      { piece: 'scales', dtype: 'f32', shape: [count] },
+      { piece: 'codes', dtype: 'u8', shape: [count, normalFloatBlock / 2] },
+    ];
+  }
   if (typeof form === 'string') {
     const both = form === 'columns both ways';
     return [
@@ -87,8 +96,11 @@ export function quantised(p: Params, formOf: (weight: string) => WeightForm | un
     return Object.fromEntries(made) as unknown as PiecesOf;
   };
   const multiply = (x: Tensor, weight: string, form: WeightForm, out: number, whole: () => Tensor): Tensor => {
-    const own = declare(weight, form, [out, x.size(-1)]);
+    const size = [out, x.size(-1)] as const;
+    if (typeof form !== 'string' && 'whole' in form) return wholeProduct(x, declare(weight, form, size, 'row_'), form);
+    const own = declare(weight, form, size);
     if (typeof form !== 'string') return blockProduct(x, own, form);
+    if (form === 'nf4') return normalFloatProduct(x, own.codes, own.scales, out);
     const { codes, scales } = own;
     if (form === 'columns') return columnProduct(x, codes, scales);
     const turned = [own['turned codes'], own['turned scales']].filter((piece) => piece !== undefined);
@@ -141,12 +153,4 @@ function blockProduct(x: Tensor, { codes, scales, minima }: PiecesOf, form: Bloc
   if (!minima) return y;
   const blocks = reshape(x, [...x.shape.slice(0, -1), scales.size(1), form.block]);
   return add(y, matmul(sum(blocks, [-1]), minima));
-}
-
-/** Rows of a table [N, K] at ids [...] -> [..., K]. */
-function blockRows(ids: Tensor, { codes, scales, minima }: PiecesOf, form: BlockForm): Tensor {
-  const values = gatherBlocks(ids, codes, scales, form);
-  if (!minima) return values;
-  const each = unsqueeze(gather(transpose(minima), ids), -1);
-  return add(values, flatten(expand(each, [...each.shape.slice(0, -1), form.block]), -2, -1));
 }

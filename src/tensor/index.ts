@@ -7,5 +7,6 @@ export * from './figures.js';
 export * from './initializer-source.js';
 export * from './json.js';
 export * from './labels.js';
+export * from './normal-floats.js';
 export * from './quantise.js';
 export * from './random.js';

@@ -76,9 +76,12 @@ export interface StepOptions {
   readonly frozen?: FrozenForm;
 }
 
-/** In f32, or their products in eight bits, both ways: faster and in less memory, at an error like that of rounding once. */
+/**
+ * In f32; or their products in eight bits, both ways: faster and in less memory, at an error like that of rounding once; or in
+ * NF4, four bits a number, in the least memory: QLoRA; or in the blocks that the file has, exactly.
+ */
 export type FrozenForm = (typeof frozenForms)[number];
-export const frozenForms = ['f32', 'int8'] as const;
+export const frozenForms = ['f32', 'int8', 'nf4', 'blocks'] as const;
 
 const gradientOf = (name: string): string => `gradient of ${name}`;
 const metricPart = (name: string, part: keyof Mean): string => `metric ${part} of ${name}`;
@@ -187,25 +190,25 @@ function metricOutputs(metrics: NonNullable<Loss['metrics']>): Record<string, Te
 
 type Held = ReturnType<typeof holding>;
 
-/** The scope in which what a stage multiplies with and does not learn is in eight bits; undefined where nothing can be. */
+/** The scope in which what a stage multiplies with and does not learn is in integers; undefined where nothing can be. */
 async function holdFrozen(model: Model, options: StepOptions): Promise<Held | undefined> {
+  if (!options.frozen || options.frozen === 'f32') return undefined;
   const learnt = new Set(planLoss(model, options).selected.map(({ name }) => name));
-  const packed = await model.packFrozen?.(model, {
-    trace: (adapt) => planLoss(model, options, adapt),
-    learns: (name) => learnt.has(name),
-  });
+  const trace = (adapt: (p: Params) => Params): unknown => planLoss(model, options, adapt);
+  const uses = { trace, learns: (name: string) => learnt.has(name) };
+  const packed = await model.packFrozen?.(model, uses, options.frozen);
   return packed && holding(packed);
 }
 
 /** Where memory counts more than time, the engine makes no copies of weights either, but of those in eight bits: they are small. */
-function trainingModel(model: Model, { recompute = false, frozen }: StepOptions): Model {
-  const copies = !recompute || frozen === 'int8';
+function trainingModel(model: Model, { recompute = false, frozen = 'f32' }: StepOptions): Model {
+  const copies = frozen === 'int8' || (frozen === 'f32' && !recompute);
   return { ...model, session: { ...model.session, purpose: 'train', copies } };
 }
 
 /** A stage that can run. */
 export async function compileStep(model: Model, options: StepOptions): Promise<StageStep> {
-  const held = options.frozen === 'int8' ? await holdFrozen(model, options) : undefined;
+  const held = await holdFrozen(model, options);
   const { graph: built, metrics, before, ...plan } = planStep(model, options, held?.adapt);
   const fed = new Set(plan.trained.map(({ name }) => name));
   const session = await openSession(trainingModel(model, options), built, plan.declarations, {

@@ -1,8 +1,17 @@
 /** Gradients through products that are rounded: those of the product itself. */
 import { expect, test } from 'vitest';
-import { frozenProduct, gradients, graph, input, mul, sum, type Tensor } from '../../src/graph/index.js';
+import {
+  frozenProduct,
+  gradients,
+  graph,
+  input,
+  mul,
+  normalFloatProduct,
+  sum,
+  type Tensor,
+} from '../../src/graph/index.js';
 import { lower } from '../../src/onnx/lower.js';
-import { hostArray, packColumns } from '../../src/tensor/index.js';
+import { type HostArray, hostArray, packColumns, Random, toNumbers } from '../../src/tensor/index.js';
 import { engine } from '../fixture.js';
 
 // Whole numbers of which each row's largest is 255, and each weight's row's and column's largest 127: none is rounded.
@@ -42,4 +51,41 @@ test.each(['columns', 'whole'])('a frozen product has the gradient of its weight
   for (const [i, value] of expected.entries()) expect(results.slope?.data[i]).toBeCloseTo(value, 1);
   const product = x.slice(0, width).reduce((total, value, k) => total + value * (weight[k] as number), 0);
   expect(results.y?.data[0]).toBeCloseTo(product, 1);
+});
+
+test('a product with sixteen numbers has the gradient of its weight', async () => {
+  const [count, inner] = [3, 64];
+  const random = new Random(4);
+  const codes = Uint8Array.from({ length: (count * inner) / 2 }, () => random.integer(256));
+  const magnitudes = Float32Array.from({ length: count }, () => 0.5 + random.uniform());
+  const operand = input('x', 'f32', ['T', inner]);
+  const [held, largest] = [input('codes', 'u8', [count, inner / 2]), input('magnitudes', 'f32', [count])];
+  const y = normalFloatProduct(operand, held, largest, count);
+  const weights = hostArray('f32', [2, count], [1, -2, 3, 0.5, 4, -1]);
+  const [slope] = gradients(sum(mul(y, input('slopes', 'f32', ['T', count]))), [operand]);
+  const session = await engine.createSession(lower(graph('product', { y, slope: slope as Tensor })));
+  const feeds = {
+    codes: hostArray('u8', [count, inner / 2], codes),
+    magnitudes: hostArray('f32', [count], magnitudes),
+  };
+  const unit = (row: number): HostArray =>
+    hostArray(
+      'f32',
+      [2, inner],
+      Float32Array.from({ length: 2 * inner }, (_, i) => Number(i % inner === row)),
+    );
+  // Products with the unit vectors are the weight's columns.
+  const columns: number[][] = [];
+  let slopes: number[] = [];
+  for (let k = 0; k < inner; k++) {
+    const results = await session.run({ ...feeds, x: unit(k), slopes: weights });
+    columns.push(toNumbers(results.y as HostArray).slice(0, count));
+    slopes = toNumbers(results.slope as HostArray);
+  }
+  await session.close();
+  const expected = [0, 1].flatMap((row) =>
+    columns.map((column) => column.reduce((total, w, n) => total + w * Number(weights.data[row * count + n]), 0)),
+  );
+  expect(new Set(slopes).size).toBeGreaterThan(20);
+  for (const [i, value] of expected.entries()) expect(slopes[i]).toBeCloseTo(value, 4);
 });

@@ -65,13 +65,14 @@ export async function trainFixture(
   name: string,
   model: Model,
   inputs: Arrays,
-  options: Pick<TrainOptions, 'train'> & { readonly decayOn?: 'all' | 'matrices' },
+  options: Pick<TrainOptions, 'train' | 'frozen'> & { readonly decayOn?: 'all' | 'matrices' },
 ): Promise<{ readonly reports: StepReport[]; readonly result: TrainResult }> {
   const settings = (fixtureJson(name).settings as { readonly train: Settings }).train;
   const reports: StepReport[] = [];
   const result = await train(model, {
     objective: nextToken(),
     train: options.train,
+    ...(options.frozen ? { frozen: options.frozen } : {}),
     steps: settings.steps,
     optimizer: adamw({
       lr: settings.lr,

@@ -11,6 +11,7 @@ import { product } from './product.js';
 import { quantised } from './quantised.js';
 import { reduce } from './reduce.js';
 import { rotary } from './rotary.js';
+import { wholes } from './whole.js';
 
 const table = {
   ...elementwise,
@@ -23,6 +24,7 @@ const table = {
   ...rotary,
   ...inference,
   ...quantised,
+  ...wholes,
 };
 
 export type OpName = keyof typeof table;

@@ -25,7 +25,13 @@ import {
   without,
 } from './arrays.js';
 import { groupQueryAttention, rotaryEmbedding } from './attention.js';
-import { dynamicQuantizeMatMul, gatherBlockQuantized, matMulNBits } from './quantised.js';
+import {
+  dynamicQuantizeMatMul,
+  gatherBlockQuantized,
+  matMulNBits,
+  normalFloatProduct,
+  wholeProduct,
+} from './quantised.js';
 import { conv, convTranspose, type Pool, pooled, resize } from './windows.js';
 
 const unary = (f: (x: number) => number): Naive => naive((_, x) => [fill(x.shape, (at) => f(get(x, at)))]);
@@ -347,7 +353,9 @@ export const naives = {
   MatMulNBits: matMulNBits,
   GatherBlockQuantized: gatherBlockQuantized,
   DynamicQuantizeMatMul: dynamicQuantizeMatMul,
+  NormalFloatProduct: normalFloatProduct,
   FrozenProduct: dynamicQuantizeMatMul,
+  WholeProduct: wholeProduct,
   DequantizeLinear: naive<{ axis: number }>(({ axis }, x, scale) => [
     fill(x.shape, (at) => get(x, at) * get(scale, [at[axis] as number])),
   ]),

@@ -59,6 +59,7 @@ const upTo =
 const eightBits = upTo(127);
 const blocks = (K: number, N: number) => ({ K, N, bits: 4, block_size: 32, accuracy_level: 4 });
 const table = { bits: 4, block_size: 32, gather_axis: 0, quantize_axis: 1 };
+const held = { bits: 4, block_size: 32 };
 const comparison: Sample[] = [
   ...broadcast(distinct, odd),
   tie,
@@ -467,6 +468,12 @@ export const samples = {
     },
     using({ ...blocks(32, 4), bits: 8 }, f32([1, 32], eightBits), u8([4, 1, 32]), f32([4, 1], positive)),
   ],
+  // Its weight does not learn. Its gradient: quantised.test.ts.
+  NormalFloatProduct: [
+    { ...using({ rows: 4 }, f32([2, 3, 32]), u8([2, 32]), f32([2], positive)), frozen: [2] },
+    // Blocks lie across rows, and the last one is not whole.
+    { ...using({ rows: 3 }, f32(['T', 50]), u8([3, 32]), f32([3], positive)), letters: { T: 2 }, frozen: [2] },
+  ],
   GatherBlockQuantized: [
     using(table, u8([5, 32]), i64([2, 2], below(5)), f32([5, 2], positive)),
     using({ ...table, bits: 8 }, u8([5, 64]), i64([3], below(5)), f32([5, 2], positive)),
@@ -485,6 +492,13 @@ export const samples = {
       ...one(f32([2, 2], given(255, 128, 0, 255)), i8([2, 3]), f32([3], positive), i8([3, 2]), f32([2], positive)),
       smooth: false,
     },
+  ],
+  WholeProduct: [
+    {
+      ...using(held, f32(['B', 'T', 64]), u8([3, 32]), f32([3, 2], positive), f32([2, 3])),
+      ...{ letters: { B: 2, T: 3 }, frozen: [2, 3] },
+    },
+    { ...using({ ...held, bits: 8 }, f32([2, 32]), u8([5, 32]), f32([5, 1], positive)), frozen: [2] },
   ],
   DequantizeLinear: [
     using({ axis: 0 }, of('i8')([3, 4], given(-128, 127, 0, 5, 1, 2, 3, 4, -1, -2, -3, -4)), f32([3], positive)),
