@@ -71,7 +71,7 @@ export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
     const share = `${bad.size} of ${dataset.count} samples cannot be used, more than ${100 * tolerance} %`;
     tooMany = new QuintetError('data', `${share}; the last: ${named.message}`, {
       at: dataset.path,
-      hint: '`quintet data check` names them all; a higher `badShare` lets a run go on without them',
+      hint: '`quintet data check` looks at them all; a higher `badShare` lets a run go on without them',
       cause: error,
     });
   }

@@ -1,5 +1,6 @@
 /** Functions that reward what a model says, in modules of whoever trains it. */
 
+import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
@@ -17,6 +18,7 @@ export type Reward = (answers: readonly Rewarded[]) => readonly number[] | Promi
 
 /** A reward function from a module that exports it as its default. */
 export async function loadReward(path: string): Promise<Reward> {
+  if (!existsSync(path)) throw new QuintetError('not-found', 'no such module of a reward', { at: path });
   const module = (await import(pathToFileURL(path).href).catch((cause: Error & { code?: string }) => {
     if (cause.code === 'ERR_MODULE_NOT_FOUND') throw new QuintetError('not-found', cause.message, { at: path, cause });
     const hint = 'Node reads TypeScript from 22.18 on: with an older one give a .mjs file, or start it under tsx';

@@ -33,7 +33,7 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [align({ microBatch: 0 }), /microBatch: expected/],
   [align({ steps: 0 }), /steps: expected/],
   [align({ saveEvery: 0 }), /saveEvery: expected/],
-  [align({ frozen: 'int4' }), /frozen: expected one of f32, int8, got "int4"/],
+  [align({ frozen: 'int4' }), /frozen: expected one of f32, int8, nf4, blocks, got "int4"/],
   [align({ longest: 0 }), /longest: expected/],
   [align({ longest: 1 }), /no answer to learn in its first 1 of \d+ tokens/],
   [

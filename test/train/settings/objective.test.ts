@@ -66,6 +66,10 @@ test('the records of the page are pairs, rated answers and prompts', async () =>
   expect(prompts?.map(({ record }) => record?.solution)).toEqual(['4']);
 });
 
+test('a reward that is not there is told', async () => {
+  await expect(loadReward('/runs/none.ts')).rejects.toThrow(/^\/runs\/none\.ts: no such module of a reward$/);
+});
+
 test('the reward of the page rewards', async () => {
   const path = join(temporary(), 'reward.ts');
   writeFileSync(path, blocks('ts')[0] as string);
