@@ -7,10 +7,10 @@ import { packedFolder, pairsOf } from './language.js';
 const threads = 2;
 const steps = 5;
 
-const quintet = (name: string, training: TrainingSettings): Contender => ({
+const quintet = (name: string, training: TrainingSettings, path: string = models.f32Folder): Contender => ({
   name: `Quintet ${name}`,
   program: 'quintet-train',
-  settings: { path: models.f32Folder, threads, training },
+  settings: { path, threads, training },
   environment: { QUINTET_CACHE: packedFolder },
 });
 
@@ -25,6 +25,10 @@ const ours = {
   wholeAgain: quintet('LoRA f32, recomputed', { work: 'lora', recompute: true }),
   eight: quintet('LoRA int8', { work: 'lora', frozen: 'int8' }),
   eightAgain: quintet('LoRA int8, recomputed', { work: 'lora', frozen: 'int8', recompute: true }),
+  four: quintet('LoRA nf4', { work: 'lora', frozen: 'nf4' }),
+  fourAgain: quintet('LoRA nf4, recomputed', { work: 'lora', frozen: 'nf4', recompute: true }),
+  blocks: quintet('LoRA Q4_1', { work: 'lora', frozen: 'blocks' }, models.q4_1),
+  blocksAgain: quintet('LoRA Q4_1, recomputed', { work: 'lora', frozen: 'blocks', recompute: true }, models.q4_1),
   gpt: quintet('GPT', { work: 'gpt' }),
 } as const;
 
@@ -39,9 +43,9 @@ export const training: Benchmark = {
   title: 'Train',
   about:
     `Milliseconds of a step (the median of ${steps}, the first one not counted) and the most memory of the process, 2 ` +
-    'threads. LoRA: rank 8 on queries and values of SmolLM2-135M, 4 rows of 256 tokens, frozen weights in f32 or in eight ' +
-    "bits, blocks kept or computed again; PyTorch's by transformers and peft, in f32 or with autocast to bf16. GPT: all of 13.8 " +
-    'million weights, 8 rows of 128 tokens.',
+    'threads. LoRA: rank 8 on queries and values of SmolLM2-135M, 4 rows of 256 tokens, frozen weights in f32, in eight ' +
+    "bits, in NF4 or in a file's own blocks of four bits, the model's blocks kept or computed again; PyTorch's by " +
+    'transformers and peft, in f32 or with autocast to bf16. GPT: all of 13.8 million weights, 8 rows of 128 tokens.',
   contenders: [...Object.values(ours), ...Object.values(theirs)],
   measures: [
     { name: 'step', unit: 'ms', better: 'less' },
@@ -55,6 +59,9 @@ export const training: Benchmark = {
     [ours.eightAgain, theirs.half],
     [ours.wholeAgain, ours.whole],
     [ours.eightAgain, ours.eight],
+    [ours.four, ours.whole],
+    [ours.fourAgain, ours.wholeAgain],
+    [ours.blocksAgain, ours.wholeAgain],
     [ours.gpt, theirs.gpt],
   ]),
   turn: {

@@ -32,7 +32,7 @@ export interface Settings {
 export interface TrainingSettings {
   readonly work: 'lora' | 'gpt';
   /** Quintet's: how frozen weights are held, and whether blocks are computed again for their gradients. */
-  readonly frozen?: 'int8';
+  readonly frozen?: 'int8' | 'nf4' | 'blocks';
   readonly recompute?: boolean;
   /** PyTorch's: the type that products are computed in. */
   readonly autocast?: 'bf16';

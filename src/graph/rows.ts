@@ -4,7 +4,17 @@ import type { OpName } from './ops/index.js';
 import { apply, type Tensor } from './tensor.js';
 
 /** Ops whose rows depend on the same rows of their first operand alone, where the others have none. */
-const rowwise: ReadonlySet<string> = new Set(['MatMul', 'FrozenProduct', 'Add', 'Sub', 'Mul', 'Div', 'Tanh']);
+const rowwise: ReadonlySet<string> = new Set([
+  'MatMul',
+  'FrozenProduct',
+  'WholeProduct',
+  'NormalFloatProduct',
+  'Add',
+  'Sub',
+  'Mul',
+  'Div',
+  'Tanh',
+]);
 
 /** x [N, ...] from row `from` to `to`, computed from those rows of what x is computed from: x need never exist whole. */
 export function rowsOf(x: Tensor, from: number, to: number): Tensor {
