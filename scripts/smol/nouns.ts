@@ -2,7 +2,7 @@
 
 /** Nouns that stand without an article: what cannot be counted, and plurals. */
 const bare =
-  /^(bacon|bread|butter|candy|garlic|salt|sushi|popcorn|spaghetti|soap|toilet paper|corn|lettuce|custard|sake|curry rice|oden|broccoli|ginger root|cheese|fire|coral|meat on the bone|canned food|bubble tea|rice|badminton|bowling|tennis|ping pong|lacrosse|field hockey|ice hockey|falafel|.* dolls|.* shoes|.* tickets|.* rice|glasses|gloves|goggles|jeans|socks|shorts|briefs|skis|books|beans|peanuts|blueberries|cherries|grapes|pancakes|chopsticks|scissors|maracas|paw prints|crossed swords|french fries|clinking beer mugs|shopping bags|sunglasses|fireworks)$/;
+  /^(bacon|bread|butter|candy|garlic|salt|sushi|popcorn|spaghetti|soap|toilet paper|corn|lettuce|custard|sake|curry rice|oden|broccoli|ginger root|cheese|fire|coral|meat on the bone|canned food|bubble tea|rice|badminton|bowling|tennis|ping pong|lacrosse|field hockey|ice hockey|falafel|.* dolls|.* shoes|.* tickets|luggage|mount fuji|tokyo tower|glasses|gloves|goggles|jeans|socks|shorts|briefs|skis|books|beans|peanuts|blueberries|cherries|grapes|pancakes|chopsticks|scissors|maracas|paw prints|crossed swords|french fries|clinking beer mugs|shopping bags|sunglasses|fireworks)$/;
 
 const odd: Readonly<Record<string, string>> = {
   mouse: 'mice',
@@ -33,6 +33,7 @@ const odd: Readonly<Record<string, string>> = {
   'nest with eggs': 'nests with eggs',
   'teacup without handle': 'teacups without handles',
   aircraft: 'aircraft',
+  snowman: 'snowmen',
   salmon: 'salmon',
   blowfish: 'blowfish',
   jellyfish: 'jellyfish',

@@ -21,8 +21,7 @@ const generals: Readonly<Record<string, readonly (readonly [number, number?])[]>
   fish: [
     [0, 1],
     [5, 6],
-    [389, 391],
-    [393, 397],
+    [389, 397],
   ],
   shark: [[2, 4]],
   bird: [
@@ -53,7 +52,7 @@ const generals: Readonly<Record<string, readonly (readonly [number, number?])[]>
   sheep: [[348, 349]],
   monkey: [[369, 382]],
   ape: [[365, 368]],
-  elephant: [[385, 386]],
+  elephant: [[101], [385, 386]],
   plane: [[404], [895]],
   car: [[436], [468], [511], [609], [627], [656], [661], [751], [817]],
   truck: [[555], [569], [675], [717], [864], [867]],
@@ -71,7 +70,7 @@ const generals: Readonly<Record<string, readonly (readonly [number, number?])[]>
   computer: [[527], [620], [681]],
   chair: [[423], [559], [765], [857]],
   hat: [[439], [515], [793]],
-  ball: [[429, 430], [722], [747], [768], [805], [852], [890]],
+  ball: [[429, 430], [722], [768], [805], [852], [890]],
 };
 
 let known: readonly PhotoName[] | undefined;

@@ -122,7 +122,8 @@ function told(art: Art, plan: Plan, asking: Asking): Told {
   const absent = (): number => {
     for (;;) {
       const other = random.integer(art.concepts.length);
-      if (!present.includes(other) && other !== plan.named) return other;
+      const shown = one === undefined ? present : [plan.named as number];
+      if (!shown.some((thing) => isKindOf(name(thing), name(other)))) return other;
     }
   };
   const seen = scene ? present.map(name) : one === undefined ? [] : [one];
@@ -178,6 +179,9 @@ function told(art: Art, plan: Plan, asking: Asking): Told {
     color: plan.color && one ? () => ask('color', { Z: one }, `The ${one} is ${plan.color}.`) : undefined,
   };
 }
+
+/** Whether what has the first name may be called by the second: a police car is a car, a bullfrog a frog. */
+const isKindOf = (name: string, wider: string): boolean => name.endsWith(wider);
 
 /** Names in their order, equal ones together: "two bells". */
 function grouped(names: readonly string[]): string[] {
@@ -237,7 +241,7 @@ export function photoConversation(names: readonly PhotoName[], best: number, ran
     for (;;) {
       const { name: wrong, general: kind } = random.pick(names);
       const asked = kind && random.uniform() < 0.7 ? kind : wrong;
-      if (asked !== general && asked !== name) return asked;
+      if (asked !== general && !isKindOf(name, asked)) return asked;
     }
   };
   const yes = random.uniform() < 0.5;

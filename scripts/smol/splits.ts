@@ -5,7 +5,7 @@ import type { Art } from './art.js';
 import { type Kind, type Plan, planPicture, type Split } from './pictures.js';
 import { viewWidth } from './views.js';
 
-export const pictureCount = 42_000;
+export const pictureCount = 30_000;
 
 /** Every other picture is in the second file. */
 export const viewFiles = [`views-${viewWidth}-0.bin`, `views-${viewWidth}-1.bin`] as const;

@@ -73,7 +73,7 @@ type Values = Readonly<Record<string, HostArray>>;
 /** Heads that learnt from standardised views, so changed that they take views as they are; by their names in the part. */
 export function foldedHeads(values: Values, { whole, ninth }: Standard, prefix: string): Map<string, HostArray> {
   const heads = new Map(Object.entries(values).map(([name, array]) => [name.slice(prefix.length + 1), array]));
-  const seen = viewWidths.last + viewWidths.centre + viewWidths.middle;
+  const seen = viewWidths.last + viewWidths.middle;
   const both = (name: keyof Moments): Float32Array =>
     Float32Array.from([...whole[name], ...ninth[name].subarray(0, seen)]);
   fold(heads, 'whole', { mean: both('mean'), deviation: both('deviation') });

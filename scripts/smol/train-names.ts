@@ -36,7 +36,7 @@ import { openViews, rowLength, viewWidth } from './views.js';
 
 const rows = { drawing: 176, flag: 48, scene: 176, photo: 64 } as const;
 const wholes = rows.drawing + rows.flag + rows.scene + rows.photo;
-const steps = 900;
+const steps = 800;
 
 const art = await loadArt();
 const naming = namingOf(art);

@@ -3,6 +3,7 @@
  * picture that is given.
  */
 
+import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadPicture } from '../media/index.js';
@@ -16,7 +17,11 @@ import { invocation, typed } from './invocation.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { bold, note, printable } from './terminal.js';
 
-const embedded = fileURLToPath(new URL('../../models/nano', import.meta.url));
+/** In a clone the model of published weights; an installed package has the one that was trained from nothing alone. */
+function embedded(): string {
+  const folders = ['smol', 'nano'].map((name) => fileURLToPath(new URL(`../../models/${name}`, import.meta.url)));
+  return folders.find((folder) => existsSync(join(folder, 'config.json'))) ?? (folders[1] as string);
+}
 
 /** What may be typed next, with the program as it was called and the folder as it is seen from here. */
 function nextSteps(folder: string): string {
@@ -36,7 +41,7 @@ function nextSteps(folder: string): string {
 
 const shownPath = (path: string): string => relative(process.cwd(), path) || '.';
 
-export async function demo(given: readonly string[], options: GlobalOptions, folder: string = embedded): Promise<void> {
+export async function demo(given: readonly string[], options: GlobalOptions, folder: string = embedded()): Promise<void> {
   const { pictures: paths, prompt = 'Describe the picture.' } = await picturesAndPrompt(given);
   const shown = paths.length > 0 ? paths : [join(folder, 'samples/scene.png')];
   const interrupt = onInterrupt();

@@ -18,15 +18,15 @@ const [reach, apart, ninths] = [3, 2, 3];
 /** Cells on a side of the colours of the whole picture, and of a ninth's. */
 const cells = { whole: 7, ninth: 6 } as const;
 
-/** Width of a view: the last grid's channels all over and in the middle, the middle grid's, red, green and blue of each cell. */
-export const viewWidths = { last: 1280, centre: 1280, middle: 112, colours: 3 * cells.whole ** 2 } as const;
+/** Width of a view: the last grid's channels, the middle one's, red, green and blue of each cell. */
+export const viewWidths = { last: 1280, middle: 112, colours: 3 * cells.whole ** 2 } as const;
 
 /** The whole picture, then its ninths in reading order. */
 export const viewCount = 1 + ninths ** 2;
 
 /**
- * Views [B, 10, 2819] of pictures [B, 3, image, image], whose side is a multiple of 224: means of the last grid, all over and
- * of what lies in the middle, means of the middle grid, and colours as they are given; behind those of a ninth stand zeros.
+ * Views [B, 10, 1539] of pictures [B, 3, image, image], whose side is a multiple of 224: means of the last grid, of the
+ * middle one, and colours as they are given; behind those of a ninth stand zeros.
  */
 export function efficientNetViews(config: EfficientNetConfig): Encoder {
   return {
@@ -37,11 +37,11 @@ export function efficientNetViews(config: EfficientNetConfig): Encoder {
       const { grid, blocks } = efficientNetStates(p, pixels, config);
       const inner = blocks[middle] as Tensor;
       const fine = averaged(pixels, config.image / 14); // [B, 3, 14, 14]
-      const views = [concat([...seen(grid, inner, 3), flatten(averaged(fine, 2), 1, 3)], 1)];
+      const views = [concat([...seen(grid, inner), flatten(averaged(fine, 2), 1, 3)], 1)];
       for (const [row, column] of places()) {
         const part = (x: Tensor): Tensor => window(window(x, 2, row), 3, column);
         const colours = pad(flatten(part(fine), 1, 3), 1, 0, viewWidths.colours - 3 * cells.ninth ** 2);
-        views.push(concat([...seen(part(grid), part(inner), 1), colours], 1));
+        views.push(concat([...seen(part(grid), part(inner)), colours], 1));
       }
       return concat(
         views.map((view) => unsqueeze(view, 1)),
@@ -51,12 +51,7 @@ export function efficientNetViews(config: EfficientNetConfig): Encoder {
   };
 }
 
-/** Means of a stretch of the last grid, of the cells in its middle, so many on a side, and of the middle grid: [B, C] each. */
-function seen(grid: Tensor, inner: Tensor, middle: number): Tensor[] {
-  const from = (grid.size(2) - middle) / 2;
-  const centre = slice(slice(grid, 2, from, from + middle), 3, from, from + middle);
-  return [grid, centre, inner].map((x) => mean(x, [2, 3]));
-}
+const seen = (grid: Tensor, inner: Tensor): Tensor[] => [mean(grid, [2, 3]), mean(inner, [2, 3])];
 
 const places = (): [number, number][] =>
   Array.from({ length: ninths ** 2 }, (_, i) => [Math.floor(i / ninths), i % ninths]);

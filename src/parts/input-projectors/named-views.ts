@@ -44,8 +44,8 @@ export interface NamedViewsConfig {
   /** Inner widths of the heads of the whole picture and of its ninths. */
   readonly hidden: number;
   readonly ninthHidden: number;
-  /** What a view begins with: channels of the encoder's last grid all over, in the middle, and of a middle one. */
-  readonly views: { readonly last: number; readonly centre: number; readonly middle: number };
+  /** What a view begins with: channels of the encoder's last grid, then of a middle one. */
+  readonly views: { readonly last: number; readonly middle: number };
 }
 
 /** Kinds of pictures, in the order of their embeddings; the last is told apart from all others first. */
@@ -81,8 +81,8 @@ export interface WholeScores {
 /** Views [B, 10, E] -> scores. Photographs are told and named by the last grid alone, as the encoder has learnt to. */
 export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig): WholeScores {
   const whole = select(views, 1, 0);
-  const { last, centre, middle } = config.views;
-  const strongest = max(slice(slice(views, 1, 1, viewCount), 2, 0, last + centre + middle), [1]);
+  const { last, middle } = config.views;
+  const strongest = max(slice(slice(views, 1, 1, viewCount), 2, 0, last + middle), [1]);
   const inner = gelu(linear(p.at('whole'), concat([whole, strongest], 1), config.hidden));
   const pooled = slice(whole, 1, 0, last);
   return {
