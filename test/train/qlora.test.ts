@@ -8,6 +8,7 @@ import { layeredWeights, load, type Model, readAdapter, traceNetwork, writeAdapt
 import { adamw, lora, nextToken } from '../../src/system/index.js';
 import { type HostArray, hostArray, nf4, packNormalFloats, Random, toNumbers } from '../../src/tensor/index.js';
 import { train } from '../../src/train/index.js';
+import { readRunFile, runOf } from '../../src/train/run-file.js';
 import type { FrozenForm } from '../../src/train/step.js';
 import { engine, fixturePath, fixtureTensors, present } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
@@ -148,4 +149,15 @@ test.each([false, true])(
 
 test('blocks that no weight has are refused', async () => {
   await expect(curveOf(modelFile(false), 'blocks')).rejects.toThrow(/no weight that does not learn is in blocks/);
+});
+
+test("the page's example holds what does not learn in NF4", async () => {
+  const page = readFileSync(new URL('../../docs/run-files.md', import.meta.url), 'utf8');
+  const example = page.split('```yaml\n').find((text) => text.includes('output: runs/qlora')) as string;
+  const folder = mkdtempSync(join(tmpdir(), 'quintet-qlora-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'run.yaml');
+  writeFileSync(file, example.split('```')[0] as string);
+  const { stages } = runOf(await readRunFile(file), file, []);
+  expect(stages).toMatchObject([{ frozen: 'nf4', recompute: true, batch: 4, adapter: { kind: 'lora', rank: 8 } }]);
 });
