@@ -12,7 +12,7 @@ import type { Picture } from '../../src/media/index.js';
 import { asSystem, Chat, load } from '../../src/model/index.js';
 import { Random, seedFor } from '../../src/tensor/index.js';
 import { loadArt } from './art.js';
-import { interval, type Judged, judge } from './judge.js';
+import { interval, type Judged, judge, namesOneOf, presence } from './judge.js';
 import { loadPhotographs, photographQuestions } from './photographs.js';
 import { drawPicture, pictureSide } from './pictures.js';
 import { modelFolder, workFolder } from './places.js';
@@ -89,10 +89,7 @@ for (const photograph of await loadPhotographs()) {
       ],
       { maxTokens: 60 },
     );
-    const right =
-      kind === 'describe'
-        ? accepted.some((word) => new RegExp(`\\b${word}s?\\b`, 'i').test(said))
-        : said.toLowerCase().startsWith(answer);
+    const right = kind === 'describe' ? namesOneOf(accepted, said) : said.toLowerCase().startsWith(answer);
     judged.push({
       set: cutOut ? 'photographs, cut out' : 'photographs',
       kind,
@@ -112,14 +109,13 @@ for (const set of sets) {
   const kinds = questionKinds.filter((kind) => judged.some((one) => one.set === set && one.kind === kind));
   console.log(`\n| ${set} | trained wordings | new wordings |\n|---|---|---|`);
   for (const kind of kinds) {
-    const cells = (['trained', 'new'] as const).map((wording) =>
-      interval(
-        judged
-          .filter((one) => one.set === set && one.kind === kind && one.wording === wording)
-          .map(({ right }) => right),
-      ),
-    );
-    console.log(`| ${kind} | ${cells.join(' | ')} |`);
+    const [trained, other] = (['trained', 'new'] as const).map((wording) =>
+      judged.filter((one) => one.set === set && one.kind === kind && one.wording === wording),
+    ) as [Judged[], Judged[]];
+    const row = (name: string, tell: (asked: readonly Judged[]) => string): void =>
+      console.log(`| ${name} | ${tell(trained)} | ${tell(other)} |`);
+    row(kind, (asked) => interval(asked.map(({ right }) => right)));
+    if (kind === 'is-there' && set !== 'flags') row('… F1 of yes', presence);
   }
   const named = judged.filter((one) => one.set === set && one.named !== undefined);
   if (named.length > 0) {

@@ -38,6 +38,21 @@ const yes = (text: string): boolean | undefined =>
 
 const thingOf = (text: string): string => text.replace(/ on an? \w+ background\.?$/, '');
 
+/** Whether an answer has one of the words, alone or of several, other than as the background's colour. */
+export const namesOneOf = (accepted: readonly string[], said: string): boolean =>
+  accepted.some((word) => new RegExp(`\\b(?:${word}|${plural(word)})\\b`, 'i').test(thingOf(said)));
+
+/** How well a thing is known to be there: F1 of yes, its precision and recall, and how often it is said (POPE, arXiv 2305.10355). */
+export function presence(asked: readonly Pick<Judged, 'answer' | 'said'>[]): string {
+  if (asked.length === 0) return '';
+  const there = asked.filter(({ answer }) => yes(answer)).length;
+  const told = asked.filter(({ said }) => yes(said));
+  const found = told.filter(({ answer }) => yes(answer)).length;
+  const percent = (part: number, whole: number) => (whole === 0 ? '–' : ((100 * part) / whole).toFixed(1));
+  const shares = `precision ${percent(found, told.length)}, recall ${percent(found, there)}`;
+  return `${percent(2 * found, told.length + there)} (${shares}, yes ${percent(told.length, asked.length)})`;
+}
+
 /** The concepts that a text names, longer names before those within them. */
 function thingsIn(text: string, concepts: readonly string[]): Set<string> {
   let rest = text.toLowerCase();
