@@ -10,10 +10,7 @@ export const published = {
   language: join(root, '.cache', 'weights', 'smollm2', 'SmolLM2-135M-Instruct.Q4_1.gguf'),
 } as const;
 
-/** Pictures, labels and chats (`make-data.ts`). */
-export const dataFolder = join(root, 'runs', 'smol', 'data');
-
-/** What the encoder sees of them, and what training leaves behind. */
+/** Drawings, what the encoder sees of pictures, and what training leaves behind. */
 export const workFolder = join(root, 'runs', 'smol');
 
 /** The model that is shipped. */

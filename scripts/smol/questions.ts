@@ -3,7 +3,7 @@ import type { Random } from '../../src/tensor/index.js';
 import type { Art } from './art.js';
 import { an, listed, numberWord, plural, some } from './nouns.js';
 import type { PhotoName } from './photo-names.js';
-import type { Plan } from './pictures.js';
+import { isHeldOut, type Plan } from './pictures.js';
 
 export interface Turn {
   readonly kind: QuestionKind;
@@ -123,6 +123,8 @@ function told(art: Art, plan: Plan, asking: Asking): Told {
     for (;;) {
       const other = random.integer(art.concepts.length);
       const shown = one === undefined ? present : [plan.named as number];
+      // A name that is never learnt would give the answer away.
+      if (isHeldOut(other) !== isHeldOut(shown[0] ?? 0)) continue;
       if (!shown.some((thing) => isKindOf(name(thing), name(other)))) return other;
     }
   };

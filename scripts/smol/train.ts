@@ -22,7 +22,9 @@ const started = performance.now();
 for (const [script, ...args] of stages) {
   console.log(`\n== ${script} ${args.join(' ')}`);
   // With the loader that runs this script.
-  const { status } = spawnSync(process.execPath, [...process.execArgv, join(here, script), ...args], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [...process.execArgv, join(here, script), ...args], {
+    stdio: 'inherit',
+  });
   if (status !== 0) process.exit(status ?? 1);
   console.log(`== ${((performance.now() - started) / 60_000).toFixed(1)} minutes so far`);
 }
