@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openCheckpoint } from '../../src/checkpoint/index.js';
+import { openCheckpoint, readTensors, writeSafetensors } from '../../src/checkpoint/index.js';
 import { packed, packRows } from '../../src/data/index.js';
 import { asSystem, createProcessor, load, withAdapter, writeAdapter } from '../../src/model/index.js';
 import { viewCount } from '../../src/parts/encoders/efficientnet-views.js';
@@ -19,7 +19,7 @@ import {
   slot,
   system,
 } from '../../src/system/index.js';
-import { castArray, hostArray, Random, seedFor } from '../../src/tensor/index.js';
+import { castArray, type HostArray, hostArray, Random, seedFor } from '../../src/tensor/index.js';
 import type { Message } from '../../src/text/messages.js';
 import { type BatchSource, train } from '../../src/train/index.js';
 import { labelled } from '../../src/train/prepare.js';
@@ -139,11 +139,16 @@ const { values } = await train(base, {
   },
 });
 const { network, declarations } = model;
+// What learnt beside the adapter belongs to the projector, which has a file of its own.
+const { [offsets]: learnt, ...adapted } = values;
+const file = join(modelFolder, 'projector.safetensors');
+const projector = await readTensors(file);
+await writeSafetensors(file, Object.entries({ ...projector, offsets: castArray(learnt as HostArray, 'f16') }));
 await writeAdapter(
   join(modelFolder, 'adapter'),
   { network, declarations, base: 'models/smol' },
   [settings],
-  new Map(Object.entries(values).map(([name, array]) => [name, castArray(array, 'f16')])),
+  new Map(Object.entries(adapted).map(([name, array]) => [name, castArray(array, 'f16')])),
 );
 writeFileSync(join(modelFolder, 'config.json'), `${JSON.stringify(await smolConfig(art), null, 2)}\n`);
 await model.close();
