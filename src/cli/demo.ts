@@ -41,7 +41,11 @@ function nextSteps(folder: string): string {
 
 const shownPath = (path: string): string => relative(process.cwd(), path) || '.';
 
-export async function demo(given: readonly string[], options: GlobalOptions, folder: string = embedded()): Promise<void> {
+export async function demo(
+  given: readonly string[],
+  options: GlobalOptions,
+  folder: string = embedded(),
+): Promise<void> {
   const { pictures: paths, prompt = 'Describe the picture.' } = await picturesAndPrompt(given);
   const shown = paths.length > 0 ? paths : [join(folder, 'samples/scene.png')];
   const interrupt = onInterrupt();
