@@ -22,7 +22,7 @@ KL, EPSILON, EPSILON_HIGH, LONGEST = 0.05, 0.1, 0.25, 8
 DPO = ("sigmoid", "robust", "hinge", "ipo", "sigmoid_norm", "apo_zero", "apo_down", "nca_pair", "sppo_hard")
 GRPO = ("grpo", "bnpo", "dr_grpo", "dapo")
 # Some parameters from the beginning to the end; the norm is over all.
-SHOWN = ("model.embed_tokens.weight", "model.layers.1.self_attn.q_proj.weight", "model.norm.weight", "lm_head.weight")
+SHOWN = ("model.embed_tokens.weight", "model.layers.1.self_attn.q_proj.weight", "model.norm.weight", "lm_head.weight", "score.weight")
 
 
 class Still:

@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from . import adapters, diffusion, gill, losses, preference, quantised, retrieval, schedulers, training
+from . import adapters, diffusion, gill, losses, preference, quantised, retrieval, reward, schedulers, training
 from .entry import Entry, layers
 from .schedulers import SCALED_LINEAR
 from .training import Recipe
@@ -145,6 +145,12 @@ TRAINING = {
             queries=3,
             projection=10,
         ),
+    ),
+    "reward": Entry(
+        "training",
+        "a reward model: a Llama that rates texts at their last token, TRL's losses of pairs over it with margins and centring",
+        1144,
+        partial(reward.reward, config=layers(12, 20, 2, 2, num_key_value_heads=1, vocab_size=40)),
     ),
     "losses": Entry(
         "training",

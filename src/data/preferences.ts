@@ -4,6 +4,7 @@
  *     {"prompt": "What is it?", "chosen": "A cat.", "rejected": "A dog."}
  *     {"messages": [{"role": "user", "content": "What is it?"}], "chosen": [{"role": "assistant", "content": "A cat."}], …}
  *     {"chosen": [… the whole conversation …], "rejected": [… the same but for its end …]}
+ *     {"prompt": "What is it?", "chosen": "A cat.", "rejected": "A dog.", "margin": 2}
  *     {"prompt": "What is it?", "completion": "A cat.", "label": true}
  *     {"prompt": "What is it?"}
  *
@@ -25,7 +26,7 @@ export function readPair(record: Fields): Conversation {
     { messages: answerOf(record, 'chosen'), good: true },
     { messages: answerOf(record, 'rejected'), good: false },
   ];
-  return { ...promptOf(record, asked), answers };
+  return { ...promptOf(record, asked), answers, ...marginOf(record) };
 }
 
 /** Two conversations that differ in what comes last. */
@@ -48,8 +49,13 @@ function readWholePair(record: Fields): Conversation {
       { messages: answerOf(rest, 'chosen'), good: true },
       { messages: answerOf(rest, 'rejected'), good: false },
     ],
+    ...marginOf(record),
   };
 }
+
+/** How much better the chosen answer is, where a record says so. */
+const marginOf = (record: Fields): Pick<Conversation, 'margin'> =>
+  record.has('margin') ? { margin: record.number('margin') } : {};
 
 /** One answer: with a `label` it is good or bad, without one it is to be learnt. */
 export function readRated(record: Fields): Conversation {

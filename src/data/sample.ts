@@ -21,6 +21,8 @@ export interface Sample {
   readonly pictures: readonly PictureData[];
   /** Answers to compare with each other or to tell apart: the messages are then what they answer. */
   readonly answers?: readonly Answer[];
+  /** How much better the chosen one of two answers is. */
+  readonly margin?: number;
   /** All that the record of a prompt says, for whoever rewards its answers. */
   readonly record?: Readonly<Record<string, unknown>>;
   /** The file and the line, row or member, for error messages. */
@@ -28,7 +30,7 @@ export interface Sample {
 }
 
 /** What a format makes of one record. */
-export interface Conversation extends Pick<Sample, 'messages' | 'unlearnt' | 'answers' | 'record'> {
+export interface Conversation extends Pick<Sample, 'messages' | 'unlearnt' | 'answers' | 'margin' | 'record'> {
   /** Bytes, or paths as the file writes them. */
   readonly pictures: readonly PictureData[];
 }

@@ -28,6 +28,7 @@ export { processPairs } from './pairs.js';
 export { type LoadedAdapter, readAdapter, writeAdapter } from './peft/index.js';
 export { createProcessor, type PicturedChat, type Processor } from './prompt.js';
 export { loadFromBytes, loadFromUrl } from './remote.js';
+export { rewardModel } from './reward-model.js';
 export { type Choice, choose, type SamplingOptions } from './sample.js';
 export { folderOf, type SaveOptions, saveModel } from './save.js';
 export { conditionOf, generatorTokenizerOf, sayPicture } from './say-picture.js';

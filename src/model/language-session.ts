@@ -6,7 +6,15 @@
  */
 import { rootScope } from '../nn/index.js';
 import type { RunOptions, Session } from '../runtime/engine.js';
-import { type CachedContext, cacheNames, encoderOf, growingCache, inPlaceCache, type System } from '../system/index.js';
+import {
+  type CachedContext,
+  cacheNames,
+  encoderOf,
+  growingCache,
+  inPlaceCache,
+  isRewardSystem,
+  type System,
+} from '../system/index.js';
 import { concatRows, type HostArray, hostArray, QuintetError, sameShape, zerosArray } from '../tensor/index.js';
 import { compile, type Packed } from './compile.js';
 import {
@@ -62,6 +70,9 @@ export class LanguageSession {
   /** Compiles the sessions. Head widths that the engine's own attention does not take use the growing cache. */
   static async open(model: Model<System>, ends: LanguageEnds = ownWords(model.network)): Promise<LanguageSession> {
     const { network, adapt, engine } = model;
+    if (isRewardSystem(network)) {
+      throw new QuintetError('unsupported', 'a reward model rates texts and writes none', { at: network.name });
+    }
     const { layers } = languageGraph(network, adapt(rootScope().p), growingCache(), ends);
     const packed = await model.pack?.(model, languageSides(network, ends));
     const inPlace = engine.inPlace && layers.every(({ headWidth, biased }) => headWidth % 8 === 0 && !biased);

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { type HubOptions, hubOptionsFromEnvironment, openModel, readFolderFiles } from '../checkpoint/index.js';
 import { networkOf } from '../recipes/index.js';
 import { fields, QuintetError } from '../tensor/index.js';
-import { initialise, type Model, type ModelOptions, modelOf } from './model.js';
+import { initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 import { type PackingOptions, packFrozen, packWeights } from './packed.js';
-import { type LoadedAdapter, readAdapter } from './peft/index.js';
+import { isOfRewardModel, type LoadedAdapter, readAdapter } from './peft/index.js';
+import { rewardModel } from './reward-model.js';
 import { findModel } from './source.js';
 import { withAdapter } from './with-adapter.js';
 
@@ -64,7 +65,10 @@ async function freshFolder(path: string, options: LoadOptions, seed: number): Pr
 }
 
 const adapted = (model: Model, folder: string): Promise<Model> =>
-  closing(model, async () => withAdapter(model, await adapterIn(model, folder)));
+  closing(model, async () => {
+    const own = isSystem(model) && (await isOfRewardModel(folder)) ? rewardModel(model) : model;
+    return withAdapter(own, await adapterIn(own, folder));
+  });
 
 /** What is made of a model, which is closed where that fails. */
 async function closing(model: Model, make: () => Promise<Model>): Promise<Model> {

@@ -9,6 +9,7 @@ import { changedJson } from './config-text.js';
 import { writeGenerationConfig } from './generation-file.js';
 import { type Merging, merged } from './merge.js';
 import type { Model } from './model.js';
+import { headInConfig } from './reward-model.js';
 import { layeredWeights } from './weights.js';
 
 export interface SaveOptions {
@@ -37,7 +38,7 @@ export async function saveModel(model: Model, folder: string, options: SaveOptio
     { dtype, shape: declaration.shape, read: () => finalValue(declaration) },
   ]);
   await saveCheckpoint(folder, tensors, maxShardBytes === undefined ? {} : { maxShardBytes });
-  await copyFiles(source, folder, torchNames[dtype]);
+  await copyFiles(source, folder, { ...headInConfig(model), dtype: torchNames[dtype] });
   await writeGenerationConfig(model, folder);
 }
 
@@ -53,8 +54,8 @@ export function folderOf({ path, files, network }: Model): string {
   });
 }
 
-/** Configuration, tokenizer and processor files of a folder. */
-async function copyFiles(path: string, folder: string, dtype: string): Promise<void> {
+/** Configuration, with what is `changed` in it, tokenizer and processor files of a folder. */
+async function copyFiles(path: string, folder: string, changed: Readonly<Record<string, unknown>>): Promise<void> {
   const names = await readdir(path);
   for (const inner of innerFolders.filter((name) => names.includes(name))) {
     await mkdir(join(folder, inner), { recursive: true });
@@ -66,6 +67,6 @@ async function copyFiles(path: string, folder: string, dtype: string): Promise<v
     }
   }
   const config = await readFile(join(path, 'config.json'), 'utf8');
-  const text = changedJson(config, 'config.json', ({ torch_dtype: _, ...rest }) => ({ ...rest, dtype }));
+  const text = changedJson(config, 'config.json', ({ torch_dtype: _, ...rest }) => ({ ...rest, ...changed }));
   await writeAtomically(join(folder, 'config.json'), (file) => file.writeFile(text));
 }

@@ -87,6 +87,8 @@ export interface Backbone {
   forward(p: Params, embeddings: Tensor, context: Context): Tensor;
   /** Hidden states [..., D] -> scores of the next token [..., vocab]. */
   logits(p: Params, hidden: Tensor): Tensor;
+  /** Whether `logits` rates the text up to each token instead, by one number. */
+  readonly rates?: boolean;
   /** The longest context that positions are known for, in tokens; infinite where they are relative. */
   readonly context: number;
   readonly buffers?: readonly string[];

@@ -1,6 +1,6 @@
 /** Finding a recipe: by its name, or by what a published configuration says. */
 
-import type { AnyRecipe, Network } from '../system/index.js';
+import { type AnyRecipe, isSystem, type Network, rewardSystem } from '../system/index.js';
 import { type Fields, nearest, QuintetError } from '../tensor/index.js';
 import * as all from './all.js';
 
@@ -29,7 +29,7 @@ export function networkOf(config: Fields): Network {
   const found =
     fitting.find(({ architectures }) => architectures?.some((name) => named.includes(name))) ??
     fitting.find(({ architectures }) => !architectures);
-  if (found) return found.fromConfig(config);
+  if (found) return headed(found.fromConfig(config), config);
   const known = recipes.flatMap((recipe) => recipe.modelTypes);
   const guess = nearest(type, known);
   throw new QuintetError(
@@ -40,4 +40,16 @@ export function networkOf(config: Fields): Network {
       hint: `known: ${known.join(', ')}`,
     },
   );
+}
+
+/** A language model that classifies sequences has another head: one class alone is a rating. */
+function headed(network: Network, config: Fields): Network {
+  const classifies = config.texts('architectures', []).some((name) => name.endsWith('ForSequenceClassification'));
+  if (!classifies || !isSystem(network)) return network;
+  const classes =
+    Object.keys(config.object('id2label', { optional: true }).raw).length || config.whole('num_labels', 2);
+  if (classes === 1) return rewardSystem(network);
+  throw new QuintetError('unsupported', `it tells ${classes} classes apart; ratings, one class, are read`, {
+    at: config.at,
+  });
 }

@@ -16,6 +16,7 @@ export * from './picture-coding.js';
 export * from './picture-conditions.js';
 export * from './quantised.js';
 export * from './recipe.js';
+export * from './reward-model.js';
 export * from './schedule.js';
 export * from './sentence-encoder.js';
 export * from './stage.js';

@@ -9,7 +9,7 @@ import { basename, isAbsolute, join } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { writeAtomically } from '../checkpoint/index.js';
 import type { Model } from '../model/index.js';
-import { isSystem } from '../system/index.js';
+import { isRewardSystem, isSystem } from '../system/index.js';
 import { fields, formatCount, parseJson } from '../tensor/index.js';
 import { bestOf, type Evaluated } from './evaluations.js';
 import { formatLoss, meanOfLast } from './report/figures.js';
@@ -32,11 +32,13 @@ const classes = {
   'image-text-to-text': 'AutoModelForImageTextToText',
   'text-generation': 'AutoModelForCausalLM',
   'text2text-generation': 'AutoModelForSeq2SeqLM',
+  'text-classification': 'AutoModelForSequenceClassification',
 } as const;
 
 type Task = keyof typeof classes;
 
 function taskOf({ network }: Model): Task {
+  if (isRewardSystem(network)) return 'text-classification';
   if (isSystem(network) && network.image) return 'image-text-to-text';
   return isSystem(network) && network.backbone.part.encoder ? 'text2text-generation' : 'text-generation';
 }
@@ -156,20 +158,22 @@ function introduction({ run, adapter, license }: CardFacts): string {
 
 function usage({ run, adapter, task, known }: CardFacts): string {
   const base = hubName(run) ?? 'BASE';
+  const rates = task === 'text-classification';
   const command = adapter ? `quintet chat ${base} --adapter FOLDER` : 'quintet chat FOLDER';
-  const shell = `\`\`\`sh\n${command}\n\`\`\``;
-  if (!known) return shell;
+  const settings = 'objective: { kind: grpo, reward: FOLDER }   # in a run file';
+  const quintet = rates ? `\`\`\`yaml\n${settings}\n\`\`\`` : `\`\`\`sh\n${command}\n\`\`\``;
+  if (!known) return quintet;
   const [model, processor] = [classes[task], task === 'image-text-to-text' ? 'AutoProcessor' : 'AutoTokenizer'];
   const lines = [
     ...(adapter ? ['from peft import PeftModel'] : []),
     `from transformers import ${model}, ${processor}`,
     '',
     adapter
-      ? `model = PeftModel.from_pretrained(${model}.from_pretrained("${base}"), "FOLDER")`
+      ? `model = PeftModel.from_pretrained(${model}.from_pretrained("${base}"${rates ? ', num_labels=1' : ''}), "FOLDER")`
       : `model = ${model}.from_pretrained("FOLDER")`,
     `processor = ${processor}.from_pretrained("${adapter ? base : 'FOLDER'}")`,
   ];
-  return `\`\`\`python\n${lines.join('\n')}\n\`\`\`\n\n${shell}`;
+  return `\`\`\`python\n${lines.join('\n')}\n\`\`\`\n\n${quintet}`;
 }
 
 function training(run: ReportedRun): string {

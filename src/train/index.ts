@@ -4,8 +4,9 @@ export { type DataSummary, inspectData, type LabelledText, sampleAsTrained } fro
 export type { Evaluation } from './log-record.js';
 export { pairBatches, ratedBatches } from './preference-samples.js';
 export { type PromptOptions, promptBatches } from './prompt-samples.js';
+export { rewardOf } from './ratings.js';
 export { report } from './report/index.js';
-export { loadReward, type Reward, type Rewarded } from './reward.js';
+export { loadReward, type OpenReward, type Reward, type Rewarded } from './reward.js';
 export { type RunOptions, type RunResult, runFile, type StagePlan } from './run.js';
 export { outputOf, type RunFile, type RunStage } from './run-file.js';
 export { type SampleOptions, sampleBatches } from './samples.js';

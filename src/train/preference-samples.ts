@@ -22,6 +22,7 @@ interface AskedSample extends Pick<PreparedSample, 'pictures'> {
   /** The tokens of the prompt and an answer, which alone has labels. */
   tokens(answer: Answer): LabelledTokens;
   readonly answers: readonly Answer[];
+  readonly margin: number;
 }
 
 interface Parts {
@@ -33,11 +34,10 @@ interface Parts {
 
 async function ask(sample: Sample, { system, processor, preparer, longest }: Parts): Promise<AskedSample> {
   const { pictures, layouts } = await preparer.look(sample);
-  const { messages, where, answers = [] } = sample;
+  const { messages, where, answers = [], margin = 0 } = sample;
   const from = messages.length;
   return {
-    pictures,
-    answers,
+    ...{ pictures, answers, margin },
     tokens: (answer) => {
       const whole = { messages: [...messages, ...answer.messages] };
       return cutTo(labelled(whole, layouts, { system, processor, from }), longest, where);
@@ -76,16 +76,25 @@ const pieces = <T>(all: readonly T[], size: number): T[][] =>
 
 const whole = (numbers: readonly number[]) => hostArray('i64', [numbers.length], numbers);
 
-interface PairSample extends Pick<PreparedSample, 'pictures'> {
+interface PairSample extends Pick<AskedSample, 'pictures' | 'margin'> {
   /** The chosen answer and the rejected one. */
   readonly rows: readonly [LabelledTokens, LabelledTokens];
 }
 
+export interface PairOptions extends SampleOptions {
+  /** Whether `margins` are given, too: how much better the chosen answers are, 0 where a record does not say. Default false. */
+  readonly margins?: boolean;
+}
+
 /** Pairs of answers: rows of a batch by turns chosen and rejected, where `chosen` and `rejected` say. */
-export function pairBatches(model: Model<System>, dataset: Dataset, options: SampleOptions): BatchSource {
+export function pairBatches(
+  model: Model<System>,
+  dataset: Dataset,
+  { margins = false, ...options }: PairOptions,
+): BatchSource {
   return answerBatches<PairSample>(model, dataset, options, {
-    fields: ['chosen', 'rejected'],
-    prepare({ pictures, answers, tokens }, where) {
+    fields: ['chosen', 'rejected', ...(margins ? ['margins'] : [])],
+    prepare({ pictures, answers, margin, tokens }, where) {
       const [chosen, rejected] = [true, false].map((good) => answers.find((answer) => answer.good === good));
       if (!chosen || !rejected) {
         throw dataError(
@@ -94,7 +103,7 @@ export function pairBatches(model: Model<System>, dataset: Dataset, options: Sam
           'Fields: prompt or messages, chosen, rejected',
         );
       }
-      return { pictures, rows: [tokens(chosen), tokens(rejected)] };
+      return { pictures, margin, rows: [tokens(chosen), tokens(rejected)] };
     },
     tensors: (samples, size, { system, processor }) =>
       pieces(samples, size).map((part) => ({
@@ -108,6 +117,15 @@ export function pairBatches(model: Model<System>, dataset: Dataset, options: Sam
         ),
         chosen: whole(part.map((_, i) => 2 * i)),
         rejected: whole(part.map((_, i) => 2 * i + 1)),
+        ...(margins
+          ? {
+              margins: hostArray(
+                'f32',
+                [part.length],
+                part.map(({ margin }) => margin),
+              ),
+            }
+          : {}),
       })),
   });
 }

@@ -1,9 +1,11 @@
-/** Functions that reward what a model says, in modules of whoever trains it. */
+/** What rewards the answers of a model: functions in modules of whoever trains it, or a reward model. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import type { ModelOptions } from '../model/index.js';
 import { QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
+import { openRatings } from './ratings.js';
 
 /** An answer to be rewarded. */
 export interface Rewarded {
@@ -15,6 +17,18 @@ export interface Rewarded {
 
 /** How good answers are, a number each: the more, the better. Only differences among answers to one prompt count. */
 export type Reward = (answers: readonly Rewarded[]) => readonly number[] | Promise<readonly number[]>;
+
+/** A reward that is asked for as long as a run lasts. */
+export interface OpenReward {
+  readonly reward: Reward;
+  close(): Promise<void>;
+}
+
+/** The reward at a path: of a module's function, or of a reward model in a folder. */
+export async function openReward(path: string, options: ModelOptions = {}): Promise<OpenReward> {
+  if (existsSync(path) && statSync(path).isDirectory()) return openRatings(path, options);
+  return { reward: await loadReward(path), close: async () => {} };
+}
 
 /** A reward function from a module that exports it as its default. */
 export async function loadReward(path: string): Promise<Reward> {

@@ -22,6 +22,7 @@ import { type HostArray, QuintetError } from '../tensor/index.js';
 import { writeCard } from './card.js';
 import type { Evaluated } from './evaluations.js';
 import { checkOptimizer } from './optimisers/index.js';
+import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from './run-record.js';
 import { checkAdapted } from './settings/adapted.js';
@@ -73,17 +74,18 @@ export async function runFile(path: string, options: RunOptions = {}): Promise<R
   const { model: source, fresh, seed } = startOf(file, path);
   const { group = alone } = options;
   if (group.rank === 0) await checkDestination(options.output ?? (await outputOf(path)), 'folder');
-  const model = asSystem(await load(source, { ...options, ...(fresh ? { fresh: seed } : {}) }));
+  const loaded = asSystem(await load(source, { ...options, ...(fresh ? { fresh: seed } : {}) }));
   try {
-    const run = runOf(file, path, model.network.stages);
+    const run = runOf(file, path, loaded.network.stages);
     const { steps } = options;
-    const stages = steps === undefined ? run.stages : run.stages.map((stage) => trialOf(stage, steps));
+    const asked = steps === undefined ? run.stages : run.stages.map((stage) => trialOf(stage, steps));
+    const { model, stages } = rewardStages(loaded, asked, seed);
     // What cannot be saved at the end is not begun.
     if (!run.stages.at(-1)?.adapter) folderOf(model);
     const text = await readFile(path, 'utf8');
     return await runStages(model, { ...run, stages, text, output: options.output ?? run.output }, options);
   } finally {
-    await model.close();
+    await loaded.close();
   }
 }
 
@@ -210,7 +212,7 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
   const prepared: PreparedStage[] = [];
   try {
     for (const [index, stage] of run.stages.entries()) {
-      await checkForm(stage.form);
+      await checkForm(stage.form, model);
       const dataset = await openSources(stage.data);
       const adapter = adapterFor(model.network, stage);
       const { length, batch } = stage;

@@ -37,6 +37,11 @@ export interface LoadedAdapter {
   readonly values: ReadonlyMap<string, HostArray>;
 }
 
+/** Whether an adapter in a folder is of a reward model: PEFT calls it a classifier of sequences. */
+export async function isOfRewardModel(folder: string): Promise<boolean> {
+  return (await readConfig(folder)).raw.task_type === 'SEQ_CLS';
+}
+
 /** Reads an adapter for a network of these parameters. Keys of any of the network's namings are understood. */
 export async function readAdapter(
   folder: string,

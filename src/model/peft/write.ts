@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically, writeSafetensors } from '../../checkpoint/index.js';
-import { type AdapterSettings, rowsOfWords, settingsFor } from '../../system/index.js';
+import { type AdapterSettings, isRewardSystem, rowsOfWords, settingsFor } from '../../system/index.js';
 import { concatRows, type HostArray, QuintetError } from '../../tensor/index.js';
 import { formats } from './formats.js';
 import { type Base, type Declarations, keyOf, partsOf, theirName } from './names.js';
@@ -38,7 +38,7 @@ function configOf(base: AdapterBase, settings: readonly AdapterSettings[], value
   const layers = [...new Set([...own].flatMap((name) => partsOf(name)?.path ?? []))];
   return {
     peft_type: format.type,
-    ...('backbone' in base.network ? { task_type: 'CAUSAL_LM' } : {}),
+    ...('backbone' in base.network ? { task_type: isRewardSystem(base.network) ? 'SEQ_CLS' : 'CAUSAL_LM' } : {}),
     base_model_name_or_path: base.base,
     ...write(first),
     ...targets(first, layers, base),

@@ -21,6 +21,7 @@ import {
   type Objective,
   orpo,
   preferenceLosses,
+  rewardPairs,
   type SimpoSettings,
   simpo,
 } from '../../system/index.js';
@@ -32,7 +33,7 @@ export type SampleForm =
   /** Conversations, of which what the assistant says is learnt, or everything. */
   | { readonly kind: 'chats'; readonly learn?: 'answers' | 'all' }
   /** Pairs of answers, or single ones that are rated. */
-  | { readonly kind: 'pairs' }
+  | { readonly kind: 'pairs'; readonly margins?: boolean }
   | { readonly kind: 'rated' }
   /** Prompts that the model answers itself. */
   | DrawnForm;
@@ -87,6 +88,10 @@ const kinds: Readonly<Record<string, Kind>> = {
   kto: {
     readers: { beta: number, desirable: number, undesirable: number },
     make: (settings) => ({ objective: kto(settings as KtoSettings), form: { kind: 'rated' } }),
+  },
+  reward: {
+    readers: { center: number },
+    make: (settings) => ({ objective: rewardPairs(settings), form: { kind: 'pairs', margins: true } }),
   },
   grpo: {
     readers: {

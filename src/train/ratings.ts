@@ -1,0 +1,57 @@
+/** A reward model as the reward of answers: it reads each prompt with its answer by its own template. */
+
+import { padded } from '../data/index.js';
+import { asSystem, compile, createProcessor, load, type Model, type ModelOptions } from '../model/index.js';
+import { type HostArrays, inputTensors, isRewardSystem, ratings, type System } from '../system/index.js';
+import { type HostArray, QuintetError, toNumbers } from '../tensor/index.js';
+import { labelled } from './prepare.js';
+import type { OpenReward, Rewarded } from './reward.js';
+
+/** The reward of a model's folder; closing it closes the model. */
+export async function openRatings(folder: string, options: ModelOptions = {}): Promise<OpenReward> {
+  const model = asSystem(await load(folder, options));
+  try {
+    const { reward, close } = await rewardOf(model);
+    const closeBoth = async (): Promise<void> => {
+      await close();
+      await model.close();
+    };
+    return { reward, close: closeBoth };
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
+
+/** How a reward model rates answers. */
+export async function rewardOf(model: Model<System>): Promise<OpenReward> {
+  const { network } = model;
+  if (!isRewardSystem(network)) {
+    throw new QuintetError('config', 'the model rates no texts', {
+      at: model.path ?? network.name,
+      hint: 'train one by objective: reward',
+    });
+  }
+  const { input_ids, attention_mask } = network.inputs;
+  const types = { input_ids, attention_mask } as Parameters<typeof inputTensors>[0];
+  const processor = createProcessor(model);
+  const session = await compile(model, 'ratings', (p) => ({ score: ratings(network, p, inputTensors(types)) }));
+  const parts = { system: network, processor };
+  const rowOf = ({ prompt, answer }: Rewarded) => {
+    const row = labelled({ messages: [...prompt, { role: 'assistant', content: answer }] }, [], parts);
+    const { context } = network.backbone.part;
+    if (row.ids.length <= context) return row;
+    throw new QuintetError('limit', `an answer with its prompt takes ${row.ids.length} tokens of ${context}`, {
+      at: model.path ?? network.name,
+    });
+  };
+  return {
+    async reward(answers) {
+      if (answers.length === 0) return [];
+      const { input_ids, attention_mask } = padded(answers.map(rowOf), processor.tokenizer.special.pad ?? 0);
+      const given = { input_ids, attention_mask } as HostArrays;
+      return toNumbers((await session.run(given)).score as HostArray);
+    },
+    close: () => session.close(),
+  };
+}
