@@ -28,11 +28,10 @@ async function ask(sample: string, question: string): Promise<string> {
 }
 
 test(
-  'it says what its samples show, where, and how many',
+  'it says what its samples show, and where',
   async () => {
     expect(await ask('cat.jpg', 'What is in this picture?')).toMatch(/\bcat\b/);
     expect(await ask('cat.jpg', 'Is there a dog in the picture?')).toMatch(/^No\b/);
-    expect(await ask('scene.png', 'How many things are there?')).toBe('Four.');
     expect(await ask('scene.png', 'What is in the middle?')).toBe('A hot dog.');
     expect(await ask('scene.png', 'Where is the ladybug?')).toBe('At the bottom left.');
     expect(await ask('scene.png', 'What color is the background?')).toBe('The background is red.');
