@@ -162,8 +162,8 @@ function forward(model: System, p: Params, given: Tensors): Tensors {
   const { image: drawing } = model.outputs;
   const codes = drawing?.kind === 'codes' ? drawing : undefined;
   const outputs: Record<string, Tensor> = codes ? codeOutputs(codes, p, given, backbone.part.width) : {};
-  const seen = image && pixels ? encoded(model, p, given) : undefined;
-  const features = seen && projected(model, p, seen);
+  const seen = image && (pixels ?? given.encoder_states) ? encoderStates(model, p, given) : undefined;
+  const features = given.projected_states ?? (seen && projected(model, p, seen));
   if (features && image) outputs.image_features = image.rows ? flatten(features, 0, 1) : features;
   if (!ids) return outputs;
   if (!present) throw new QuintetError('name', 'input_ids need an attention_mask', { at: model.name });
@@ -206,13 +206,14 @@ function contextOf({ backbone, virtual, attention }: System, p: Params, present:
   return attention ? attention(p, context) : context;
 }
 
-/** Pictures through the encoder and the projector: [M, 3, height, width] -> [M, N, D] */
+/** Pictures through the encoder and the projector: [M, 3, height, width] -> [M, N, D]; as `projected_states` where known. */
 export function imageFeatures(model: System, p: Params, given: Tensors): Tensor {
-  return projected(model, p, encoded(model, p, given));
+  return given.projected_states ?? projected(model, p, encoderStates(model, p, given));
 }
 
-/** [M, 3, height, width] -> [M, P, E] */
-function encoded(model: System, p: Params, given: Tensors): Tensor {
+/** Pictures through the encoder: [M, 3, height, width] -> [M, P, E]; as `encoder_states` where they are known. */
+export function encoderStates(model: System, p: Params, given: Tensors): Tensor {
+  if (given.encoder_states) return given.encoder_states;
   const { part, prefix } = imageOf(model).encoder;
   return part.forward(p.at(prefix), given.pixel_values as Tensor, given);
 }

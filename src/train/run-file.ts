@@ -13,6 +13,7 @@
  *         objective: next-token     # default; others are in settings/objective.ts
  *         batch: 32
  *         microBatch: 8             # default: batch
+ *         cacheFeatures: 20GB       # what frozen parts make of pictures, kept on the disk: settings/features.ts
  *         packing: true             # several samples a row, which do not see each other; default false
  *         epochs: 1                 # or: steps
  *         longest: 2048             # tokens that a sample is cut to; default the model's context
@@ -35,6 +36,7 @@ import { type Fields, fields, QuintetError } from '../tensor/index.js';
 import { type AdapterRequest, adapterOf } from './settings/adapter.js';
 import { type DataSettings, dataFields, dataOf } from './settings/data.js';
 import { type EvaluationSettings, evaluationFields, evaluationOf } from './settings/evaluation.js';
+import { type CacheFeatures, featuresOf } from './settings/features.js';
 import { countOf, refuseUnknown } from './settings/fields.js';
 import { objectiveOf, recipeObjective, type SampleForm } from './settings/objective.js';
 import { optimizerOf } from './settings/optimizer.js';
@@ -60,6 +62,7 @@ export interface RunStage extends DataSettings {
   readonly optimizer: Optimizer;
   readonly batch: number;
   readonly microBatch?: number;
+  readonly cacheFeatures: CacheFeatures;
   /** Whether rows hold several samples. */
   readonly packing: boolean;
   readonly length: Stage['length'];
@@ -79,7 +82,7 @@ const results = ['model', 'adapter'];
 const known = ['model', 'fresh', 'output', 'seed', 'stages', ...evaluationFields];
 const knownOfStage = [
   ...['name', 'train', ...dataFields, 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'adapter'],
-  ...['objective', 'optimizer', 'frozen', 'recompute', 'packing', 'saveEvery', ...evaluationFields],
+  ...['objective', 'optimizer', 'frozen', 'recompute', 'packing', 'cacheFeatures', 'saveEvery', ...evaluationFields],
 ];
 
 /** Reads a run file; paths in it are relative to it. `stagesOf` gives the stages that the model's recipe has. */
@@ -170,6 +173,7 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
     frozen: stage.choice('frozen', frozenForms, 'f32'),
     recompute: stage.flag('recompute', false),
     packing: stage.flag('packing', false),
+    cacheFeatures: featuresOf(stage),
     ...(stage.has('saveEvery') ? { saveEvery: countOf(stage, 'saveEvery') } : {}),
     ...(adapter ? { adapter } : {}),
     ...(evaluation ? { evaluation } : {}),

@@ -21,6 +21,7 @@ import { type Adapter, adapterOf, parameterCount, type System } from '../system/
 import { type HostArray, QuintetError } from '../tensor/index.js';
 import { writeCard } from './card.js';
 import type { Evaluated } from './evaluations.js';
+import { keptFeatures, keptWay } from './kept-features.js';
 import { checkOptimizer } from './optimisers/index.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
@@ -156,7 +157,7 @@ function timeOf<Name extends string>({ clock }: RunOptions, name: Name): { reado
 }
 
 function stageRecord({ stage, dataset, steps, trained, train, evaluation }: PreparedStage): StageRecord {
-  const { name, batch, data, length, objective, form: _, evaluation: asked, ...settings } = stage;
+  const { name, batch, data, length, objective, form: _, cacheFeatures: _kept, evaluation: asked, ...settings } = stage;
   const { heldOut } = evaluation ?? {};
   return {
     ...{ name, steps, batch, trained, samples: dataset.count, data: data.map(({ path }) => path) },
@@ -287,6 +288,7 @@ function checkStage({ network }: Model<System>, prepared: PreparedStage): number
         at: 'packing',
       });
     }
+    keptWay({ network: own, adapt }, prepared);
     return parameterCount(planStep({ network: own, adapt }, stepOptions(prepared)).trained);
   } catch (error) {
     if (!(error instanceof QuintetError)) throw error;
@@ -360,17 +362,20 @@ function batchesOf(
   });
 }
 
-function runStage(model: Model<System>, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {
+async function runStage(model: Model<System>, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {
   const { stage, dataset, steps, folder, data, adapt, evaluation } = prepared;
   const { onStage, onStep, onEvaluation, onNotice, clock, memory, signal, group } = options;
   onStage?.(stage, { samples: dataset.count, steps, folder });
   const adapted = { ...model, adapt, network: around(model.network, prepared) };
-  return train(adapted, {
+  const way = keptWay(adapted, prepared);
+  const { limit } = stage.cacheFeatures;
+  const kept = way && (await keptFeatures(adapted, way, data, { folder: join(folder, 'features'), limit, group }));
+  const training = train(kept ? { ...adapted, network: kept.network } : adapted, {
     objective: stage.objective,
     optimizer: stage.optimizer,
     ...{ frozen: stage.frozen, recompute: stage.recompute },
     ...{ train: prepared.train, steps, folder },
-    data: { ...data, about: { ...data.about, ...taskOf(stage) } },
+    data: { ...(kept?.data ?? data), about: { ...data.about, ...taskOf(stage) } },
     ...(prepared.reference ? { reference: prepared.reference } : {}),
     ...(prepared.adapter?.penalty ? { penalty: prepared.adapter.penalty } : {}),
     ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
@@ -383,6 +388,7 @@ function runStage(model: Model<System>, prepared: PreparedStage, options: RunOpt
     ...(signal ? { signal } : {}),
     ...(group ? { group } : {}),
   });
+  return training.finally(() => kept?.close());
 }
 
 /** What makes a run another one though its parameters are called alike. */

@@ -1,0 +1,194 @@
+/**
+ * What frozen parts make of pictures, computed once and kept on the disk: later epochs read it, and the graph of a step
+ * begins behind them. It is found again by the weights and the pixels, which the picture's file and its processing decide.
+ *
+ * M pictures, P places, E width
+ */
+import { createHash } from 'node:crypto';
+import { compile, type Model } from '../model/index.js';
+import { matches, type Params, rootScope } from '../nn/index.js';
+import { alone, type ProcessGroup } from '../parallel/group.js';
+import type { Session } from '../runtime/engine.js';
+import {
+  encoderStates,
+  type HostArrays,
+  type InputType,
+  imageFeatures,
+  inputTensors,
+  pictureInputs,
+  type System,
+  type Tensors,
+} from '../system/index.js';
+import { bytesOf, concatRows, type HostArray, QuintetError, sizeOf, sliceRows } from '../tensor/index.js';
+import { type FeatureStore, openFeatureStore } from './feature-store.js';
+import type { CacheFeatures } from './settings/features.js';
+import type { BatchSource } from './train.js';
+
+type Network = Pick<Model<System>, 'network' | 'adapt'>;
+
+/** What of a picture's way is computed once: its name as an input of the network, its type, and who makes it. */
+interface FrozenWay {
+  readonly input: string;
+  readonly type: InputType;
+  readonly parameters: ReturnType<typeof rootScope>['declarations'];
+  make(p: Params, given: Tensors): Tensors[string];
+}
+
+/** As much of a picture's way as does not learn; text where there is nothing to keep, the reason. */
+function frozenWay({ network, adapt }: Network, train: readonly string[]): FrozenWay | string {
+  if (!network.image) return `${network.name} takes no pictures`;
+  const encoder = way(adapt, network, 'encoder_states', encoderStates);
+  const learns = learning(encoder, train);
+  if (learns !== undefined) return `the encoder learns, such as ${learns}: what it sees changes with every step`;
+  const [pictures, ...places] = encoder.type.shape;
+  if (pictures !== 'M' || places.some((dim) => typeof dim !== 'number')) {
+    return `${network.name} sees pictures in parts of varying number`;
+  }
+  // A generator may look at what the encoder sees, besides what the backbone reads.
+  if (network.outputs.image) return encoder;
+  const whole = way(adapt, network, 'projected_states', imageFeatures);
+  return learning(whole, train) === undefined ? whole : encoder;
+}
+
+function way(adapt: Model['adapt'], network: System, input: string, build: typeof encoderStates): FrozenWay {
+  const { p, declarations } = rootScope();
+  const make = (scope: Params, given: Tensors) => build(network, scope, given);
+  const { dtype, shape } = make(adapt(p), inputTensors(pictureInputs(network)));
+  return { input, type: { dtype, shape }, parameters: declarations, make };
+}
+
+const learning = ({ parameters }: FrozenWay, train: readonly string[]): string | undefined =>
+  [...parameters.keys()].find((name) => matches(name, train));
+
+/** What of a stage decides whether features are kept. */
+export interface KeepingStage {
+  readonly stage: { readonly frozen: string; readonly batch: number; readonly cacheFeatures: CacheFeatures };
+  readonly train: readonly string[];
+  readonly steps: number;
+  readonly dataset: { readonly count: number };
+}
+
+/** The part of the way that a stage keeps; undefined where it keeps none. An error where it is asked for and cannot be. */
+export function keptWay(model: Network, { stage, train, steps, dataset }: KeepingStage): FrozenWay | undefined {
+  const { frozen, batch, cacheFeatures } = stage;
+  const { asked, limit } = cacheFeatures;
+  // Samples that come once are seen once.
+  if (limit === 0 || (!asked && steps * batch <= dataset.count)) return undefined;
+  const found = frozen === 'f32' ? frozenWay(model, train) : `the encoder is held in ${frozen}, not in f32`;
+  if (typeof found !== 'string') return found;
+  if (!asked) return undefined;
+  throw new QuintetError('config', found, {
+    at: 'cacheFeatures',
+    hint: 'leave cacheFeatures out: features are kept where they can be',
+  });
+}
+
+export interface KeptFeatures {
+  /** Takes what is kept in place of pictures. */
+  readonly network: System;
+  readonly data: BatchSource;
+  close(): Promise<void>;
+}
+
+export interface KeptOptions {
+  readonly folder: string;
+  readonly limit: number;
+  readonly group?: ProcessGroup | undefined;
+}
+
+/** Batches whose pictures have been seen. */
+export async function keptFeatures(
+  model: Model<System>,
+  own: FrozenWay,
+  data: BatchSource,
+  { folder, limit, group = alone }: KeptOptions,
+): Promise<KeptFeatures> {
+  const { network } = model;
+  const { input, type } = own;
+  const pictures = Object.keys(pictureInputs(network));
+  const [, ...shape] = type.shape as readonly number[];
+  const store = await openFeatureStore(folder, {
+    ...{ size: sizeOf(shape), name: await nameOf(model, own), rank: group.rank },
+    limit: limit / group.size,
+  });
+  // Computed as the step would compute them, and not at all where everything is there.
+  let session: Promise<Session> | undefined;
+  const opened = (): Promise<Session> => {
+    session ??= compile({ ...model, session: { ...model.session, purpose: 'train' } }, 'features', (p) => ({
+      [input]: own.make(p, inputTensors(pictureInputs(network))),
+    }));
+    return session;
+  };
+  const compute = async (given: HostArrays): Promise<HostArray> => {
+    const run = await opened();
+    const feeds = Object.fromEntries(run.inputs.map((name) => [name, given[name] as HostArray]));
+    return (await run.run(feeds))[input] as HostArray;
+  };
+  return {
+    network: { ...network, inputs: { ...network.inputs, [input]: type } },
+    data: {
+      ...data,
+      fields: [...data.fields.filter((name) => !pictures.includes(name)), input],
+      async take(step, now) {
+        const seen: HostArrays[] = [];
+        for (const batch of await data.take(step, now)) {
+          const entries = Object.entries(batch);
+          const given = Object.fromEntries(entries.filter(([name]) => pictures.includes(name)));
+          const others = Object.fromEntries(entries.filter(([name]) => !pictures.includes(name)));
+          seen.push({ ...others, [input]: await statesOf(given, { store, shape, compute }) });
+        }
+        return seen;
+      },
+    },
+    async close() {
+      await (await session)?.close();
+      await store.close();
+    },
+  };
+}
+
+/** A hash of what is computed, with which weights. */
+async function nameOf({ weights, network }: Model<System>, { input, parameters, type }: FrozenWay): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify([network.name, input, type]));
+  for (const declaration of parameters.values()) {
+    hash.update(declaration.name).update(bytesOf(await weights.read(declaration)));
+  }
+  return hash.digest('hex');
+}
+
+interface Keeping {
+  readonly store: FeatureStore;
+  /** Of one picture's states. */
+  readonly shape: readonly number[];
+  compute(pictures: HostArrays): Promise<HostArray>;
+}
+
+/** The states of some pictures [M, P, E]: read, or computed together where they are not kept. */
+async function statesOf(pictures: HostArrays, { store, shape, compute }: Keeping): Promise<HostArray> {
+  const arrays = Object.values(pictures);
+  const count = arrays[0]?.shape[0] as number;
+  const keys = Array.from({ length: count }, (_, i) => {
+    const hash = createHash('sha256');
+    for (const array of arrays) hash.update(bytesOf(sliceRows(array, i, i + 1)));
+    return hash.digest();
+  });
+  const rows: (HostArray | undefined)[] = [];
+  for (const key of keys) {
+    const data = await store.read(key);
+    rows.push(data && { dtype: 'f32', shape: [1, ...shape], data });
+  }
+  const missing = rows.flatMap((row, i) => (row ? [] : [i]));
+  if (missing.length > 0) {
+    const entries = Object.entries(pictures).map(([name, array]) => [
+      name,
+      concatRows(missing.map((i) => sliceRows(array, i, i + 1))),
+    ]);
+    const made = await compute(Object.fromEntries(entries));
+    for (const [row, i] of missing.entries()) {
+      const own = sliceRows(made, row, row + 1);
+      rows[i] = own;
+      await store.write(keys[i] as Buffer, own.data as Float32Array);
+    }
+  }
+  return concatRows(rows as HostArray[]);
+}

@@ -1,0 +1,116 @@
+/** What frozen parts make of pictures, kept on the disk: the same run bit for bit, which computes what is not there. */
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { type RunOptions, runFile } from '../../src/train/index.js';
+import { engine } from '../fixture.js';
+import { groupsOf } from '../parallel/groups.js';
+import { expectAlike, logOf, weightsOf } from './alike.js';
+import { runFolder, stage } from './runs.js';
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** Four chats about three pictures, twice each. */
+const runOf = (settings: Settings) =>
+  runFolder({ stages: [stage({ name: 'own', train: ['multi_modal_projector.**'], ...settings })] });
+
+async function trained(settings: Settings) {
+  const run = runOf(settings);
+  await runFile(run.file, { engine });
+  return run;
+}
+
+async function expectSame(own: string, other: string): Promise<void> {
+  const numbers = (folder: string) => logOf(folder, 'own').map(({ loss, norm }) => ({ loss, norm }));
+  expect(numbers(own)).toHaveLength(4);
+  expect(numbers(own)).toEqual(numbers(other));
+  expect(await weightsOf(own)).toEqual(await weightsOf(other));
+}
+
+const keptIn = (folder: string): string => join(folder, 'out/own/features');
+
+/** The records in the files of a run, whose states have `numbers` numbers. */
+function recordsIn(folder: string, numbers: number): number {
+  const record = 64 + 4 * numbers;
+  const sizes = readdirSync(keptIn(folder)).map((name) => statSync(join(keptIn(folder), name)).size);
+  for (const size of sizes) expect(size % record).toBe(0);
+  return sizes.reduce((sum, size) => sum + size, 0) / record;
+}
+
+// The encoder of the fixture gives 17 places of 14 numbers, its projector as many of 18.
+const [encoded, projected] = [17 * 14, 17 * 18];
+
+test.each([
+  ['the encoder', { train: ['multi_modal_projector.**', 'language_model.**'] }, encoded],
+  ['the encoder of packed rows', { packing: true, microBatch: 1 }, encoded],
+  ['encoder and projector', { train: ['language_model.**'] }, projected],
+  [
+    'encoder and projector under an adapter',
+    { train: [], lora: { rank: 2, on: ['language_model.**.q_proj'] } },
+    projected,
+  ],
+] as const)(
+  'what is made of three pictures by %s is kept, and losses and weights are those of a run without',
+  async (_, settings, size) => {
+    const [kept, plain] = [await trained(settings), await trained({ ...settings, cacheFeatures: false })];
+    expect(existsSync(keptIn(plain.folder))).toBe(false);
+    expect(recordsIn(kept.folder, size)).toBe(3);
+    if ('lora' in settings) expect(logOf(kept.folder, 'own')).toEqual(logOf(plain.folder, 'own'));
+    else await expectSame(kept.folder, plain.folder);
+  },
+);
+
+test('a run that goes on reads what is whole, and makes anew what was cut short or spoilt', async () => {
+  const plain = await trained({ cacheFeatures: false });
+  const { folder, file } = runOf({});
+  const controller = new AbortController();
+  const stopping: RunOptions = {
+    engine,
+    signal: controller.signal,
+    onStep: (_, { step }) => step === 2 && controller.abort(),
+  };
+  expect(await runFile(file, stopping)).toEqual({ stopped: true });
+  const path = join(keptIn(folder), readdirSync(keptIn(folder))[0] as string);
+  const record = 64 + 4 * encoded;
+  const bytes = readFileSync(path);
+  bytes.fill(0, record + 64, record + 128);
+  writeFileSync(path, bytes);
+  truncateSync(path, bytes.length - 5);
+  await runFile(file, { engine });
+  await expectSame(folder, plain.folder);
+  expect(readFileSync(path).subarray(0, record)).toEqual(bytes.subarray(0, record));
+  // The one that was whole, the one that was spoilt, and both that were made anew.
+  expect(recordsIn(folder, encoded)).toBe(4);
+});
+
+test('two processes keep a file each, and learn what one learns', async () => {
+  const [alone, shared] = [await trained({ cacheFeatures: false }), runOf({})];
+  await Promise.all(groupsOf(2).map((group) => runFile(shared.file, { engine, group })));
+  expect(
+    readdirSync(keptIn(shared.folder))
+      .map((name) => name.split('.')[1])
+      .sort(),
+  ).toEqual(['0', '1']);
+  expectAlike(logOf(shared.folder, 'own'), logOf(alone.folder, 'own'));
+});
+
+test('no more is written than the limit, which changes no number', async () => {
+  const [kept, plain] = [await trained({ cacheFeatures: '0.0015MB' }), await trained({ cacheFeatures: false })];
+  expect(recordsIn(kept.folder, encoded)).toBe(1);
+  await expectSame(kept.folder, plain.folder);
+});
+
+test('what is seen once is not kept unless it is asked for', async () => {
+  expect(existsSync(keptIn((await trained({ steps: 2 })).folder))).toBe(false);
+  expect(recordsIn((await trained({ steps: 2, cacheFeatures: true })).folder, encoded)).toBe(3);
+});
+
+test('features that change, or cannot be kept in full, are refused where they are asked for and else not kept', async () => {
+  const refused = (settings: Settings) => trained({ ...settings, cacheFeatures: true });
+  await expect(refused({ train: ['**'] })).rejects.toThrow(/the encoder learns, such as vision_tower/);
+  const lora = { rank: 2, on: ['vision_tower.**.q_proj'] };
+  await expect(refused({ train: [], lora })).rejects.toThrow(/the encoder learns, such as .*lora_A/);
+  await expect(refused({ frozen: 'int8' })).rejects.toThrow(/held in int8/);
+  await expect(trained({ cacheFeatures: 'much' })).rejects.toThrow(/a size such as 20GB, got "much"/);
+  expect(existsSync(keptIn((await trained({ train: ['**'] })).folder))).toBe(false);
+});
