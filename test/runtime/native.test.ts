@@ -52,7 +52,8 @@ test('timers go on while a session is made', async () => {
   const session = await engine.createSession(model);
   clearInterval(timer);
   await session.close();
-  expect(ticks).toBeGreaterThan(3);
+  // Were it made on the thread of the event loop, there would be none, however fast the machine.
+  expect(ticks).toBeGreaterThan(0);
 });
 
 test('a signal stops a run half-way, and the session goes on', async () => {
