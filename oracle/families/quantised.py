@@ -5,7 +5,7 @@ from pathlib import Path
 
 import bitsandbytes.functional as blocks
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import LlamaForCausalLM
 
@@ -13,7 +13,17 @@ from kit.folder import FixtureFolder, stored
 from kit.numbers import settle
 from kit.weights import build, draw, save_checkpoint
 
-from .training import STEP_NOTES, Recipe, adapter_key, mean_loss, open_model, padded, progressions, save_adapter, train
+from .training import (
+    STEP_NOTES,
+    Recipe,
+    adapter_key,
+    mean_loss,
+    open_model,
+    padded,
+    progressions,
+    save_drawn_lora,
+    train,
+)
 
 BLOCK, OUTER_BLOCK = 64, 256
 
@@ -75,13 +85,7 @@ def qlora(fixture: FixtureFolder, *, config: dict, recipe: Recipe, lora: dict, r
     numbers = save_rounded(four, load_file(fixture.model / "model.safetensors"))
 
     before = fixture.path / "adapter-before"
-    start = get_peft_model(open_model(LlamaForCausalLM, fixture, torch.float32), LoraConfig(**lora))
-    random = torch.Generator().manual_seed(fixture.seed + 1)
-    with torch.no_grad():
-        for name, parameter in sorted(start.named_parameters()):
-            if "lora_" in name:  # lora_B too: a zero there would hide lora_A from the first gradients
-                parameter.copy_(torch.randn(parameter.shape, generator=random) / parameter.shape[1] ** 0.5 / 2)
-    save_adapter(start, before)
+    random = save_drawn_lora(LlamaForCausalLM, fixture, lora, before)
 
     ids = progressions(random, recipe.steps * rows, length, config["vocab_size"]).view(recipe.steps, rows, length)
     data = padded(ids, torch.randint(length // 2, length + 1, (recipe.steps, rows), generator=random))

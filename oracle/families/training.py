@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -304,16 +305,22 @@ def old_key(key: str) -> str:
     return key.replace("base_model.model.model.multi_modal", "base_model.model.multi_modal")
 
 
-def llava_lora(fixture: FixtureFolder, *, text: dict, vision: dict, recipe: Recipe, lora: dict) -> None:
-    llava_model(fixture, text, vision)
-    before, after = fixture.path / "adapter-before", fixture.path / "adapter-after"
-    start = get_peft_model(open_model(LlavaForConditionalGeneration, fixture, torch.float32), LoraConfig(**lora))
+def save_drawn_lora(model_class: type, fixture: FixtureFolder, lora: dict, folder: Path) -> torch.Generator:
+    """Draws and saves an adapter; whoever draws more goes on with the generator."""
+    start = get_peft_model(open_model(model_class, fixture, torch.float32), LoraConfig(**lora))
     random = torch.Generator().manual_seed(fixture.seed + 1)
     with torch.no_grad():
         for name, parameter in sorted(start.named_parameters()):
             if "lora_" in name:  # lora_B too: a zero there would hide lora_A from the first gradients
                 parameter.copy_(torch.randn(parameter.shape, generator=random) / parameter.shape[1] ** 0.5 / 2)
-    save_adapter(start, before)
+    save_adapter(start, folder)
+    return random
+
+
+def llava_lora(fixture: FixtureFolder, *, text: dict, vision: dict, recipe: Recipe, lora: dict) -> None:
+    llava_model(fixture, text, vision)
+    before, after = fixture.path / "adapter-before", fixture.path / "adapter-after"
+    save_drawn_lora(LlavaForConditionalGeneration, fixture, lora, before)
     old = fixture.path / "adapter-before-oldnames"
     shutil.copytree(before, old)
     tensors = load_file(before / "adapter_model.safetensors")

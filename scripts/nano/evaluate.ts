@@ -13,6 +13,7 @@ import { loadPicture } from '../../src/media/index.js';
 import { asSystem, Chat, load, type WeightsOption } from '../../src/model/index.js';
 import { Random } from '../../src/tensor/index.js';
 import type { Message } from '../../src/text/messages.js';
+import { interval } from '../interval.js';
 import { cacheFolder } from './art.js';
 import { questionKinds } from './questions.js';
 import { splits } from './scene.js';
@@ -98,14 +99,7 @@ async function converse(line: string, index: number): Promise<Asked[]> {
   return asked.slice(1);
 }
 
-/** The share of right answers with its 95 % interval (Wilson, 1927) and the number of questions. */
+/** The share of right answers, letter for letter. */
 function score(asked: readonly Asked[]): string {
-  const n = asked.length;
-  if (n === 0) return 'none asked';
-  const share = asked.filter(({ said, answer }) => said === answer).length / n;
-  const z2 = 1.96 ** 2;
-  const middle = (share + z2 / (2 * n)) / (1 + z2 / n);
-  const half = (1.96 / (1 + z2 / n)) * Math.sqrt((share * (1 - share)) / n + z2 / (4 * n * n));
-  const percent = (value: number) => (100 * value).toFixed(1);
-  return `${percent(share)} (${percent(middle - half)} to ${percent(middle + half)}, n ${n})`;
+  return interval(asked.map(({ said, answer }) => said === answer)) || 'none asked';
 }

@@ -6,7 +6,7 @@ import { compile } from '../../src/model/compile.js';
 import { initialise } from '../../src/model/index.js';
 import { layeredWeights } from '../../src/model/weights.js';
 import { viewCount } from '../../src/parts/encoders/efficientnet-views.js';
-import { ninthScores, wholeScores } from '../../src/parts/input-projectors/named-views.js';
+import { ninthScores, pictureKinds, wholeScores } from '../../src/parts/input-projectors/named-views.js';
 import { networkOf } from '../../src/recipes/index.js';
 import { fields, type HostArray, hostArray } from '../../src/tensor/index.js';
 import { colorNames } from '../nano/colors.js';
@@ -53,7 +53,7 @@ for (const evaluation of evaluations) {
   for (let i = 0; i < file.count; i++) {
     const plan = evaluationPlan(art, evaluation, i);
     count('no photo', told.photo![i] === 0);
-    count('kind', told.kind![i] === ['drawing', 'scene', 'flag'].indexOf(plan.kind));
+    count('kind', told.kind![i] === pictureKinds.indexOf(plan.kind));
     count('background', told.background![i] === colorNames.indexOf(plan.ground));
     if (plan.kind === 'drawing') count('concept', told.concept![i] === plan.named);
     if (plan.kind === 'flag') count('flag', told.flag![i] === plan.named);

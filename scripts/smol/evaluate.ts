@@ -9,10 +9,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Picture } from '../../src/media/index.js';
-import { asSystem, Chat, load } from '../../src/model/index.js';
+import { asSystem, Chat, load, type PicturedChat } from '../../src/model/index.js';
 import { Random, seedFor } from '../../src/tensor/index.js';
+import { interval } from '../interval.js';
 import { loadArt } from './art.js';
-import { interval, type Judged, judge, namesOneOf, presence } from './judge.js';
+import { type Judged, judge, namesOneOf, presence } from './judge.js';
 import { loadPhotographs, photographQuestions } from './photographs.js';
 import { drawPicture, pictureSide } from './pictures.js';
 import { modelFolder, workFolder } from './places.js';
@@ -41,16 +42,15 @@ interface Asked {
   readonly answer: string;
 }
 
+function chatOf({ question, picture }: Pick<Asked, 'question' | 'picture'>): PicturedChat {
+  const content = [{ type: 'image' as const }, { type: 'text' as const, text: question }];
+  return { messages: [{ role: 'user', content }], pictures: [picture] };
+}
+
 async function answerAll(asked: readonly Asked[]): Promise<void> {
   for (let from = 0; from < asked.length; from += batch) {
     const part = asked.slice(from, from + batch);
-    const chats = part.map(({ question, picture }) => ({
-      messages: [
-        { role: 'user' as const, content: [{ type: 'image' as const }, { type: 'text' as const, text: question }] },
-      ],
-      pictures: [picture],
-    }));
-    const said = await chat.answers(chats, { maxTokens: 80 });
+    const said = await chat.answers(part.map(chatOf), { maxTokens: 80 });
     for (const [i, { picture: _, ...rest }] of part.entries()) {
       judged.push({ ...rest, said: said[i] as string, ...judge(rest, said[i] as string, art.concepts) });
     }
@@ -80,15 +80,7 @@ for (const evaluation of evaluations) {
 for (const photograph of await loadPhotographs()) {
   const { accepted, picture, cutOut } = photograph;
   for (const { kind, question, answer } of photographQuestions(photograph)) {
-    const [said = ''] = await chat.answers(
-      [
-        {
-          messages: [{ role: 'user', content: [{ type: 'image' }, { type: 'text', text: question }] }],
-          pictures: [picture],
-        },
-      ],
-      { maxTokens: 60 },
-    );
+    const [said = ''] = await chat.answers([chatOf({ question, picture })], { maxTokens: 60 });
     const right = kind === 'describe' ? namesOneOf(accepted, said) : said.toLowerCase().startsWith(answer);
     judged.push({
       set: cutOut ? 'photographs, cut out' : 'photographs',

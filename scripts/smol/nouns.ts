@@ -1,4 +1,5 @@
 /** English around a noun: articles, plurals, numbers, lists. */
+import { article } from '../nano/objects.js';
 
 /** Nouns that stand without an article: what cannot be counted, and plurals. */
 const bare =
@@ -43,10 +44,7 @@ const odd: Readonly<Record<string, string>> = {
 };
 
 /** "an owl", "a unicorn". */
-export function an(noun: string): string {
-  const vowel = /^(?:[aeio]|u(?!ni|til|kul)|hour|x-ray)/i.test(noun);
-  return `${vowel ? 'an' : 'a'} ${noun}`;
-}
+export const an = (noun: string): string => `${article(noun)} ${noun}`;
 
 /** A noun as one says that there is one: with an article, where it takes one. */
 export const some = (noun: string): string => (bare.test(noun) || noun.startsWith('the ') ? noun : an(noun));

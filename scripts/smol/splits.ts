@@ -1,14 +1,27 @@
 /** How many pictures there are of each kind. */
 
+import { join } from 'node:path';
 import { seedFor } from '../../src/tensor/index.js';
 import type { Art } from './art.js';
 import { type Kind, type Plan, planPicture, type Split } from './pictures.js';
-import { viewWidth } from './views.js';
+import { workFolder } from './places.js';
+import { openViews, viewWidth } from './views.js';
 
 export const pictureCount = 30_000;
 
 /** Every other picture is in the second file. */
 export const viewFiles = [`views-${viewWidth}-0.bin`, `views-${viewWidth}-1.bin`] as const;
+
+/** The views of training, by the numbers of their pictures. */
+export function openPictureViews(): ReturnType<typeof openViews> {
+  const files = viewFiles.map((file) => openViews(join(workFolder, file)));
+  return {
+    count: Math.min(pictureCount, ...files.map(({ count }) => count * files.length)),
+    read(index, into) {
+      (files[index % files.length] as (typeof files)[number]).read(Math.floor(index / files.length), into);
+    },
+  };
+}
 
 export const evaluationViews = (name: string): string => `views-${viewWidth}-${name}.bin`;
 

@@ -30,8 +30,8 @@ import { planOf } from './pictures.js';
 import { modelFolder, published, workFolder } from './places.js';
 import { photoSource } from './pseudo-photos.js';
 import { conversation, photoConversation, type Turn } from './questions.js';
-import { pictureCount, viewFiles } from './splits.js';
-import { openViews, rowLength, viewWidth } from './views.js';
+import { openPictureViews } from './splits.js';
+import { rowLength, viewWidth } from './views.js';
 
 const { values: given } = parseArgs({
   options: {
@@ -51,13 +51,13 @@ const settings: AdapterSettings = {
 };
 
 /** Views stand where pictures do, since the encoder does not learn. */
-const given_: Encoder = { kind: 'encoder', image: 224, forward: (_, views) => views };
+const seen: Encoder = { kind: 'encoder', image: 224, forward: (_, views) => views };
 
 function seeingViews(whole: System): System {
   const { name, image, backbone, stages, buffers = [] } = whole;
   if (!image) throw new Error('smol takes pictures');
   const pixels = { dtype: 'f32', shape: ['M', viewCount, viewWidth] } as const;
-  const views = { ...image, encoder: slot(given_, { prefix: 'vision_tower' }), inputs: { pixel_values: pixels } };
+  const views = { ...image, encoder: slot(seen, { prefix: 'vision_tower' }), inputs: { pixel_values: pixels } };
   return system({ name, inputs: { image: views }, backbone, stages, buffers });
 }
 
@@ -67,8 +67,7 @@ const processor = createProcessor(model);
 const encoder = await openCheckpoint(published.encoder);
 const photos = await photoSource(encoder);
 const photoNames = readPhotoNames();
-const files = viewFiles.map((file) => openViews(join(workFolder, file)));
-const pictures = Math.min(pictureCount, ...files.map(({ count }) => count * files.length));
+const { count: pictures, read } = openPictureViews();
 
 function messagesOf(turns: readonly Turn[]): Message[] {
   return turns.flatMap(({ question, answer }, i): Message[] => [
@@ -104,14 +103,12 @@ function aboutPhoto(views: Float32Array, random: Random): Turn[] {
 
 function aboutPicture(views: Float32Array, random: Random): Turn[] {
   const index = random.integer(pictures);
-  (files[index % files.length] as (typeof files)[number]).read(Math.floor(index / files.length), views);
+  read(index, views);
   return conversation(art, planOf(art, index), random);
 }
 
 const adapter = adapterOf([settings]);
-const { base } = {
-  base: withAdapter({ ...model, network: seeingViews(model.network) }, { adapter, values: new Map() }),
-};
+const base = withAdapter({ ...model, network: seeingViews(model.network) }, { adapter, values: new Map() });
 const started = performance.now();
 let tokens = 0;
 const offsets = 'multi_modal_projector.offsets';

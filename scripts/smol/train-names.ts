@@ -30,9 +30,9 @@ import { namingOf, smolConfig } from './configuration.js';
 import { kindOf, type Plan, planOf } from './pictures.js';
 import { published, workFolder } from './places.js';
 import { photoSource } from './pseudo-photos.js';
-import { pictureCount, viewFiles } from './splits.js';
+import { openPictureViews } from './splits.js';
 import { foldedHeads, standardiser } from './standard.js';
-import { openViews, rowLength, viewWidth } from './views.js';
+import { rowLength, viewWidth } from './views.js';
 
 const rows = { drawing: 176, flag: 48, scene: 176, photo: 64 } as const;
 const wholes = rows.drawing + rows.flag + rows.scene + rows.photo;
@@ -51,7 +51,7 @@ function meanOver(scores: Tensor, labels: Tensor): Tensor {
 const label = { dtype: 'i64', shape: ['W'] } as const;
 
 /** All heads at once; the ninths count as much as the whole. */
-const naming_: Objective = {
+const objective: Objective = {
   name: 'names-of-views',
   whole: true,
   inputs: {
@@ -85,10 +85,7 @@ const naming_: Objective = {
 
 const encoder = await openCheckpoint(published.encoder);
 const photos = await photoSource(encoder);
-const files = viewFiles.map((file) => openViews(join(workFolder, file)));
-const read = (index: number, into: Float32Array): void =>
-  (files[index % files.length] as (typeof files)[number]).read(Math.floor(index / files.length), into);
-const pictures = Math.min(pictureCount, ...files.map(({ count }) => count * files.length));
+const { count: pictures, read } = openPictureViews();
 const standard = standardiser(read, pictures);
 
 const indexes = (kind: Plan['kind']): number[] =>
@@ -107,7 +104,7 @@ function planned(index: number): Plan {
 
 /** Batches of standardised views, of which some numbers are left out at random (Srivastava et al., 2014). */
 const data: BatchSource = {
-  fields: Object.keys(naming_.inputs ?? {}),
+  fields: Object.keys(objective.inputs ?? {}),
   accumulates: false,
   about: { rows, pictures, standard: 'each channel' },
   async take(step) {
@@ -181,7 +178,7 @@ if (!isSystem(network)) throw new Error('smol is no system');
 const model = await initialise(network, { seed: 5, session: { threads: 2 } });
 const started = performance.now();
 const { values } = await train(model, {
-  objective: naming_,
+  objective,
   train: [`${prefix}.{whole,ninth,photo,kind,concept,flag,background,colour,ninth_concept}.*`],
   optimizer: adamw({
     lr: 1.5e-3,

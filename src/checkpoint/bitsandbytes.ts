@@ -10,6 +10,7 @@
 import { fields, type HostArray, hostArray, parseJson, QuintetError, sizeOf, toNumbers } from '../tensor/index.js';
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { quoted } from './json-scanner.js';
+import { closeOnFailure } from './source.js';
 
 const stateOf = /^(.*)\.quant_state\.bitsandbytes__(nf4|fp4)$/s;
 const beside = ['absmax', 'quant_map', 'nested_absmax', 'nested_quant_map'];
@@ -22,13 +23,15 @@ interface State {
   readonly nested: { readonly block: number; readonly offset: number } | undefined;
 }
 
-/** The checkpoint with its weights of four bits as f32; itself where it has none. */
+/** The checkpoint with its weights of four bits as f32; itself where it has none. It is closed where that fails. */
 export async function readingBitsandbytes(checkpoint: Checkpoint, at: string): Promise<Checkpoint> {
   const states = new Map<string, State>();
-  for (const name of checkpoint.tensors.keys()) {
-    const weight = stateOf.exec(name)?.[1];
-    if (weight !== undefined) states.set(weight, await readState(checkpoint, weight, name, at));
-  }
+  await closeOnFailure([checkpoint], async () => {
+    for (const name of checkpoint.tensors.keys()) {
+      const weight = stateOf.exec(name)?.[1];
+      if (weight !== undefined) states.set(weight, await readState(checkpoint, weight, name, at));
+    }
+  });
   if (states.size === 0) return checkpoint;
   const hidden = new Set([...states.keys()].flatMap((weight) => beside.map((piece) => `${weight}.${piece}`)));
   const tensors = new Map<string, StoredTensor>();
@@ -41,11 +44,7 @@ export async function readingBitsandbytes(checkpoint: Checkpoint, at: string): P
     const state = states.get(name);
     return state ? dequantised(checkpoint, name, state) : checkpoint.read(tensorNamed(tensors, name, at).name);
   };
-  return {
-    ...checkpoint,
-    tensors,
-    read,
-  };
+  return { ...checkpoint, tensors, read };
 }
 
 function stateError(weight: string, what: string, at: string): QuintetError {

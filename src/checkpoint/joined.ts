@@ -5,7 +5,8 @@
 import { fields, parseJson, QuintetError } from '../tensor/index.js';
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { quoted } from './json-scanner.js';
-import { isTorchFile } from './weights-file.js';
+import { closeOnFailure } from './source.js';
+import { isPlainName, isWeightsFile } from './weights-file.js';
 
 /** Tensors are called PREFIX.NAME; what the files say of themselves is told together, of the first one that says it. */
 export function joinCheckpoints(parts: ReadonlyMap<string, Checkpoint>, at: string): Checkpoint {
@@ -27,6 +28,20 @@ export function joinCheckpoints(parts: ReadonlyMap<string, Checkpoint>, at: stri
   };
 }
 
+/** The model of a `model.parts.json`, whose files `open` opens. */
+export async function openParts(
+  text: string,
+  at: string,
+  open: (file: string) => Promise<Checkpoint>,
+): Promise<Checkpoint> {
+  const opened: Checkpoint[] = [];
+  return closeOnFailure(opened, async () => {
+    const files = [...parsePartsFile(text, at)];
+    for (const [, file] of files) opened.push(await open(file));
+    return joinCheckpoints(new Map(files.map(([prefix], i) => [prefix, opened[i] as Checkpoint])), at);
+  });
+}
+
 /** The same tensor by another name; its source is asked for only when it is needed. */
 function under(name: string, stored: StoredTensor): StoredTensor {
   const { dtype, shape } = stored;
@@ -44,13 +59,13 @@ export const largestPartsFile = 2 ** 16;
  * The files of `model.parts.json` by their prefixes. They are plain names of weight files beside it: a path that leaves the
  * folder, or an index of further files, is refused.
  */
-export function parsePartsFile(text: string, at: string): Map<string, string> {
+function parsePartsFile(text: string, at: string): Map<string, string> {
   const parts = fields(parseJson(text, at, { values: 1000 }), at).object('parts');
   const files = new Map<string, string>();
   for (const prefix of Object.keys(parts.raw)) {
     const file = parts.text(prefix);
     if (!/^[\w.]+$/.test(prefix)) throw new QuintetError('format', `${quoted(prefix)} is no prefix`, { at });
-    if (!/^[A-Za-z0-9_][\w.+=-]{0,254}$/.test(file) || !isWeights(file)) {
+    if (!isPlainName(file) || !isWeightsFile(file)) {
       throw new QuintetError(
         'format',
         `the part ${quoted(prefix)} is in ${quoted(file)}, which is no file of weights`,
@@ -65,5 +80,3 @@ export function parsePartsFile(text: string, at: string): Map<string, string> {
   if (files.size === 0) throw new QuintetError('format', 'no entries in "parts"', { at });
   return files;
 }
-
-const isWeights = (file: string): boolean => /\.(safetensors|gguf)$/.test(file) || isTorchFile(file);

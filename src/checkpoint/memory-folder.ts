@@ -5,7 +5,7 @@ import { readingBitsandbytes } from './bitsandbytes.js';
 import type { Checkpoint } from './checkpoint.js';
 import { type ModelFiles, parseFolder, parseGgufModel } from './folder-files.js';
 import { openGguf } from './gguf-checkpoint.js';
-import { joinCheckpoints, largestPartsFile, parsePartsFile } from './joined.js';
+import { largestPartsFile, openParts } from './joined.js';
 import { openSafetensors, openShards } from './safetensors-checkpoint.js';
 import { largestIndex, parseShardIndex } from './shard-index.js';
 import { type ByteSource, bytesSource, checkFileSize, textOf } from './source.js';
@@ -48,10 +48,7 @@ interface Reading {
 async function openWeights(name: string, reading: Reading): Promise<Checkpoint> {
   const { source, text } = reading;
   if (name === partsFile) {
-    const files = parsePartsFile(await text(name, largestPartsFile), source(name).at);
-    const parts = new Map<string, Checkpoint>();
-    for (const [prefix, file] of files) parts.set(prefix, await openWeights(file, reading));
-    return joinCheckpoints(parts, source(name).at);
+    return openParts(await text(name, largestPartsFile), source(name).at, (part) => openWeights(part, reading));
   }
   if (name.endsWith('.gguf')) return openGguf(...partNames(name).map(source));
   const { at } = source(name);

@@ -14,6 +14,7 @@ import {
 } from './folder-files.js';
 import { openCheckpoint, openGgufFile } from './open.js';
 import { poolingFolder } from './sentence-files.js';
+import { closeOnFailure } from './source.js';
 
 /**
  * Opens a folder with `config.json` and weights, or a .gguf file. The caller closes `checkpoint`.
@@ -31,12 +32,7 @@ async function openGgufModel(path: string): Promise<ModelFiles> {
     throw new QuintetError('not-found', 'a model is a folder with a config.json, or a .gguf file', { at: path });
   }
   const checkpoint = await openGgufFile(path);
-  try {
-    return parseGgufModel(checkpoint, path);
-  } catch (error) {
-    await checkpoint.close();
-    throw error;
-  }
+  return closeOnFailure([checkpoint], async () => parseGgufModel(checkpoint, path));
 }
 
 /** Folders within whose files belong to the model. */

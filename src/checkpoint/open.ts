@@ -7,17 +7,16 @@ import { readingBitsandbytes } from './bitsandbytes.js';
 import type { Checkpoint } from './checkpoint.js';
 import { fileError, fileSource, kindOfPath, readText } from './file.js';
 import { type GgufCheckpoint, openGguf } from './gguf-checkpoint.js';
-import { joinCheckpoints, largestPartsFile, parsePartsFile } from './joined.js';
+import { largestPartsFile, openParts } from './joined.js';
 import { openSafetensors, openShards } from './safetensors-checkpoint.js';
 import { largestIndex, parseShardIndex } from './shard-index.js';
 import { type ByteSource, closeOnFailure } from './source.js';
 import { openTorch } from './torch-checkpoint.js';
-import { chooseWeights, isTorchFile, partNames, partsFile } from './weights-file.js';
+import { chooseWeights, isTorchFile, isWeightsFile, partNames, partsFile } from './weights-file.js';
 
 /**
- * Opens a checkpoint: a `.safetensors`, `.gguf` or PyTorch file, a shard index, the list of a model's parts, or a
- * folder that holds one of them. Only
- * headers are read. Fails with 'not-found', 'format', 'limit', 'unsupported' or 'io'.
+ * Opens a checkpoint: a `.safetensors`, `.gguf` or PyTorch file, a shard index, the list of a model's parts, or a folder that
+ * holds one of them. Only headers are read. Fails with 'not-found', 'format', 'limit', 'unsupported' or 'io'.
  */
 export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> {
   const file = await weightsFile(folderOrFile);
@@ -27,22 +26,11 @@ export async function openCheckpoint(folderOrFile: string): Promise<Checkpoint> 
     return readingBitsandbytes(shards, file);
   }
   if (basename(file) === partsFile) {
-    return openParts(parsePartsFile(await readText(file, largestPartsFile), file), file);
+    return openParts(await readText(file, largestPartsFile), file, (part) => openCheckpoint(join(dirname(file), part)));
   }
   if (file.endsWith('.gguf')) return openGgufFile(file);
   const source = await fileSource(file);
   return isTorchFile(file) ? openTorch(source) : readingBitsandbytes(await openSafetensors(source), file);
-}
-
-async function openParts(files: ReadonlyMap<string, string>, at: string): Promise<Checkpoint> {
-  const parts = new Map<string, Checkpoint>();
-  try {
-    for (const [prefix, file] of files) parts.set(prefix, await openCheckpoint(join(dirname(at), file)));
-    return joinCheckpoints(parts, at);
-  } catch (error) {
-    for (const part of parts.values()) await part.close();
-    throw error;
-  }
 }
 
 /** Opens a GGUF file, with the other parts where it is called the first of several. Fails as `openGguf` does. */
@@ -78,5 +66,5 @@ export async function weightsFile(folderOrFile: string): Promise<string> {
 
 /** Whether a folder holds weights of any kind, readable or not. */
 export async function hasWeights(folder: string): Promise<boolean> {
-  return (await readdir(folder)).some((name) => /\.(safetensors|gguf|bin|pt|pth|ckpt)$/.test(name));
+  return (await readdir(folder)).some(isWeightsFile);
 }

@@ -3,6 +3,7 @@
 import { QuintetError } from '../tensor/index.js';
 import { JsonScanner, quoted } from './json-scanner.js';
 import type { SafetensorsEntry } from './safetensors.js';
+import { isPlainName } from './weights-file.js';
 
 export interface ShardIndex {
   readonly at: string;
@@ -34,14 +35,12 @@ export function parseShardIndex(text: string, at: string): ShardIndex {
   scanner.end();
   if (!found || shardOf.size === 0) throw new QuintetError('format', 'no entries in "weight_map"', { at });
   const shards = [...new Set(shardOf.values())].sort();
-  const problems = shards.filter((shard) => !isPlainName(shard)).map((shard) => `${quoted(shard)} is no shard`);
+  const problems = shards.filter((shard) => !isShard(shard)).map((shard) => `${quoted(shard)} is no shard`);
   report(problems, at, 'Shards are files named *.safetensors beside the index.');
   return { at, shardOf, shards };
 }
 
-function isPlainName(shard: string): boolean {
-  return /^[A-Za-z0-9_][\w.+=-]{0,254}$/.test(shard) && shard.endsWith('.safetensors');
-}
+const isShard = (name: string): boolean => isPlainName(name) && name.endsWith('.safetensors');
 
 /**
  * Compares what the shards hold with what the index says. `found` has the tensors of each shard that could be opened,

@@ -63,11 +63,14 @@ export function allocate(length: number, at: string): Uint8Array<ArrayBuffer> {
 }
 
 /** Runs an opening; when it fails, whatever it has opened so far is closed. */
-export async function closeOnFailure<T>(sources: readonly ByteSource[], action: () => Promise<T>): Promise<T> {
+export async function closeOnFailure<T>(
+  opened: readonly Pick<ByteSource, 'close'>[],
+  action: () => Promise<T>,
+): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    for (const source of sources) await source.close();
+    for (const one of opened) await one.close();
     throw error;
   }
 }

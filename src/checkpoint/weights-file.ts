@@ -12,6 +12,11 @@ const preferred = [partsFile, ...stems.flatMap((stem) => [`${stem}.safetensors`,
 /** What transformers and diffusers called them before safetensors. */
 const torchNames = ['pytorch_model.bin', 'diffusion_pytorch_model.bin', 'adapter_model.bin'];
 
+/** A file beside another, named without a path that could lead elsewhere. */
+export const isPlainName = (name: string): boolean => /^[A-Za-z0-9_][\w.+=-]{0,254}$/.test(name);
+
+const isSafe = (name: string): boolean => /\.(safetensors|gguf)$/.test(name);
+export const isWeightsFile = (name: string): boolean => isSafe(name) || isTorchFile(name);
 export const isTorchFile = (name: string): boolean => /\.(bin|pt|pth|ckpt)$/.test(name);
 
 /** Whether all files are parts of a GGUF model that begins with this one. */
@@ -34,7 +39,7 @@ const mostParts = 1000;
 export function chooseWeights(names: readonly string[], folder: string): string {
   const chosen = preferred.find((name) => names.includes(name));
   if (chosen !== undefined) return chosen;
-  const safe = names.filter((name) => /\.(safetensors|gguf)$/.test(name)).sort();
+  const safe = names.filter(isSafe).sort();
   const weights = safe.length > 0 ? safe : names.filter(isTorchFile).sort();
   const usual = weights.find((name) => torchNames.includes(name)) ?? weights.find((name) => isWhole(name, weights));
   if (weights.length === 1 || usual) return usual ?? (weights[0] as string);

@@ -5,6 +5,9 @@ import type { Dataset } from './dataset.js';
 import type { Order } from './order.js';
 import type { Sample } from './sample.js';
 
+/** The part of all samples that may be bad where nobody says. */
+export const usualBadShare = 0.01;
+
 export interface SamplerOptions<T> {
   readonly dataset: Dataset;
   readonly order: Order;
@@ -12,7 +15,7 @@ export interface SamplerOptions<T> {
   readonly prepare: (sample: Sample) => Promise<T>;
   /** How many samples are begun beyond those that are taken; default none. */
   readonly ahead?: number;
-  /** The part of all samples that may be bad; default 0.01. */
+  /** The part of all samples that may be bad; default `usualBadShare`. */
   readonly tolerance?: number;
   /** Hears of each bad sample once, in the order in which samples are taken. */
   readonly onBad?: (error: QuintetError) => void;
@@ -53,7 +56,7 @@ export function namedError(error: QuintetError, where: string): QuintetError {
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
 export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
-  const { dataset, order, prepare, ahead = 0, tolerance = 0.01, onBad = () => {} } = options;
+  const { dataset, order, prepare, ahead = 0, tolerance = usualBadShare, onBad = () => {} } = options;
   const bad = new Set<number>();
   /** What was begun, by position. */
   const begun = new Map<number, Promise<Outcome<T>>>();

@@ -14,37 +14,31 @@ export interface Voice {
 }
 
 export class Voices {
-  #plain: Promise<Voice> | undefined;
-  #seeing: Promise<Voice> | undefined;
+  /** By whether they see pictures, as far as they were asked for. */
+  readonly #open = new Map<boolean, Promise<Voice>>();
 
   constructor(private readonly model: Model<System>) {}
 
   /** The voice of a conversation with so many pictures, opened when it first speaks. */
   of(pictures: number): Promise<Voice> {
     const { pictureAdapter } = this.model;
-    if (pictures === 0 || !pictureAdapter) {
-      this.#plain ??= this.#open(this.model).catch((error) => {
-        this.#plain = undefined;
-        throw error;
-      });
-      return this.#plain;
-    }
-    this.#seeing ??= this.#open(withAdapter(this.model, pictureAdapter)).catch((error) => {
-      this.#seeing = undefined;
-      throw error;
-    });
-    return this.#seeing;
-  }
-
-  async #open(model: Model<System>): Promise<Voice> {
-    const language = await LanguageSession.open(model);
-    return { language, recollection: new Recollection(language, model.network.image?.token) };
+    const sees = pictures > 0 && pictureAdapter !== undefined;
+    const known = this.#open.get(sees);
+    if (known) return known;
+    const opening = openVoice(sees ? withAdapter(this.model, pictureAdapter) : this.model);
+    this.#open.set(sees, opening);
+    opening.catch(() => this.#open.delete(sees));
+    return opening;
   }
 
   async close(): Promise<void> {
-    const open = await Promise.allSettled([this.#plain, this.#seeing]);
-    this.#plain = undefined;
-    this.#seeing = undefined;
-    for (const voice of open) if (voice.status === 'fulfilled') await voice.value?.language.close();
+    const open = await Promise.allSettled(this.#open.values());
+    this.#open.clear();
+    for (const voice of open) if (voice.status === 'fulfilled') await voice.value.language.close();
   }
+}
+
+async function openVoice(model: Model<System>): Promise<Voice> {
+  const language = await LanguageSession.open(model);
+  return { language, recollection: new Recollection(language, model.network.image?.token) };
 }

@@ -27,7 +27,7 @@ import type { BatchSource } from './train.js';
 type Network = Pick<Model<System>, 'network' | 'adapt'>;
 
 /** What of a picture's way is computed once: its name as an input of the network, its type, and who makes it. */
-interface FrozenWay {
+export interface FrozenWay {
   readonly input: string;
   readonly type: InputType;
   readonly parameters: ReturnType<typeof rootScope>['declarations'];

@@ -21,7 +21,7 @@ import { type Adapter, adapterOf, parameterCount, type System } from '../system/
 import { type HostArray, QuintetError } from '../tensor/index.js';
 import { writeCard } from './card.js';
 import type { Evaluated } from './evaluations.js';
-import { keptFeatures, keptWay } from './kept-features.js';
+import { type FrozenWay, keptFeatures, keptWay } from './kept-features.js';
 import { checkOptimizer } from './optimisers/index.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
@@ -30,7 +30,7 @@ import { checkAdapted } from './settings/adapted.js';
 import { settingsIn } from './settings/adapter.js';
 import { openSources } from './settings/data.js';
 import { trialOf } from './settings/trial.js';
-import { checkForm, stageBatches } from './stage-batches.js';
+import { stageBatches } from './stage-batches.js';
 import { evaluationPlan, prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
 import { planStep, type StepOptions } from './step.js';
 import { type BatchSource, checkBatches, type StepReport, type TrainResult, train } from './train.js';
@@ -199,6 +199,8 @@ interface PreparedStage {
   readonly folder: string;
   /** How many numbers learn. */
   readonly trained: number;
+  /** The part of a picture's way that is kept. */
+  readonly kept?: FrozenWay;
   readonly evaluation?: StageEvaluation;
 }
 
@@ -213,7 +215,6 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
   const prepared: PreparedStage[] = [];
   try {
     for (const [index, stage] of run.stages.entries()) {
-      await checkForm(stage.form, model);
       const dataset = await openSources(stage.data);
       const adapter = adapterFor(model.network, stage);
       const { length, batch } = stage;
@@ -236,9 +237,9 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
         trained: 0,
       };
       prepared.push(own);
-      const trained = checkStage(model, own);
+      const checked = { ...own, ...checkStage(model, own) };
       const evaluation = await evaluationOf(model, stage, options);
-      prepared[index] = { ...own, trained, ...(evaluation ? { evaluation } : {}) };
+      prepared[index] = { ...checked, ...(evaluation ? { evaluation } : {}) };
     }
     return prepared;
   } catch (error) {
@@ -248,9 +249,9 @@ async function prepareStages(model: Model<System>, run: RunFile, options: RunOpt
 }
 
 /** What is made of a dataset, which is closed where that fails. */
-async function closing<T>(dataset: Dataset, make: () => T): Promise<T> {
+async function closing<T>(dataset: Dataset, make: () => Promise<T>): Promise<T> {
   try {
-    return make();
+    return await make();
   } catch (error) {
     await dataset.close();
     throw error;
@@ -275,8 +276,8 @@ async function evaluationOf(
   );
 }
 
-/** Traces a stage; returns how many numbers learn in it. */
-function checkStage({ network }: Model<System>, prepared: PreparedStage): number {
+/** Traces a stage: how many numbers learn in it, and what of a picture's way is kept. */
+function checkStage({ network }: Model<System>, prepared: PreparedStage): Pick<PreparedStage, 'trained' | 'kept'> {
   const { stage, adapt, steps } = prepared;
   try {
     if (stage.adapter) checkAdapted(network, stage.adapter);
@@ -288,8 +289,9 @@ function checkStage({ network }: Model<System>, prepared: PreparedStage): number
         at: 'packing',
       });
     }
-    keptWay({ network: own, adapt }, prepared);
-    return parameterCount(planStep({ network: own, adapt }, stepOptions(prepared)).trained);
+    const kept = keptWay({ network: own, adapt }, prepared);
+    const { trained } = planStep({ network: own, adapt }, stepOptions(prepared));
+    return { trained: parameterCount(trained), ...(kept ? { kept } : {}) };
   } catch (error) {
     if (!(error instanceof QuintetError)) throw error;
     throw new QuintetError(error.code, error.message, { at: `stage ${stage.name}`, cause: error });
@@ -345,7 +347,7 @@ function batchesOf(
   model: Model<System>,
   { batch, microBatch, longest, badShare, form, packing }: RunStage,
   { dataset, seed, once = false, lengths, onBad, options: { onNotice, group } }: StageData,
-): BatchSource {
+): Promise<BatchSource> {
   return stageBatches(model, dataset, form, {
     ...{ batch, seed, once },
     // What is evaluated is shared batch by batch.
@@ -367,9 +369,10 @@ async function runStage(model: Model<System>, prepared: PreparedStage, options: 
   const { onStage, onStep, onEvaluation, onNotice, clock, memory, signal, group } = options;
   onStage?.(stage, { samples: dataset.count, steps, folder });
   const adapted = { ...model, adapt, network: around(model.network, prepared) };
-  const way = keptWay(adapted, prepared);
   const { limit } = stage.cacheFeatures;
-  const kept = way && (await keptFeatures(adapted, way, data, { folder: join(folder, 'features'), limit, group }));
+  const kept =
+    prepared.kept &&
+    (await keptFeatures(adapted, prepared.kept, data, { folder: join(folder, 'features'), limit, group }));
   const training = train(kept ? { ...adapted, network: kept.network } : adapted, {
     objective: stage.objective,
     optimizer: stage.optimizer,

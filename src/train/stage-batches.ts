@@ -1,4 +1,4 @@
-/** The batches of a stage, whatever is made of its samples. */
+/** The batches of a stage, whatever is made of its samples; what is asked for besides, such as a reward, is open with them. */
 
 import type { Dataset } from '../data/index.js';
 import type { Model } from '../model/index.js';
@@ -6,17 +6,17 @@ import type { System } from '../system/index.js';
 import { QuintetError } from '../tensor/index.js';
 import { pairBatches, ratedBatches } from './preference-samples.js';
 import { promptBatches } from './prompt-samples.js';
-import { type OpenReward, openReward, type Reward } from './reward.js';
+import { openReward } from './reward.js';
 import { type SampleOptions, sampleBatches } from './samples.js';
 import type { SampleForm } from './settings/objective.js';
 import type { BatchSource } from './train.js';
 
-export function stageBatches(
+export async function stageBatches(
   model: Model<System>,
   dataset: Dataset,
   form: SampleForm,
   options: SampleOptions,
-): BatchSource {
+): Promise<BatchSource> {
   if (options.packing && form.kind !== 'chats') {
     throw new QuintetError('config', 'only samples that are learnt one by one can share rows', { at: 'packing' });
   }
@@ -30,22 +30,13 @@ export function stageBatches(
     });
   }
   const { kind: _, reward: path, ...drawing } = form;
-  let opened: Promise<OpenReward> | undefined;
-  const reward: Reward = async (answers) => {
-    opened ??= openReward(path, { engine: model.engine });
-    return (await opened).reward(answers);
-  };
-  const source = promptBatches(model, dataset, { ...options, ...drawing, reward });
+  const opened = await openReward(path, { engine: model.engine });
+  const source = promptBatches(model, dataset, { ...options, ...drawing, reward: opened.reward });
   return {
     ...source,
     async close() {
       await source.close?.();
-      await (await opened)?.close();
+      await opened.close();
     },
   };
-}
-
-/** Throws where something that batches need beside samples cannot be had. */
-export async function checkForm(form: SampleForm, { engine }: Pick<Model, 'engine'>): Promise<void> {
-  if (form.kind === 'prompts') await (await openReward(form.reward, { engine })).close();
 }

@@ -14,7 +14,7 @@ import type { EvaluationPlan } from './watch.js';
 export interface HeldOutOpening {
   open(heldOut: HeldOut): Promise<Dataset>;
   /** Each sample once, so many at a time. */
-  batches(dataset: Dataset, batch: number): BatchSource;
+  batches(dataset: Dataset, batch: number): Promise<BatchSource>;
   /** Samples at a time where the settings do not say. */
   readonly batch: number;
 }
@@ -40,7 +40,7 @@ export async function prepareEvaluation(
   if (!settings.heldOut) return { settings, questions };
   const dataset = await open(settings.heldOut);
   const size = settings.heldOut.batch ?? batch;
-  const heldOut = { dataset, data: batches(dataset, size), batches: Math.ceil(dataset.count / size) };
+  const heldOut = { dataset, data: await batches(dataset, size), batches: Math.ceil(dataset.count / size) };
   return { settings, questions, heldOut };
 }
 

@@ -1,6 +1,6 @@
 /** Which samples each step is given, as a function of its number alone. */
 
-import { type Dataset, datasetOrder, type Sample, sampler } from '../data/index.js';
+import { type Dataset, datasetOrder, type Sample, sampler, usualBadShare } from '../data/index.js';
 import { alone, partOf } from '../parallel/group.js';
 import type { SampleOptions } from './samples.js';
 import type { BatchSource } from './train.js';
@@ -10,9 +10,6 @@ export interface StepSamples<T> extends Required<Pick<BatchSource, 'about' | 'ac
   readonly rows?: number;
   take(step: number): Promise<T[]>;
 }
-
-/** The part of all samples that may be bad. */
-const usualBadShare = 0.01;
 
 /** Samples as `prepare` makes them: shuffled anew in every epoch, or each once in the order of the file. */
 export function stepSamples<T>(

@@ -20,21 +20,11 @@ import { compileStep } from '../../src/train/step.js';
 import { train } from '../../src/train/train.js';
 import { engine, fixtureJson, fixturePath, fixtureTensors, present } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
-import { batchesOf, rows, trainFixture } from './fixture.js';
+import { batchesOf, rows, rtol, same, sameNumbers, trainFixture } from './fixture.js';
 
 type Arrays = Record<string, HostArray>;
 
 const adapterFile = 'adapter_model.safetensors';
-
-/** As the fixtures say: eight times the error of float32 in the reference itself, at least. */
-const rtol = 5e-5;
-
-const same = (actual: HostArray | undefined, wanted: HostArray | undefined, what: string): void => {
-  if (!actual || !wanted) throw new Error(`no ${what}`);
-  expectClose(actual, { shape: wanted.shape, data: toNumbers(wanted) }, what, { rtol, atol: 1e-8 });
-};
-const sameNumbers = (actual: readonly number[], wanted: HostArray | undefined, what: string): void =>
-  same(hostArray('f32', [actual.length], actual), wanted, what);
 
 async function open(name: string): Promise<Model> {
   const model = await load(`${fixturePath(name)}/model`, { engine });

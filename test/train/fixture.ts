@@ -2,7 +2,7 @@
 
 import type { Model } from '../../src/model/index.js';
 import { adamw, nextToken } from '../../src/system/index.js';
-import { type HostArray, sizeOf, toNumbers } from '../../src/tensor/index.js';
+import { type HostArray, hostArray, sizeOf, toNumbers } from '../../src/tensor/index.js';
 import {
   type BatchSource,
   type StepReport,
@@ -11,8 +11,20 @@ import {
   train,
 } from '../../src/train/train.js';
 import { fixtureJson } from '../fixture.js';
+import { expectClose } from '../graph/close.js';
 
 type Arrays = Readonly<Record<string, HostArray>>;
+
+/** As the fixtures say: eight times the error of float32 in the reference itself, at least. */
+export const rtol = 5e-5;
+
+export function same(actual: HostArray | undefined, wanted: HostArray | undefined, what: string): void {
+  if (!actual || !wanted) throw new Error(`no ${what}`);
+  expectClose(actual, { shape: wanted.shape, data: toNumbers(wanted) }, what, { rtol, atol: 1e-8 });
+}
+
+export const sameNumbers = (actual: readonly number[], wanted: HostArray | undefined, what: string): void =>
+  same(hostArray('f32', [actual.length], actual), wanted, what);
 
 /** Elements of the first axis, in the given order. */
 export function rows({ dtype, shape, data }: HostArray, indices: readonly number[]): HostArray {

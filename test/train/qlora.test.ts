@@ -13,18 +13,9 @@ import type { FrozenForm } from '../../src/train/step.js';
 import { engine, fixturePath, fixtureTensors, present } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
 import { ggufModel } from '../model/gguf-model.js';
-import { rows, trainFixture } from './fixture.js';
+import { rows, rtol, same, sameNumbers, trainFixture } from './fixture.js';
 
 const name = 'train-qlora';
-const rtol = 5e-5;
-
-const same = (actual: HostArray | undefined, wanted: HostArray | undefined, what: string): void => {
-  if (!actual || !wanted) throw new Error(`no ${what}`);
-  expectClose(actual, { shape: wanted.shape, data: toNumbers(wanted) }, what, { rtol, atol: 1e-8 });
-};
-const sameNumbers = (actual: readonly number[], wanted: HostArray | undefined, what: string): void =>
-  same(hostArray('f32', [actual.length], actual), wanted, what);
-
 /** Asserts the logits of the first step's batch where it is not padded. */
 async function expectLogits(model: Model, wanted: HostArray | undefined, what: string): Promise<void> {
   const { input_ids, attention_mask } = await fixtureTensors(name, 'inputs');
