@@ -7,10 +7,18 @@
  * Dettmers et al., "QLoRA", 2023, https://arxiv.org/abs/2305.14314; layout: `QuantState.as_dict` of
  * https://github.com/bitsandbytes-foundation/bitsandbytes
  */
-import { fields, type HostArray, hostArray, parseJson, QuintetError, sizeOf, toNumbers } from '../tensor/index.js';
+import {
+  closeOnFailure,
+  fields,
+  type HostArray,
+  hostArray,
+  parseJson,
+  QuintetError,
+  sizeOf,
+  toNumbers,
+} from '../tensor/index.js';
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { quoted } from './json-scanner.js';
-import { closeOnFailure } from './source.js';
 
 const stateOf = /^(.*)\.quant_state\.bitsandbytes__(nf4|fp4)$/s;
 const beside = ['absmax', 'quant_map', 'nested_absmax', 'nested_quant_map'];

@@ -3,14 +3,14 @@
  * known, its own otherwise.
  */
 
-import { arrayOfBytes, type HostArray, QuintetError } from '../tensor/index.js';
+import { arrayOfBytes, closeOnFailure, type HostArray, QuintetError } from '../tensor/index.js';
 import { type Checkpoint, type JsonObject, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { type GgufEntry, type GgufHeader, parseGgufHeader } from './gguf.js';
 import { dequantise } from './gguf-blocks.js';
 import { ggufConfig, interleavedHeads, llamaTensorName, ropeFactors, separateHalves } from './gguf-llama.js';
 import { isQuantised } from './gguf-types.js';
 import { quoted } from './json-scanner.js';
-import { type ByteSource, closeOnFailure } from './source.js';
+import type { ByteSource } from './source.js';
 
 export interface GgufCheckpoint extends Checkpoint {
   /** What config.json would say; undefined where the architecture is not known here. */

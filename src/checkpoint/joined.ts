@@ -2,10 +2,9 @@
  * Several checkpoints as one: each under a prefix of its own. `model.parts.json` makes one model of published files where
  * they lie: `{ "parts": { "vision_tower": "encoder.safetensors", "language_model": "chat.gguf" } }`.
  */
-import { fields, parseJson, QuintetError } from '../tensor/index.js';
+import { closeOnFailure, fields, parseJson, QuintetError } from '../tensor/index.js';
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { quoted } from './json-scanner.js';
-import { closeOnFailure } from './source.js';
 import { isPlainName, isWeightsFile } from './weights-file.js';
 
 /** Tensors are called PREFIX.NAME; what the files say of themselves is told together, of the first one that says it. */

@@ -2,7 +2,7 @@
 
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { QuintetError } from '../tensor/index.js';
+import { closeOnFailure, QuintetError } from '../tensor/index.js';
 import { fileError, kindOfPath, readText } from './file.js';
 import {
   type FolderFiles,
@@ -14,7 +14,6 @@ import {
 } from './folder-files.js';
 import { openCheckpoint, openGgufFile } from './open.js';
 import { poolingFolder } from './sentence-files.js';
-import { closeOnFailure } from './source.js';
 
 /**
  * Opens a folder with `config.json` and weights, or a .gguf file. The caller closes `checkpoint`.

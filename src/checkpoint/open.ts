@@ -2,7 +2,7 @@
 
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type HostArray, QuintetError } from '../tensor/index.js';
+import { closeOnFailure, type HostArray, QuintetError } from '../tensor/index.js';
 import { readingBitsandbytes } from './bitsandbytes.js';
 import type { Checkpoint } from './checkpoint.js';
 import { fileError, fileSource, kindOfPath, readText } from './file.js';
@@ -10,7 +10,7 @@ import { type GgufCheckpoint, openGguf } from './gguf-checkpoint.js';
 import { largestPartsFile, openParts } from './joined.js';
 import { openSafetensors, openShards } from './safetensors-checkpoint.js';
 import { largestIndex, parseShardIndex } from './shard-index.js';
-import { type ByteSource, closeOnFailure } from './source.js';
+import type { ByteSource } from './source.js';
 import { openTorch } from './torch-checkpoint.js';
 import { chooseWeights, isTorchFile, isWeightsFile, partNames, partsFile } from './weights-file.js';
 

@@ -1,7 +1,7 @@
 /** A diffusers folder: `model_index.json` and one subfolder a component. */
 
 import { join } from 'node:path';
-import { fields, QuintetError } from '../tensor/index.js';
+import { closeAll, closeOnFailure, fields, QuintetError } from '../tensor/index.js';
 import type { Checkpoint, JsonObject } from './checkpoint.js';
 import { kindOfPath, readJson } from './file.js';
 import type { FolderFiles, ModelFiles } from './folder-files.js';
@@ -35,20 +35,15 @@ export async function openPipelineFolder(folder: string): Promise<PipelineFolder
   const className = index.text('_class_name');
   const components = new Map<string, PipelineComponent>();
   const options: Record<string, unknown> = {};
-  const close = async (): Promise<void> => {
-    for (const { checkpoint } of components.values()) await checkpoint?.close();
-  };
-  try {
+  const close = (): Promise<void> => closeAll(...[...components.values()].map(({ checkpoint }) => checkpoint));
+  return closeOnFailure([{ close }], async () => {
     for (const [name, value] of Object.entries(index.raw)) {
       if (name.startsWith('_')) continue;
       if (!isComponent(value)) options[name] = value;
       else if (value[0] !== null) components.set(name, await openComponent(folder, name, value as [string, string]));
     }
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  return { className, components, options, close };
+    return { className, components, options, close };
+  });
 }
 
 function isComponent(value: unknown): value is [string, string] | [null, null] {

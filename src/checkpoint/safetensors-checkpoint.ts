@@ -1,10 +1,10 @@
 /** A safetensors file, or several that an index names, as one checkpoint. */
 
-import { arrayOfBytes, QuintetError } from '../tensor/index.js';
+import { arrayOfBytes, closeOnFailure, QuintetError } from '../tensor/index.js';
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { parseSafetensorsHeader, type SafetensorsEntry, safetensorsHeaderLength } from './safetensors.js';
 import { checkShards, type ShardIndex } from './shard-index.js';
-import { type ByteSource, closeOnFailure } from './source.js';
+import type { ByteSource } from './source.js';
 
 interface Place {
   readonly source: ByteSource;

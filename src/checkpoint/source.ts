@@ -61,16 +61,3 @@ export function allocate(length: number, at: string): Uint8Array<ArrayBuffer> {
     throw new QuintetError('limit', `${length} bytes do not fit into one buffer`, { at, cause });
   }
 }
-
-/** Runs an opening; when it fails, whatever it has opened so far is closed. */
-export async function closeOnFailure<T>(
-  opened: readonly Pick<ByteSource, 'close'>[],
-  action: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    for (const one of opened) await one.close();
-    throw error;
-  }
-}

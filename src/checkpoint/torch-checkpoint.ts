@@ -2,10 +2,10 @@
  * PyTorch's own files of tensors (`.pth`, `.pt`, `.bin`, `.ckpt`), read without running anything that they hold: of the
  * Python objects that they name only dictionaries, tensors and storages are known, and a file with any other is refused.
  */
-import { arrayOfBytes, type DType, dtypes, QuintetError, sizeOf } from '../tensor/index.js';
+import { arrayOfBytes, closeOnFailure, type DType, dtypes, QuintetError, sizeOf } from '../tensor/index.js';
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { describePickled, type Pickled, PickledName, type PickleReader } from './pickle.js';
-import { type ByteSource, closeOnFailure } from './source.js';
+import type { ByteSource } from './source.js';
 import { type Extent, readTorchArchive } from './torch-archive.js';
 
 /** Opens such a file: the description of its tensors is read and checked, the tensors are not. */

@@ -1,4 +1,5 @@
 export * from './array.js';
+export * from './close.js';
 export * from './dims.js';
 export * from './dtype.js';
 export * from './errors.js';

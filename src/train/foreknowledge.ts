@@ -15,7 +15,7 @@ import {
   plainOf,
   type Tensors,
 } from '../system/index.js';
-import { scalar } from '../tensor/index.js';
+import { closeAll, closeOnFailure, scalar } from '../tensor/index.js';
 
 type InputTypes = Readonly<Record<string, InputType>>;
 
@@ -83,17 +83,12 @@ export async function openForeknowledge(
   { fed, group = alone }: ForeknowledgeOptions,
 ): Promise<Foreknowledge> {
   const sessions: Session[] = [];
-  const close = async (): Promise<void> => {
-    for (const session of sessions) await session.close();
-  };
-  try {
+  const close = (): Promise<void> => closeAll(...sessions);
+  await closeOnFailure([{ close }], async () => {
     for (const { outputs, declarations, learns } of preliminaries) {
       sessions.push(await openSession(model, graph('before', outputs), declarations, learns ? { fed } : {}));
     }
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
   return {
     async of(batches, values, signal) {
       const known: HostArrays[] = [];

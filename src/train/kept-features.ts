@@ -19,7 +19,7 @@ import {
   type System,
   type Tensors,
 } from '../system/index.js';
-import { bytesOf, concatRows, type HostArray, QuintetError, sizeOf, sliceRows } from '../tensor/index.js';
+import { bytesOf, closeAll, concatRows, type HostArray, QuintetError, sizeOf, sliceRows } from '../tensor/index.js';
 import { type FeatureStore, openFeatureStore } from './feature-store.js';
 import type { CacheFeatures } from './settings/features.js';
 import type { BatchSource } from './train.js';
@@ -140,10 +140,7 @@ export async function keptFeatures(
         return seen;
       },
     },
-    async close() {
-      await (await session)?.close();
-      await store.close();
-    },
+    close: () => closeAll({ close: async () => (await session)?.close() }, store),
   };
 }
 

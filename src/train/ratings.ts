@@ -3,24 +3,15 @@
 import { padded } from '../data/index.js';
 import { asSystem, compile, createProcessor, load, type Model, type ModelOptions } from '../model/index.js';
 import { type HostArrays, inputTensors, isRewardSystem, ratings, type System } from '../system/index.js';
-import { type HostArray, QuintetError, toNumbers } from '../tensor/index.js';
+import { closeAll, closeOnFailure, type HostArray, QuintetError, toNumbers } from '../tensor/index.js';
 import { labelled } from './prepare.js';
 import type { OpenReward, Rewarded } from './reward.js';
 
 /** The reward of a model's folder; closing it closes the model. */
 export async function openRatings(folder: string, options: ModelOptions = {}): Promise<OpenReward> {
   const model = asSystem(await load(folder, options));
-  try {
-    const { reward, close } = await rewardOf(model);
-    const closeBoth = async (): Promise<void> => {
-      await close();
-      await model.close();
-    };
-    return { reward, close: closeBoth };
-  } catch (error) {
-    await model.close();
-    throw error;
-  }
+  const rating = await closeOnFailure([model], () => rewardOf(model));
+  return { ...rating, close: () => closeAll(rating, model) };
 }
 
 /** How a reward model rates answers. */

@@ -12,7 +12,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../checkpoint/index.js';
-import { QuintetError } from '../tensor/index.js';
+import { closeAll, QuintetError } from '../tensor/index.js';
 import { type EventFile, openEventFile } from './event-file.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import type { LogRecord } from './log-record.js';
@@ -118,9 +118,7 @@ export class RunFolder {
   }
 
   async close(): Promise<void> {
-    await this.events.close();
-    await this.runLog.close();
-    await this.lock.release();
+    await closeAll(this.events, this.runLog, { close: () => this.lock.release() });
   }
 
   /** Keeps the checkpoint just saved, the newest others that look whole, and that of the step `best`. */

@@ -3,7 +3,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { checkDestination } from '../checkpoint/index.js';
-import { badSamplesReport, type Dataset } from '../data/index.js';
 import {
   asSystem,
   begunValues,
@@ -17,23 +16,26 @@ import {
   writeAdapter,
 } from '../model/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
-import { type Adapter, adapterOf, parameterCount, type System } from '../system/index.js';
-import { type HostArray, QuintetError } from '../tensor/index.js';
+import { adapterOf, parameterCount, type System } from '../system/index.js';
+import type { HostArray, QuintetError } from '../tensor/index.js';
 import { writeCard } from './card.js';
 import type { Evaluated } from './evaluations.js';
-import { type FrozenWay, keptFeatures, keptWay } from './kept-features.js';
-import { checkOptimizer } from './optimisers/index.js';
+import { keptFeatures } from './kept-features.js';
+import {
+  around,
+  checkAdapters,
+  closeStages,
+  type PreparedStage,
+  prepareStages,
+  stepOptions,
+} from './prepared-stages.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from './run-record.js';
-import { checkAdapted } from './settings/adapted.js';
 import { settingsIn } from './settings/adapter.js';
-import { openSources } from './settings/data.js';
 import { trialOf } from './settings/trial.js';
-import { stageBatches } from './stage-batches.js';
-import { evaluationPlan, prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
-import { planStep, type StepOptions } from './step.js';
-import { type BatchSource, checkBatches, type StepReport, type TrainResult, train } from './train.js';
+import { evaluationPlan } from './stage-evaluation.js';
+import { type StepReport, type TrainResult, train } from './train.js';
 
 export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hub'> {
   /** In place of the run file's. */
@@ -184,184 +186,6 @@ async function saveRun(model: Model<System>, run: RunFile, values: Record<string
   } else await saveModel(model, folder, { values });
   await writeCard(model, run.output, folder);
   return folder;
-}
-
-/** A stage whose data is open, and that nothing is known to be wrong with. */
-interface PreparedStage {
-  readonly stage: RunStage;
-  readonly dataset: Dataset;
-  readonly data: BatchSource;
-  readonly adapt: Model['adapt'];
-  readonly adapter?: Adapter;
-  readonly reference?: Model['adapt'];
-  readonly train: readonly string[];
-  readonly steps: number;
-  readonly folder: string;
-  /** How many numbers learn. */
-  readonly trained: number;
-  /** The part of a picture's way that is kept. */
-  readonly kept?: FrozenWay;
-  readonly evaluation?: StageEvaluation;
-}
-
-async function closeStages(stages: readonly PreparedStage[]): Promise<void> {
-  for (const { data, dataset, evaluation } of stages) {
-    for (const open of [data, dataset, evaluation?.heldOut?.data, evaluation?.heldOut?.dataset]) await open?.close?.();
-  }
-}
-
-/** Opens the data of every stage and traces every stage: what is wrong with the last one is told before the first begins. */
-async function prepareStages(model: Model<System>, run: RunFile, options: RunOptions): Promise<PreparedStage[]> {
-  const prepared: PreparedStage[] = [];
-  try {
-    for (const [index, stage] of run.stages.entries()) {
-      const dataset = await openSources(stage.data);
-      const adapter = adapterFor(model.network, stage);
-      const { length, batch } = stage;
-      const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
-      const folder = join(run.output, stage.name);
-      const lengths = stage.groupByLength ? { lengths: await dataset.lengths() } : {};
-      const { rank } = options.group ?? alone;
-      const onBad = badSamplesReport(join(folder, rank === 0 ? 'bad-samples.jsonl' : `bad-samples.${rank}.jsonl`));
-      const data = await closing(dataset, () =>
-        batchesOf(model, stage, { dataset, seed: run.seed + index, options, onBad, ...lengths }),
-      );
-      const own: PreparedStage = {
-        ...{ stage, dataset, data, folder },
-        adapt: adapter?.adapt ?? model.adapt,
-        ...(adapter ? { adapter } : {}),
-        // What an earlier stage has taught an adapter belongs to the reference.
-        ...(adapter && index > 0 ? { reference: adapter.adapt } : {}),
-        train: [...(adapter?.parameters ?? []), ...stage.train],
-        steps: options.steps ?? whole,
-        trained: 0,
-      };
-      prepared.push(own);
-      const checked = { ...own, ...checkStage(model, own) };
-      const evaluation = await evaluationOf(model, stage, options);
-      prepared[index] = { ...checked, ...(evaluation ? { evaluation } : {}) };
-    }
-    return prepared;
-  } catch (error) {
-    await closeStages(prepared);
-    throw error;
-  }
-}
-
-/** What is made of a dataset, which is closed where that fails. */
-async function closing<T>(dataset: Dataset, make: () => Promise<T>): Promise<T> {
-  try {
-    return await make();
-  } catch (error) {
-    await dataset.close();
-    throw error;
-  }
-}
-
-async function evaluationOf(
-  model: Model<System>,
-  stage: RunStage,
-  options: RunOptions,
-): Promise<StageEvaluation | undefined> {
-  const { evaluation: settings, batch, microBatch = batch } = stage;
-  if (!settings) return undefined;
-  return prepareEvaluation(
-    { settings, images: model.network.image !== undefined },
-    {
-      open: ({ data }) => openSources(data),
-      batches: (dataset, size) =>
-        batchesOf(model, { ...stage, batch: size, microBatch: size }, { dataset, seed: 0, options, once: true }),
-      batch: microBatch,
-    },
-  );
-}
-
-/** Traces a stage: how many numbers learn in it, and what of a picture's way is kept. */
-function checkStage({ network }: Model<System>, prepared: PreparedStage): Pick<PreparedStage, 'trained' | 'kept'> {
-  const { stage, adapt, steps } = prepared;
-  try {
-    if (stage.adapter) checkAdapted(network, stage.adapter);
-    checkOptimizer(stage.optimizer, steps, 'optimizer');
-    checkBatches(stage.objective, prepared.data);
-    const own = around(network, prepared);
-    if (stage.packing && own.virtual) {
-      throw new QuintetError('config', 'the virtual tokens of its adapter stand before one sample a row', {
-        at: 'packing',
-      });
-    }
-    const kept = keptWay({ network: own, adapt }, prepared);
-    const { trained } = planStep({ network: own, adapt }, stepOptions(prepared));
-    return { trained: parameterCount(trained), ...(kept ? { kept } : {}) };
-  } catch (error) {
-    if (!(error instanceof QuintetError)) throw error;
-    throw new QuintetError(error.code, error.message, { at: `stage ${stage.name}`, cause: error });
-  }
-}
-
-function stepOptions(
-  { stage, data, train, reference, adapter }: PreparedStage,
-  { group }: RunOptions = {},
-): StepOptions {
-  return {
-    ...{ objective: stage.objective, train, fields: data.fields, frozen: stage.frozen, recompute: stage.recompute },
-    ...(reference ? { reference } : {}),
-    ...(adapter?.penalty ? { penalty: adapter.penalty } : {}),
-    ...(group ? { group } : {}),
-  };
-}
-
-function adapterFor(network: System, { adapter }: RunStage): Adapter | undefined {
-  return adapter && adapterOf([settingsIn(network, adapter)]);
-}
-
-/** The network as a stage's adapter has it. */
-function around(network: System, { adapter }: PreparedStage): System {
-  return adapter?.around?.(network) ?? network;
-}
-
-/** An adapter that later stages did not know of would be lost. */
-function checkAdapters(stages: readonly RunStage[]): void {
-  const settings = stages.map(({ adapter }) => JSON.stringify(adapter));
-  const first = settings.findIndex((own) => own !== undefined);
-  const other = first < 0 ? undefined : stages.find((_, i) => i > first && settings[i] !== settings[first]);
-  if (!other) return;
-  throw new QuintetError('config', 'stages after one with an adapter need the same settings of it', {
-    at: `stage ${other.name}`,
-    hint: 'train the adapter last, or merge it and start another run',
-  });
-}
-
-interface StageData {
-  readonly dataset: Dataset;
-  readonly seed: number;
-  readonly options: RunOptions;
-  /** Whether each sample comes once, in the order of the file. */
-  readonly once?: boolean;
-  /** Where like lengths go into one batch. */
-  readonly lengths?: readonly number[];
-  /** Told of samples that cannot be used, before anybody else is. */
-  readonly onBad?: (error: QuintetError) => void;
-}
-
-function batchesOf(
-  model: Model<System>,
-  { batch, microBatch, longest, badShare, form, packing }: RunStage,
-  { dataset, seed, once = false, lengths, onBad, options: { onNotice, group } }: StageData,
-): Promise<BatchSource> {
-  return stageBatches(model, dataset, form, {
-    ...{ batch, seed, once },
-    // What is evaluated is shared batch by batch.
-    ...(group && !once ? { share: group } : {}),
-    ...(microBatch === undefined ? {} : { microBatch }),
-    ...(longest === undefined ? {} : { longest }),
-    ...(packing && !once ? { packing } : {}),
-    ...(lengths ? { lengths } : {}),
-    ...(badShare === undefined ? {} : { badShare }),
-    onBad(error) {
-      onBad?.(error);
-      onNotice?.(error);
-    },
-  });
 }
 
 async function runStage(model: Model<System>, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {

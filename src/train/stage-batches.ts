@@ -3,7 +3,7 @@
 import type { Dataset } from '../data/index.js';
 import type { Model } from '../model/index.js';
 import type { System } from '../system/index.js';
-import { QuintetError } from '../tensor/index.js';
+import { closeAll, closeOnFailure, QuintetError } from '../tensor/index.js';
 import { pairBatches, ratedBatches } from './preference-samples.js';
 import { promptBatches } from './prompt-samples.js';
 import { openReward } from './reward.js';
@@ -31,12 +31,8 @@ export async function stageBatches(
   }
   const { kind: _, reward: path, ...drawing } = form;
   const opened = await openReward(path, { engine: model.engine });
-  const source = promptBatches(model, dataset, { ...options, ...drawing, reward: opened.reward });
-  return {
-    ...source,
-    async close() {
-      await source.close?.();
-      await opened.close();
-    },
-  };
+  return closeOnFailure([opened], async () => {
+    const source = promptBatches(model, dataset, { ...options, ...drawing, reward: opened.reward });
+    return { ...source, close: () => closeAll(source, opened) };
+  });
 }

@@ -3,7 +3,7 @@
 import type { Dataset } from '../data/index.js';
 import { loadPicture } from '../media/index.js';
 import type { Model } from '../model/index.js';
-import { QuintetError } from '../tensor/index.js';
+import { closeOnFailure, QuintetError } from '../tensor/index.js';
 import { evaluate, type SampleChat } from './evaluate.js';
 import type { EvaluationSettings, HeldOut, SampleQuestion } from './settings/evaluation.js';
 import type { StepOptions } from './step.js';
@@ -40,7 +40,8 @@ export async function prepareEvaluation(
   if (!settings.heldOut) return { settings, questions };
   const dataset = await open(settings.heldOut);
   const size = settings.heldOut.batch ?? batch;
-  const heldOut = { dataset, data: await batches(dataset, size), batches: Math.ceil(dataset.count / size) };
+  const data = await closeOnFailure([dataset], () => batches(dataset, size));
+  const heldOut = { dataset, data, batches: Math.ceil(dataset.count / size) };
   return { settings, questions, heldOut };
 }
 

@@ -27,9 +27,9 @@ import {
   type Objective,
   tableRows,
 } from '../system/index.js';
-import { type HostArray, nearest, QuintetError, toNumbers } from '../tensor/index.js';
+import { closeAll, closeOnFailure, type HostArray, nearest, QuintetError, toNumbers } from '../tensor/index.js';
 import { blockOf } from './blocks.js';
-import { type Foreknowledge, type ForeknowledgePlan, openForeknowledge, planForeknowledge } from './foreknowledge.js';
+import { type ForeknowledgePlan, openForeknowledge, planForeknowledge } from './foreknowledge.js';
 
 /** A stage's trained parameters, and its pass over one micro-batch. */
 export interface StageStep {
@@ -217,7 +217,7 @@ export async function compileStep(model: Model, options: StepOptions): Promise<S
   });
   const { objective, group } = options;
   const asked = { fed, ...(group ? { group } : {}) };
-  const known = await foreknowledgeBeside(session, () => openForeknowledge(model, objective, before, asked));
+  const known = await closeOnFailure([session], () => openForeknowledge(model, objective, before, asked));
   return {
     ...plan,
     foresee: known.of,
@@ -238,7 +238,7 @@ export async function compileLoss(model: Model, options: StepOptions, fed: Reado
   const { total, targets, metrics = {} } = loss;
   const built = graph('loss', { total, targets, ...metricOutputs(metrics) });
   const session = await openSession(model, built, declarations, { fed });
-  const known = await foreknowledgeBeside(session, () => openForeknowledge(model, options.objective, before, { fed }));
+  const known = await closeOnFailure([session], () => openForeknowledge(model, options.objective, before, { fed }));
   const names = Object.keys(metrics);
   return {
     foresee: known.of,
@@ -246,21 +246,6 @@ export async function compileLoss(model: Model, options: StepOptions, fed: Reado
       runStep(session, { batch, values, into: {}, metrics: names, inPlace: model.engine.inPlace }, signal),
     close: () => closeAll(session, known),
   };
-}
-
-/** Foreknowledge beside a session that is closed where it fails. */
-async function foreknowledgeBeside(session: Session, open: () => Promise<Foreknowledge>): Promise<Foreknowledge> {
-  try {
-    return await open();
-  } catch (error) {
-    await session.close();
-    throw error;
-  }
-}
-
-async function closeAll(session: Session, known: Foreknowledge): Promise<void> {
-  await session.close();
-  await known.close();
 }
 
 /**

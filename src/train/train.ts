@@ -7,7 +7,7 @@
 import type { Model } from '../model/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
 import { type HostArrays, type Objective, type Optimizer, tableRows } from '../system/index.js';
-import { fields, type HostArray, QuintetError } from '../tensor/index.js';
+import { closeAll, closeOnFailure, fields, type HostArray, QuintetError } from '../tensor/index.js';
 import type { Region } from './arena.js';
 import type { Evaluated } from './evaluations.js';
 import { accumulateGradients, gradientNorm } from './gradients.js';
@@ -128,8 +128,8 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
     ...(data.rows === undefined ? {} : { rows: data.rows }),
     ...(frozen ? { frozen } : {}),
   });
-  const opening = folder === undefined || group.rank > 0 ? undefined : RunFolder.open(folder);
-  const run = await opening?.catch((error) => closing(step, error));
+  const own = group.rank === 0 ? folder : undefined;
+  const run = own === undefined ? undefined : await closeOnFailure([step], () => RunFolder.open(own));
   let learner: Learner | undefined;
   try {
     learner = openLearner(model, step.trained, { optimizer, steps, accumulates: data.accumulates });
@@ -156,9 +156,7 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
     const values = await withRows(model, rows, copied(learner.learnt));
     return { steps: done, values, unreached: step.unreached, stopped, ...(best === undefined ? {} : { best }) };
   } finally {
-    await learner?.close();
-    await step.close();
-    await run?.close();
+    await closeAll(learner, step, run);
   }
 }
 
@@ -167,11 +165,6 @@ function copied(tensors: HostArrays): HostArrays {
   return Object.fromEntries(
     Object.entries(tensors).map(([name, array]) => [name, { ...array, data: array.data.slice() }]),
   );
-}
-
-async function closing(step: StageStep, error: unknown): Promise<never> {
-  await step.close();
-  throw error;
 }
 
 interface Run {

@@ -23,7 +23,7 @@ import {
   mixDatasets,
   openDataset,
 } from '../../data/index.js';
-import { type Fields, QuintetError } from '../../tensor/index.js';
+import { closeAll, closeOnFailure, type Fields, QuintetError } from '../../tensor/index.js';
 import { refuseUnknown } from './fields.js';
 
 export interface DataSource {
@@ -92,17 +92,15 @@ function shareOf(stage: Fields, name: string): number {
 /** Opens sources, as a mixture where there are several. */
 export async function openSources(sources: readonly DataSource[]): Promise<Dataset> {
   const opened: MixedDataset[] = [];
-  try {
+  const close = (): Promise<void> => closeAll(...opened.map(({ dataset }) => dataset));
+  return closeOnFailure([{ close }], async () => {
     for (const { path, pictures, format, weight } of sources) {
       if (pictures !== undefined) await requireFolder(pictures);
       const options = { ...(pictures === undefined ? {} : { pictures }), ...(format ? { format } : {}) };
       opened.push({ dataset: await openDataset(path, options), ...(weight === undefined ? {} : { weight }) });
     }
     return mixDatasets(opened);
-  } catch (error) {
-    for (const { dataset } of opened) await dataset.close();
-    throw error;
-  }
+  });
 }
 
 async function requireFolder(path: string): Promise<void> {

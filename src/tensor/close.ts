@@ -1,0 +1,29 @@
+/** Closing of what was opened. */
+
+export interface Closable {
+  close?(): Promise<void>;
+}
+
+/** Closes all of them, one after another, whether or not one fails; then throws the first failure. */
+export async function closeAll(...opened: readonly (Closable | undefined)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const one of opened) {
+    try {
+      await one?.close?.();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+/** What is made of what is open, all of which is closed where that fails. */
+export async function closeOnFailure<T>(opened: readonly Closable[], action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    // Why it failed is told, not what else fails because of that.
+    await closeAll(...opened).catch(() => {});
+    throw error;
+  }
+}

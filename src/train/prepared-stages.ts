@@ -1,0 +1,190 @@
+/** The stages of a run as they are before the first begins: their data open, and nothing known to be wrong with any. */
+
+import { join } from 'node:path';
+import { badSamplesReport, type Dataset } from '../data/index.js';
+import type { Model } from '../model/index.js';
+import { alone } from '../parallel/group.js';
+import { type Adapter, adapterOf, parameterCount, type System } from '../system/index.js';
+import { closeAll, closeOnFailure, QuintetError } from '../tensor/index.js';
+import { type FrozenWay, keptWay } from './kept-features.js';
+import { checkOptimizer, checkTensors } from './optimisers/index.js';
+import type { RunOptions } from './run.js';
+import type { RunFile, RunStage } from './run-file.js';
+import { checkAdapted } from './settings/adapted.js';
+import { settingsIn } from './settings/adapter.js';
+import { openSources } from './settings/data.js';
+import { stageBatches } from './stage-batches.js';
+import { prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
+import { planStep, type StepOptions } from './step.js';
+import { type BatchSource, checkBatches } from './train.js';
+
+/** A stage whose data is open, and that nothing is known to be wrong with. */
+export interface PreparedStage {
+  readonly stage: RunStage;
+  readonly dataset: Dataset;
+  readonly data: BatchSource;
+  readonly adapt: Model['adapt'];
+  readonly adapter?: Adapter;
+  readonly reference?: Model['adapt'];
+  readonly train: readonly string[];
+  readonly steps: number;
+  readonly folder: string;
+  /** How many numbers learn. */
+  readonly trained: number;
+  /** The part of a picture's way that is kept. */
+  readonly kept?: FrozenWay;
+  readonly evaluation?: StageEvaluation;
+}
+
+/** Closes the data of all stages, whether or not one of them cannot be. */
+export function closeStages(stages: readonly Pick<PreparedStage, 'data' | 'dataset' | 'evaluation'>[]): Promise<void> {
+  return closeAll(
+    ...stages.flatMap(({ data, dataset, evaluation: { heldOut } = {} }) => [
+      ...[data, dataset],
+      ...[heldOut?.data, heldOut?.dataset],
+    ]),
+  );
+}
+
+/** Opens the data of every stage and traces every stage: what is wrong with the last one is told before the first begins. */
+export async function prepareStages(model: Model<System>, run: RunFile, options: RunOptions): Promise<PreparedStage[]> {
+  const prepared: PreparedStage[] = [];
+  const open = { close: () => closeStages(prepared) };
+  return closeOnFailure([open], async () => {
+    for (const [index, stage] of run.stages.entries()) {
+      const adapter = adapterFor(model.network, stage);
+      const dataset = await openSources(stage.data);
+      const { length, batch } = stage;
+      const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
+      const folder = join(run.output, stage.name);
+      const { rank } = options.group ?? alone;
+      const onBad = badSamplesReport(join(folder, rank === 0 ? 'bad-samples.jsonl' : `bad-samples.${rank}.jsonl`));
+      const data = await closeOnFailure([dataset], async () => {
+        const lengths = stage.groupByLength ? { lengths: await dataset.lengths() } : {};
+        return batchesOf(model, stage, { dataset, seed: run.seed + index, options, onBad, ...lengths });
+      });
+      const own: PreparedStage = {
+        ...{ stage, dataset, data, folder },
+        adapt: adapter?.adapt ?? model.adapt,
+        ...(adapter ? { adapter } : {}),
+        // What an earlier stage has taught an adapter belongs to the reference.
+        ...(adapter && index > 0 ? { reference: adapter.adapt } : {}),
+        train: [...(adapter?.parameters ?? []), ...stage.train],
+        steps: options.steps ?? whole,
+        trained: 0,
+      };
+      prepared.push(own);
+      const checked = { ...own, ...checkStage(model, own) };
+      const evaluation = await evaluationOf(model, stage, options);
+      prepared[index] = { ...checked, ...(evaluation ? { evaluation } : {}) };
+    }
+    return prepared;
+  });
+}
+
+async function evaluationOf(
+  model: Model<System>,
+  stage: RunStage,
+  options: RunOptions,
+): Promise<StageEvaluation | undefined> {
+  const { evaluation: settings, batch, microBatch = batch } = stage;
+  if (!settings) return undefined;
+  return prepareEvaluation(
+    { settings, images: model.network.image !== undefined },
+    {
+      open: ({ data }) => openSources(data),
+      batches: (dataset, size) =>
+        batchesOf(model, { ...stage, batch: size, microBatch: size }, { dataset, seed: 0, options, once: true }),
+      batch: microBatch,
+    },
+  );
+}
+
+/** Traces a stage: how many numbers learn in it, and what of a picture's way is kept. */
+function checkStage({ network }: Model<System>, prepared: PreparedStage): Pick<PreparedStage, 'trained' | 'kept'> {
+  const { stage, adapt, steps } = prepared;
+  try {
+    if (stage.adapter) checkAdapted(network, stage.adapter);
+    checkOptimizer(stage.optimizer, steps, 'optimizer');
+    checkBatches(stage.objective, prepared.data);
+    const own = around(network, prepared);
+    if (stage.packing && own.virtual) {
+      throw new QuintetError('config', 'the virtual tokens of its adapter stand before one sample a row', {
+        at: 'packing',
+      });
+    }
+    const kept = keptWay({ network: own, adapt }, prepared);
+    const { trained } = planStep({ network: own, adapt }, stepOptions(prepared));
+    checkTensors(stage.optimizer, trained, 'optimizer');
+    return { trained: parameterCount(trained), ...(kept ? { kept } : {}) };
+  } catch (error) {
+    if (!(error instanceof QuintetError)) throw error;
+    throw new QuintetError(error.code, error.message, { at: `stage ${stage.name}`, cause: error });
+  }
+}
+
+export function stepOptions(
+  { stage, data, train, reference, adapter }: PreparedStage,
+  { group }: RunOptions = {},
+): StepOptions {
+  return {
+    ...{ objective: stage.objective, train, fields: data.fields, frozen: stage.frozen, recompute: stage.recompute },
+    ...(reference ? { reference } : {}),
+    ...(adapter?.penalty ? { penalty: adapter.penalty } : {}),
+    ...(group ? { group } : {}),
+  };
+}
+
+function adapterFor(network: System, { adapter }: RunStage): Adapter | undefined {
+  return adapter && adapterOf([settingsIn(network, adapter)]);
+}
+
+/** The network as a stage's adapter has it. */
+export function around(network: System, { adapter }: PreparedStage): System {
+  return adapter?.around?.(network) ?? network;
+}
+
+/** An adapter that later stages did not know of would be lost. */
+export function checkAdapters(stages: readonly RunStage[]): void {
+  const settings = stages.map(({ adapter }) => JSON.stringify(adapter));
+  const first = settings.findIndex((own) => own !== undefined);
+  const other = first < 0 ? undefined : stages.find((_, i) => i > first && settings[i] !== settings[first]);
+  if (!other) return;
+  throw new QuintetError('config', 'stages after one with an adapter need the same settings of it', {
+    at: `stage ${other.name}`,
+    hint: 'train the adapter last, or merge it and start another run',
+  });
+}
+
+interface StageData {
+  readonly dataset: Dataset;
+  readonly seed: number;
+  readonly options: RunOptions;
+  /** Whether each sample comes once, in the order of the file. */
+  readonly once?: boolean;
+  /** Where like lengths go into one batch. */
+  readonly lengths?: readonly number[];
+  /** Told of samples that cannot be used, before anybody else is. */
+  readonly onBad?: (error: QuintetError) => void;
+}
+
+function batchesOf(
+  model: Model<System>,
+  { batch, microBatch, longest, badShare, form, packing }: RunStage,
+  { dataset, seed, once = false, lengths, onBad, options: { onNotice, group } }: StageData,
+): Promise<BatchSource> {
+  return stageBatches(model, dataset, form, {
+    ...{ batch, seed, once },
+    // What is evaluated is shared batch by batch.
+    ...(group && !once ? { share: group } : {}),
+    ...(microBatch === undefined ? {} : { microBatch }),
+    ...(longest === undefined ? {} : { longest }),
+    ...(packing && !once ? { packing } : {}),
+    ...(lengths ? { lengths } : {}),
+    ...(badShare === undefined ? {} : { badShare }),
+    onBad(error) {
+      onBad?.(error);
+      onNotice?.(error);
+    },
+  });
+}

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { closeAll, closeOnFailure } from '../../src/tensor/index.js';
+
+/** Things that note when they are closed; some cannot be. */
+function opened(failing: readonly string[]) {
+  const closed: string[] = [];
+  const open = (name: string) => ({
+    async close() {
+      closed.push(name);
+      if (failing.includes(name)) throw new Error(`${name} cannot be closed`);
+    },
+  });
+  return { closed, all: ['a', 'b', 'c'].map(open) };
+}
+
+test('all are closed though one cannot be, and the first failure is told', async () => {
+  const { closed, all } = opened(['a', 'b']);
+  await expect(closeAll(undefined, {}, ...all)).rejects.toThrow('a cannot be closed');
+  expect(closed).toEqual(['a', 'b', 'c']);
+});
+
+test('what fails over open things closes them, and is told before what fails in that', async () => {
+  const { closed, all } = opened(['b']);
+  const making = closeOnFailure(all, async () => {
+    throw new Error('the cause');
+  });
+  await expect(making).rejects.toThrow('the cause');
+  expect(closed).toEqual(['a', 'b', 'c']);
+  expect(await closeOnFailure(all, async () => 3)).toBe(3);
+  expect(closed).toHaveLength(3);
+});
