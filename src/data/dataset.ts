@@ -7,7 +7,7 @@ import { readChat } from './chat.js';
 import type { FormatName } from './formats/names.js';
 import { openRecords } from './formats/open.js';
 import { filesOf } from './formats/paths.js';
-import type { Blocks } from './formats/records.js';
+import type { Blocks, Sequence } from './formats/records.js';
 import { placePicture } from './pictures.js';
 import { readPair, readPrompt, readRated } from './preferences.js';
 import { type Conversation, dataError, idOf, type Sample } from './sample.js';
@@ -24,17 +24,12 @@ export interface Part extends Extent {
   readonly weight: number;
 }
 
-export interface Dataset extends Extent {
+export interface Dataset extends Extent, Sequence<Sample> {
   readonly path: string;
   /** Of a mixture: what it is made of, one after another. */
   readonly parts?: readonly Part[];
-  /** Where a sample is: the file and the line, row or member. */
-  where(index: number): string;
   /** Throws 'data', 'limit' or 'io' with the file, the line and the field where a sample is not well formed. */
   read(index: number): Promise<Sample>;
-  /** How long each sample is but for its pictures, in bytes of text or nearly so. */
-  lengths(): Promise<readonly number[]>;
-  close(): Promise<void>;
 }
 
 export interface DatasetOptions {

@@ -2,6 +2,7 @@
 
 import { QuintetError } from '../tensor/index.js';
 import type { Dataset, Part } from './dataset.js';
+import { joined } from './formats/joined.js';
 
 export interface MixedDataset {
   readonly dataset: Dataset;
@@ -17,34 +18,6 @@ export function mixDatasets(mixed: readonly MixedDataset[]): Dataset {
   const parts = mixed.map(({ dataset: { count, blocks }, weight }): Part => {
     return { count, weight: weight ?? count, ...(blocks ? { blocks } : {}) };
   });
-  let count = 0;
-  const starts = parts.map((part) => {
-    count += part.count;
-    return count - part.count;
-  });
-  const at = (index: number): [Dataset, number] => {
-    const part = starts.findLastIndex((start) => start <= index);
-    return [(mixed[part] as MixedDataset).dataset, index - (starts[part] as number)];
-  };
-  return {
-    path: mixed.map(({ dataset }) => dataset.path).join(', '),
-    count,
-    parts,
-    where(index) {
-      const [dataset, inner] = at(index);
-      return dataset.where(inner);
-    },
-    read(index) {
-      const [dataset, inner] = at(index);
-      return dataset.read(inner);
-    },
-    async lengths() {
-      const all: number[] = [];
-      for (const { dataset } of mixed) for (const length of await dataset.lengths()) all.push(length);
-      return all;
-    },
-    async close() {
-      for (const { dataset } of mixed) await dataset.close();
-    },
-  };
+  const { starts: _, ...samples } = joined(mixed.map(({ dataset }) => dataset));
+  return { ...samples, parts, path: mixed.map(({ dataset }) => dataset.path).join(', ') };
 }

@@ -27,7 +27,10 @@ export function readPicture(value: unknown, at: string): PictureData {
   return bytes instanceof Uint8Array ? bytes : picture.text('path');
 }
 
+/** Where the bytes of a picture that is written out begin. */
 const dataUrl = /^data:image\/[\w.+-]+;base64,/i;
+
+export const isDataUrl = (written: string): boolean => dataUrl.test(written);
 
 /** A picture as a sample has it: bytes, or an absolute path that lies within `root`. A data file names no other file. */
 export function placePicture(written: PictureData, root: string, at: string): PictureData {

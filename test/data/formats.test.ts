@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type Dataset, type DatasetOptions, openDataset } from '../../src/data/dataset.js';
+import { createParquetReader, type ParquetMemory } from '../../src/data/formats/parquet-records.js';
 import type { PictureData, Sample } from '../../src/data/sample.js';
 import { QuintetError, Random } from '../../src/tensor/index.js';
 import { fixtureJson, fixturePath } from '../fixture.js';
@@ -137,6 +138,9 @@ test('an archive that says more than it holds is refused before anything is rese
   );
   await expect(open(member('a.png', 0, { type: 'S' }))).rejects.toThrow('sparse files');
   await expect(open(member('a.txt', 0), member('a.txt', 0))).rejects.toThrow('two members .txt');
+  await expect(open(member('a.txt', 0), member('a.caption', 0))).rejects.toThrow(
+    'two texts, .caption being the second',
+  );
   await expect(open(member('notes.md', 0))).rejects.toThrow('holds no samples');
   const large = new Uint8Array(2 ** 24 + 1);
   await expect(open(member('a.txt', large.length, { bytes: large }))).rejects.toThrow('at most 16777216 are read');
@@ -150,12 +154,75 @@ test('an archive that says more than it holds is refused before anything is rese
   expect((await open(...away)).id).toBe('../../etc/a');
 });
 
+test('a sample of an archive that lacks its picture or its text is bad, and takes nothing of its neighbour', async () => {
+  const path = join(folder, 'lacking.tar');
+  const caption = Buffer.from('a cat');
+  const record = Buffer.from('{"image": "c.png", "question": "What?", "answer": "A cat."}');
+  const png = readFileSync(join(files, 'pictures/0.png'));
+  const members = [
+    member('a.png', png.length, { bytes: png }),
+    member('b.txt', caption.length, { bytes: caption }),
+    member('c.json', record.length, { bytes: record }),
+    member('d.png', png.length, { bytes: png }),
+    member('d.txt', caption.length, { bytes: caption }),
+  ];
+  writeFileSync(path, Buffer.concat(members));
+  // Beside the archive, where a record outside of one would find it.
+  writeFileSync(join(folder, 'c.png'), png);
+  await withData(path, async (data) => {
+    const refused = (index: number, what: string) =>
+      expect(data.read(index)).rejects.toThrow(`${path}:${'abc'[index]}: ${what}`);
+    await refused(0, 'a picture without a text or a record');
+    await refused(1, 'a text without a picture');
+    await refused(2, 'the picture "c.png" is not among the members of the sample');
+    expect((await data.read(3)).pictures).toHaveLength(1);
+  });
+});
+
 test('a page that would become thousands of times as large is not decompressed', async () => {
   const path = join(files, 'bomb.parquet');
   expect(readFileSync(path).length).toBeLessThan(8192);
   const reading = withData(path, (data) => data.read(0));
   await expect(reading).rejects.toThrow(/bomb\.parquet: a page of \d+ bytes that says it becomes 33554\d+/);
 });
+
+describe('what a group of rows becomes is counted, whatever the footer says', () => {
+  /** 'hub.parquet', which says that its groups, of 1632, 1970 and 546 bytes, take none: as longer numbers, in as many bytes. */
+  const lying = join(folder, 'lying.parquet');
+  const bytes = readFileSync(join(files, 'hub.parquet'));
+  for (const [size, other] of [1632, 1970, 546].map((size) => [varint(2 * size), Buffer.from([0x80, 0])] as const)) {
+    for (let at = bytes.indexOf(size); at >= 0; at = bytes.indexOf(size, at + 2)) bytes.set(other, at);
+  }
+  writeFileSync(lying, bytes);
+  const kept = async (memory: ParquetMemory) => {
+    const reader = createParquetReader(memory);
+    try {
+      const records = await reader.open(lying);
+      expect(records.blocks?.held, 'held of groups of no size').toBe(memory.kept);
+      const first = await records.read(0);
+      for (const row of [3, 6]) await records.read(row);
+      return (await records.read(0)).raw === first.raw;
+    } finally {
+      await reader.close();
+    }
+  };
+
+  test('groups beyond the memory for them are dropped', async () => {
+    expect(await kept({ group: 2 ** 20, kept: 2 ** 20 })).toBe(true);
+    expect(await kept({ group: 2 ** 20, kept: 2000 })).toBe(false);
+  });
+
+  test('a group that becomes too much is refused', async () => {
+    await expect(kept({ group: 1500, kept: 2 ** 20 })).rejects.toThrow(
+      `${lying}: a group of rows that becomes more than 1500 bytes`,
+    );
+  });
+});
+
+/** A whole number as Parquet's footers have it (Thrift's compact protocol), of two bytes. */
+function varint(value: number): Buffer {
+  return Buffer.from([(value & 0x7f) | 0x80, value >> 7]);
+}
 
 describe('a damaged file gives samples or errors of the data, never another failure', () => {
   const all = async (data: Dataset) => {

@@ -1,7 +1,7 @@
 /** Files that are read in places. */
 
 import { type FileHandle, open } from 'node:fs/promises';
-import { QuintetError } from '../../tensor/index.js';
+import { closeOnFailure, QuintetError } from '../../tensor/index.js';
 
 /** Opens a file of data. Throws 'not-found'. */
 export async function openFile(path: string): Promise<FileHandle> {
@@ -35,10 +35,5 @@ export function textOf(bytes: Uint8Array, at: string): string {
 /** Opens a file for as long as records of it are read; closes it where they cannot be found. */
 export async function openFor<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
   const file = await openFile(path);
-  try {
-    return await use(file);
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+  return closeOnFailure([file], () => use(file));
 }

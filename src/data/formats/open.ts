@@ -1,8 +1,9 @@
 /** Opens files of records of any format, which is recognised by what is in them. */
 
-import { QuintetError } from '../../tensor/index.js';
+import { closeAll, closeOnFailure, QuintetError } from '../../tensor/index.js';
 import { looksLikeCsv, openCsv } from './csv-records.js';
 import { openFile } from './file.js';
+import { joined } from './joined.js';
 import { openJson } from './json-records.js';
 import type { FormatName } from './names.js';
 import { createParquetReader } from './parquet-records.js';
@@ -20,17 +21,12 @@ export async function openRecords(paths: readonly string[], format?: FormatName)
     parquet: parquet.open,
   };
   const opened: Records[] = [];
-  const close = async () => {
-    for (const { close } of opened) await close();
-    await parquet.close();
-  };
-  try {
+  const close = () => closeAll(...opened, parquet);
+  return closeOnFailure([{ close }], async () => {
     for (const path of paths) opened.push(await open[format ?? (await formatOf(path))](path));
-    return { ...joined(opened), close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    const { starts, ...records } = joined(opened);
+    return { ...records, close, ...blocksOf(opened, starts) };
+  });
 }
 
 /** Enough for a tar header, and for the names of a table's columns. */
@@ -55,40 +51,14 @@ async function formatOf(path: string): Promise<FormatName> {
   }
 }
 
-function joined(files: readonly Records[]): Omit<Records, 'close'> {
-  const [only] = files;
-  if (only && files.length === 1) return only;
-  let count = 0;
-  const starts = files.map((file) => {
-    count += file.count;
-    return count - file.count;
-  });
-  const at = (index: number): [Records, number] => {
-    const file = starts.findLastIndex((start) => start <= index);
-    return [files[file] as Records, index - (starts[file] as number)];
-  };
-  return {
-    count,
-    where(index) {
-      const [file, inner] = at(index);
-      return file.where(inner);
-    },
-    read(index) {
-      const [file, inner] = at(index);
-      return file.read(inner);
-    },
-    async lengths() {
-      const all: number[] = [];
-      for (const file of files) for (const length of await file.lengths()) all.push(length);
-      return all;
-    },
-    ...blocksOf(files, starts),
-  };
-}
-
 /** A file without stretches is one. */
 function blocksOf(files: readonly Records[], starts: readonly number[]): { readonly blocks?: Blocks } {
   if (files.every(({ blocks }) => !blocks)) return {};
   const all = files.flatMap(({ blocks }, i) => (blocks?.starts ?? [0]).map((start) => (starts[i] as number) + start));
-  return { blocks: { starts: all, held: Math.min(...files.map(({ blocks }) => blocks?.held ?? Infinity)) } };
+  return {
+    blocks: {
+      starts: all,
+      held: files.reduce((fewest, { blocks }) => Math.min(fewest, blocks?.held ?? fewest), Infinity),
+    },
+  };
 }

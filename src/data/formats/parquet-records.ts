@@ -3,8 +3,9 @@
  * (https://parquet.apache.org/docs/file-format). Rows are read a group at a time; the groups last used are kept.
  */
 import { fields } from '../../tensor/index.js';
-import type { ParquetAnswer, ParquetInfo, ParquetRows, ParquetTask } from '../workers/parquet-worker.js';
+import type { DecodedRows, ParquetAnswer, ParquetInfo, ParquetLimits, ParquetTask } from '../workers/parquet-worker.js';
 import { createPool } from '../workers/pool.js';
+import { partOf, startsOf } from './joined.js';
 import type { Records } from './records.js';
 
 /** Reads the Parquet files of a dataset, with one thread and one memory for all. */
@@ -13,31 +14,36 @@ export interface ParquetReader {
   close(): Promise<void>;
 }
 
-const memory = 2 ** 28;
+/** In bytes: of one group, which writers make of 128 MB by default, and of all that are kept. */
+export interface ParquetMemory extends ParquetLimits {
+  readonly kept: number;
+}
+
+const usualMemory: ParquetMemory = { group: 2 ** 30, kept: 2 ** 28 };
 const secondsOfGroup = 120;
 /** Groups that are there at the least: of one stretch of samples, and of the next. */
 const fewestHeld = 2;
 
-export function createParquetReader(): ParquetReader {
-  const pool = createPool<ParquetTask, ParquetAnswer>({ worker: 'parquet-worker', size: 1, seconds: secondsOfGroup });
-  const held = heldGroups();
+export function createParquetReader({ kept, ...limits }: ParquetMemory = usualMemory): ParquetReader {
+  const pool = createPool<ParquetTask, ParquetAnswer>({
+    ...{ worker: 'parquet-worker', size: 1, seconds: secondsOfGroup },
+    data: limits,
+  });
+  const held = heldGroups(kept);
   return {
     async open(path) {
       const { rows, bytes } = (await pool.run({ kind: 'open', path })) as ParquetInfo;
-      let count = 0;
-      const starts = rows.map((rows) => {
-        count += rows;
-        return count - rows;
-      });
+      const { starts, count } = startsOf(rows);
       const where = (index: number) => `${path}:row ${index}`;
-      const largest = Math.max(1, ...bytes);
+      // A file may have more groups than a call has arguments.
+      const largest = bytes.reduce((most, size) => Math.max(most, size), 1);
       return {
         count,
         where,
         async read(index) {
-          const group = groupOf(starts, index);
-          const read = () => pool.run({ kind: 'rows', path, group }) as Promise<ParquetRows>;
-          const all = await held.get(`${group}/${path}`, bytes[group] as number, read);
+          const group = partOf(starts, index);
+          const read = () => pool.run({ kind: 'rows', path, group }) as Promise<DecodedRows>;
+          const { rows: all } = await held.get(`${group}/${path}`, read);
           return fields(all[index - (starts[group] as number)], where(index));
         },
         async lengths() {
@@ -49,7 +55,7 @@ export function createParquetReader(): ParquetReader {
           }
           return all;
         },
-        blocks: { starts, held: Math.max(fewestHeld, Math.floor(memory / largest)) },
+        blocks: { starts, held: Math.max(fewestHeld, Math.floor(kept / largest)) },
         close: async () => {},
       };
     },
@@ -57,34 +63,39 @@ export function createParquetReader(): ParquetReader {
   };
 }
 
-/** The last group that begins at or before a row and is not empty. */
-function groupOf(starts: readonly number[], row: number): number {
-  let [low, high] = [0, starts.length - 1];
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if ((starts[middle] as number) <= row) low = middle;
-    else high = middle - 1;
-  }
-  return low;
+interface HeldGroup {
+  readonly rows: Promise<DecodedRows>;
+  /** 0 until they are read. */
+  bytes: number;
 }
 
-/** The groups last used, of as many bytes together as `memory`, but never fewer than `fewestHeld`. */
-function heldGroups() {
-  const groups = new Map<string, { readonly bytes: number; readonly rows: Promise<ParquetRows> }>();
-  let total = 0;
+/** The groups last used, of at most `kept` bytes together, but never fewer than `fewestHeld`. */
+function heldGroups(kept: number) {
+  const groups = new Map<string, HeldGroup>();
+  const drop = (): void => {
+    let total = [...groups.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const [oldest, { bytes }] of groups) {
+      if (total <= kept || groups.size <= fewestHeld) return;
+      groups.delete(oldest);
+      total -= bytes;
+    }
+  };
+  const begin = (read: () => Promise<DecodedRows>): HeldGroup => {
+    const rows = read().then((decoded) => {
+      group.bytes = decoded.bytes;
+      drop();
+      return decoded;
+    });
+    const group: HeldGroup = { rows, bytes: 0 };
+    return group;
+  };
   return {
-    get(key: string, bytes: number, read: () => Promise<ParquetRows>): Promise<ParquetRows> {
-      const known = groups.get(key) ?? { bytes, rows: read() };
-      // A failure counts when somebody asks for a row.
-      known.rows.catch(() => {});
-      if (!groups.delete(key)) total += bytes;
-      groups.set(key, known);
-      for (const [oldest, group] of groups) {
-        if (total <= memory || groups.size <= fewestHeld) break;
-        groups.delete(oldest);
-        total -= group.bytes;
-      }
-      return known.rows;
+    get(key: string, read: () => Promise<DecodedRows>): Promise<DecodedRows> {
+      const group = groups.get(key) ?? begin(read);
+      // Last of all: the first one was not used for the longest time.
+      groups.delete(key);
+      groups.set(key, group);
+      return group.rows;
     },
   };
 }

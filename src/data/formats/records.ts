@@ -10,14 +10,19 @@ export interface Blocks {
   readonly held: number;
 }
 
-export interface Records {
+/** What is read one by one. */
+export interface Sequence<T> {
   readonly count: number;
-  /** Where a record is, as errors say it: a file and a line, a row, or the name of a member. */
+  /** Where one is: a file and a line, a row, or the name of a member. */
   where(index: number): string;
+  read(index: number): Promise<T>;
+  /** How long each is but for its pictures, in bytes of its text: enough to put like with like. */
+  lengths(): Promise<readonly number[]>;
+  close(): Promise<void>;
+}
+
+export interface Records extends Sequence<Fields> {
   /** Throws 'format', 'limit' or 'io' where the record cannot be read. Pictures within are paths or bytes. */
   read(index: number): Promise<Fields>;
-  /** How long each record is but for its pictures, in bytes of its text: enough to put like with like. */
-  lengths(): Promise<readonly number[]>;
   readonly blocks?: Blocks;
-  close(): Promise<void>;
 }

@@ -9,7 +9,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { pictureLimits } from '../../media/index.js';
 import { type Fields, fields, parseJson, QuintetError } from '../../tensor/index.js';
-import { pictureFields } from '../pictures.js';
+import { isDataUrl, pictureFields, readPictures } from '../pictures.js';
 import { dataError } from '../sample.js';
 import { largestRecord } from './extents.js';
 import { openFor, readBytes, textOf } from './file.js';
@@ -91,25 +91,29 @@ function membersOf({ first, fields, offsets, sizes }: TarIndex, sample: number):
 }
 
 async function readSample(file: FileHandle, members: readonly Member[], at: string, key: string): Promise<Fields> {
-  const twice = members.find(({ field }, i) => members.findIndex((other) => other.field === field) < i);
+  const known = new Set<string>();
+  const twice = members.find(({ field }) => known.size === known.add(field).size);
   if (twice) throw dataError(at, `two members .${twice.field}`);
   const read = ({ field, offset, size }: Member, most: number) => {
     if (size > most) throw new QuintetError('limit', `.${field} has ${size} bytes; at most ${most} are read`, { at });
     return readBytes(file, offset, offset + size, at);
   };
   const images: Uint8Array[] = [];
-  let record: Record<string, unknown> = {};
+  let record: Record<string, unknown> | undefined;
   let caption: string | undefined;
   for (const member of members) {
     if (pictureField.test(member.field)) images.push(await read(member, pictureLimits.bytes));
     else {
       const text = textOf(await read(member, largestRecord), at);
       if (member.field === 'json') record = { ...fields(parseJson(text, at), at).raw };
-      else caption ??= text;
+      else if (caption === undefined) caption = text;
+      else throw dataError(at, `two texts, .${member.field} being the second`);
     }
   }
+  const lacking = lackOf(images, caption, record && fields(record, at));
+  if (lacking) throw dataError(at, lacking, 'Members of one sample stand together, with one name up to its first dot');
   // What a record calls its pictures is of no use within an archive: they are the members.
-  if (images.length > 0) for (const name of pictureFields) delete record[name];
+  if (record && images.length > 0) for (const name of pictureFields) delete record[name];
   return fields(
     {
       id: key,
@@ -119,4 +123,12 @@ async function readSample(file: FileHandle, members: readonly Member[], at: stri
     },
     at,
   );
+}
+
+/** What a sample has not of what belongs to it. */
+function lackOf(images: readonly Uint8Array[], caption: string | undefined, record: Fields | undefined) {
+  if (images.length > 0) return record || caption !== undefined ? undefined : 'a picture without a text or a record';
+  if (!record) return 'a text without a picture';
+  const named = readPictures(record).find((picture) => typeof picture === 'string' && !isDataUrl(picture));
+  return named === undefined ? undefined : `the picture "${named}" is not among the members of the sample`;
 }

@@ -3,10 +3,12 @@
  *
  * Sizes that a file gives are checked before they are believed; the rest is left to hyparquet.
  */
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { workerData } from 'node:worker_threads';
 import { type Compressors, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { QuintetError } from '../../tensor/index.js';
+import { openFor, readBytes } from '../formats/file.js';
 import { pictureFields } from '../pictures.js';
 import { serve } from './serve.js';
 
@@ -17,17 +19,28 @@ export type ParquetTask =
 
 export type ParquetRows = readonly Readonly<Record<string, unknown>>[];
 
-/** Of each group of rows how many it has, and how many bytes they take. */
+/** Bytes that a group of rows may become. */
+export interface ParquetLimits {
+  readonly group: number;
+}
+
+/** The rows of a group, and how many bytes they take: what the file says of that is not believed. */
+export interface DecodedRows {
+  readonly rows: ParquetRows;
+  readonly bytes: number;
+}
+
+/** Of each group of rows how many it has, and how many bytes they take as the file says. */
 export interface ParquetInfo {
   readonly rows: readonly number[];
   readonly bytes: readonly number[];
 }
 
-export type ParquetAnswer = ParquetInfo | ParquetRows | readonly number[];
+export type ParquetAnswer = ParquetInfo | DecodedRows | readonly number[];
 
 const largestFooter = 2 ** 26;
-/** Writers make groups of 128 MB by default; pages hold at most a few large pictures. */
-const largestGroup = 2 ** 30;
+const { group: largestGroup } = workerData as ParquetLimits;
+/** Pages hold at most a few large pictures. */
 const largestPage = 2 ** 29;
 /** Pictures do not shrink; texts that repeat themselves do, a thousandfold at most. */
 const largestRatio = 2048;
@@ -35,8 +48,10 @@ const smallPage = 2 ** 20;
 const mostRows = 2 ** 24;
 
 interface OpenFile {
+  readonly file: FileHandle;
+  readonly size: number;
+  readonly path: string;
   readonly metadata: FileMetaData;
-  readonly buffer: { readonly byteLength: number; slice(start: number, end?: number): Promise<ArrayBuffer> };
 }
 
 const files = new Map<string, Promise<OpenFile>>();
@@ -47,7 +62,10 @@ serve<ParquetTask, ParquetAnswer>(async (task) => {
     if (task.kind === 'open') return { value: infoOf(file.metadata, task.path), transfer: [] };
     const rows = await rowsOf(file, task);
     if (task.kind === 'lengths') return { value: rows.map(lengthOf), transfer: [] };
-    return { value: rows, transfer: [...buffersOf(rows)] };
+    const buffers = [...buffersOf(rows)];
+    const texts = rows.reduce<number>((sum, row) => sum + lengthOf(row), 0);
+    const bytes = buffers.reduce((sum, { byteLength }) => sum + byteLength, texts);
+    return { value: { rows, bytes }, transfer: buffers };
   } catch (cause) {
     if (cause instanceof QuintetError) throw cause;
     const { message } = cause as Error;
@@ -56,18 +74,14 @@ serve<ParquetTask, ParquetAnswer>(async (task) => {
 });
 
 function opened(path: string): Promise<OpenFile> {
-  const known = files.get(path) ?? openFile(path);
+  const known = files.get(path) ?? openFor(path, (file) => described(file, path));
   files.set(path, known);
   return known;
 }
 
-async function openFile(path: string): Promise<OpenFile> {
-  const file = await open(path, 'r');
+async function described(file: FileHandle, path: string): Promise<OpenFile> {
   const { size } = await file.stat();
-  const buffer = {
-    byteLength: size,
-    slice: (start: number, end = size) => readRange(file, start, Math.min(end, size), path),
-  };
+  const buffer = bufferOf({ file, size, path });
   const tail = new DataView(await buffer.slice(Math.max(0, size - 8), size));
   if (size < 12 || tail.getUint32(4, true) !== 0x31524150 /* PAR1 */) {
     const hint = 'Download or copy it again';
@@ -77,20 +91,38 @@ async function openFile(path: string): Promise<OpenFile> {
   if (footer > largestFooter || footer > size) {
     throw new QuintetError('limit', `a footer of ${footer} bytes`, { at: path });
   }
-  return { buffer, metadata: await parquetMetadataAsync(buffer, { geoparquet: false }) };
+  return { file, size, path, metadata: await parquetMetadataAsync(buffer, { geoparquet: false }) };
 }
 
-async function readRange(file: FileHandle, start: number, end: number, at: string): Promise<ArrayBuffer> {
-  if (!(start >= 0 && end >= start && end - start <= largestGroup)) {
-    throw new QuintetError('format', `a stretch from ${start} to ${end}`, { at });
-  }
-  const bytes = new Uint8Array(end - start);
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done);
-    if (bytesRead === 0) throw new QuintetError('io', 'the file was cut while it was read', { at });
-    done += bytesRead;
-  }
-  return bytes.buffer;
+/** Counts bytes before memory is reserved for them. */
+type Budget = (bytes: number) => void;
+
+/** What one task may take, whatever the file says of itself: a footer may name the same pages again and again. */
+function budgetOf(at: string): Budget {
+  let left = largestGroup;
+  return (bytes) => {
+    left -= bytes;
+    if (left >= 0) return;
+    throw new QuintetError('limit', `a group of rows that becomes more than ${largestGroup} bytes`, {
+      at,
+      hint: 'Write the file again with smaller groups of rows',
+    });
+  };
+}
+
+/** The bytes of a file, as much of it as one task may take. */
+function bufferOf({ file, size, path }: Omit<OpenFile, 'metadata'>) {
+  const budget = budgetOf(path);
+  return {
+    byteLength: size,
+    async slice(start: number, end = size): Promise<ArrayBuffer> {
+      const stop = Math.min(end, size);
+      if (!(start >= 0 && stop >= start)) throw new Error(`a stretch from ${start} to ${end}`);
+      budget(stop - start);
+      const { buffer } = await readBytes(file, start, stop, path);
+      return buffer as ArrayBuffer;
+    },
+  };
 }
 
 function infoOf({ row_groups: groups }: FileMetaData, at: string): ParquetInfo {
@@ -109,18 +141,21 @@ function infoOf({ row_groups: groups }: FileMetaData, at: string): ParquetInfo {
   return { rows, bytes };
 }
 
-async function rowsOf({ buffer, metadata }: OpenFile, { path, group, kind }: ParquetTask & { group: number }) {
+async function rowsOf(
+  { metadata, ...file }: OpenFile,
+  { path, group, kind }: ParquetTask & { group: number },
+): Promise<ParquetRows> {
   const { rows } = infoOf(metadata, path);
   const rowStart = rows.slice(0, group).reduce((sum, count) => sum + count, 0);
   const rowEnd = rowStart + (rows[group] as number);
   const texts = kind === 'lengths' ? topColumns(metadata).filter((name) => !isPicture(name)) : undefined;
   if (texts?.length === 0) return Array.from({ length: rowEnd - rowStart }, () => ({}));
   return parquetReadObjects({
-    file: buffer,
+    file: bufferOf(file),
     metadata,
     rowStart,
     rowEnd,
-    compressors: guarded(path),
+    compressors: guarded(path, budgetOf(path)),
     utf8: false, // pictures are bytes; texts say that they are texts
     geoparquet: false,
     ...(texts ? { columns: texts } : {}),
@@ -134,8 +169,8 @@ function topColumns({ row_groups: groups }: FileMetaData): string[] {
   return [...new Set(names)];
 }
 
-/** Decompressors that reserve no more memory than a page may take. */
-function guarded(at: string): Compressors {
+/** Decompressors that reserve no more memory than a page may take, nor all pages together. */
+function guarded(at: string, budget: Budget): Compressors {
   return Object.fromEntries(
     Object.entries(compressors).map(([codec, decompress]) => [
       codec,
@@ -143,6 +178,7 @@ function guarded(at: string): Compressors {
         if (!(length >= 0 && length <= largestPage) || length > Math.max(smallPage, input.length * largestRatio)) {
           throw new QuintetError('limit', `a page of ${input.length} bytes that says it becomes ${length}`, { at });
         }
+        budget(length);
         return decompress(input, length);
       },
     ]),

@@ -1,0 +1,52 @@
+/** Several files or datasets as one, one after another. */
+
+import { closeAll } from '../../tensor/index.js';
+import type { Sequence } from './records.js';
+
+/** Where each of some parts begins, and how much they hold in all. */
+export function startsOf(counts: readonly number[]): { readonly starts: readonly number[]; readonly count: number } {
+  let count = 0;
+  const starts = counts.map((own) => {
+    count += own;
+    return count - own;
+  });
+  return { starts, count };
+}
+
+/** The part that a place is in: the last that begins at or before it, and so is not empty. */
+export function partOf(starts: readonly number[], place: number): number {
+  let [low, high] = [0, starts.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if ((starts[middle] as number) <= place) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** The parts one after another, and where each begins. */
+export function joined<T>(parts: readonly Sequence<T>[]): Sequence<T> & { readonly starts: readonly number[] } {
+  const { starts, count } = startsOf(parts.map((part) => part.count));
+  const at = (index: number): [Sequence<T>, number] => {
+    const part = partOf(starts, index);
+    return [parts[part] as Sequence<T>, index - (starts[part] as number)];
+  };
+  return {
+    count,
+    starts,
+    where(index) {
+      const [part, inner] = at(index);
+      return part.where(inner);
+    },
+    read(index) {
+      const [part, inner] = at(index);
+      return part.read(inner);
+    },
+    async lengths() {
+      const all: number[] = [];
+      for (const part of parts) for (const length of await part.lengths()) all.push(length);
+      return all;
+    },
+    close: () => closeAll(...parts),
+  };
+}
