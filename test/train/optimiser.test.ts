@@ -186,7 +186,13 @@ test('groups that no parameter is in, and Muon over what is no matrix, are refus
   const opened = (optimizer: Optimizer) =>
     expect(() => openLearner(compiler as unknown as Model, trained, { optimizer, steps: 1, accumulates: false }));
   opened(adamw({ lr: 1, groups: [{ on: ['nothing.*'], lr: 2 }] })).toThrow(
-    'optimizer.groups: the pattern "nothing.*" matches no parameter that learns',
+    'optimizer.groups[0].on: expected patterns of the 4 that learn, such as matrix, wide, vector, kernel, got nothing.*',
   );
   opened(muon({ lr: 1 })).toThrow('optimizer.rest: expected settings for what is no matrix, got vector');
+  opened(adamw({ lr: 1, groups: [{ on: [], lr: 2 }] })).toThrow(
+    'optimizer.groups[0].on: expected one pattern or more, got none',
+  );
+  const rest = (on: readonly string[]) => opened(muon({ lr: 1, rest: { lr: 1, on } }));
+  rest(['nothing.*']).toThrow('optimizer.rest.on: expected patterns of the 4 that learn');
+  rest([]).toThrow('optimizer.rest.on: expected one pattern or more, got none');
 });

@@ -82,6 +82,14 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [{ objective: 'next-tokens' }, /stages\[1\]\.objective: expected one of/],
   [{ optimizer: { lr: -1 } }, /stage second: .*lr: expected a positive number, got -1/],
   [{ lora: { rank: 4, on: ['language_model.**.x_proj'] } }, /stage second: .*matches no layer/],
+  [
+    { optimizer: { lr: 1e-3, groups: [{ on: ['vision_tower.**'], lr: 1e-4 }] } },
+    /stage second: optimizer\.groups\[0\]\.on: expected patterns of the \d+ that learn, such as language_model\..*, got vision_tower/,
+  ],
+  [
+    { optimizer: { kind: 'muon', lr: 1e-3, rest: { lr: 1e-3, on: [] } } },
+    /stage second: optimizer\.rest\.on: expected one pattern or more, got none/,
+  ],
   [{ bach: 3 }, /stages\[1\]: there is no field "bach"/],
 ])('a second stage with %j is refused before the first begins', async (settings, message) => {
   const second = stage({ name: 'second', train: ['language_model.**'], ...settings });

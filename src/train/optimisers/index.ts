@@ -12,7 +12,7 @@ import { adamaxRule } from './adamax.js';
 import { lionRule } from './lion.js';
 import { muonRule } from './muon.js';
 import { rmspropRule } from './rmsprop.js';
-import type { Check, OptimiserHost, OptimiserRule } from './rule.js';
+import { type Check, checkPatterns, type OptimiserHost, type OptimiserRule } from './rule.js';
 import { sgdRule } from './sgd.js';
 
 const rules: { readonly [K in Optimizer['kind']]: OptimiserRule<Extract<Optimizer, { readonly kind: K }>> } = {
@@ -113,18 +113,9 @@ export function checkOptimizer(optimizer: Optimizer, total: number, at: string):
 
 /** Refuses an optimiser that is not for these tensors, and groups that none of them is in. */
 export function checkTensors(optimizer: Optimizer, tensors: readonly TrainedTensor[], at: string): void {
-  ruleOf(optimizer).checkTensors?.(optimizer, tensors, checkAt(at));
-  const unmatched = optimizer.groups
-    ?.flatMap(({ on }) => on)
-    .find((glob) => !tensors.some(({ name }) => matches(name, [glob])));
-  if (unmatched === undefined) return;
-  throw new QuintetError('name', `the pattern "${unmatched}" matches no parameter that learns`, {
-    at: `${at}.groups`,
-    hint: `there are ${tensors.length}, such as ${tensors
-      .slice(0, 5)
-      .map(({ name }) => name)
-      .join(', ')}`,
-  });
+  const check = checkAt(at);
+  ruleOf(optimizer).checkTensors?.(optimizer, tensors, check);
+  for (const [i, { on }] of (optimizer.groups ?? []).entries()) checkPatterns(`groups[${i}].on`, on, tensors, check);
 }
 
 function checkAt(at: string): Check {

@@ -12,7 +12,7 @@ import { f32x4 } from '../../tensor/wasm.js';
 import type { TrainedTensor } from '../arena.js';
 import { elementwise, kernelOver } from '../kernels.js';
 import { adamwRule } from './adam.js';
-import { checkPart, type OptimiserRule } from './rule.js';
+import { checkPart, checkPatterns, type OptimiserRule } from './rule.js';
 
 const iterations = 5;
 /** Of the polynomial that takes singular values towards 1. */
@@ -115,5 +115,6 @@ export const muonRule: OptimiserRule<Muon> = {
   checkTensors(optimizer, tensors, check) {
     const other = optimizer.rest ? undefined : tensors.find(({ shape }) => shape.length !== 2);
     check('rest', other?.name, !other, 'settings for what is no matrix');
+    if (optimizer.rest?.on) checkPatterns('rest.on', optimizer.rest.on, tensors, check);
   },
 };

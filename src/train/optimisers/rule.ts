@@ -1,6 +1,7 @@
 /** What implements an optimiser: the state it keeps for a tensor, and how it changes it and the values. */
 
 import type { Graph } from '../../graph/index.js';
+import { matches } from '../../nn/index.js';
 import type { Session } from '../../runtime/engine.js';
 import type { Optimizer } from '../../system/index.js';
 import type { TrainedTensor } from '../arena.js';
@@ -62,4 +63,17 @@ export function checkEps(eps: number, check: Check): void {
 
 export function checkPart(field: string, value: number, check: Check): void {
   check(field, value, value >= 0 && value < 1, 'a number from 0 to less than 1');
+}
+
+/** Refuses patterns of parameters where there are none, or one matches nothing that learns. */
+export function checkPatterns(
+  field: string,
+  patterns: readonly string[],
+  tensors: readonly TrainedTensor[],
+  check: Check,
+): void {
+  check(field, 'none', patterns.length > 0, 'one pattern or more');
+  const lost = patterns.find((pattern) => !tensors.some(({ name }) => matches(name, [pattern])));
+  const some = tensors.slice(0, 5).map(({ name }) => name);
+  check(field, lost, lost === undefined, `patterns of the ${tensors.length} that learn, such as ${some.join(', ')}`);
 }
