@@ -206,15 +206,14 @@ function trainingModel(model: Model, { recompute = false, frozen = 'f32' }: Step
   return { ...model, session: { ...model.session, purpose: 'train', copies } };
 }
 
+const heldFeeds = (fed: ReadonlySet<string>, held: Held | undefined) => ({ fed, ...(held && { known: held.known() }) });
+
 /** A stage that can run. */
 export async function compileStep(model: Model, options: StepOptions): Promise<StageStep> {
   const held = await holdFrozen(model, options);
   const { graph: built, metrics, before, ...plan } = planStep(model, options, held?.adapt);
   const fed = new Set(plan.trained.map(({ name }) => name));
-  const session = await openSession(trainingModel(model, options), built, plan.declarations, {
-    fed,
-    ...(held ? { known: held.known() } : {}),
-  });
+  const session = await openSession(trainingModel(model, options), built, plan.declarations, heldFeeds(fed, held));
   const { objective, group } = options;
   const asked = { fed, ...(group ? { group } : {}) };
   const known = await closeOnFailure([session], () => openForeknowledge(model, objective, before, asked));
@@ -232,12 +231,13 @@ export interface LossPass extends Pick<StageStep, 'foresee' | 'close'> {
   run(batch: HostArrays, values: HostArrays, signal?: AbortSignal): Promise<MicroLoss>;
 }
 
-/** The pass of a stage without gradients, over the same weights; `fed` are the parameters that learn. */
+/** The pass of a stage without gradients, over weights that are held as it holds them; `fed` are the parameters that learn. */
 export async function compileLoss(model: Model, options: StepOptions, fed: ReadonlySet<string>): Promise<LossPass> {
-  const { loss, declarations, before } = planLoss(model, options);
+  const held = await holdFrozen(model, options);
+  const { loss, declarations, before } = planLoss(model, options, held?.adapt);
   const { total, targets, metrics = {} } = loss;
   const built = graph('loss', { total, targets, ...metricOutputs(metrics) });
-  const session = await openSession(model, built, declarations, { fed });
+  const session = await openSession(trainingModel(model, options), built, declarations, heldFeeds(fed, held));
   const known = await closeOnFailure([session], () => openForeknowledge(model, options.objective, before, { fed }));
   const names = Object.keys(metrics);
   return {

@@ -8,6 +8,7 @@ import type { QuintetError } from '../../src/tensor/index.js';
 import { bestOf, type Evaluated, evaluationsIn, isDue, isExhausted } from '../../src/train/evaluations.js';
 import { type RunOptions, runFile } from '../../src/train/run.js';
 import { readRunLog } from '../../src/train/run-log.js';
+import type { FrozenForm } from '../../src/train/step.js';
 import { blocksOf } from '../example.js';
 import { engine } from '../fixture.js';
 import { chats, runFolder, stage } from './runs.js';
@@ -49,6 +50,19 @@ test('the held-out loss is that of a step over the same samples, whatever they a
   expect((evaluations[0]?.loss as number) / (first.loss as number)).toBeCloseTo(1, 5);
   expect(evaluations[0]?.targets).toBe(first.targets);
   expect(evaluations.map(({ step }) => step)).toEqual([0, 2, 4]);
+});
+
+test('the held-out loss is that of the step over weights in four bits, which is not that over f32', async () => {
+  const lossesOver = async (frozen: FrozenForm) => {
+    const { records, evaluations } = await evaluated({
+      ...{ batch: 4, steps: 2, frozen, lora: { rank: 2, on: ['language_model.**.q_proj'] }, ...heldOut() },
+    });
+    const first = records.find(({ step, evaluation }) => step === 1 && !evaluation) as unknown as Evaluated;
+    return { step: first.loss as number, heldOut: evaluations[0]?.loss as number };
+  };
+  const [held, whole] = [await lossesOver('nf4'), await lossesOver('f32')];
+  expect(held.heldOut / held.step).toBeCloseTo(1, 6);
+  expect(Math.abs(held.step / whole.step - 1)).toBeGreaterThan(1e-5);
 });
 
 test('the last answers are those of the model that is saved', async () => {
