@@ -156,7 +156,7 @@ function addTrain(program: Command): void {
     .argument('<run.yaml>', 'the run file: model, data and stages')
     .option('--output <folder>', "in place of the run file's")
     .option('--steps <n>', "steps of every stage, in place of the run file's", whole(1))
-    .option('--json', 'print one JSON object a line for each step, evaluation and notice')
+    .option('--json', 'print one JSON object a line for each step, evaluation, estimate and notice')
     .option(
       '--patience <s>',
       'under mpirun: seconds that processes wait for one that is silent; default 1800',
@@ -166,6 +166,7 @@ function addTrain(program: Command): void {
       'after',
       `
 Ctrl-C ends after the step that is running, with a checkpoint; the same command goes on from there.
+What a stage is expected to take is said before its first step: memory, then time. "memory: 4GiB" in a stage holds it to so much.
 ${examples(
   'quintet train run.yaml',
   'quintet train run.yaml --steps 10 --output runs/trial',

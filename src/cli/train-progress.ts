@@ -1,7 +1,14 @@
 /** What is said while a run is at work: lines for people on the standard error, or events for programs on the output. */
 
 import type { QuintetError } from '../tensor/index.js';
-import type { Evaluated, RunStage, StagePlan, StepReport } from '../train/index.js';
+import {
+  type Estimate,
+  type Evaluated,
+  formatCost,
+  type RunStage,
+  type StagePlan,
+  type StepReport,
+} from '../train/index.js';
 import { formatBytes, formatCount, formatDuration } from './format.js';
 import { note, type ProgressLine, printable } from './terminal.js';
 
@@ -9,6 +16,7 @@ export interface TrainProgress {
   stage(stage: RunStage, plan: StagePlan): void;
   step(stage: RunStage, report: StepReport): void;
   evaluation(stage: RunStage, evaluation: Evaluated): void;
+  estimate(stage: RunStage, estimate: Estimate): void;
   notice(error: QuintetError): void;
   /** Told when the run is about to end before its end, with what else there is to say to that. */
   stopping(remark: string): void;
@@ -32,6 +40,7 @@ export function trainEvents(write: (line: string) => void): TrainProgress {
       tell('stage', { stage: name, samples, batch, steps, folder }),
     step: ({ name }, report) => tell('step', { stage: name, ...report, peakMemory: peakMemory() }),
     evaluation: ({ name }, evaluation) => tell('evaluation', { stage: name, ...evaluation }),
+    estimate: ({ name }, estimate) => tell('estimate', { stage: name, ...estimate }),
     notice: ({ code, message }) => tell('notice', { code, message }),
     stopping: () => tell('stopping', {}),
     end: ({ stopped, folder, last, took }) =>
@@ -49,7 +58,7 @@ export function trainLines(line: ProgressLine, next: (folder: string) => string)
   return {
     stage(stage, plan) {
       line.end();
-      note(`${stage.name}: ${plan.samples} samples, ${plan.steps} steps of ${stage.batch}, in ${plan.folder}`);
+      note(`${stage.name}: ${plan.samples} samples, ${stepsOf(stage, plan)}, in ${plan.folder}`);
       pace.begin();
     },
     step(stage, report) {
@@ -59,6 +68,9 @@ export function trainLines(line: ProgressLine, next: (folder: string) => string)
     },
     evaluation(stage, evaluation) {
       for (const text of evaluationLines(stage, evaluation)) say(printable(text, process.stderr));
+    },
+    estimate(stage, estimate) {
+      say(`${stage.name}: ${estimateOf(estimate)}`);
     },
     notice: ({ message }) => say(message),
     stopping(remark) {
@@ -77,8 +89,20 @@ export function trainNotices(rank: number): TrainProgress {
   const nothing = (): void => {};
   return {
     ...{ stage: nothing, step: nothing, evaluation: nothing, stopping: nothing, end: nothing },
+    estimate: nothing,
     notice: ({ message }) => note(`process ${rank}: ${message}`),
   };
+}
+
+function stepsOf({ batch, microBatch = batch, recompute, memory }: RunStage, { steps }: StagePlan): string {
+  const chosen = [...(microBatch < batch ? [`${microBatch} at once`] : []), ...(recompute ? ['recomputing'] : [])];
+  return `${steps} steps of ${batch}${memory === undefined || chosen.length === 0 ? '' : `, ${chosen.join(', ')}`}`;
+}
+
+/** What is expected, and in the end what it was. */
+function estimateOf({ estimated, was }: Estimate): string {
+  if (was) return `estimated ${formatCost(estimated)}, was ${formatCost(was)}`;
+  return `about ${formatCost(estimated)}`;
 }
 
 interface Pacing {

@@ -54,6 +54,7 @@ async function trainAs(file: string, options: TrainCommandOptions, group?: MpiGr
       onNotice: progress.notice,
       onStage: progress.stage,
       onEvaluation: progress.evaluation,
+      onEstimate: progress.estimate,
       onStep(stage, report) {
         last = report;
         progress.step(stage, report);

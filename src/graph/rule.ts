@@ -63,6 +63,12 @@ export interface OpRule<A = Attributes> {
    * ONNX Runtime makes equal nodes one without minding which of their outputs each has.
    */
   readonly light?: boolean;
+  /** Whether its result is its first operand in another shape: the engine keeps one memory for both. */
+  readonly view?: boolean;
+  /** How many numbers are multiplied and added up, where it is a product. */
+  readonly products?: (inputs: Operands, outputs: readonly Tensor[]) => Dim;
+  /** The operand that the engine may copy into a layout of its own where it is a weight. */
+  readonly laidOut?: number;
   /** Whether outputs after the first need not be computed where nothing uses them. */
   readonly optionalOutputs?: boolean;
   /** What is written otherwise than as the node has it: an op that does more at once, a shape that needs less arithmetic. */

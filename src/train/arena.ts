@@ -53,24 +53,16 @@ export interface ArenaOptions {
 
 /** An arena of zeros for the given tensors. */
 export function createArena(tensors: readonly TrainedTensor[], options: ArenaOptions = {}): Arena {
-  const { accumulation = false, average = false, state = () => ({}) } = options;
+  const { accumulation = false, average = false } = options;
   requireDistinct(tensors);
-  const own = ['values', 'gradients', ...(accumulation ? ['incoming'] : []), ...(average ? ['average'] : [])];
-  const plans = new Map<string, TrainedTensor[]>(own.map((name) => [name, [...tensors]]));
-  for (const tensor of tensors) {
-    for (const [region, shape] of Object.entries<readonly number[]>(state(tensor))) {
-      const plan = plans.get(stateName(region)) ?? [];
-      plan.push({ name: tensor.name, shape });
-      plans.set(stateName(region), plan);
-    }
-  }
-  const bytes = (plan: readonly TrainedTensor[]) => plan.reduce((sum, { shape }) => sum + paddedBytes(shape), 0);
-  const memory = allocate([...plans.values()].reduce((sum, plan) => sum + bytes(plan), 0));
+  const own = ownRegions(options);
+  const plans = plansOf(tensors, options);
+  const memory = allocate(arenaBytes(tensors, options));
   let address = 0;
   const regions = new Map<string, Region>();
   for (const [name, plan] of plans) {
     regions.set(name, regionOf(memory, plan, address));
-    address += bytes(plan);
+    address += bytesOfPlan(plan);
   }
   const region = (name: string) => regions.get(name) as Region;
   const names = [...regions.keys()].filter((name) => !own.includes(name));
@@ -84,6 +76,31 @@ export function createArena(tensors: readonly TrainedTensor[], options: ArenaOpt
     memory,
     kernels: kernelsOver(memory),
   };
+}
+
+/** What an arena of such tensors takes. */
+export function arenaBytes(tensors: readonly TrainedTensor[], options: ArenaOptions = {}): number {
+  return [...plansOf(tensors, options).values()].reduce((sum, plan) => sum + bytesOfPlan(plan), 0);
+}
+
+const bytesOfPlan = (plan: readonly TrainedTensor[]): number =>
+  plan.reduce((sum, { shape }) => sum + paddedBytes(shape), 0);
+
+const ownRegions = ({ accumulation = false, average = false }: ArenaOptions): string[] => [
+  ...['values', 'gradients', ...(accumulation ? ['incoming'] : []), ...(average ? ['average'] : [])],
+];
+
+/** The tensors of each region, in order. */
+function plansOf(tensors: readonly TrainedTensor[], options: ArenaOptions): Map<string, TrainedTensor[]> {
+  const plans = new Map<string, TrainedTensor[]>(ownRegions(options).map((name) => [name, [...tensors]]));
+  for (const tensor of tensors) {
+    for (const [region, shape] of Object.entries<readonly number[]>(options.state?.(tensor) ?? {})) {
+      const plan = plans.get(stateName(region)) ?? [];
+      plan.push({ name: tensor.name, shape });
+      plans.set(stateName(region), plan);
+    }
+  }
+  return plans;
 }
 
 /** Regions of state do not meet the arena's own. */

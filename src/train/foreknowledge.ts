@@ -2,19 +2,12 @@
  * What an objective needs to know before a pass: what the frozen reference and the network as it is give for a batch, and
  * what the host makes of that. Each is a session of its own over the same mapped weights.
  */
-import { graph } from '../graph/index.js';
+import { type Graph, graph } from '../graph/index.js';
 import { type Model, openSession } from '../model/index.js';
 import { type Declaration, type Params, rootScope } from '../nn/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
 import type { RunOptions, Session } from '../runtime/engine.js';
-import {
-  type HostArrays,
-  type InputType,
-  inputTensors,
-  type Objective,
-  plainOf,
-  type Tensors,
-} from '../system/index.js';
+import { type HostArrays, type InputType, inputTensors, type Objective, plainOf } from '../system/index.js';
 import { closeAll, closeOnFailure, scalar } from '../tensor/index.js';
 
 type InputTypes = Readonly<Record<string, InputType>>;
@@ -30,7 +23,7 @@ interface Asked {
 
 /** A graph that runs before the pass. */
 interface Preliminary {
-  readonly outputs: Tensors;
+  readonly graph: Graph;
   readonly declarations: ReadonlyMap<string, Declaration>;
   /** Whether the parameters that learn have their newest values. */
   readonly learns: boolean;
@@ -51,13 +44,13 @@ export function planForeknowledge({ network }: PlannedModel, asked: Asked): Fore
     if (!build) return [];
     const { p, declarations } = rootScope();
     const own = learns ? network : plainOf(network);
-    return [{ outputs: build(own, adapt(p), inputTensors(types)), declarations, learns }];
+    return [{ graph: graph('before', build(own, adapt(p), inputTensors(types))), declarations, learns }];
   };
   const preliminaries = [
     ...trace(objective.reference, asked.reference, false),
     ...trace(objective.current, asked.current, true),
   ];
-  const found = preliminaries.flatMap(({ outputs }) => Object.entries(outputs));
+  const found = preliminaries.flatMap(({ graph: { outputs } }) => Object.entries(outputs));
   const outputTypes = found.map(([name, { dtype, shape }]): [string, InputType] => [name, { dtype, shape }]);
   return { preliminaries, types: { ...Object.fromEntries(outputTypes), ...objective.host?.fields } };
 }
@@ -85,8 +78,8 @@ export async function openForeknowledge(
   const sessions: Session[] = [];
   const close = (): Promise<void> => closeAll(...sessions);
   await closeOnFailure([{ close }], async () => {
-    for (const { outputs, declarations, learns } of preliminaries) {
-      sessions.push(await openSession(model, graph('before', outputs), declarations, learns ? { fed } : {}));
+    for (const { graph: built, declarations, learns } of preliminaries) {
+      sessions.push(await openSession(model, built, declarations, learns ? { fed } : {}));
     }
   });
   return {

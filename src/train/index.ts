@@ -1,3 +1,5 @@
+export { type Fit, type FitOptions, fitToMemory, longestSamples } from './estimate/fit.js';
+export { type Cost, type Estimate, formatCost } from './estimate/forecast.js';
 export { type EvaluateOptions, evaluate, type SampleChat } from './evaluate.js';
 export type { Evaluated } from './evaluations.js';
 export { type DataSummary, inspectData, type LabelledText, sampleAsTrained } from './inspect.js';

@@ -2,7 +2,7 @@
 
 import { type Model, openSession } from '../model/index.js';
 import type { HostArrays, Optimizer } from '../system/index.js';
-import { type Arena, createArena, type Region, type TrainedTensor } from './arena.js';
+import { type Arena, type ArenaOptions, createArena, type Region, type TrainedTensor } from './arena.js';
 import { clipScale } from './gradients.js';
 import { checkTensors, openOptimiser, stateFor } from './optimisers/index.js';
 import { rateFactor } from './schedule.js';
@@ -31,6 +31,11 @@ export interface LearnerOptions {
   readonly accumulates: boolean;
 }
 
+/** What an optimiser keeps beside values and gradients. */
+export function arenaOptions({ optimizer, accumulates }: Omit<LearnerOptions, 'steps'>): ArenaOptions {
+  return { accumulation: accumulates, average: optimizer.average !== undefined, state: stateFor(optimizer) };
+}
+
 /** A learner whose values are zeros. */
 export function openLearner(
   model: Model,
@@ -39,9 +44,7 @@ export function openLearner(
 ): Learner {
   checkTensors(optimizer, trained, 'optimizer');
   const { average, clip = 1 } = optimizer;
-  const arena = createArena(trained, {
-    ...{ accumulation: accumulates, average: average !== undefined, state: stateFor(optimizer) },
-  });
+  const arena = createArena(trained, arenaOptions({ optimizer, accumulates }));
   const optimiser = openOptimiser(optimizer, arena, (graph) => openSession(model, graph, new Map()));
   const { values, kernels, state } = arena;
   const bytes = ({ data }: Region): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

@@ -15,6 +15,7 @@ import { settingsIn } from './settings/adapter.js';
 import { openSources } from './settings/data.js';
 import { stageBatches } from './stage-batches.js';
 import { prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
+import { fittedStage } from './stage-memory.js';
 import { planStep, type StepOptions } from './step.js';
 import { type BatchSource, checkBatches } from './train.js';
 
@@ -51,9 +52,10 @@ export async function prepareStages(model: Model<System>, run: RunFile, options:
   const prepared: PreparedStage[] = [];
   const open = { close: () => closeStages(prepared) };
   return closeOnFailure([open], async () => {
-    for (const [index, stage] of run.stages.entries()) {
-      const adapter = adapterFor(model.network, stage);
-      const dataset = await openSources(stage.data);
+    for (const [index, asked] of run.stages.entries()) {
+      const adapter = adapterFor(model.network, asked);
+      const dataset = await openSources(asked.data);
+      const stage = await closeOnFailure([dataset], () => fittedStage(model, asked, { dataset, options, adapter }));
       const { length, batch } = stage;
       const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
       const folder = join(run.output, stage.name);

@@ -13,6 +13,7 @@
  *         objective: next-token     # default; others are in settings/objective.ts
  *         batch: 32
  *         microBatch: 8             # default: batch
+ *         memory: 4GiB              # in its place: as many samples at once as fit into so much: settings/memory.ts
  *         cacheFeatures: 20GB       # what frozen parts make of pictures, kept on the disk: settings/features.ts
  *         packing: true             # several samples a row, which do not see each other; default false
  *         epochs: 1                 # or: steps
@@ -38,6 +39,7 @@ import { type DataSettings, dataFields, dataOf } from './settings/data.js';
 import { type EvaluationSettings, evaluationFields, evaluationOf } from './settings/evaluation.js';
 import { type CacheFeatures, featuresOf } from './settings/features.js';
 import { countOf, refuseUnknown } from './settings/fields.js';
+import { memoryLimit } from './settings/memory.js';
 import { objectiveOf, recipeObjective, type SampleForm } from './settings/objective.js';
 import { optimizerOf } from './settings/optimizer.js';
 import { ownStage } from './settings/own-stage.js';
@@ -62,6 +64,8 @@ export interface RunStage extends DataSettings {
   readonly optimizer: Optimizer;
   readonly batch: number;
   readonly microBatch?: number;
+  /** The most bytes that the process may take, by which samples at once are chosen. */
+  readonly memory?: number;
   readonly cacheFeatures: CacheFeatures;
   /** Whether rows hold several samples. */
   readonly packing: boolean;
@@ -81,7 +85,8 @@ const largestFile = 2 ** 20;
 const results = ['model', 'adapter'];
 const known = ['model', 'fresh', 'output', 'seed', 'stages', ...evaluationFields];
 const knownOfStage = [
-  ...['name', 'train', ...dataFields, 'batch', 'microBatch', 'epochs', 'steps', 'longest', 'lora', 'adapter'],
+  ...['name', 'train', ...dataFields, 'batch', 'microBatch', 'memory', 'epochs', 'steps', 'longest'],
+  ...['lora', 'adapter'],
   ...['objective', 'optimizer', 'frozen', 'recompute', 'packing', 'cacheFeatures', 'saveEvery', ...evaluationFields],
 ];
 
@@ -160,6 +165,7 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
   const adapter = adapterOf(stage);
   const evaluation = evaluationOf(stage, file, folder);
   const train = stage.texts('train', adapter ? [] : base?.train);
+  const memory = memoryLimit(stage);
   return {
     name,
     train,
@@ -169,6 +175,7 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
     batch: countOf(stage, 'batch', base?.batch),
     length: steps ?? epochs ?? base?.length ?? { epochs: 1 },
     ...(stage.has('microBatch') ? { microBatch: countOf(stage, 'microBatch') } : {}),
+    ...(memory === undefined ? {} : { memory }),
     ...(stage.has('longest') ? { longest: countOf(stage, 'longest') } : {}),
     frozen: stage.choice('frozen', frozenForms, 'f32'),
     recompute: stage.flag('recompute', false),

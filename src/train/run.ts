@@ -16,9 +16,11 @@ import {
   writeAdapter,
 } from '../model/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
-import { adapterOf, parameterCount, type System } from '../system/index.js';
-import type { HostArray, QuintetError } from '../tensor/index.js';
+import { adapterOf, type System } from '../system/index.js';
+import { type HostArray, QuintetError } from '../tensor/index.js';
+import { beginRecord, timeOf } from './begin-record.js';
 import { writeCard } from './card.js';
+import type { Estimate } from './estimate/forecast.js';
 import type { Evaluated } from './evaluations.js';
 import { keptFeatures } from './kept-features.js';
 import {
@@ -31,10 +33,11 @@ import {
 } from './prepared-stages.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
-import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from './run-record.js';
+import { writeRunRecord } from './run-record.js';
 import { settingsIn } from './settings/adapter.js';
 import { trialOf } from './settings/trial.js';
 import { evaluationPlan } from './stage-evaluation.js';
+import { largestStep } from './stage-memory.js';
 import { type StepReport, type TrainResult, train } from './train.js';
 
 export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hub'> {
@@ -46,6 +49,8 @@ export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hu
   readonly onStage?: (stage: RunStage, plan: StagePlan) => void;
   readonly onStep?: (stage: RunStage, report: StepReport) => void;
   readonly onEvaluation?: (stage: RunStage, evaluation: Evaluated) => void;
+  /** Told what a stage is expected to take, and at its end what it took. */
+  readonly onEstimate?: (stage: RunStage, estimate: Estimate) => void;
   /** Told of samples that cannot be used, and of damaged checkpoints. */
   readonly onNotice?: (error: QuintetError) => void;
   /** Milliseconds since 1970, for the log; default no times are told. */
@@ -93,7 +98,7 @@ export async function runFile(path: string, options: RunOptions = {}): Promise<R
 }
 
 /** A run file and what it says word for word. */
-interface Run extends RunFile {
+export interface Run extends RunFile {
   readonly text: string;
 }
 
@@ -124,57 +129,6 @@ async function runStages(model: Model<System>, run: Run, options: RunOptions): P
   }
 }
 
-/** Says in the run's folder what it is about to do. A run that goes on began when it first did. */
-async function beginRecord(
-  model: Model<System>,
-  run: Run,
-  stages: readonly PreparedStage[],
-  options: RunOptions,
-): Promise<RunRecord> {
-  // Nothing depends on it: where it is damaged, it begins anew.
-  const known = await readRunRecord(run.output).catch((error: QuintetError) => {
-    options.onNotice?.(error);
-    return undefined;
-  });
-  const { started } = known ?? timeOf(options, 'started');
-  const record: RunRecord = {
-    file: run.text,
-    model: {
-      source: run.model,
-      network: model.network.name,
-      ...(model.network.paper === undefined ? {} : { paper: model.network.paper }),
-      parameters: parameterCount(model.declarations.values()),
-      fresh: run.fresh,
-    },
-    ...{ seed: run.seed, engine: model.engine.description },
-    ...(started === undefined ? {} : { started }),
-    stages: stages.map(stageRecord),
-  };
-  await writeRunRecord(run.output, record);
-  return record;
-}
-
-function timeOf<Name extends string>({ clock }: RunOptions, name: Name): { readonly [N in Name]?: number } {
-  return (clock ? { [name]: Math.round(clock()) } : {}) as { [N in Name]?: number };
-}
-
-function stageRecord({ stage, dataset, steps, trained, train, evaluation }: PreparedStage): StageRecord {
-  const { name, batch, data, length, objective, form: _, cacheFeatures: _kept, evaluation: asked, ...settings } = stage;
-  const { heldOut } = evaluation ?? {};
-  return {
-    ...{ name, steps, batch, trained, samples: dataset.count, data: data.map(({ path }) => path) },
-    settings: {
-      ...{ train, objective: objective.settings ? { name: objective.name, ...objective.settings } : objective.name },
-      ...settings,
-      ...(asked && { every: asked.every, keepBest: asked.keepBest, earlyStopping: asked.earlyStopping }),
-    },
-    ...(heldOut && asked?.heldOut
-      ? { heldOut: { data: asked.heldOut.data.map(({ path }) => path), samples: heldOut.dataset.count } }
-      : {}),
-    questions: (asked?.samples ?? []).map(({ prompt, pictures }) => ({ prompt, pictures })),
-  };
-}
-
 /** Writes the trained model, or the adapter of a last stage that trains one; returns the folder. */
 async function saveRun(model: Model<System>, run: RunFile, values: Record<string, HostArray>): Promise<string> {
   const asked = run.stages.at(-1)?.adapter;
@@ -190,9 +144,10 @@ async function saveRun(model: Model<System>, run: RunFile, values: Record<string
 
 async function runStage(model: Model<System>, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {
   const { stage, dataset, steps, folder, data, adapt, evaluation } = prepared;
-  const { onStage, onStep, onEvaluation, onNotice, clock, memory, signal, group } = options;
+  const { onStage, onStep, onEvaluation, onEstimate, onNotice, clock, memory, signal, group } = options;
   onStage?.(stage, { samples: dataset.count, steps, folder });
   const adapted = { ...model, adapt, network: around(model.network, prepared) };
+  const largest = memory && (await largestStep(model, stage, { dataset, options }).catch(passOver));
   const { limit } = stage.cacheFeatures;
   const kept =
     prepared.kept &&
@@ -208,6 +163,8 @@ async function runStage(model: Model<System>, prepared: PreparedStage, options: 
     ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
     ...(evaluation ? { evaluation: evaluationPlan(adapted, evaluation, stepOptions(prepared, options)) } : {}),
     ...(onEvaluation ? { onEvaluation: (found) => onEvaluation(stage, found) } : {}),
+    ...(onEstimate ? { onEstimate: (estimate) => onEstimate(stage, estimate) } : {}),
+    ...(largest ? { largest: largest.batches } : {}),
     ...(onStep ? { onStep: (report) => onStep(stage, report) } : {}),
     ...(onNotice ? { onDamaged: onNotice } : {}),
     ...(clock ? { clock } : {}),
@@ -218,7 +175,15 @@ async function runStage(model: Model<System>, prepared: PreparedStage, options: 
   return training.finally(() => kept?.close());
 }
 
+/** What is wrong with the longest samples is told when their turn comes. */
+function passOver(error: unknown): undefined {
+  if (!(error instanceof QuintetError)) throw error;
+  return undefined;
+}
+
 /** What makes a run another one though its parameters are called alike. */
-function taskOf({ adapter, form, data }: RunStage): Record<string, unknown> {
-  return { adapter: adapter ?? null, form, paths: data.map(({ path }) => path) };
+function taskOf({ adapter, form, data, memory }: RunStage): Record<string, unknown> {
+  const task = { adapter: adapter ?? null, form, paths: data.map(({ path }) => path) };
+  // How a batch is cut may be otherwise when the run goes on: it changes nothing but roundings.
+  return memory === undefined ? task : { ...task, microBatch: 'by memory' };
 }

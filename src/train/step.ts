@@ -14,6 +14,7 @@ import {
 } from '../graph/index.js';
 import { holding, type Model, openSession } from '../model/index.js';
 import { type Declaration, type Glob, type Params, rootScope, select } from '../nn/index.js';
+import type { Binding } from '../onnx/index.js';
 import type { ProcessGroup } from '../parallel/group.js';
 import type { Session } from '../runtime/engine.js';
 import {
@@ -39,6 +40,8 @@ export interface StageStep {
   readonly declarations: ReadonlyMap<string, Declaration>;
   /** Selected by the patterns, but out of the loss's reach. */
   readonly unreached: readonly string[];
+  /** What it was compiled from. */
+  readonly prepared: PreparedStep;
   /** A step's micro-batches with what the objective must know of them before the first pass. */
   foresee(batches: readonly HostArrays[], values: HostArrays, signal?: AbortSignal): Promise<readonly HostArrays[]>;
   /** One pass: writes the gradients of the loss's total into `into`, by parameter. */
@@ -201,25 +204,39 @@ async function holdFrozen(model: Model, options: StepOptions): Promise<Held | un
 }
 
 /** Where memory counts more than time, the engine makes no copies of weights either, but of those in eight bits: they are small. */
-function trainingModel(model: Model, { recompute = false, frozen = 'f32' }: StepOptions): Model {
-  const copies = frozen === 'int8' || (frozen === 'f32' && !recompute);
-  return { ...model, session: { ...model.session, purpose: 'train', copies } };
+const makesCopies = ({ recompute = false, frozen = 'f32' }: StepOptions): boolean =>
+  frozen === 'int8' || (frozen === 'f32' && !recompute);
+
+/** A stage's graph, with what of it is bound in integers. */
+export interface PreparedStep extends StepPlan {
+  readonly known: ReadonlyMap<string, Binding>;
+  /** Whether the engine makes copies of weights. */
+  readonly copies: boolean;
 }
 
-const heldFeeds = (fed: ReadonlySet<string>, held: Held | undefined) => ({ fed, ...(held && { known: held.known() }) });
+/** Traces a stage with its weights as they are held: all but the engine's session. */
+export async function prepareStep(model: Model, options: StepOptions): Promise<PreparedStep> {
+  const held = await holdFrozen(model, options);
+  const plan = planStep(model, options, held?.adapt);
+  return { ...plan, known: held?.known() ?? new Map(), copies: makesCopies(options) };
+}
+
+const trainingModel = (model: Model, copies: boolean): Model => ({
+  ...model,
+  session: { ...model.session, purpose: 'train', copies },
+});
 
 /** A stage that can run. */
 export async function compileStep(model: Model, options: StepOptions): Promise<StageStep> {
-  const held = await holdFrozen(model, options);
-  const { graph: built, metrics, before, ...plan } = planStep(model, options, held?.adapt);
+  const prepared = await prepareStep(model, options);
+  const { graph: built, metrics, before, known: bound, copies, ...plan } = prepared;
   const fed = new Set(plan.trained.map(({ name }) => name));
-  const session = await openSession(trainingModel(model, options), built, plan.declarations, heldFeeds(fed, held));
+  const session = await openSession(trainingModel(model, copies), built, plan.declarations, { fed, known: bound });
   const { objective, group } = options;
   const asked = { fed, ...(group ? { group } : {}) };
   const known = await closeOnFailure([session], () => openForeknowledge(model, objective, before, asked));
   return {
-    ...plan,
-    foresee: known.of,
+    ...{ ...plan, prepared, foresee: known.of },
     run: (batch, values, into, signal) =>
       runStep(session, { batch, values, into, metrics, inPlace: model.engine.inPlace }, signal),
     close: () => closeAll(session, known),
@@ -237,7 +254,9 @@ export async function compileLoss(model: Model, options: StepOptions, fed: Reado
   const { loss, declarations, before } = planLoss(model, options, held?.adapt);
   const { total, targets, metrics = {} } = loss;
   const built = graph('loss', { total, targets, ...metricOutputs(metrics) });
-  const session = await openSession(trainingModel(model, options), built, declarations, heldFeeds(fed, held));
+  const training = trainingModel(model, makesCopies(options));
+  const feeds = { fed, ...(held && { known: held.known() }) };
+  const session = await openSession(training, built, declarations, feeds);
   const known = await closeOnFailure([session], () => openForeknowledge(model, options.objective, before, { fed }));
   const names = Object.keys(metrics);
   return {

@@ -9,6 +9,7 @@ import { alone, type ProcessGroup } from '../parallel/group.js';
 import { type HostArrays, type Objective, type Optimizer, tableRows } from '../system/index.js';
 import { closeAll, closeOnFailure, fields, type HostArray, QuintetError } from '../tensor/index.js';
 import type { Region } from './arena.js';
+import { type Estimate, type Forecast, openForecast } from './estimate/forecast.js';
 import type { Evaluated } from './evaluations.js';
 import { accumulateGradients, gradientNorm } from './gradients.js';
 import { type Learner, openLearner } from './learner.js';
@@ -66,6 +67,13 @@ export interface TrainOptions {
   readonly evaluation?: EvaluationPlan;
   readonly onStep?: (report: StepReport) => void;
   readonly onEvaluation?: (evaluation: Evaluated) => void;
+  /**
+   * Told what the run is expected to take, where it is given `memory`: bytes before the first pass, and given `clock`, time
+   * after it; at the end with what it took. Evaluations are not counted.
+   */
+  readonly onEstimate?: (estimate: Estimate) => void;
+  /** Micro-batches as large as any that comes, for the estimate of memory; default those of the first step. */
+  readonly largest?: readonly HostArrays[];
   /** Told of checkpoints that are damaged and passed over. */
   readonly onDamaged?: (error: QuintetError) => void;
   /** Ends the run after the step in flight, with a checkpoint. */
@@ -121,6 +129,7 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
   checkBatches(objective, data);
   checkShares(objective, group);
   const { reference, penalty, frozen, recompute = false } = options;
+  const before = options.memory?.();
   const step = await compileStep(model, {
     ...{ objective, train: options.train, fields: data.fields, group, recompute },
     ...(reference ? { reference } : {}),
@@ -147,13 +156,15 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
     const watch = await openWatch(run, options);
     const { tensors } = learner.arena.values;
     const now = (): Promise<Model> => withLearnt(model, rows, tensors);
-    const { done, stopped } = await loop({ step, learner, run, watch, now, options }, first);
+    const forecast = openForecast(model, step, options, { before, log: async (record) => run?.log(record) });
+    const { done, stopped } = await loop({ step, learner, run, watch, now, forecast, options }, first);
     const best = stopped ? undefined : watch.best();
     if (best !== undefined && best !== done) {
       if (run) await readRegions(await run.at(best), learner);
       await copyFromFirst(group, regions);
     }
     const values = await withRows(model, rows, copied(learner.learnt));
+    await forecast.end();
     return { steps: done, values, unreached: step.unreached, stopped, ...(best === undefined ? {} : { best }) };
   } finally {
     await closeAll(learner, step, run);
@@ -174,11 +185,12 @@ interface Run {
   readonly watch: Watch;
   /** The model with what was learnt so far. */
   readonly now: () => Promise<Model>;
+  readonly forecast: Forecast;
   readonly options: TrainOptions;
 }
 
 async function loop(
-  { step, learner, run, watch, now, options }: Run,
+  { step, learner, run, watch, now, forecast, options }: Run,
   first: number,
 ): Promise<{ readonly done: number; readonly stopped: boolean }> {
   const { steps, saveEvery = 100, signal, onStep, data, group = alone } = options;
@@ -210,10 +222,11 @@ async function loop(
       const batches = await (upcoming ?? begin(done));
       timer.waited();
       upcoming = ahead && done + 1 < steps ? begin(done + 1) : undefined;
-      const report = await oneStep({ step, learner, options }, done, batches);
+      const report = await oneStep({ step, learner, forecast, options }, done, batches);
       done++;
       const timed = timer.timed(report);
       await run?.log(timed.record);
+      forecast.stepped(timed.report);
       onStep?.(timed.report);
       await look();
       if (done % saveEvery === 0) await save();
@@ -255,7 +268,12 @@ function timerOf({ clock, memory }: TrainOptions) {
 type UntimedReport = Omit<StepReport, 'time' | 'waited' | 'memory'>;
 
 async function oneStep(
-  { step, learner, options: { steps, group = alone } }: Pick<Run, 'step' | 'learner' | 'options'>,
+  {
+    step,
+    learner,
+    forecast,
+    options: { steps, group = alone },
+  }: Pick<Run, 'step' | 'learner' | 'forecast' | 'options'>,
   index: number,
   batches: readonly HostArrays[],
 ): Promise<UntimedReport> {
@@ -263,10 +281,12 @@ async function oneStep(
   const own: MicroLoss[] = [];
   const known = await step.foresee(batches, arena.values.tensors);
   if (known.length === 0) arena.gradients.data.fill(0);
+  forecast.begin(index, batches);
   for (const [i, batch] of known.entries()) {
     const into = i === 0 ? arena.gradients : (arena.incoming as Region);
     own.push(await step.run(batch, arena.values.tensors, into.tensors));
-    if (i > 0) accumulateGradients(arena);
+    if (i === 0) await forecast.passed();
+    else accumulateGradients(arena);
   }
   const all = await group.gather({ losses: own, tokens: tokensOf(batches) });
   await group.sum(arena.gradients.data);

@@ -91,6 +91,8 @@ describe('train', () => {
       ...[
         ['stage', undefined],
         ['evaluation', 0],
+        ['estimate', undefined],
+        ['estimate', undefined],
         ['step', 1],
         ['step', 2],
         ['evaluation', 2],
@@ -98,6 +100,7 @@ describe('train', () => {
       ...[
         ['step', 3],
         ['evaluation', 3],
+        ['estimate', undefined],
         ['end', 3],
       ],
     ]);
@@ -105,11 +108,18 @@ describe('train', () => {
     for (const name of ['loss', 'rate', 'tokens', 'time', 'waited', 'memory', 'peakMemory']) {
       expect(step?.[name], name).toBeTypeOf('number');
     }
+    expect(lines.at(-2)).toMatchObject({
+      estimated: { memory: expect.any(Number), time: expect.any(Number) },
+      was: { memory: expect.any(Number), time: expect.any(Number) },
+    });
     expect(lines.at(-1)).toMatchObject({ stopped: false, folder: join(trained('once'), '..') });
 
     const { stdout: path } = await here(['report', run]);
     expect(path).toBe(`${join(run, '../once/report.html')}\n`);
-    expect(readFileSync(path.trim(), 'utf8')).toContain('<title>once</title>');
+    const page = readFileSync(path.trim(), 'utf8');
+    expect(page).toContain('<title>once</title>');
+    expect(page).toMatch(/<th>estimated<\/th><td>[\d.]+ MB and [\d.]+ s<\/td>/);
+    expect(page).toMatch(/<th>was<\/th><td>[\d.]+ MB and [\d.]+ s<\/td>/);
   });
 
   test('--steps runs every stage for so many', async () => {

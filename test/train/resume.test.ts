@@ -38,11 +38,12 @@ async function runUntil(script: string, file: string, kill?: Kill): Promise<bool
   return code !== 0;
 }
 
-/** The log without what a clock or a meter measured. */
+/** The log without what a clock or a meter measured; each process estimates what is left to do. */
 function logOf(folder: string, name: string): unknown[] {
   const lines = readFileSync(join(folder, 'out', name, 'log.jsonl'), 'utf8')
     .trim()
-    .split('\n');
+    .split('\n')
+    .filter((line) => !line.includes('"estimate"'));
   return lines.map((line) => {
     const { time, waited, at, memory, ...record } = JSON.parse(line) as Record<string, unknown>;
     const measured = record.evaluation ? [time, at] : [time, waited, at, memory];

@@ -172,7 +172,7 @@ export const elementwise = {
   Round: step(isFloat),
   Not: step(isBool),
   /** The same values as a fact of the moment: no gradient passes through. ONNX needs no such thing. */
-  Detach: { ...step(isFloat), write: () => ({ op: 'Identity' }) },
+  Detach: { ...step(isFloat), view: true, write: () => ({ op: 'Identity' }) },
 
   Add: binary((g) => [g, g], { neutral: 0, commutes: true }),
   Sub: binary((g, _a, _b, _y, wants) => [g, wants(1) ? neg(g) : null], { neutral: 0 }),

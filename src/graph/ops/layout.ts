@@ -27,6 +27,7 @@ export function axisOf(axis: number, rank: number): number {
 
 export const layout = {
   Reshape: rule<{ shape: Shape }>({
+    view: true,
     shapeInputs: ['shape'],
     write: (inputs, { shape }) => ({ attributes: abbreviate(operand(inputs, 0), shape) }),
     infer: (inputs, { shape }) => {

@@ -168,12 +168,24 @@ function inferConvTranspose(inputs: Operands, attributes: ConvTransposeAttribute
 }
 
 export const product = {
-  MatMul: { infer: inferMatMul, gradient: matMulGradient, write: fuseTranspose },
+  MatMul: {
+    infer: inferMatMul,
+    gradient: matMulGradient,
+    write: fuseTranspose,
+    products: ([a], [y]) => mulDims(productOf((y as Tensor).shape), (a as Tensor).dim(-1)),
+    laidOut: 1,
+  },
   /** x [B, C, ...], weight [O, C/group, ...kernel] -> [B, O, ...], one to three spatial axes. */
-  Conv: rule<ConvAttributes>({ infer: inferConv, gradient: convGradient }),
+  Conv: rule<ConvAttributes>({
+    infer: inferConv,
+    gradient: convGradient,
+    products: ([, w], [y]) => mulDims(productOf((y as Tensor).shape), productOf((w as Tensor).shape.slice(1))),
+    laidOut: 1,
+  }),
   /** x [B, C, ...], weight [C, O/group, ...kernel] -> [B, O, ...]: the gradient of Conv by its input. */
   ConvTranspose: rule<ConvTransposeAttributes>({
     infer: inferConvTranspose,
+    products: ([x, w]) => mulDims(productOf((x as Tensor).shape), productOf((w as Tensor).shape.slice(1))),
     gradient: ({ gradient: g, inputs, attributes, wants }): (Tensor | null)[] => {
       const [x, w] = inputs as [Tensor, Tensor];
       const { output_padding: _, ...convolution } = attributes;

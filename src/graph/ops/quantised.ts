@@ -3,7 +3,7 @@
  *
  * K width of the operand, N rows of the weight, b values in a block, C = K / b blocks in a row
  */
-import { type Dim, formatShape, QuintetError, type Shape } from '../../tensor/index.js';
+import { type Dim, formatShape, mulDims, productOf, QuintetError, type Shape } from '../../tensor/index.js';
 import { columnProduct, matmul, transpose } from '../functions.js';
 import { type Operands, type OpRule, operand, rule } from '../rule.js';
 import type { Tensor } from '../tensor.js';
@@ -72,6 +72,8 @@ export const quantised = {
   DynamicQuantizeMatMul: rule({
     domain: 'com.microsoft',
     gradient: 'none',
+    products: ([x], [y]) => mulDims(productOf((y as Tensor).shape), (x as Tensor).dim(-1)),
+    laidOut: 1,
     infer: (inputs) => {
       const [weight, scales] = [operand(inputs, 1), operand(inputs, 2)];
       checkColumns(weight, scales);

@@ -1,6 +1,7 @@
 /** What a report tells in words: answers as they changed, evaluations, settings, data. */
 
 import { formatCount } from '../../tensor/index.js';
+import { formatCost } from '../estimate/forecast.js';
 import { bestOf } from '../evaluations.js';
 import { formatLoss } from './figures.js';
 import { type Html, html } from './html.js';
@@ -168,6 +169,7 @@ function settingsOf({ model }: ReportedRun, stage: ReportedStage): [string, stri
     ['learns', `${formatCount(stage.trained)} parameters, ${Number(share)} % of all`],
     ['steps', `${stage.steps} of ${stage.batch} samples`],
     ...readRows(stage),
+    ...estimateRows(stage),
     ...Object.entries(stage.settings).flatMap(([name, value]) => flat(name, value)),
   ];
 }
@@ -180,6 +182,13 @@ function readRows({ logged, settings }: ReportedStage): [string, string][] {
   const share = Number(((100 * targets) / tokens).toPrecision(3));
   const learnt = settings.objective === 'next-token' ? `, of which ${share} % learnt` : '';
   return [['read so far', `${formatCount(tokens)} tokens${learnt}`]];
+}
+
+/** What the steps were expected to take, beside what they took. */
+function estimateRows({ estimate }: ReportedStage): [string, string][] {
+  if (!estimate) return [];
+  const { estimated, was } = estimate;
+  return [['estimated', formatCost(estimated)], ...(was ? [['was', formatCost(was)] as [string, string]] : [])];
 }
 
 /** The end of a path, which tells it from others. */

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { encodePicture, loadPicture, resize } from '../../media/index.js';
 import { QuintetError } from '../../tensor/index.js';
+import type { Estimate } from '../estimate/forecast.js';
 import { type Evaluated, evaluationsIn } from '../evaluations.js';
 import { isLocked } from '../folder-lock.js';
 import type { LogRecord } from '../log-record.js';
@@ -22,6 +23,8 @@ export interface ReportedRun extends RunRecord {
 export interface ReportedStage extends StageRecord {
   readonly logged: readonly LoggedStep[];
   readonly evaluations: readonly Evaluated[];
+  /** What it was expected to take when it last began or went on, and once it has ended what it took. */
+  readonly estimate?: Estimate;
   /** What was wrong with samples that were passed over. */
   readonly bad: readonly string[];
   /** Small pictures of each question, as data: URLs; undefined where one cannot be read any more. */
@@ -47,8 +50,10 @@ export async function readRun(folder: string): Promise<ReportedRun> {
 
 async function readStage(folder: string, stage: StageRecord): Promise<ReportedStage> {
   const records = await ifThere(() => readRunLog(join(folder, 'log.jsonl')), []);
+  const estimate = records.findLast((record) => record.estimate !== undefined)?.estimate as Estimate | undefined;
   return {
     ...stage,
+    ...(estimate ? { estimate } : {}),
     logged: records.filter(isStep),
     evaluations: evaluationsIn(records),
     bad: await badSamples(join(folder, 'bad-samples.jsonl')),

@@ -4,6 +4,7 @@
  *     cacheFeatures: 20GB       # at most; or true, or false; default: at most 8GB, where samples come more than once
  */
 import { type Fields, QuintetError } from '../../tensor/index.js';
+import { bytesOfSize } from './size.js';
 
 export interface CacheFeatures {
   /** Whether the file asks for it: an error where it cannot be. */
@@ -13,14 +14,13 @@ export interface CacheFeatures {
 }
 
 const usual = 8e9;
-const units: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9, TB: 1e12 };
 
 export function featuresOf(stage: Fields): CacheFeatures {
   const value = stage.raw.cacheFeatures;
   if (value === undefined) return { asked: false, limit: usual };
   if (typeof value === 'boolean') return { asked: value, limit: value ? usual : 0 };
-  const [, size, unit] = /^(\d+(?:\.\d+)?) ?(MB|GB|TB)$/.exec(String(value)) ?? [];
-  if (size && unit) return { asked: true, limit: Number(size) * (units[unit] as number) };
+  const limit = bytesOfSize(String(value));
+  if (limit !== undefined) return { asked: true, limit };
   throw new QuintetError('config', `expected true, false or a size such as 20GB, got ${JSON.stringify(value)}`, {
     at: `${stage.at}.cacheFeatures`,
   });

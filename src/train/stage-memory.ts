@@ -1,0 +1,77 @@
+/** A stage by the memory that it may take, and the largest step that it will meet. */
+
+import type { Dataset } from '../data/index.js';
+import type { Model } from '../model/index.js';
+import { alone, partOf } from '../parallel/group.js';
+import type { Adapter, HostArrays, System } from '../system/index.js';
+import { QuintetError } from '../tensor/index.js';
+import { fitToMemory, longestSamples } from './estimate/fit.js';
+import type { RunOptions } from './run.js';
+import type { RunStage } from './run-file.js';
+import { stageBatches } from './stage-batches.js';
+
+export interface StageData {
+  readonly dataset: Dataset;
+  readonly options: Pick<RunOptions, 'memory' | 'group'>;
+}
+
+export interface LargestStep {
+  readonly fields: readonly string[];
+  readonly batches: readonly HostArrays[];
+}
+
+/** A step of a stage's longest samples; undefined where answers are drawn anew, whose length nobody knows. */
+export async function largestStep(
+  model: Model<System>,
+  { form, batch, microBatch, longest, packing }: RunStage,
+  { dataset, options: { group = alone } }: StageData,
+): Promise<LargestStep | undefined> {
+  if (form.kind === 'prompts') return undefined;
+  const own = partOf(batch, { ...group, rank: group.size - 1 }).count;
+  const source = await stageBatches(model, await longestSamples(dataset, own), form, {
+    ...{ batch: own, packing, badShare: 1 },
+    ...(microBatch === undefined ? {} : { microBatch }),
+    ...(longest === undefined ? {} : { longest }),
+  });
+  try {
+    return { fields: source.fields, batches: await source.take(0) };
+  } finally {
+    await source.close?.();
+  }
+}
+
+/** The stage with as many samples at once as fit into its memory; as it is where it does not say how much it may take. */
+export async function fittedStage(
+  model: Model<System>,
+  stage: RunStage,
+  { adapter, ...data }: StageData & { readonly adapter: Adapter | undefined },
+): Promise<RunStage> {
+  const { memory: limit, batch, optimizer, objective, frozen, recompute } = stage;
+  if (limit === undefined) return stage;
+  const { memory, group } = data.options;
+  const largest = async (microBatch: number): Promise<LargestStep> => {
+    const step = await largestStep(model, { ...stage, microBatch }, data);
+    if (step) return step;
+    throw new QuintetError('config', 'answers that are drawn anew are as long as they come', {
+      at: `stage ${stage.name}: memory`,
+      hint: 'give microBatch in its place',
+    });
+  };
+  const { fields } = await largest(1);
+  const { penalty, adapt = model.adapt, around } = adapter ?? {};
+  const train = [...(adapter?.parameters ?? []), ...stage.train];
+  const fit = await fitToMemory(
+    { ...model, adapt, network: around?.(model.network) ?? model.network },
+    {
+      step: {
+        ...{ objective, train, fields, frozen, recompute },
+        ...(penalty ? { penalty } : {}),
+        ...(group ? { group } : {}),
+      },
+      ...{ optimizer, limit, batch },
+      ...(memory ? { memory } : {}),
+      largest: async (size) => (await largest(size)).batches,
+    },
+  );
+  return { ...stage, microBatch: fit.microBatch, recompute: fit.recompute };
+}

@@ -1,0 +1,95 @@
+/** Micro-batches by memory: which are chosen, and that nothing else depends on it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { load, type Model } from '../../../src/model/index.js';
+import { adamw, type HostArrays, nextToken } from '../../../src/system/index.js';
+import { hostArray, type QuintetError } from '../../../src/tensor/index.js';
+import { fitToMemory } from '../../../src/train/estimate/fit.js';
+import type { Estimate, RunStage } from '../../../src/train/index.js';
+import { runFile } from '../../../src/train/index.js';
+import { engine, fixturePath } from '../../fixture.js';
+import { runFolder, stage } from '../runs.js';
+
+/** Samples of 1024 tokens, so many at once, of which 8 are a step. */
+async function batches(size: number): Promise<HostArrays[]> {
+  const length = 1024;
+  const ones = hostArray('i64', [size, length], new BigInt64Array(size * length).fill(1n));
+  return Array.from({ length: 8 / size }, () => ({ input_ids: ones, attention_mask: ones, labels: ones }));
+}
+
+async function fitting(limit: number, recompute = false) {
+  const model: Model = await load(`${fixturePath('train-full-llama')}/model`, { engine });
+  onTestFinished(() => model.close());
+  const fields = ['input_ids', 'attention_mask', 'labels'];
+  return fitToMemory(model, {
+    step: { objective: nextToken(), train: ['**'], fields, recompute },
+    ...{ optimizer: adamw({ lr: 1e-3 }), limit, batch: 8, memory: () => 0, largest: batches },
+  });
+}
+
+test('the largest part of a batch is chosen that fits, and recomputation only where one sample does not', async () => {
+  const whole = await fitting(Number.POSITIVE_INFINITY);
+  expect(whole).toMatchObject({ microBatch: 8, recompute: false });
+  const less = await fitting(whole.memory - 1);
+  expect(less).toMatchObject({ microBatch: 4, recompute: false });
+  expect(less.memory).toBeLessThan(whole.memory);
+  let least = less;
+  while (!least.recompute) least = await fitting(least.memory - 1);
+  expect(least.microBatch).toBeGreaterThan(0);
+  const asked = await fitting(least.memory, true);
+  expect(asked).toEqual(least);
+});
+
+test('where nothing fits, the error says how much is expected and what to try', async () => {
+  const error = (await fitting(2 ** 20).catch((thrown) => thrown)) as QuintetError;
+  expect(error.code).toBe('limit');
+  expect(error.message).toMatch(/is [\d.]+ MB; the limit is 1\.05 MB/);
+  expect(error.hint).toContain('frozen: int8');
+});
+
+interface Told {
+  readonly stages: RunStage[];
+  readonly estimates: Estimate[];
+  readonly losses: number[];
+}
+
+const learning = { lora: { rank: 2, on: ['language_model.**.{q,v}_proj'] }, longest: 64 };
+
+async function run(settings: Record<string, unknown>): Promise<Told & { readonly folder: string }> {
+  const { folder, file } = runFolder({ stages: [stage({ name: 'instruct', batch: 4, ...learning, ...settings })] });
+  const told: Told = { stages: [], estimates: [], losses: [] };
+  let time = 0;
+  await runFile(file, {
+    engine,
+    ...{ memory: () => 1000, clock: () => ++time },
+    onStage: (own) => told.stages.push(own),
+    onEstimate: (_, estimate) => told.estimates.push(estimate),
+    onStep: (_, { loss }) => told.losses.push(loss),
+  });
+  return { ...told, folder };
+}
+
+test('a run by memory learns what one with the whole batch learns', async () => {
+  const whole = await run({ memory: '1TB' });
+  expect(whole.stages[0]).toMatchObject({ microBatch: 4, recompute: false });
+  const refused = (await run({ memory: '1MB' }).catch((thrown) => thrown)) as QuintetError;
+  const [, least] = /is ([\d.]+) MB/.exec(refused.message) as unknown as [string, string];
+  const parts = await run({ memory: `${Number(least) + 0.1}MB` });
+  expect(parts.stages[0]?.microBatch).toBeLessThan(4);
+  for (const [i, loss] of parts.losses.entries()) expect(loss).toBeCloseTo(whole.losses[i] as number, 4);
+});
+
+test('what a stage takes is told before its first step, after its first pass and at its end, and logged', async () => {
+  const { estimates, folder } = await run({ steps: 3 });
+  const [before, passed, end] = estimates as [Estimate, Estimate, Estimate];
+  expect(estimates.length).toBe(3);
+  expect(before.estimated.memory).toBeGreaterThan(2 ** 20);
+  expect(before.estimated.time).toBeUndefined();
+  // One tick of the clock a pass, three steps of one pass each.
+  expect(passed.estimated).toEqual({ ...before.estimated, time: 3 });
+  expect(end.was?.memory).toBe(1000);
+  const log = readFileSync(join(folder, 'out/instruct/log.jsonl'), 'utf8').trim().split('\n');
+  expect(JSON.parse(log[0] as string)).toEqual({ step: 0, estimate: passed });
+  expect(JSON.parse(log.at(-1) as string)).toEqual({ step: 3, estimate: end });
+});
