@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from . import blip2, encoders, janus, llava, smolvlm, t5, text
+from . import blip2, encoders, janus, llava, masked, smolvlm, t5, text
 from .decoder_table import DECODERS
 from .entry import Entry, layers
 from .training_table import DIFFUSION, TRAINING
@@ -216,6 +216,12 @@ ENCODERS = {
             first_token=True,
             renaming=((r"", "bert."),),
         ),
+    ),
+    "bert-masked": Entry(
+        "bert",
+        "BERT's head for masked words: transform, norm, the table of words with a bias; norms under their first names",
+        1039,
+        partial(masked.bert_masked, settings=layers(18, 26, 3, 2), length=40),
     ),
 }
 

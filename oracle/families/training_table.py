@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from . import adapters, diffusion, gill, losses, preference, quantised, retrieval, reward, schedulers, training
+from . import adapters, diffusion, experts, gill, losses, preference, quantised, retrieval, reward, schedulers, training
 from .entry import Entry, layers
 from .schedulers import SCALED_LINEAR
 from .training import Recipe
@@ -132,18 +132,19 @@ TRAINING = {
             projection=10,
         ),
     ),
-    "image-text": Entry(
+    "expert-balance": Entry(
         "training",
-        "BLIP-2's first stage on its retrieval model: contrast, matching with hard negatives, captions; gradients",
-        1143,
+        "Mixtral with the load-balancing loss of its routers as a part of the loss, over rows with padding",
+        1145,
         partial(
-            retrieval.retrieval,
-            vision=layers(18, 26, 3, 2, image_size=12, patch_size=4),
-            qformer=layers(
-                16, 22, 2, 3, vocab_size=40, encoder_hidden_size=18, cross_attention_frequency=2, max_position_embeddings=12
+            experts.balance,
+            config=layers(
+                **{"width": 12, "mlp": 16, "heads": 2, "count": 3},
+                **{"num_key_value_heads": 1, "num_local_experts": 4, "num_experts_per_tok": 2, "vocab_size": 30},
+                **{"output_router_logits": True, "router_aux_loss_coef": 0.35},
             ),
-            queries=3,
-            projection=10,
+            rows=3,
+            length=9,
         ),
     ),
     "reward": Entry(

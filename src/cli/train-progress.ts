@@ -27,6 +27,8 @@ export interface Outcome {
   readonly stopped: boolean;
   /** What was written; undefined where the run was stopped. */
   readonly folder: string | undefined;
+  /** Whether it can be chatted with. */
+  readonly answers: boolean;
   readonly last: StepReport | undefined;
   /** Milliseconds. */
   readonly took: number;
@@ -170,8 +172,8 @@ function evaluationLines(
   ];
 }
 
-function summary({ stopped, folder, last, took }: Outcome, next: (folder: string) => string): string {
+function summary({ stopped, folder, answers, last, took }: Outcome, next: (folder: string) => string): string {
   const where = last ? ` after step ${last.step} of ${last.steps}, loss ${last.loss.toFixed(4)}` : '';
   if (stopped || folder === undefined) return `Stopped${where}. The same command goes on from there.`;
-  return `Trained in ${formatDuration(took)}${where}.\n${folder}\n${next(folder)}`;
+  return [`Trained in ${formatDuration(took)}${where}.`, folder, ...(answers ? [next(folder)] : [])].join('\n');
 }

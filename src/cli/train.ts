@@ -42,7 +42,11 @@ async function trainAs(file: string, options: TrainCommandOptions, group?: MpiGr
     ? onMpirunStop(stopping('mpirun has been told to end, or one of the processes has died.'))
     : onInterrupt(stopping('Ctrl-C again ends at once.'));
   try {
-    const { stopped, folder } = await runFile(file, {
+    const {
+      stopped,
+      folder,
+      answers = false,
+    } = await runFile(file, {
       ...(await loadOptions(options, interrupt.signal)),
       ...(output === undefined ? {} : { output }),
       ...(steps === undefined ? {} : { steps }),
@@ -60,7 +64,7 @@ async function trainAs(file: string, options: TrainCommandOptions, group?: MpiGr
         progress.step(stage, report);
       },
     });
-    progress.end({ stopped, folder, last, took: performance.now() - started });
+    progress.end({ stopped, folder, answers, last, took: performance.now() - started });
     return stopped ? exitCodes.interrupted : 0;
   } finally {
     interrupt.forget();

@@ -4,12 +4,14 @@
  *     {"image": "cat.jpg", "caption": "A cat."}                                a question without words; also as "text"
  *     {"image": "cat.jpg", "question": "What is it?", "answer": "A cat."}
  *     {"images": ["cat.jpg"], "texts": [{"user": "What is it?", "assistant": "A cat."}]}
+ *
+ * and of a text alone: {"text": "Cats sleep most of the day."}
  */
 
 import type { Fields } from '../tensor/index.js';
 import type { ContentPart, Message } from '../text/messages.js';
 import { readPictures } from './pictures.js';
-import { type Conversation, dataError } from './sample.js';
+import { type Conversation, dataError, type Sample } from './sample.js';
 
 interface Exchange {
   readonly question: string;
@@ -23,7 +25,19 @@ export function readCaption(record: Fields): Conversation {
   if (answer === undefined) throw dataError(record.at, `${name}: expected one caption or more`);
   const conversation = conversationOf(record, [{ question: '', answer }]);
   if (conversation.pictures.length > 0) return conversation;
+  if (name === 'text') return { messages: [], pictures: [], text: answer };
   throw dataError(record.at, 'a caption without a picture', 'Name its file as "image"');
+}
+
+/** What is said of a sample's one picture. */
+export function captionOf({ messages, pictures, where }: Sample): string {
+  const last = messages.at(-1);
+  if (last?.role !== 'assistant' || pictures.length !== 1) {
+    throw dataError(where, 'expected one picture and, as the last answer, its caption');
+  }
+  const { content } = last;
+  const parts = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
+  return parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n');
 }
 
 export function readQuestion(record: Fields): Conversation {

@@ -1,8 +1,10 @@
 export * from './answers.js';
 export * from './bad-samples.js';
 export * from './batches.js';
+export { captionOf } from './captions.js';
 export * from './dataset.js';
 export { type FormatName, formatNames } from './formats/names.js';
+export * from './masking.js';
 export * from './mixture.js';
 export * from './order.js';
 export { type Answer, dataError, type PictureData, type Sample } from './sample.js';

@@ -15,6 +15,8 @@ export interface Answer {
 export interface Sample {
   readonly id: string;
   readonly messages: readonly Message[];
+  /** A text that nobody says to anybody; there are no messages then. */
+  readonly text?: string;
   /** Messages of the assistant that are not learnt, by their places. */
   readonly unlearnt?: readonly number[];
   /** In the order of their places in the messages. */
@@ -30,7 +32,7 @@ export interface Sample {
 }
 
 /** What a format makes of one record. */
-export interface Conversation extends Pick<Sample, 'messages' | 'unlearnt' | 'answers' | 'margin' | 'record'> {
+export interface Conversation extends Pick<Sample, 'messages' | 'text' | 'unlearnt' | 'answers' | 'margin' | 'record'> {
   /** Bytes, or paths as the file writes them. */
   readonly pictures: readonly PictureData[];
 }

@@ -20,6 +20,7 @@ import {
 } from '../tensor/index.js';
 import { clipTokenizer, createTokenizer, type Tokenizer } from '../text/index.js';
 import { type Compiler, compile } from './compile.js';
+import { cutText } from './cut-text.js';
 import { guided } from './guidance.js';
 
 type Latents = Float32Array<ArrayBuffer>;
@@ -185,17 +186,20 @@ const tasks = {
  * Texts as a text encoder of latent diffusion takes them: ids [B, T], each cut or padded to the model's length with its
  * tokenizer's padding, which is read like words.
  */
-export function captionIds(files: FolderFiles, texts: readonly string[]): HostArray {
+export function captionReader(files: FolderFiles): (texts: readonly string[]) => HostArray {
   const settings = fields(files.tokenizerConfig ?? {}, 'tokenizer_config.json');
   const tokenizer = captionTokenizer(files);
   const length = settings.whole('model_max_length', 77);
-  const rows = texts.flatMap((text) => {
-    const ids = tokenizer.encode(text, { special: true });
-    const kept = ids.length <= length ? ids : [...ids.slice(0, length - 1), ids.at(-1) as number];
-    return [...kept, ...new Array<number>(length - kept.length).fill(tokenizer.special.pad ?? kept.at(-1) ?? 0)];
-  });
-  return hostArray('i64', [texts.length, length], rows);
+  return (texts) => {
+    const rows = texts.flatMap((text) => {
+      const kept = cutText(tokenizer.encode(text, { special: true }), length);
+      return [...kept, ...new Array<number>(length - kept.length).fill(tokenizer.special.pad ?? kept.at(-1) ?? 0)];
+    });
+    return hostArray('i64', [texts.length, length], rows);
+  };
 }
+
+export const captionIds = (files: FolderFiles, texts: readonly string[]): HostArray => captionReader(files)(texts);
 
 function captionTokenizer({ tokenizer, tokenizerConfig, vocabulary }: FolderFiles): Tokenizer {
   if (tokenizer) return createTokenizer(tokenizer, tokenizerConfig);

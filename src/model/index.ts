@@ -4,9 +4,11 @@ export { combineLoras, type Weighted } from './combine.js';
 export { type Compiler, compile, holding, openSession } from './compile.js';
 export { continueGreedily } from './continue.js';
 export { restoreConversation, saveConversation } from './conversation-file.js';
+export { cutText } from './cut-text.js';
 export { generationDefaults } from './defaults.js';
 export {
   captionIds,
+  captionReader,
   type Generator,
   isLatentDiffusion,
   Painter,
@@ -24,9 +26,9 @@ export { asSystem, initialise, isSystem, type Model, type ModelOptions, modelOf 
 export type { PackingOptions } from './packed.js';
 export { bytesByForm, typesIn, type WeightsOption } from './packing-plan.js';
 export { type PaintPictureOptions, paintPicture } from './paint-picture.js';
-export { processPairs } from './pairs.js';
+export { createTextReader, processPairs } from './pairs.js';
 export { type LoadedAdapter, readAdapter, writeAdapter } from './peft/index.js';
-export { createProcessor, type PicturedChat, type Processor } from './prompt.js';
+export { createProcessor, type PicturedChat, type Processor, tokenizerOf } from './prompt.js';
 export { loadFromBytes, loadFromUrl } from './remote.js';
 export { rewardModel } from './reward-model.js';
 export { type Choice, choose, type SamplingOptions } from './sample.js';

@@ -79,7 +79,12 @@ function preambleOf({ image }: System, { processorConfig = {} }: FolderFiles): s
   return asked ? (image?.prompt.preamble ?? '') : '';
 }
 
-function tokenizerOf(name: string, files: FolderFiles, metadata: ReadonlyMap<string, unknown> = new Map()): Tokenizer {
+/** The tokenizer of a model's files, or of a .gguf file's own description. */
+export function tokenizerOf(
+  name: string,
+  files: FolderFiles,
+  metadata: ReadonlyMap<string, unknown> = new Map(),
+): Tokenizer {
   if (files.tokenizer) return createTokenizer(files.tokenizer, files.tokenizerConfig);
   if (metadata.has('tokenizer.ggml.model')) return ggufTokenizer(metadata);
   throw new QuintetError('not-found', 'no tokenizer.json beside the weights', { at: name });

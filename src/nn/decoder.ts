@@ -88,6 +88,8 @@ export interface SparsePerceptronOptions extends GatedPerceptronOptions {
   readonly experts: number;
   /** How many of them each token is sent to. */
   readonly chosen: number;
+  /** Told of the scores [..., experts] by which they are chosen. */
+  readonly onScores?: ((scores: Tensor) => void) | undefined;
 }
 
 /**
@@ -97,8 +99,10 @@ export interface SparsePerceptronOptions extends GatedPerceptronOptions {
  * "Outrageously Large Neural Networks", 2017, https://arxiv.org/abs/1701.06538. x [B, T, D] -> [B, T, D]
  */
 export function sparsePerceptron(p: Params, x: Tensor, options: SparsePerceptronOptions): Tensor {
-  const { experts, chosen, hidden, activation } = options;
-  const { values, indices } = topK(softmax(linear(p.at('gate'), x, experts, { bias: false })), chosen);
+  const { experts, chosen, hidden, activation, onScores } = options;
+  const scores = linear(p.at('gate'), x, experts, { bias: false });
+  onScores?.(scores);
+  const { values, indices } = topK(softmax(scores), chosen);
   const shares = div(values, sum(values, [-1], { keep: true })); // [B, T, chosen]
   const weighed = Array.from({ length: experts }, (_, expert) => {
     const at = p.at('experts', expert);

@@ -35,6 +35,8 @@ export interface Context {
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, options: ContextAttention): Tensor;
   /** Of an encoder-decoder: what its encoder gave. */
   readonly memory?: Memory;
+  /** Told of the scores [B, T, X] by which a layer chooses among X experts, where there are any. */
+  readonly onRouted?: (layer: number, scores: Tensor) => void;
 }
 
 export interface ContextAttention {
@@ -87,11 +89,20 @@ export interface Backbone {
   forward(p: Params, embeddings: Tensor, context: Context): Tensor;
   /** Hidden states [..., D] -> scores of the next token [..., vocab]. */
   logits(p: Params, hidden: Tensor): Tensor;
+  readonly experts?: Experts;
   /** Whether `logits` rates the text up to each token instead, by one number. */
   readonly rates?: boolean;
   /** The longest context that positions are known for, in tokens; infinite where they are relative. */
   readonly context: number;
   readonly buffers?: readonly string[];
+}
+
+/** Perceptrons of which each token is sent to some. */
+export interface Experts {
+  /** How many a token is sent to. */
+  readonly chosen: number;
+  /** The weight in training of how unevenly they are asked, where a configuration says that it counts; default 0. */
+  readonly balance: number;
 }
 
 /** Hidden states of the backbone to what a generator is conditioned on. */

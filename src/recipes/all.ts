@@ -1,6 +1,6 @@
 /** The systems of the literature, a line each. */
 
-export { bert } from './bert.js';
+export { bert, bertMasked } from './bert.js';
 export { blip2 } from './blip-2.js';
 export { blip2Retrieval } from './blip-2-retrieval.js';
 export { clip } from './clip.js';

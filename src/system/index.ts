@@ -6,6 +6,7 @@ export * from './encoder-decoder.js';
 export * from './image-prompt.js';
 export * from './image-text.js';
 export * from './latent-diffusion.js';
+export * from './masked-words.js';
 export * from './name-features.js';
 export * from './network.js';
 export * from './next-token.js';

@@ -3,6 +3,7 @@
 import { input, type Tensor } from '../graph/index.js';
 import { type Declaration, type Glob, type Params, rootScope } from '../nn/index.js';
 import { type DType, type HostArray, type Shape, sizeOf } from '../tensor/index.js';
+import type { Stage } from './stage.js';
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 export type HostArrays = Readonly<Record<string, HostArray>>;
@@ -35,6 +36,8 @@ export interface Network {
   prepare?(feeds: HostArrays): HostArrays;
   /** Ways in which files name the parameters, besides our own names; the first is the one that transformers has in memory. */
   readonly renames?: readonly Renames[];
+  /** How it was trained, stage by stage. */
+  readonly stages?: readonly Stage[];
   /** Tensors of published files that are no parameters. */
   readonly buffers?: readonly Glob[];
 }

@@ -4,30 +4,46 @@
  *
  * B rows, T tokens, D width, Q places that are learnt in each of four parts
  */
-import { flatten, gather, type Tensor } from '../graph/index.js';
+import { add, flatten, gather, mul, type Tensor } from '../graph/index.js';
 import { type HostArray, ignored, QuintetError } from '../tensor/index.js';
-import type { HostArrays, Network } from './network.js';
-import type { HostWork, Objective } from './objectives/objective.js';
-import { scored, tokenLoss, type WordOptions, wordsLoss } from './objectives/words.js';
+import type { HostArrays, Network, Tensors } from './network.js';
+import type { HostWork, Loss, Objective } from './objectives/objective.js';
+import { scoresOf, tokenLoss, type WordOptions, wordsLoss } from './objectives/words.js';
 import { isSystem, type System } from './system.js';
 
 /** On the tokens that have a label; of masked words where the network scores its own places. */
-export function nextToken(options: WordOptions = {}): Objective {
+export function nextToken(options: NextTokenOptions = {}): Objective {
   return {
     name: 'next-token',
     ...(Object.keys(options).length > 0 ? { settings: { ...options } } : {}),
     host: learntPlaces,
     loss(network, p, batch) {
       const { learnt_places: places, learnt_words: words } = batch;
+      const outputs = network.forward(p, batch);
+      const balanced = (loss: Loss): Loss => withBalance(network, loss, outputs, options);
       if (!places || !words || !scoresAnywhere(network)) {
-        return wordsLoss(network, ...scored(network, p, batch, 'next-token prediction'), options);
+        return balanced(wordsLoss(network, ...scoresOf(network, outputs, batch, 'next-token prediction'), options));
       }
-      const { last_hidden: hidden } = network.forward(p, batch);
       const { part, prefix } = network.backbone;
-      const chosen = gather(flatten(hidden as Tensor, 0, 1), places); // [4, Q, D]
-      return tokenLoss(part.logits(p.at(prefix).shared, chosen), words, options);
+      const chosen = gather(flatten(outputs.last_hidden as Tensor, 0, 1), places); // [4, Q, D]
+      return balanced(tokenLoss(part.logits(p.at(prefix).shared, chosen), words, options));
     },
   };
+}
+
+export interface NextTokenOptions extends WordOptions {
+  /** The weight of how unevenly experts are asked; default what the model's configuration says. */
+  readonly balance?: number;
+}
+
+/** With what a network of experts learns besides: that of a micro-batch, whose mean over a step counts. */
+function withBalance(network: Network, loss: Loss, { aux_loss: uneven }: Tensors, options: NextTokenOptions): Loss {
+  const { balance = isSystem(network) ? (network.backbone.part.experts?.balance ?? 0) : 0 } = options;
+  if (balance === 0) return loss;
+  if (!uneven) throw new QuintetError('unsupported', 'it has no experts to balance', { at: network.name });
+  const { total, targets } = loss;
+  const own = mul(uneven, targets);
+  return { total: add(total, mul(own, balance)), targets, metrics: { 'loss/balance': { total: own, targets } } };
 }
 
 /** Whether a network's hidden states are those of the batch's tokens, place by place, and its head scores any of them. */

@@ -4,12 +4,15 @@
  * B rows, T tokens, M pictures, N features a picture, D backbone width, V vocabulary
  */
 import {
+  add,
   cast,
+  concat,
   cumSum,
   equal,
   flatten,
   gather,
   maximum,
+  mul,
   reshape,
   slice,
   sub,
@@ -24,7 +27,7 @@ import { fullContext } from './context.js';
 import { writtenInputs, writtenOutputs } from './encoder-decoder.js';
 import type { ImagePrompt } from './image-prompt.js';
 import type { HostArrays, InputType, Network, Renames, Tensors } from './network.js';
-import { nextTokenLoss } from './objectives/index.js';
+import { balanceOf, nextTokenLoss } from './objectives/index.js';
 import { behind, codeInputs, codeOutputs, codeScores, type PictureCodes } from './picture-codes.js';
 import { conditionInputs, conditionOutputs, type PictureCondition } from './picture-conditions.js';
 import type { Stage } from './stage.js';
@@ -174,28 +177,62 @@ function forward(model: System, p: Params, given: Tensors): Tensors {
   const drawn = outputs.generation_embeddings;
   const [embeddings, all] = drawn ? behind(words, drawn, present) : [words, present];
   const at = p.at(backbone.prefix);
-  const hidden = backbone.part.forward(
-    at,
-    embeddings,
-    contextOf(model, p, all, drawn ? undefined : given.position_ids),
-  );
+  const { hidden, ...routed } = read(model, p, embeddings, {
+    ...{ present: all, context: contextOf(model, p, all, drawn ? undefined : given.position_ids) },
+  });
+  Object.assign(outputs, routed);
   outputs.last_hidden = drawn ? slice(hidden, 1, 0, ids.dim(1)) : hidden;
   if (codes) Object.assign(outputs, codeScores(codes, p, hidden, outputs.last_hidden));
   if (drawing?.kind === 'condition') {
     Object.assign(outputs, conditionOutputs(drawing, p, { ids, hidden: outputs.last_hidden, words, seen }, given));
   }
   outputs.logits = backbone.part.logits(at, outputs.last_hidden);
-  if (labels) outputs.loss = nextTokenLoss(outputs.logits, labels).mean;
+  if (labels) outputs.loss = textLoss(model, outputs, labels);
   return outputs;
+}
+
+/** Next-token loss of `logits`, with the weight that the backbone's configuration gives to the balance of experts. */
+function textLoss({ backbone }: System, { logits, aux_loss: uneven }: Tensors, labels: Tensor): Tensor {
+  const { mean } = nextTokenLoss(logits as Tensor, labels);
+  const { balance = 0 } = backbone.part.experts ?? {};
+  return uneven && balance > 0 ? add(mean, mul(uneven, balance)) : mean;
+}
+
+interface Reading {
+  readonly context: Context;
+  /** [B, T] */
+  readonly present: Tensor;
+}
+
+/**
+ * Embeddings [B, T, D] through the backbone: hidden states and, where it has X experts, `router_logits` [L, B·T, X] of its L
+ * layers and how unevenly they are asked, `aux_loss`, as transformers calls them.
+ */
+function read({ backbone }: System, p: Params, embeddings: Tensor, { context, present }: Reading) {
+  const { part, prefix } = backbone;
+  const routed: Tensor[] = [];
+  const onRouted: Context['onRouted'] = (layer, scores) => {
+    routed[layer] = flatten(scores, 0, 1);
+  };
+  const hidden = part.forward(p.at(prefix), embeddings, { ...context, onRouted });
+  if (!part.experts) return { hidden };
+  return {
+    hidden,
+    router_logits: concat(
+      routed.map((scores) => unsqueeze(scores, 0)),
+      0,
+    ),
+    aux_loss: balanceOf(routed, part.experts, present),
+  };
 }
 
 /** What a text [B, T] gives, with its labels. */
 function readText(model: System, p: Params, { words, present, labels }: Text): Tensors {
   const { part, prefix } = model.backbone;
-  const hidden = part.forward(p.at(prefix), words, contextOf(model, p, present));
+  const { hidden, ...routed } = read(model, p, words, { present, context: contextOf(model, p, present) });
   const logits = part.logits(p.at(prefix), hidden);
-  const outputs = { last_hidden: hidden, logits };
-  return labels ? { ...outputs, labels, loss: nextTokenLoss(logits, labels).mean } : outputs;
+  const outputs = { last_hidden: hidden, logits, ...routed };
+  return labels ? { ...outputs, labels, loss: textLoss(model, outputs, labels) } : outputs;
 }
 
 /** Attention over the whole of a text, of which `present` [B, T] is real. */

@@ -33,6 +33,7 @@ export interface SpecialIds {
   readonly eos?: number;
   readonly pad?: number;
   readonly unk?: number;
+  readonly mask?: number;
 }
 
 export interface Tokenizer {
@@ -184,7 +185,13 @@ function rolesOf(settings: Fields, model: TokenModel, idOf: (token: string) => n
     const token = typeof content === 'string' ? content : otherwise;
     return token === undefined ? undefined : idOf(token);
   };
-  const found = { bos: role('bos'), eos: role('eos'), pad: role('pad'), unk: role('unk', model.unknown) };
+  const found = {
+    bos: role('bos'),
+    eos: role('eos'),
+    pad: role('pad'),
+    unk: role('unk', model.unknown),
+    mask: role('mask'),
+  };
   return Object.fromEntries(Object.entries(found).filter(([, id]) => id !== undefined));
 }
 

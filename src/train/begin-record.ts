@@ -1,7 +1,7 @@
 /** What a run's folder says about the run before it begins. */
 
 import type { Model } from '../model/index.js';
-import { parameterCount, type System } from '../system/index.js';
+import { parameterCount } from '../system/index.js';
 import { formatBytes, type QuintetError } from '../tensor/index.js';
 import type { PreparedStage } from './prepared-stages.js';
 import type { Run, RunOptions } from './run.js';
@@ -9,7 +9,7 @@ import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from 
 
 /** Says in the run's folder what it is about to do. A run that goes on began when it first did. */
 export async function beginRecord(
-  model: Model<System>,
+  model: Model,
   run: Run,
   stages: readonly PreparedStage[],
   options: RunOptions,

@@ -9,7 +9,7 @@ import { basename, isAbsolute, join } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { writeAtomically } from '../checkpoint/index.js';
 import type { Model } from '../model/index.js';
-import { isRewardSystem, isSystem } from '../system/index.js';
+import { isMaskedWords, isRewardSystem, isSystem } from '../system/index.js';
 import { fields, formatCount, parseJson } from '../tensor/index.js';
 import { bestOf, type Evaluated } from './evaluations.js';
 import { formatLoss, meanOfLast } from './report/figures.js';
@@ -33,11 +33,13 @@ const classes = {
   'text-generation': 'AutoModelForCausalLM',
   'text2text-generation': 'AutoModelForSeq2SeqLM',
   'text-classification': 'AutoModelForSequenceClassification',
+  'fill-mask': 'AutoModelForMaskedLM',
 } as const;
 
 type Task = keyof typeof classes;
 
 function taskOf({ network }: Model): Task {
+  if (isMaskedWords(network)) return 'fill-mask';
   if (isRewardSystem(network)) return 'text-classification';
   if (isSystem(network) && network.image) return 'image-text-to-text';
   return isSystem(network) && network.backbone.part.encoder ? 'text2text-generation' : 'text-generation';
@@ -94,7 +96,7 @@ export function modelCard(facts: CardFacts): string {
 }
 
 const modelFiles =
-  "`model.safetensors` (or shards), `config.json`, `generation_config.json`, and the base's tokenizer and processor.";
+  "`model.safetensors` (or shards), `config.json`, of what answers `generation_config.json`, and the base's tokenizer and processor.";
 const adapterFiles = "`adapter_config.json` and `adapter_model.safetensors`, in PEFT's format.";
 
 function metadata(facts: CardFacts): Record<string, unknown> {
@@ -159,9 +161,7 @@ function introduction({ run, adapter, license }: CardFacts): string {
 function usage({ run, adapter, task, known }: CardFacts): string {
   const base = hubName(run) ?? 'BASE';
   const rates = task === 'text-classification';
-  const command = adapter ? `quintet chat ${base} --adapter FOLDER` : 'quintet chat FOLDER';
-  const settings = 'objective: { kind: grpo, reward: FOLDER }   # in a run file';
-  const quintet = rates ? `\`\`\`yaml\n${settings}\n\`\`\`` : `\`\`\`sh\n${command}\n\`\`\``;
+  const quintet = inQuintet(task, base, adapter);
   if (!known) return quintet;
   const [model, processor] = [classes[task], task === 'image-text-to-text' ? 'AutoProcessor' : 'AutoTokenizer'];
   const lines = [
@@ -175,6 +175,19 @@ function usage({ run, adapter, task, known }: CardFacts): string {
   ];
   return `\`\`\`python\n${lines.join('\n')}\n\`\`\`\n\n${quintet}`;
 }
+
+/** How Quintet uses what answers, and what rewards answers; what does neither is loaded in a program. */
+function inQuintet(task: Task, base: string, adapter: string | undefined): string {
+  const block = (language: string, text: string): string => `\`\`\`${language}\n${text}\n\`\`\``;
+  const settings = 'objective: { kind: grpo, reward: FOLDER }   # in a run file';
+  if (task === 'text-classification') return block('yaml', settings);
+  const command = adapter ? `quintet chat ${base} --adapter FOLDER` : 'quintet chat FOLDER';
+  if (answering.includes(task)) return block('sh', command);
+  const options = adapter ? `'${base}', { adapter: 'FOLDER' }` : "'FOLDER'";
+  return block('ts', `import { load } from 'quintet';\n\nconst model = await load(${options});`);
+}
+
+const answering: readonly Task[] = ['image-text-to-text', 'text-generation', 'text2text-generation'];
 
 function training(run: ReportedRun): string {
   const heads = ['stage', 'learns', 'data', 'steps', 'tokens', 'loss', 'last'];

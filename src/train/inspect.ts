@@ -154,7 +154,7 @@ function lookingAt(model: Model<System> | undefined, longest: number): Looking {
 
 /** A prompt alone is answered by whoever learns. */
 function checkAnswers(sample: Sample): void {
-  if (sample.record) return;
+  if (sample.record || sample.text !== undefined) return;
   for (const { messages } of conversationsOf(sample)) {
     if (!messages.some(({ role }) => role === 'assistant')) throw dataError(sample.where, 'no answer to learn');
   }

@@ -15,6 +15,7 @@ import {
   type InputType,
   imageFeatures,
   inputTensors,
+  isSystem,
   pictureInputs,
   type System,
   type Tensors,
@@ -69,12 +70,17 @@ export interface KeepingStage {
 }
 
 /** The part of the way that a stage keeps; undefined where it keeps none. An error where it is asked for and cannot be. */
-export function keptWay(model: Network, { stage, train, steps, dataset }: KeepingStage): FrozenWay | undefined {
+export function keptWay(
+  { network, adapt }: Pick<Model, 'network' | 'adapt'>,
+  { stage, train, steps, dataset }: KeepingStage,
+): FrozenWay | undefined {
   const { frozen, batch, cacheFeatures } = stage;
   const { asked, limit } = cacheFeatures;
   // Samples that come once are seen once.
   if (limit === 0 || (!asked && steps * batch <= dataset.count)) return undefined;
-  const found = frozen === 'f32' ? frozenWay(model, train) : `the encoder is held in ${frozen}, not in f32`;
+  const way = (): FrozenWay | string =>
+    isSystem(network) ? frozenWay({ network, adapt }, train) : `${network.name} is no language model that sees`;
+  const found = frozen === 'f32' ? way() : `the encoder is held in ${frozen}, not in f32`;
   if (typeof found !== 'string') return found;
   if (!asked) return undefined;
   throw new QuintetError('config', found, {

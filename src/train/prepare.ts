@@ -48,6 +48,9 @@ export function createPreparer({ network: system, files }: Model<System>, proces
           'Learn from them by dpo, kto or another such objective',
         );
       }
+      if (sample.text !== undefined) {
+        throw dataError(sample.where, 'a text alone, in which nobody answers', 'Learn from it by masked-words');
+      }
       const { pictures, layouts } = await look(sample);
       const label = learn === 'all' ? labelledWhole : labelled;
       const tokens = cutTo(label(sample, layouts, { system, processor }), longest, sample.where);

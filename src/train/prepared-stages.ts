@@ -2,15 +2,15 @@
 
 import { join } from 'node:path';
 import { badSamplesReport, type Dataset } from '../data/index.js';
-import type { Model } from '../model/index.js';
+import { asSystem, isSystem, type Model } from '../model/index.js';
 import { alone } from '../parallel/group.js';
-import { type Adapter, adapterOf, parameterCount, type System } from '../system/index.js';
+import { type Adapter, adapterOf, isSystem as isSystemNetwork, type Network, parameterCount } from '../system/index.js';
 import { closeAll, closeOnFailure, QuintetError } from '../tensor/index.js';
 import { type FrozenWay, keptWay } from './kept-features.js';
 import { checkOptimizer, checkTensors } from './optimisers/index.js';
 import type { RunOptions } from './run.js';
 import type { RunFile, RunStage } from './run-file.js';
-import { checkAdapted } from './settings/adapted.js';
+import { around, checkAdapted } from './settings/adapted.js';
 import { settingsIn } from './settings/adapter.js';
 import { openSources } from './settings/data.js';
 import { stageBatches } from './stage-batches.js';
@@ -48,7 +48,7 @@ export function closeStages(stages: readonly Pick<PreparedStage, 'data' | 'datas
 }
 
 /** Opens the data of every stage and traces every stage: what is wrong with the last one is told before the first begins. */
-export async function prepareStages(model: Model<System>, run: RunFile, options: RunOptions): Promise<PreparedStage[]> {
+export async function prepareStages(model: Model, run: RunFile, options: RunOptions): Promise<PreparedStage[]> {
   const prepared: PreparedStage[] = [];
   const open = { close: () => closeStages(prepared) };
   return closeOnFailure([open], async () => {
@@ -84,15 +84,12 @@ export async function prepareStages(model: Model<System>, run: RunFile, options:
   });
 }
 
-async function evaluationOf(
-  model: Model<System>,
-  stage: RunStage,
-  options: RunOptions,
-): Promise<StageEvaluation | undefined> {
+async function evaluationOf(model: Model, stage: RunStage, options: RunOptions): Promise<StageEvaluation | undefined> {
   const { evaluation: settings, batch, microBatch = batch } = stage;
   if (!settings) return undefined;
+  if (settings.samples.length > 0) asSystem(model);
   return prepareEvaluation(
-    { settings, images: model.network.image !== undefined },
+    { settings, images: isSystem(model) && model.network.image !== undefined },
     {
       open: ({ data }) => openSources(data),
       batches: (dataset, size) =>
@@ -103,14 +100,14 @@ async function evaluationOf(
 }
 
 /** Traces a stage: how many numbers learn in it, and what of a picture's way is kept. */
-function checkStage({ network }: Model<System>, prepared: PreparedStage): Pick<PreparedStage, 'trained' | 'kept'> {
+function checkStage({ network }: Model, prepared: PreparedStage): Pick<PreparedStage, 'trained' | 'kept'> {
   const { stage, adapt, steps } = prepared;
   try {
     if (stage.adapter) checkAdapted(network, stage.adapter);
     checkOptimizer(stage.optimizer, steps, 'optimizer');
     checkBatches(stage.objective, prepared.data);
-    const own = around(network, prepared);
-    if (stage.packing && own.virtual) {
+    const own = around(network, prepared.adapter);
+    if (stage.packing && isSystemNetwork(own) && own.virtual) {
       throw new QuintetError('config', 'the virtual tokens of its adapter stand before one sample a row', {
         at: 'packing',
       });
@@ -137,13 +134,8 @@ export function stepOptions(
   };
 }
 
-function adapterFor(network: System, { adapter }: RunStage): Adapter | undefined {
+function adapterFor(network: Network, { adapter }: RunStage): Adapter | undefined {
   return adapter && adapterOf([settingsIn(network, adapter)]);
-}
-
-/** The network as a stage's adapter has it. */
-export function around(network: System, { adapter }: PreparedStage): System {
-  return adapter?.around?.(network) ?? network;
 }
 
 /** An adapter that later stages did not know of would be lost. */
@@ -171,7 +163,7 @@ interface StageData {
 }
 
 function batchesOf(
-  model: Model<System>,
+  model: Model,
   { batch, microBatch, longest, badShare, form, packing }: RunStage,
   { dataset, seed, once = false, lengths, onBad, options: { onNotice, group } }: StageData,
 ): Promise<BatchSource> {

@@ -1,19 +1,19 @@
 /** Stages that make a reward model: of what a run has loaded, and what learns besides what they say. */
 
-import { type Model, rewardModel } from '../model/index.js';
-import { isRewardSystem, ratingLayer, rewardPairs, type System } from '../system/index.js';
+import { asSystem, type Model, rewardModel } from '../model/index.js';
+import { isRewardSystem, ratingLayer, rewardPairs } from '../system/index.js';
 import { QuintetError } from '../tensor/index.js';
 import type { RunStage } from './run-file.js';
 
 const { name: objective } = rewardPairs();
 
 interface Prepared {
-  readonly model: Model<System>;
+  readonly model: Model;
   readonly stages: readonly RunStage[];
 }
 
 /** The model that stages train: one that rates where they learn ratings, whose new head then learns with an adapter, too. */
-export function rewardStages(model: Model<System>, stages: readonly RunStage[], seed: number): Prepared {
+export function rewardStages(model: Model, stages: readonly RunStage[], seed: number): Prepared {
   const rates = (stage: RunStage): boolean => stage.objective.name === objective;
   if (!stages.some(rates) && !isRewardSystem(model.network)) return { model, stages };
   const other = stages.find((stage) => !rates(stage));
@@ -29,7 +29,7 @@ export function rewardStages(model: Model<System>, stages: readonly RunStage[], 
       at: `stage ${asked.name}`,
     });
   }
-  const own = rewardModel(model, { seed });
+  const own = rewardModel(asSystem(model), { seed });
   const head = `${ratingLayer(own.network)}.weight`;
   return {
     model: own,

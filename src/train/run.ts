@@ -7,34 +7,25 @@ import {
   asSystem,
   begunValues,
   folderOf,
+  isSystem,
   type LoadOptions,
   layeredWeights,
-  learntValues,
   load,
   type Model,
-  saveModel,
-  writeAdapter,
 } from '../model/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
-import { adapterOf, type System } from '../system/index.js';
+import { isRewardSystem } from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
 import { beginRecord, timeOf } from './begin-record.js';
-import { writeCard } from './card.js';
 import type { Estimate } from './estimate/forecast.js';
 import type { Evaluated } from './evaluations.js';
 import { keptFeatures } from './kept-features.js';
-import {
-  around,
-  checkAdapters,
-  closeStages,
-  type PreparedStage,
-  prepareStages,
-  stepOptions,
-} from './prepared-stages.js';
+import { checkAdapters, closeStages, type PreparedStage, prepareStages, stepOptions } from './prepared-stages.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { writeRunRecord } from './run-record.js';
-import { settingsIn } from './settings/adapter.js';
+import { saveRun } from './save-run.js';
+import { around } from './settings/adapted.js';
 import { trialOf } from './settings/trial.js';
 import { evaluationPlan } from './stage-evaluation.js';
 import { largestStep } from './stage-memory.js';
@@ -74,6 +65,8 @@ export interface RunResult {
   readonly stopped: boolean;
   /** Where the trained model, or the adapter of the last stage, was written; absent where the run was stopped. */
   readonly folder?: string;
+  /** Whether it can be chatted with. */
+  readonly answers?: boolean;
 }
 
 /** Runs a run file to its end, or on from where it was stopped. */
@@ -82,9 +75,9 @@ export async function runFile(path: string, options: RunOptions = {}): Promise<R
   const { model: source, fresh, seed } = startOf(file, path);
   const { group = alone } = options;
   if (group.rank === 0) await checkDestination(options.output ?? (await outputOf(path)), 'folder');
-  const loaded = asSystem(await load(source, { ...options, ...(fresh ? { fresh: seed } : {}) }));
+  const loaded = await load(source, { ...options, ...(fresh ? { fresh: seed } : {}) });
   try {
-    const run = runOf(file, path, loaded.network.stages);
+    const run = runOf(file, path, loaded.network.stages ?? []);
     const { steps } = options;
     const asked = steps === undefined ? run.stages : run.stages.map((stage) => trialOf(stage, steps));
     const { model, stages } = rewardStages(loaded, asked, seed);
@@ -102,7 +95,7 @@ export interface Run extends RunFile {
   readonly text: string;
 }
 
-async function runStages(model: Model<System>, run: Run, options: RunOptions): Promise<RunResult> {
+async function runStages(model: Model, run: Run, options: RunOptions): Promise<RunResult> {
   const { group = alone } = options;
   checkAdapters(run.stages);
   const stages = await prepareStages(model, run, options);
@@ -123,35 +116,23 @@ async function runStages(model: Model<System>, run: Run, options: RunOptions): P
       await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
     }
     const [written] = await group.gather(folder);
-    return { stopped: false, folder: written as string };
+    const answers = isSystem(model) && !isRewardSystem(model.network);
+    return { stopped: false, folder: written as string, answers };
   } finally {
     await closeStages(stages);
   }
 }
 
-/** Writes the trained model, or the adapter of a last stage that trains one; returns the folder. */
-async function saveRun(model: Model<System>, run: RunFile, values: Record<string, HostArray>): Promise<string> {
-  const asked = run.stages.at(-1)?.adapter;
-  const folder = join(run.output, asked ? 'adapter' : 'model');
-  if (asked) {
-    const base = { network: model.network, declarations: model.declarations, base: model.path ?? run.model };
-    const settings = settingsIn(model.network, asked);
-    await writeAdapter(folder, base, [settings], await learntValues(model, adapterOf([settings]), values));
-  } else await saveModel(model, folder, { values });
-  await writeCard(model, run.output, folder);
-  return folder;
-}
-
-async function runStage(model: Model<System>, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {
+async function runStage(model: Model, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {
   const { stage, dataset, steps, folder, data, adapt, evaluation } = prepared;
   const { onStage, onStep, onEvaluation, onEstimate, onNotice, clock, memory, signal, group } = options;
   onStage?.(stage, { samples: dataset.count, steps, folder });
-  const adapted = { ...model, adapt, network: around(model.network, prepared) };
+  const adapted = { ...model, adapt, network: around(model.network, prepared.adapter) };
   const largest = memory && (await largestStep(model, stage, { dataset, options }).catch(passOver));
   const { limit } = stage.cacheFeatures;
   const kept =
     prepared.kept &&
-    (await keptFeatures(adapted, prepared.kept, data, { folder: join(folder, 'features'), limit, group }));
+    (await keptFeatures(asSystem(adapted), prepared.kept, data, { folder: join(folder, 'features'), limit, group }));
   const training = train(kept ? { ...adapted, network: kept.network } : adapted, {
     objective: stage.objective,
     optimizer: stage.optimizer,

@@ -4,8 +4,8 @@
  *
  * Koh et al., "Generating Images with Multimodal Language Models", 2023, section 3, https://arxiv.org/abs/2305.17216
  */
-import { dataError, type LabelledTokens, type Sample } from '../data/index.js';
-import { captionIds, conditionOf, generatorTokenizerOf, type Model, type Processor } from '../model/index.js';
+import { captionOf, type LabelledTokens, type Sample } from '../data/index.js';
+import { captionReader, conditionOf, generatorTokenizerOf, type Model, type Processor } from '../model/index.js';
 import type { HostArrays, PictureCondition, System } from '../system/index.js';
 import { ignored } from '../tensor/index.js';
 
@@ -25,30 +25,19 @@ export interface SaidPictures {
 export function saidPictures(model: Model<System>, processor: Processor): SaidPictures | undefined {
   const output = conditionOf(model);
   if (!output) return undefined;
-  const generator = generatorTokenizerOf(model);
+  const read = captionReader(generatorTokenizerOf(model));
   return {
     say: (sample, longest) => say(sample, output, { processor, longest }),
-    captions: (said) => ({
-      caption_ids: captionIds(
-        generator,
-        said.map(({ caption }) => caption),
-      ),
-    }),
+    captions: (said) => ({ caption_ids: read(said.map(({ caption }) => caption)) }),
   };
 }
 
 function say(
-  { messages, pictures, where }: Sample,
+  sample: Sample,
   { tokens }: PictureCondition,
   { processor, longest }: { readonly processor: Processor; readonly longest: number },
 ): SaidPicture {
-  const last = messages.at(-1);
-  if (last?.role !== 'assistant' || pictures.length !== 1) {
-    throw dataError(where, 'expected one picture and, as the last answer, its caption');
-  }
-  const { content } = last;
-  const parts = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
-  const caption = parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n');
+  const caption = captionOf(sample);
   const all = processor.encode(processor.render([{ role: 'user', content: caption }], { prompt: false }), []);
   const words = all.slice(0, longest - tokens.length);
   return { caption, ids: [...words, ...tokens], labels: [...words.map(() => ignored), ...tokens] };

@@ -3,11 +3,12 @@
 import type { Dataset } from '../data/index.js';
 import type { Model } from '../model/index.js';
 import { alone, partOf } from '../parallel/group.js';
-import type { Adapter, HostArrays, System } from '../system/index.js';
+import type { Adapter, HostArrays } from '../system/index.js';
 import { QuintetError } from '../tensor/index.js';
 import { fitToMemory, longestSamples } from './estimate/fit.js';
 import type { RunOptions } from './run.js';
 import type { RunStage } from './run-file.js';
+import { around } from './settings/adapted.js';
 import { stageBatches } from './stage-batches.js';
 
 export interface StageData {
@@ -22,7 +23,7 @@ export interface LargestStep {
 
 /** A step of a stage's longest samples; undefined where answers are drawn anew, whose length nobody knows. */
 export async function largestStep(
-  model: Model<System>,
+  model: Model,
   { form, batch, microBatch, longest, packing }: RunStage,
   { dataset, options: { group = alone } }: StageData,
 ): Promise<LargestStep | undefined> {
@@ -42,7 +43,7 @@ export async function largestStep(
 
 /** The stage with as many samples at once as fit into its memory; as it is where it does not say how much it may take. */
 export async function fittedStage(
-  model: Model<System>,
+  model: Model,
   stage: RunStage,
   { adapter, ...data }: StageData & { readonly adapter: Adapter | undefined },
 ): Promise<RunStage> {
@@ -58,10 +59,10 @@ export async function fittedStage(
     });
   };
   const { fields } = await largest(1);
-  const { penalty, adapt = model.adapt, around } = adapter ?? {};
+  const { penalty, adapt = model.adapt } = adapter ?? {};
   const train = [...(adapter?.parameters ?? []), ...stage.train];
   const fit = await fitToMemory(
-    { ...model, adapt, network: around?.(model.network) ?? model.network },
+    { ...model, adapt, network: around(model.network, adapter) },
     {
       step: {
         ...{ objective, train, fields, frozen, recompute },

@@ -68,7 +68,7 @@ describe('chat messages', () => {
     ['an image without a picture', chat([{ type: 'image' }]), 'messages[0].content[0]: an image without a picture'],
     ['a picture without a place', chat('x', { images: ['a', 'b'] }), '2 images, but the messages have places for 0'],
     ['neither form', { words: 'x' }, 'expected one of the fields chosen, completion, messages, conversations'],
-    ['a caption without a picture', { text: 'x' }, 'a caption without a picture'],
+    ['a caption without a picture', { caption: 'x' }, 'a caption without a picture'],
     ['no object', ['x'], 'expected an array of objects'],
     ['a link', chat([{ type: 'image', url: 'https://example.org/a.png' }]), 'is not a local file'],
     [

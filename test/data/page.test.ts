@@ -33,6 +33,24 @@ test('every form of record is the same conversation about a picture', async () =
   }
 });
 
+test('a text alone is read as nothing else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'data-page-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const [, record = ''] = blocks(page('data.md'), 'jsonl');
+  writeFileSync(join(folder, 'records.jsonl'), record);
+  writeFileSync(join(folder, 'lines.txt'), '{ no JSON\n\nname, text\n  Cats sleep most of the day. \n');
+  const textOf = async (name: string, index: number) => {
+    const dataset = await openDataset(join(folder, name));
+    onTestFinished(dataset.close);
+    const { messages, pictures, text } = await dataset.read(index);
+    expect([messages, pictures]).toEqual([[], []]);
+    return text?.trim();
+  };
+  const text = 'Cats sleep most of the day.';
+  expect(await textOf('records.jsonl', 0)).toBe(text);
+  expect(await Promise.all([0, 1, 2].map((i) => textOf('lines.txt', i)))).toEqual(['{ no JSON', 'name, text', text]);
+});
+
 test('the settings of both pages are those of a run file', () => {
   const [plain = '', mixture = ''] = blocks(page('data.md'), 'yaml');
   const section = page('run-files.md')

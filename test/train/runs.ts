@@ -28,12 +28,15 @@ export const chats = [
 
 type Settings = Readonly<Record<string, unknown>>;
 
-/** A folder that lasts as long as the test, with pictures, `chats.jsonl` and `run.yaml`, whose path is returned. */
-export function runFolder(settings: Settings): { readonly folder: string; readonly file: string } {
+/**
+ * A folder that lasts as long as the test, with a fixture's model as `base`, pictures, `chats.jsonl` and `run.yaml`, whose
+ * path is returned.
+ */
+export function runFolder(settings: Settings, base = 'llava'): { readonly folder: string; readonly file: string } {
   const folder = mkdtempSync(join(tmpdir(), 'quintet-run-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   cpSync(`${fixturePath('llava')}/media`, folder, { recursive: true });
-  cpSync(`${fixturePath('llava')}/model`, join(folder, 'base'), { recursive: true });
+  cpSync(`${fixturePath(base)}/model`, join(folder, 'base'), { recursive: true });
   writeFileSync(join(folder, 'chats.jsonl'), chats.map((line) => `${JSON.stringify(line)}\n`).join(''));
   const file = join(folder, 'run.yaml');
   writeFileSync(file, stringify({ model: './base', output: 'out', seed: 3, ...settings }));

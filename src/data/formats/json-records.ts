@@ -1,24 +1,35 @@
 /** The lines of JSONL, or the objects of one JSON array. */
 
-import { fields, parseJson, QuintetError } from '../../tensor/index.js';
+import { type Fields, fields, parseJson, QuintetError } from '../../tensor/index.js';
 import { type Extents, readText, type Scanner, scanFile } from './extents.js';
 import { openFor } from './file.js';
 import type { Records } from './records.js';
 
 /** Opens a file whose first character says what it is: `[` an array of objects, anything else one object a line. */
 export function openJson(path: string): Promise<Records> {
+  return openExtents(
+    path,
+    (first) => (first.find((byte) => !isSpace(byte)) === 0x5b ? arrayScanner(path) : lineScanner()),
+    (text, at) => fields(parseJson(text, at), at),
+  );
+}
+
+/** What a record's text holds. */
+type Parse = (text: string, at: string) => Fields;
+
+/** Opens a file of a record a line; blank lines are none. */
+export const openLines = (path: string, parse: Parse): Promise<Records> => openExtents(path, lineScanner, parse);
+
+function openExtents(path: string, begin: (first: Uint8Array) => Scanner, parse: Parse): Promise<Records> {
   return openFor(path, async (file) => {
-    const { starts, ends, lines } = await scanFile(file, (first) =>
-      first.find((byte) => !isSpace(byte)) === 0x5b ? arrayScanner(path) : lineScanner(),
-    );
+    const { starts, ends, lines } = await scanFile(file, begin);
     const where = (index: number) => `${path}:${lines[index]}`;
     return {
       count: starts.length,
       where,
       async read(index) {
         const at = where(index);
-        const text = await readText(file, { start: starts[index] as number, end: ends[index] as number }, at);
-        return fields(parseJson(text, at), at);
+        return parse(await readText(file, { start: starts[index] as number, end: ends[index] as number }, at), at);
       },
       lengths: async () => starts.map((start, i) => (ends[i] as number) - start),
       close: () => file.close(),

@@ -10,6 +10,7 @@ import { createParquetReader } from './parquet-records.js';
 import type { Blocks, Records } from './records.js';
 import { looksLikeTar } from './tar-index.js';
 import { openTar } from './tar-records.js';
+import { openText } from './text-records.js';
 
 /** The records of files one after another. Each file's own format is recognised where none is given. */
 export async function openRecords(paths: readonly string[], format?: FormatName): Promise<Records> {
@@ -19,6 +20,7 @@ export async function openRecords(paths: readonly string[], format?: FormatName)
     csv: openCsv,
     tar: openTar,
     parquet: parquet.open,
+    text: openText,
   };
   const opened: Records[] = [];
   const close = () => closeAll(...opened, parquet);
@@ -44,6 +46,8 @@ async function formatOf(path: string): Promise<FormatName> {
       const hint = 'Decompress it first: samples are read at their places';
       throw new QuintetError('unsupported', 'a compressed file', { at: path, hint });
     }
+    // Nothing within tells a text from other files.
+    if (/\.txt$/i.test(path)) return 'text';
     // Whatever is none of these gets an error for its first line.
     return !/^\s*[[{]/.test(text) && looksLikeCsv(text) ? 'csv' : 'json';
   } finally {

@@ -53,9 +53,14 @@ type Windows = Pick<DecoderConfig, 'window' | 'windowed'>;
 /** The two halves of a block, each a function of a scope and of normalised x [B, T, D]. */
 export interface DecoderHalves {
   attention(p: Params, x: Tensor, options: RotaryAttentionOptions): Tensor;
-  perceptron(p: Params, x: Tensor, options: GatedPerceptronOptions): Tensor;
+  perceptron(p: Params, x: Tensor, options: PerceptronOptions): Tensor;
   /** The scope of the perceptron; default `mlp`. */
   readonly perceptronName?: string;
+}
+
+export interface PerceptronOptions extends GatedPerceptronOptions {
+  /** Told of the scores [B, T, X] by which experts are chosen. */
+  readonly onScores?: ((scores: Tensor) => void) | undefined;
 }
 
 export function decoder(config: DecoderConfig, halves: DecoderHalves): Backbone {
@@ -80,7 +85,8 @@ export function decoder(config: DecoderConfig, halves: DecoderHalves): Backbone 
         const seen = rmsNorm(at.at('input_layernorm'), x, epsilon);
         x = add(x, attention(at.at('self_attn'), seen, { heads, kvHeads, headWidth, angles, attend }));
         const mixed = rmsNorm(at.at('post_attention_layernorm'), x, epsilon);
-        x = add(x, perceptron(at.at(perceptronName), mixed, { hidden, activation }));
+        const onScores = context.onRouted && ((scores: Tensor) => context.onRouted?.(layer, scores));
+        x = add(x, perceptron(at.at(perceptronName), mixed, { hidden, activation, onScores }));
       }
       return rmsNorm(p.at('model', 'norm'), x, epsilon);
     },

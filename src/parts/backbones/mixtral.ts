@@ -13,15 +13,18 @@ export interface MixtralConfig extends DecoderConfig {
   readonly experts?: number;
   /** How many of them each token is sent to; default 2. */
   readonly chosen?: number;
+  /** The weight in training of how unevenly they are asked; default 0. */
+  readonly balance?: number;
 }
 
 export function mixtral(config: MixtralConfig): Backbone {
-  const { experts = 8, chosen = 2 } = config;
-  return decoder(config, {
+  const { experts = 8, chosen = 2, balance = 0 } = config;
+  const backbone = decoder(config, {
     attention: rotaryAttention,
     perceptron: (p, x, options) => sparsePerceptron(p, x, { ...options, experts, chosen }),
     perceptronName: 'block_sparse_moe',
   });
+  return { ...backbone, experts: { chosen, balance } };
 }
 
 const defaults = {
@@ -36,5 +39,7 @@ export function readMixtral(config: Fields): MixtralConfig {
     ...readWindow(config),
     experts: config.whole('num_local_experts', 8),
     chosen: config.whole('num_experts_per_tok', 2),
+    // As in transformers, what is not reported does not count either.
+    balance: config.flag('output_router_logits', false) ? config.number('router_aux_loss_coef', 0.001) : 0,
   };
 }

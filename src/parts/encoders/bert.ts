@@ -3,7 +3,7 @@
  *
  * Devlin et al., 2019, https://arxiv.org/abs/1810.04805
  *
- * B batch, T tokens, D width
+ * B batch, T tokens, D width, V vocabulary
  */
 import { add, full, range, select, type Tensor, tanh } from '../../graph/index.js';
 import {
@@ -17,6 +17,7 @@ import {
   type Params,
   paddingMask,
   readHeads,
+  zeroed,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import type { Tower, TowerStates } from '../types.js';
@@ -38,8 +39,8 @@ export interface BertConfig {
   readonly epsilon?: number;
 }
 
-/** Texts [B, T] to hidden states, and the first token's through the pooling head [B, D]. */
-export function bertTower(config: BertConfig): Tower {
+/** Texts [B, T] to hidden states, and unless `pools` is false the first token's through the pooling head [B, D]. */
+export function bertTower(config: BertConfig, { pools = true }: { readonly pools?: boolean } = {}): Tower {
   return {
     kind: 'tower',
     inputs: {
@@ -49,21 +50,52 @@ export function bertTower(config: BertConfig): Tower {
     },
     buffers: ['embeddings.position_ids'],
     width: config.width,
-    forward: (p, given) => bertStates(p, given, config),
+    forward(p, given) {
+      const { states, last } = bertStates(p, given, config);
+      return pools ? { states, last, pooled: pool(p, last, config) } : { states, last };
+    },
   };
 }
 
-function bertStates(p: Params, given: Readonly<Record<string, Tensor>>, config: BertConfig): Required<TowerStates> {
-  const { width, depth } = config;
+function bertStates(p: Params, given: Readonly<Record<string, Tensor>>, config: BertConfig): TowerStates {
+  const { depth } = config;
   const ids = given.input_ids as Tensor;
   const { attention_mask: present = full('i64', ids.shape, 1), token_type_ids: types = full('i64', ids.shape, 0) } =
     given;
   const mask = paddingMask(present);
   const states = [embed(p.at('embeddings'), ids, types, config)];
   for (let i = 0; i < depth; i++) states.push(block(p.at('encoder.layer', i), states[i] as Tensor, mask, config));
-  const last = states[depth] as Tensor;
-  return { states, last, pooled: tanh(linear(p.at('pooler.dense'), select(last, 1, 0), width)) };
+  return { states, last: states[depth] as Tensor };
 }
+
+/** [B, T, D] -> [B, D] */
+function pool(p: Params, last: Tensor, { width }: BertConfig): Tensor {
+  return tanh(linear(p.at('pooler.dense'), select(last, 1, 0), width));
+}
+
+/**
+ * A score for each word at each place, by the tower's own table of words: states [B, T, D] -> [B, T, V]. `tower` is the
+ * scope that the tower was in.
+ */
+export function bertWordScores(p: Params, hidden: Tensor, tower: Params, config: BertConfig): Tensor {
+  const { width, vocab, activation = 'gelu', epsilon = 1e-12 } = config;
+  const inner = activations[activation](linear(p.at('transform.dense'), hidden, width));
+  const states = layerNorm(p.at('transform.LayerNorm'), inner, epsilon);
+  const scores = tower.at('embeddings.word_embeddings').shared.product('weight', states, vocab);
+  return add(scores, p.get('bias', [vocab], zeroed));
+}
+
+/** The names that the first published files have for gains and offsets of the tower's norms: pairs of ours and theirs. */
+export function bertFirstNorms({ depth }: BertConfig): (readonly [ours: string, theirs: string])[] {
+  const blocks = Array.from({ length: depth }, (_, i) => `encoder.layer.${i}`);
+  const norms = ['embeddings', ...blocks.flatMap((block) => [`${block}.attention.output`, `${block}.output`])];
+  return norms.flatMap((norm) => firstNorm(`${norm}.LayerNorm`));
+}
+
+export const firstNorm = (norm: string): (readonly [ours: string, theirs: string])[] => [
+  [`${norm}.weight`, `${norm}.gamma`],
+  [`${norm}.bias`, `${norm}.beta`],
+];
 
 /** Words, places and kinds of text: ids and types [B, T] -> [B, T, D] */
 function embed(p: Params, ids: Tensor, types: Tensor, config: BertConfig): Tensor {

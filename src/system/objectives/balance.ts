@@ -11,10 +11,12 @@ import {
   equal,
   exp,
   expand,
+  flatten,
   log,
   max,
   mean,
   mul,
+  not,
   range,
   reshape,
   softmax,
@@ -24,6 +26,7 @@ import {
   topK,
   unsqueeze,
 } from '../../graph/index.js';
+import type { Experts } from '../../parts/types.js';
 import { productOf } from '../../tensor/index.js';
 
 /**
@@ -40,6 +43,12 @@ export function loadBalance(routers: readonly Tensor[], chosen: number, present?
   const sent = sum(cast(equal(unsqueeze(asked, 2), range(0, experts)), 'f32'), [1]); // [L N, E]
   const average = averageOver(present && reshapeFor(present, routers.length));
   return mul(sum(mul(average(sent), average(likely))), experts);
+}
+
+/** The balance of a network's experts, whose layers give scores [B·T, X], over the tokens that are `present` [B, T]: scalar. */
+export function balanceOf(routers: readonly Tensor[], { chosen }: Pick<Experts, 'chosen'>, present: Tensor): Tensor {
+  // Where rows hold several samples, it has the number of each.
+  return loadBalance(routers, chosen, flatten(not(equal(present, 0)), 0, 1));
 }
 
 /** The same tokens for each layer. */

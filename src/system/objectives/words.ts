@@ -114,8 +114,18 @@ export function targetsAt(network: Network, labels: Tensor): Tensor {
 
 /** A network's scores [B, T, V] and the labels of a batch, or those that it puts beside the scores of a longer text. */
 export function scored(network: Network, p: Params, batch: Tensors, objective: string): readonly [Tensor, Tensor] {
+  return scoresOf(network, network.forward(p, batch), batch, objective);
+}
+
+/** The same, of what the network has given for the batch. */
+export function scoresOf(
+  network: Network,
+  outputs: Tensors,
+  batch: Tensors,
+  objective: string,
+): readonly [logits: Tensor, labels: Tensor] {
   if (!batch.labels) throw new QuintetError('name', `${objective} needs labels`, { at: network.name });
-  const { logits, labels = batch.labels } = network.forward(p, batch);
+  const { logits, labels = batch.labels } = outputs;
   if (!logits) throw new QuintetError('unsupported', 'it gives no scores of words', { at: network.name });
   return [logits, labels];
 }

@@ -3,7 +3,14 @@
  *
  *     adapter: { kind: dora, rank: 8, on: ['**.{q,v}_proj'] }   # or `lora: { … }` for kind lora
  */
-import { type AdapterKind, type AdapterSettings, adapterKinds, type System, widestOf } from '../../system/index.js';
+import {
+  type AdapterKind,
+  type AdapterSettings,
+  adapterKinds,
+  isSystem,
+  type Network,
+  widestOf,
+} from '../../system/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
 import { count, flag, given, number, type Read, type Readers, refuseUnknown, word } from './fields.js';
 
@@ -63,10 +70,11 @@ function read(kind: AdapterKind, file: Fields, others: readonly string[]): Adapt
 }
 
 /** The settings of an adapter for a network. */
-export function settingsIn(network: System, request: AdapterRequest): AdapterSettings {
+export function settingsIn(network: Network, request: AdapterRequest): AdapterSettings {
   const whole = request as AdapterSettings;
   if (whole.kind === 'vera') return { ...whole, widest: widestOf(network, whole.on) };
   if (whole.kind !== 'llama-adapter') return whole;
+  if (!isSystem(network)) throw new QuintetError('unsupported', 'there is no language model', { at: network.name });
   const { depth } = network.backbone.part;
   const layers = Math.min(depth, whole.layers as unknown as number);
   return { ...whole, layers: Array.from({ length: layers }, (_, i) => depth - layers + i) };

@@ -3,7 +3,7 @@
  *
  *     data: chats.jsonl            # or shards-{000..127}.tar, train-*.parquet, captions.csv, a folder with metadata.jsonl
  *     pictures: coco               # the folder that pictures are relative to; default that of the file
- *     format: csv                  # json, csv, tar or parquet; default: what the file looks like
+ *     format: csv                  # json, csv, tar, parquet or text; default: what the file looks like
  *     badShare: 0.01               # the part of the samples that may be unusable before the run stops
  *     groupByLength: true          # samples of like length in one batch, which wastes less on padding
  *

@@ -25,6 +25,12 @@ export type Read = (file: Fields, name: string) => unknown;
 export type Readers = Readonly<Record<string, Read>>;
 
 export const number: Read = (file, name) => file.number(name);
+/** A part above 0, and below 1. */
+export const part: Read = (file, name) => {
+  const value = file.number(name);
+  if (value > 0 && value < 1) return value;
+  throw new QuintetError('config', `expected a part between 0 and 1, got ${value}`, { at: `${file.at}.${name}` });
+};
 export const flag: Read = (file, name) => file.flag(name);
 export const count: Read = (file, name) => countOf(file, name);
 export const word =

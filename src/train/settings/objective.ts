@@ -16,6 +16,7 @@ import {
   grpoLosses,
   type KtoSettings,
   kto,
+  maskedWords,
   nameFeatures,
   nextToken,
   type Objective,
@@ -26,7 +27,7 @@ import {
   simpo,
 } from '../../system/index.js';
 import { type Fields, fields } from '../../tensor/index.js';
-import { count, flag, given, number, type Readers, refuseUnknown, word } from './fields.js';
+import { count, flag, given, number, part, type Readers, refuseUnknown, word } from './fields.js';
 
 /** What of samples becomes a batch. */
 export type SampleForm =
@@ -35,6 +36,8 @@ export type SampleForm =
   /** Pairs of answers, or single ones that are rated. */
   | { readonly kind: 'pairs'; readonly margins?: boolean }
   | { readonly kind: 'rated' }
+  /** Texts, of whose tokens a part is masked and guessed. */
+  | { readonly kind: 'masked'; readonly guessed?: number }
   /** Prompts that the model answers itself. */
   | DrawnForm;
 
@@ -65,13 +68,17 @@ const drawing: Readers = { answers: count, maxTokens: count, temperature: number
 
 const kinds: Readonly<Record<string, Kind>> = {
   'next-token': {
-    readers: { ...words, learn: word('answers', 'all') },
+    readers: { ...words, balance: number, learn: word('answers', 'all') },
     make: ({ learn, ...settings }) => ({
       objective: nextToken(settings),
       form: learn === 'all' ? { kind: 'chats', learn } : chats,
     }),
   },
   'name-features': { readers: {}, make: () => ({ objective: nameFeatures(), form: chats }) },
+  'masked-words': {
+    readers: { guessed: part },
+    make: (settings) => ({ objective: maskedWords(), form: { ...settings, kind: 'masked' } }),
+  },
   dpo: {
     readers: { loss: word(...Object.keys(preferenceLosses)), beta: number, smoothing: number },
     make: (settings) => ({ objective: dpo(settings as DpoSettings), form: { kind: 'pairs' } }),

@@ -33,9 +33,16 @@ const read = (settings: unknown) => objectiveOf(fields({ objective: settings }, 
 test('the examples of the page are read', () => {
   const all = blocks('yaml').flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as unknown));
   const found = all.map((file) => objectiveOf(fields(file, 'page'), '/runs'));
-  expect(found.map(({ objective }) => objective.name)).toEqual(['next-token', 'next-token', 'dpo', 'reward', 'grpo']);
-  expect(found.map(({ form }) => form.kind)).toEqual(['chats', 'chats', 'pairs', 'pairs', 'prompts']);
-  expect(found[4]?.form).toEqual({ kind: 'prompts', reward: '/runs/reward.ts', answers: 8, maxTokens: 64 });
+  expect(found.map(({ objective }) => objective.name)).toEqual([
+    'next-token',
+    'next-token',
+    'dpo',
+    'masked-words',
+    'reward',
+    'grpo',
+  ]);
+  expect(found.map(({ form }) => form.kind)).toEqual(['chats', 'chats', 'pairs', 'masked', 'pairs', 'prompts']);
+  expect(found[5]?.form).toEqual({ kind: 'prompts', reward: '/runs/reward.ts', answers: 8, maxTokens: 64 });
 });
 
 test('the table of the page has every kind, every setting and the defaults', () => {
