@@ -3,8 +3,8 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readTensors, writeSafetensors } from '../src/checkpoint/index.js';
 import { layeredWeights, load, type Model, saveModel, traceNetwork, writeAdapter } from '../src/model/index.js';
-import { adamw, type HostArrays, lora, nextToken } from '../src/system/index.js';
-import { train } from '../src/train/index.js';
+import { type AdapterSettings, adamw, adapterOf, type HostArrays, nextToken } from '../src/system/index.js';
+import { type TrainOptions, train } from '../src/train/index.js';
 
 const fixtures = new URL('../test/fixtures/', import.meta.url).pathname;
 const models = [
@@ -18,14 +18,22 @@ const models = [
   'smolvlm',
   'idefics3',
 ];
-const settings = { rank: 3, on: ['**.{q_proj,v_proj}'] };
+const on = ['**.{q_proj,v_proj}'];
+const adapters: readonly AdapterSettings[] = [
+  { kind: 'lora', rank: 3, on },
+  { kind: 'adalora', rank: 3, on, cuts: { rank: 1, steps: 3 } },
+];
 
 /** Three steps on the one batch that a fixture has. */
-async function trained(model: Model, inputs: HostArrays, globs: readonly string[]): Promise<HostArrays> {
+async function trained(
+  model: Model,
+  inputs: HostArrays,
+  learns: Pick<TrainOptions, 'train' | 'penalty' | 'pruning'>,
+): Promise<HostArrays> {
   const feeds = model.network.prepare ? model.network.prepare(inputs) : inputs;
   const data = { fields: Object.keys(feeds), accumulates: false, take: async () => [feeds] };
   const optimizer = adamw({ lr: 1e-2 });
-  return (await train(model, { objective: nextToken(), train: globs, optimizer, steps: 3, data })).values;
+  return (await train(model, { objective: nextToken(), ...learns, optimizer, steps: 3, data })).values;
 }
 
 async function save(name: string, to: string): Promise<void> {
@@ -39,21 +47,24 @@ async function save(name: string, to: string): Promise<void> {
   };
 
   const whole = join(to, `${name}-whole`);
-  await saveModel(model, join(whole, 'model'), { values: await trained(model, all, ['**']) });
+  await saveModel(model, join(whole, 'model'), { values: await trained(model, all, { train: ['**'] }) });
   const again = await load(join(whole, 'model'));
   await trace(again, whole);
   await again.close();
 
-  const adapted = join(to, `${name}-lora`);
-  mkdirSync(adapted, { recursive: true });
-  cpSync(base, join(adapted, 'model'), { recursive: true });
-  const adapter = lora(settings);
-  const scoped: Model = { ...model, adapt: adapter.adapt, weights: layeredWeights(model.weights, new Map(), 1) };
-  const values = new Map(Object.entries(await trained(scoped, all, adapter.parameters)));
-  await writeAdapter(join(adapted, 'adapter'), { ...model, base: 'model' }, [{ kind: 'lora', ...settings }], values);
-  const other = await load(join(adapted, 'model'), { adapter: join(adapted, 'adapter') });
-  await trace(other, adapted);
-  await other.close();
+  for (const settings of adapters) {
+    const adapted = join(to, `${name}-${settings.kind}`);
+    mkdirSync(adapted, { recursive: true });
+    cpSync(base, join(adapted, 'model'), { recursive: true });
+    const { adapt, parameters, penalty, pruning } = adapterOf([settings]);
+    const scoped: Model = { ...model, adapt, weights: layeredWeights(model.weights, new Map(), 1) };
+    const learns = { train: parameters, ...(penalty ? { penalty } : {}), ...(pruning ? { pruning } : {}) };
+    const values = new Map(Object.entries(await trained(scoped, all, learns)));
+    await writeAdapter(join(adapted, 'adapter'), { ...model, base: 'model' }, [settings], values);
+    const other = await load(join(adapted, 'model'), { adapter: join(adapted, 'adapter') });
+    await trace(other, adapted);
+    await other.close();
+  }
   await model.close();
 }
 

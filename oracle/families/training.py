@@ -46,8 +46,8 @@ class Recipe:
     schedule: str = "cosine"
 
 
-def train(parameters: dict[str, torch.nn.Parameter], loss_of, recipe: Recipe) -> dict:
-    """Steps with loss_of(step); decay on parameters of two or more dimensions only."""
+def train(parameters: dict[str, torch.nn.Parameter], loss_of, recipe: Recipe, after=lambda step: None) -> dict:
+    """Steps with loss_of(step), and after(step) when they are done; decay on parameters of two or more dimensions only."""
     groups = [
         {"params": [p for p in parameters.values() if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters.values() if p.ndim < 2], "weight_decay": 0.0},
@@ -65,6 +65,7 @@ def train(parameters: dict[str, torch.nn.Parameter], loss_of, recipe: Recipe) ->
         rates.append(optimizer.param_groups[0]["lr"])
         losses.append(loss.detach())
         optimizer.step()
+        after(step)
         schedule.step()
     curves = {"losses": torch.stack(losses), "grad_norms": torch.stack(norms), "lrs": torch.tensor(rates)}
     return curves | first | {f"final.{name}": parameter.detach().clone() for name, parameter in parameters.items()}

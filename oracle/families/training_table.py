@@ -4,7 +4,20 @@ from functools import partial
 
 import torch
 
-from . import adapters, diffusion, experts, gill, losses, preference, quantised, retrieval, reward, schedulers, training
+from . import (
+    adapters,
+    diffusion,
+    experts,
+    gill,
+    losses,
+    preference,
+    quantised,
+    rank_cuts,
+    retrieval,
+    reward,
+    schedulers,
+    training,
+)
 from .entry import Entry, layers
 from .schedulers import SCALED_LINEAR
 from .training import Recipe
@@ -93,6 +106,32 @@ TRAINING = {
             },
             rows=3,
             length=10,
+        ),
+    ),
+    "train-adalora": Entry(
+        "training",
+        "AdaLoRA on a Llama, 26 steps: ranks of 4 are cut to 2 on average, every other step from the fifth to the nineteenth",
+        1161,
+        partial(
+            rank_cuts.rank_cuts,
+            config=layers(16, 22, 2, 2, num_key_value_heads=1, vocab_size=40),
+            recipe=Recipe(steps=26, lr=2e-2, betas=(0.9, 0.99), eps=1e-6, weight_decay=0.05, max_grad_norm=0.8),
+            adalora={
+                "init_r": 4,
+                "target_r": 2,
+                "lora_alpha": 6,
+                "tinit": 4,
+                "tfinal": 7,
+                "deltaT": 2,
+                "beta1": 0.8,
+                "beta2": 0.7,
+                "orth_reg_weight": 0.3,
+                "total_step": 26,
+                "task_type": "CAUSAL_LM",
+                "target_modules": ["q_proj", "v_proj", "down_proj"],
+            },
+            rows=2,
+            length=9,
         ),
     ),
     "adapters": Entry(

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { badSamplesReport, type Dataset } from '../data/index.js';
 import { asSystem, isSystem, type Model } from '../model/index.js';
 import { alone } from '../parallel/group.js';
-import { type Adapter, adapterOf, isSystem as isSystemNetwork, type Network, parameterCount } from '../system/index.js';
+import { isSystem as isSystemNetwork, parameterCount } from '../system/index.js';
 import { closeAll, closeOnFailure, QuintetError } from '../tensor/index.js';
 import { type FrozenWay, keptWay } from './kept-features.js';
 import { checkOptimizer, checkTensors } from './optimisers/index.js';
 import type { RunOptions } from './run.js';
 import type { RunFile, RunStage } from './run-file.js';
 import { around, checkAdapted } from './settings/adapted.js';
-import { settingsIn } from './settings/adapter.js';
+import { type Learning, learningIn } from './settings/adapter.js';
 import { openSources } from './settings/data.js';
 import { stageBatches } from './stage-batches.js';
 import { prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
@@ -20,12 +20,11 @@ import { planStep, type StepOptions } from './step.js';
 import { type BatchSource, checkBatches } from './train.js';
 
 /** A stage whose data is open, and that nothing is known to be wrong with. */
-export interface PreparedStage {
+export interface PreparedStage extends Learning {
   readonly stage: RunStage;
   readonly dataset: Dataset;
   readonly data: BatchSource;
   readonly adapt: Model['adapt'];
-  readonly adapter?: Adapter;
   readonly reference?: Model['adapt'];
   readonly train: readonly string[];
   readonly steps: number;
@@ -53,11 +52,13 @@ export async function prepareStages(model: Model, run: RunFile, options: RunOpti
   const open = { close: () => closeStages(prepared) };
   return closeOnFailure([open], async () => {
     for (const [index, asked] of run.stages.entries()) {
-      const adapter = adapterFor(model.network, asked);
       const dataset = await openSources(asked.data);
-      const stage = await closeOnFailure([dataset], () => fittedStage(model, asked, { dataset, options, adapter }));
-      const { length, batch } = stage;
+      const { length, batch } = asked;
       const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
+      const steps = options.steps ?? whole;
+      const learns = await closeOnFailure([dataset], async () => learningIn(model.network, asked.adapter, steps));
+      const { adapter } = learns;
+      const stage = await closeOnFailure([dataset], () => fittedStage(model, asked, { dataset, options, adapter }));
       const folder = join(run.output, stage.name);
       const { rank } = options.group ?? alone;
       const onBad = badSamplesReport(join(folder, rank === 0 ? 'bad-samples.jsonl' : `bad-samples.${rank}.jsonl`));
@@ -68,11 +69,11 @@ export async function prepareStages(model: Model, run: RunFile, options: RunOpti
       const own: PreparedStage = {
         ...{ stage, dataset, data, folder },
         adapt: adapter?.adapt ?? model.adapt,
-        ...(adapter ? { adapter } : {}),
+        ...learns,
         // What an earlier stage has taught an adapter belongs to the reference.
         ...(adapter && index > 0 ? { reference: adapter.adapt } : {}),
         train: [...(adapter?.parameters ?? []), ...stage.train],
-        steps: options.steps ?? whole,
+        steps,
         trained: 0,
       };
       prepared.push(own);
@@ -132,22 +133,6 @@ export function stepOptions(
     ...(adapter?.penalty ? { penalty: adapter.penalty } : {}),
     ...(group ? { group } : {}),
   };
-}
-
-function adapterFor(network: Network, { adapter }: RunStage): Adapter | undefined {
-  return adapter && adapterOf([settingsIn(network, adapter)]);
-}
-
-/** An adapter that later stages did not know of would be lost. */
-export function checkAdapters(stages: readonly RunStage[]): void {
-  const settings = stages.map(({ adapter }) => JSON.stringify(adapter));
-  const first = settings.findIndex((own) => own !== undefined);
-  const other = first < 0 ? undefined : stages.find((_, i) => i > first && settings[i] !== settings[first]);
-  if (!other) return;
-  throw new QuintetError('config', 'stages after one with an adapter need the same settings of it', {
-    at: `stage ${other.name}`,
-    hint: 'train the adapter last, or merge it and start another run',
-  });
 }
 
 interface StageData {

@@ -20,12 +20,12 @@ import { beginRecord, timeOf } from './begin-record.js';
 import type { Estimate } from './estimate/forecast.js';
 import type { Evaluated } from './evaluations.js';
 import { keptFeatures } from './kept-features.js';
-import { checkAdapters, closeStages, type PreparedStage, prepareStages, stepOptions } from './prepared-stages.js';
+import { closeStages, type PreparedStage, prepareStages, stepOptions } from './prepared-stages.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { writeRunRecord } from './run-record.js';
 import { saveRun } from './save-run.js';
-import { around } from './settings/adapted.js';
+import { around, checkAdapters } from './settings/adapted.js';
 import { trialOf } from './settings/trial.js';
 import { evaluationPlan } from './stage-evaluation.js';
 import { largestStep } from './stage-memory.js';
@@ -111,7 +111,7 @@ async function runStages(model: Model, run: Run, options: RunOptions): Promise<R
       values = { ...values, ...trained.values };
     }
     const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + stages.length - 1);
-    const folder = record ? await saveRun({ ...model, weights }, run, values) : undefined;
+    const folder = record ? await saveRun({ ...model, weights }, { run, values, ...stages.at(-1) }) : undefined;
     if (record && folder !== undefined) {
       await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
     }
@@ -124,7 +124,7 @@ async function runStages(model: Model, run: Run, options: RunOptions): Promise<R
 }
 
 async function runStage(model: Model, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {
-  const { stage, dataset, steps, folder, data, adapt, evaluation } = prepared;
+  const { stage, dataset, steps, folder, data, adapt, adapter, evaluation } = prepared;
   const { onStage, onStep, onEvaluation, onEstimate, onNotice, clock, memory, signal, group } = options;
   onStage?.(stage, { samples: dataset.count, steps, folder });
   const adapted = { ...model, adapt, network: around(model.network, prepared.adapter) };
@@ -140,7 +140,8 @@ async function runStage(model: Model, prepared: PreparedStage, options: RunOptio
     ...{ train: prepared.train, steps, folder },
     data: { ...(kept?.data ?? data), about: { ...data.about, ...taskOf(stage) } },
     ...(prepared.reference ? { reference: prepared.reference } : {}),
-    ...(prepared.adapter?.penalty ? { penalty: prepared.adapter.penalty } : {}),
+    ...(adapter?.penalty ? { penalty: adapter.penalty } : {}),
+    ...(adapter?.pruning ? { pruning: adapter.pruning } : {}),
     ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
     ...(evaluation ? { evaluation: evaluationPlan(adapted, evaluation, stepOptions(prepared, options)) } : {}),
     ...(onEvaluation ? { onEvaluation: (found) => onEvaluation(stage, found) } : {}),

@@ -2,20 +2,23 @@
 
 import { join } from 'node:path';
 import { learntValues, type Model, saveModel, writeAdapter } from '../model/index.js';
-import { adapterOf } from '../system/index.js';
 import type { HostArray } from '../tensor/index.js';
 import { writeCard } from './card.js';
 import type { RunFile } from './run-file.js';
-import { settingsIn } from './settings/adapter.js';
+import type { Learning } from './settings/adapter.js';
+
+/** What a run has trained: with the last stage's adapter, where it has one. */
+interface Trained extends Learning {
+  readonly run: RunFile;
+  readonly values: Record<string, HostArray>;
+}
 
 /** Writes the trained model, or the adapter of a last stage that trains one; returns the folder. */
-export async function saveRun(model: Model, run: RunFile, values: Record<string, HostArray>): Promise<string> {
-  const asked = run.stages.at(-1)?.adapter;
-  const folder = join(run.output, asked ? 'adapter' : 'model');
-  if (asked) {
+export async function saveRun(model: Model, { run, values, adapter, settings }: Trained): Promise<string> {
+  const folder = join(run.output, adapter ? 'adapter' : 'model');
+  if (adapter && settings) {
     const base = { network: model.network, declarations: model.declarations, base: model.path ?? run.model };
-    const settings = settingsIn(model.network, asked);
-    await writeAdapter(folder, base, [settings], await learntValues(model, adapterOf([settings]), values));
+    await writeAdapter(folder, base, [settings], await learntValues(model, adapter, values));
   } else await saveModel(model, folder, { values });
   await writeCard(model, run.output, folder);
   return folder;

@@ -6,7 +6,7 @@
  */
 import type { Model } from '../model/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
-import { type HostArrays, type Objective, type Optimizer, tableRows } from '../system/index.js';
+import { type HostArrays, type Objective, type Optimizer, type Pruning, tableRows } from '../system/index.js';
 import { closeAll, closeOnFailure, fields, type HostArray, QuintetError } from '../tensor/index.js';
 import type { Region } from './arena.js';
 import { type Estimate, type Forecast, openForecast } from './estimate/forecast.js';
@@ -48,6 +48,8 @@ export interface TrainOptions {
   readonly reference?: Model['adapt'];
   /** What is added to the mean loss, of parameters by name. */
   readonly penalty?: StepOptions['penalty'];
+  /** What is cut from parameters after each step; default nothing. */
+  readonly pruning?: Pruning;
   /** How weights that do not learn are held; default as they are. */
   readonly frozen?: FrozenForm;
   /** Whether blocks are computed once more for their gradients instead of being kept; default false. */
@@ -141,7 +143,10 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
   const run = own === undefined ? undefined : await closeOnFailure([step], () => RunFolder.open(own));
   let learner: Learner | undefined;
   try {
-    learner = openLearner(model, step.trained, { optimizer, steps, accumulates: data.accumulates });
+    learner = openLearner(model, step.trained, {
+      ...{ optimizer, steps, accumulates: data.accumulates },
+      ...(options.pruning ? { pruning: options.pruning } : {}),
+    });
     const rows = tableRows(options.train);
     for (const declaration of step.trained) {
       const { data: values } = await beginning(model, declaration, rows);
@@ -163,19 +168,12 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
       if (run) await readRegions(await run.at(best), learner);
       await copyFromFirst(group, regions);
     }
-    const values = await withRows(model, rows, copied(learner.learnt));
+    const values = await withRows(model, rows, learner.final());
     await forecast.end();
     return { steps: done, values, unreached: step.unreached, stopped, ...(best === undefined ? {} : { best }) };
   } finally {
     await closeAll(learner, step, run);
   }
-}
-
-/** The arena itself is freed with the run. */
-function copied(tensors: HostArrays): HostArrays {
-  return Object.fromEntries(
-    Object.entries(tensors).map(([name, array]) => [name, { ...array, data: array.data.slice() }]),
-  );
 }
 
 interface Run {

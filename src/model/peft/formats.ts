@@ -1,6 +1,6 @@
 /** What each kind of adapter is called in `adapter_config.json`, and what stands there of it. */
 
-import type { AdapterKind, AdapterSettings } from '../../system/index.js';
+import { type AdapterKind, type AdapterSettings, adaloraAlpha } from '../../system/index.js';
 import { type Fields, type HostArray, QuintetError } from '../../tensor/index.js';
 
 /** What a layer has of an adapter, by what stands behind its path. */
@@ -88,14 +88,20 @@ const adaloraFormat: Format<'adalora'> = {
     grouped<'adalora'>(file, (values) => ({
       kind: 'adalora',
       rank: sizeAt(values.lora_E, 0),
+      initial: file.config.whole('init_r', 12),
       alpha: file.config.number('lora_alpha', 8),
       orthogonality: file.config.number('orth_reg_weight', 0.5),
     })),
-  write: ({ rank, alpha = 2 * rank, orthogonality = 0.5 }) => ({
-    ...{ init_r: rank, r: rank, target_r: rank, lora_alpha: alpha, lora_dropout: 0, bias: 'none' },
+  write: (settings) => {
+    const { rank, initial = rank, orthogonality = 0.5, cuts } = settings;
     // PEFT wants a schedule, of which nothing is used to answer.
-    ...{ orth_reg_weight: orthogonality, total_step: 1, tinit: 0, tfinal: 0 },
-  }),
+    const { steps, warmup = 0, rest = 0, every = 1, betas = [0.85, 0.85] } = cuts ?? { steps: 1 };
+    return {
+      ...{ init_r: initial, r: initial, target_r: cuts?.rank ?? initial, lora_alpha: adaloraAlpha(settings) },
+      ...{ lora_dropout: 0, bias: 'none', orth_reg_weight: orthogonality },
+      ...{ total_step: steps, tinit: warmup, tfinal: rest, deltaT: every, beta1: betas[0], beta2: betas[1] },
+    };
+  },
 };
 
 const lohaFormat: Format<'loha'> = {

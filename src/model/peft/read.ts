@@ -72,7 +72,9 @@ async function readValues(folder: string, base: Base): Promise<Map<string, HostA
   try {
     const values = new Map<string, HostArray>();
     for (const key of checkpoint.tensors.keys()) {
-      values.set(ownName(key, base, folder), castArray(await checkpoint.read(key), 'f32'));
+      const value = castArray(await checkpoint.read(key), 'f32');
+      // Where ranks were cut, of some layers nothing is left.
+      if (!value.shape.includes(0)) values.set(ownName(key, base, folder), value);
     }
     return values;
   } finally {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { writeAtomically, writeSafetensors } from '../../checkpoint/index.js';
 import { type AdapterSettings, isRewardSystem, rowsOfWords, settingsFor } from '../../system/index.js';
 import { concatRows, type HostArray, QuintetError } from '../../tensor/index.js';
+import { type CutRanks, cutRanks } from './cut-ranks.js';
 import { formats } from './formats.js';
 import { type Base, type Declarations, keyOf, partsOf, theirName } from './names.js';
 
@@ -20,12 +21,14 @@ export async function writeAdapter(
   folder: string,
   base: AdapterBase,
   settings: readonly AdapterSettings[],
-  values: Values,
+  learnt: Values,
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
+  const { values, pattern } = cutRanks(settings, learnt);
   const tensors = [...keyed(base, settings, values)];
   await writeSafetensors(join(folder, 'adapter_model.safetensors'), tensors, { metadata: { format: 'pt' } });
-  const text = `${JSON.stringify(configOf(base, settings, values), null, 2)}\n`;
+  const config = { ...configOf(base, settings, values), ...(pattern ? { rank_pattern: triplets(pattern, base) } : {}) };
+  const text = `${JSON.stringify(config, null, 2)}\n`;
   await writeAtomically(join(folder, 'adapter_config.json'), (file) => file.writeFile(text));
 }
 
@@ -48,6 +51,10 @@ function configOf(base: AdapterBase, settings: readonly AdapterSettings[], value
     inference_mode: true,
   };
 }
+
+/** Which triplets are left of each layer. */
+const triplets = (pattern: NonNullable<CutRanks['pattern']>, base: AdapterBase): Record<string, readonly boolean[]> =>
+  Object.fromEntries([...pattern].map(([name, isLeft]) => [theirName(name, base), isLeft]));
 
 /** The names of values that are the adapter's, be they new or a base's parameters that it is all about. */
 function ownOf(settings: readonly AdapterSettings[], values: Values): ReadonlySet<string> {

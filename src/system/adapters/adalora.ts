@@ -1,6 +1,6 @@
 /**
  * Adaptive low-rank adaptation: y = W x + s B (E · A) x, a decomposition whose singular values E begin at zero. A and B are
- * held near orthogonal by a term of the loss. Every layer keeps the rank that it begins with: none are cut in training.
+ * held near orthogonal by a term of the loss. Ranks may be cut while they learn: rank-cuts.ts.
  *
  * Zhang et al., "AdaLoRA", 2023, https://arxiv.org/abs/2303.10512
  */
@@ -8,31 +8,43 @@ import { add, constant, matmul, mul, sqrt, sub, sum, type Tensor, transpose } fr
 import { type Declaration, matches, normal, zeroed } from '../../nn/index.js';
 import { hostArray } from '../../tensor/index.js';
 import { type Adapter, changeProducts, namesIn, type Placed } from './adapter.js';
+import { checkCuts, type RankCuts, rankCuts } from './rank-cuts.js';
 
 export interface AdaloraOptions extends Placed {
-  /** At the beginning. */
   readonly rank: number;
-  /** What is added counts alpha / rank times; default twice the rank. */
+  /** The rank before cuts; default `rank`. */
+  readonly initial?: number;
+  /** What is added counts alpha / initial times; default twice the initial rank. */
   readonly alpha?: number;
   /** Weight of the term that holds A and B near orthogonal; default 0.5. */
   readonly orthogonality?: number;
+  /** How ranks are cut while they learn; default not at all. Of several settings the first one's counts. */
+  readonly cuts?: RankCuts;
 }
+
+export const adaloraAlpha = ({ rank, initial = rank, alpha = 2 * initial }: Omit<AdaloraOptions, 'on'>): number =>
+  alpha;
 
 /** Adapts linear layers. */
 export function adalora(...settings: readonly AdaloraOptions[]): Adapter {
   const bases = namesIn(settings, ['lora_A', 'lora_B']);
   const names = ['lora_E'];
+  const parameters = [...bases, ...namesIn(settings, names)];
+  const [{ cuts, rank: initial } = { rank: 0 }] = settings;
+  if (cuts) checkCuts(cuts, initial);
   return {
     merges: true,
-    parameters: [...bases, ...namesIn(settings, names)],
+    parameters,
+    ...(cuts ? { pruning: rankCuts(cuts, parameters) } : {}),
     adapt: (p) =>
-      changeProducts(p, { settings, names }, ({ p: at, x, out, product }, { rank, alpha = 2 * rank }) => {
+      changeProducts(p, { settings, names }, ({ p: at, x, out, product }, own) => {
+        const { rank, initial = rank } = own;
         const low = at.get('lora_A', [rank, x.size(-1)], normal(0.02));
         const values = at.get('lora_E', [rank, 1], zeroed);
         const high = at.get('lora_B', [out, rank], normal(0.02));
         const added = matmul(matmul(x, transpose(mul(low, values))), transpose(high));
         // PEFT adds this little to the rank, and files count on it.
-        return add(product(x), mul(added, alpha / (rank + 1e-5)));
+        return add(product(x), mul(added, adaloraAlpha(own) / (initial + 1e-5)));
       }),
     penalty: (declarations) => departure(declarations, bases, settings[0]?.orthogonality ?? 0.5),
   };

@@ -21,6 +21,8 @@ export interface Adapter {
   begin?(name: string): Beginning | undefined;
   /** What the loss has besides, of the adapter's parameters. */
   penalty?(declarations: ReadonlyMap<string, Declaration>): Tensor;
+  /** What is cut from its parameters while they learn. */
+  readonly pruning?: Pruning;
   /** Whether layers with it stay linear, so that it can be merged into the weights. */
   readonly merges: boolean;
 }
@@ -29,6 +31,27 @@ export interface Adapter {
 export interface Beginning {
   readonly weight: string;
   of(weight: HostArray): HostArray;
+}
+
+/** What is cut from parameters while they learn, after each step and on the host. */
+export interface Pruning {
+  /** What is remembered of a parameter: the shape of each array, which begins with zeros, by its name; of others nothing. */
+  state(parameter: {
+    readonly name: string;
+    readonly shape: readonly number[];
+  }): Readonly<Record<string, readonly number[]>>;
+  /** After the step of this number, counted from 0; of the parameters of which something is remembered, by name. */
+  afterStep(step: number, parameters: ReadonlyMap<string, Prunable>): void;
+  /** Cuts what was cut before, and may have grown again, from values that are final. */
+  settle(parameter: Pick<Prunable, 'values' | 'state'>): void;
+}
+
+/** A parameter that something is cut from, in place. */
+export interface Prunable {
+  readonly values: Float32Array;
+  /** The gradients that the optimiser has moved the values by. */
+  readonly slopes: Float32Array;
+  readonly state: Readonly<Record<string, Float32Array>>;
 }
 
 /** A linear layer that an adapter changes, and the x [..., in] that it is given. */

@@ -10,6 +10,7 @@ export * from './lokr.js';
 export * from './lora.js';
 export * from './oft.js';
 export * from './prompts.js';
+export * from './rank-cuts.js';
 export * from './settings.js';
 export * from './tuned.js';
 export * from './vera.js';

@@ -21,3 +21,26 @@ export function around(network: Network, adapter: Adapter | undefined): Network 
   if (isSystem(network)) return adapter.around(network);
   throw new QuintetError('unsupported', `${network.name} is no language model that this adapter can be put around`);
 }
+
+interface AdaptedStage {
+  readonly name: string;
+  readonly adapter?: AdapterRequest;
+}
+
+/** An adapter that later stages did not know of would be lost. */
+export function checkAdapters(stages: readonly AdaptedStage[]): void {
+  const settings = stages.map(({ adapter }) => JSON.stringify(adapter));
+  const first = settings.findIndex((own) => own !== undefined);
+  const again = stages.find(({ adapter }, i) => adapter?.cuts && i > first);
+  if (again) {
+    throw new QuintetError('config', 'ranks are cut over one stage, and those before it had the adapter too', {
+      at: `stage ${again.name}`,
+    });
+  }
+  const other = first < 0 ? undefined : stages.find((_, i) => i > first && settings[i] !== settings[first]);
+  if (!other) return;
+  throw new QuintetError('config', 'stages after one with an adapter need the same settings of it', {
+    at: `stage ${other.name}`,
+    hint: 'train the adapter last, or merge it and start another run',
+  });
+}

@@ -4,26 +4,36 @@
  *     adapter: { kind: dora, rank: 8, on: ['**.{q,v}_proj'] }   # or `lora: { … }` for kind lora
  */
 import {
+  type Adapter,
   type AdapterKind,
   type AdapterSettings,
   adapterKinds,
   isSystem,
+  adapterOf as makeAdapter,
   type Network,
+  type RankCuts,
   widestOf,
 } from '../../system/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
-import { count, flag, given, number, type Read, type Readers, refuseUnknown, word } from './fields.js';
+import { count, countOf, flag, given, number, type Read, type Readers, refuseUnknown, word } from './fields.js';
 
 const on: Read = (file, name) => file.texts(name);
-const ids: Read = (file, name) => file.numbers(name);
 const table: Read = (file, name) => file.text(name);
+const whole: Read = (file, name) => file.whole(name);
+const numbers: Read = (file, name) => file.numbers(name);
+const cutFields = { rank: count, warmup: whole, rest: whole, every: count, betas: numbers } satisfies Readers;
+const cuts: Read = (file, name) => {
+  const own = file.object(name);
+  refuseUnknown(own, Object.keys(cutFields));
+  return { ...given(own, cutFields), rank: countOf(own, 'rank') };
+};
 
 const lowRank = { on, rank: count, alpha: number };
 const lora = { ...lowRank, rankStabilised: flag, bias: word('none', 'adapted', 'all') };
 const readers: Readonly<Record<AdapterKind, Readers>> = {
   lora,
   dora: lora,
-  adalora: { ...lowRank, orthogonality: number },
+  adalora: { ...lowRank, orthogonality: number, cuts },
   vera: { on, rank: count, start: number },
   loha: lowRank,
   lokr: { ...lowRank, factor: count, both: flag },
@@ -37,16 +47,32 @@ const readers: Readonly<Record<AdapterKind, Readers>> = {
   'p-tuning': { count, hidden: count },
   prefix: { count, hidden: count },
   'llama-adapter': { count, layers: count },
-  words: { table, ids },
+  words: { table, ids: numbers },
 };
 
 /** Fields that a kind may be without. */
 const optional = [
-  ...['alpha', 'rankStabilised', 'bias', 'orthogonality', 'start', 'factor', 'both', 'sharesBlock', 'terms', 'inputs'],
+  ...[
+    'alpha',
+    'rankStabilised',
+    'bias',
+    'orthogonality',
+    'cuts',
+    'start',
+    'factor',
+    'both',
+    'sharesBlock',
+    'terms',
+    'inputs',
+  ],
 ];
 
 /** What a run file says of an adapter; some of it is known only with the network. */
-export type AdapterRequest = { readonly kind: AdapterKind; readonly on?: readonly string[] };
+export interface AdapterRequest {
+  readonly kind: AdapterKind;
+  readonly on?: readonly string[];
+  readonly cuts?: Omit<RankCuts, 'steps'>;
+}
 
 /** The adapter of a stage, by `adapter` or by `lora`. */
 export function adapterOf(stage: Fields): AdapterRequest | undefined {
@@ -69,8 +95,20 @@ function read(kind: AdapterKind, file: Fields, others: readonly string[]): Adapt
   return { kind, ...given(file, fields) };
 }
 
-/** The settings of an adapter for a network. */
-export function settingsIn(network: Network, request: AdapterRequest): AdapterSettings {
+/** The adapter that a stage trains, where it trains one. */
+export interface Learning {
+  readonly adapter?: Adapter;
+  readonly settings?: AdapterSettings;
+}
+
+/** What a stage of so many steps trains beside the weights of a network. */
+export function learningIn(network: Network, request: AdapterRequest | undefined, steps: number): Learning {
+  const settings = request && settingsIn(network, request, steps);
+  return settings ? { settings, adapter: makeAdapter([settings]) } : {};
+}
+
+function settingsIn(network: Network, request: AdapterRequest, steps: number): AdapterSettings {
+  if (request.cuts) return { ...request, cuts: { ...request.cuts, steps } } as AdapterSettings<'adalora'>;
   const whole = request as AdapterSettings;
   if (whole.kind === 'vera') return { ...whole, widest: widestOf(network, whole.on) };
   if (whole.kind !== 'llama-adapter') return whole;

@@ -1,10 +1,22 @@
 /** A stage that is cut short, to see whether it works. */
 
 import type { Optimizer } from '../../system/index.js';
+import type { AdapterRequest } from './adapter.js';
 
-/** The stage with a warm-up that is no longer than so many steps. */
-export function trialOf<S extends { readonly optimizer: Optimizer }>(stage: S, steps: number): S {
-  const { warmup } = stage.optimizer;
-  if (typeof warmup !== 'object' || warmup.steps <= steps) return stage;
-  return { ...stage, optimizer: { ...stage.optimizer, warmup: { steps } } };
+interface Whole {
+  readonly optimizer: Optimizer;
+  readonly adapter?: AdapterRequest;
+}
+
+/** The stage with a warm-up that is no longer than so many steps, and with cuts of ranks that they have room for. */
+export function trialOf<S extends Whole>(stage: S, steps: number): S {
+  const { optimizer, adapter } = stage;
+  const isLong = typeof optimizer.warmup === 'object' && optimizer.warmup.steps > steps;
+  const cuts = adapter?.cuts;
+  const isFull = cuts && (cuts.warmup ?? 0) + (cuts.rest ?? 0) >= steps;
+  return {
+    ...stage,
+    ...(isLong ? { optimizer: { ...optimizer, warmup: { steps } } } : {}),
+    ...(isFull ? { adapter: { ...adapter, cuts: { ...cuts, warmup: 0, rest: 0 } } } : {}),
+  };
 }
