@@ -122,7 +122,7 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [{ data: [{ path: 'chats.jsonl', wieght: 2 }] }, /data\[0\]: there is no field "wieght"; did you mean "weight"/],
   [{ data: [{ path: 'chats.jsonl', weight: 0 }] }, /data\[0\]\.weight: expected a number above 0, got 0/],
   [{ data: [{ path: 'chats.jsonl', weight: 1 }, { path: 'chats.jsonl' }] }, /some sources have a weight and some have/],
-  [{ data: 'chats.jsonl', format: 'xml' }, /format: expected one of json, csv, tar, parquet, got "xml"/],
+  [{ data: 'chats.jsonl', format: 'xml' }, /format: expected one of json, csv, tar, parquet, text, got "xml"/],
   [{ data: 'chats.jsonl', badShare: 2 }, /badShare: expected a part from 0 to 1, got 2/],
   [{ data: 'shard-*.tar' }, /shard-\*\.tar: no file is called so/],
 ])('a stage with %j says what is wrong', async (settings, message) => {

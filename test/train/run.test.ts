@@ -165,7 +165,7 @@ test('two stages give a folder that loads again, answers, and holds what was tra
     onStage: ({ name }, { samples, steps }) => stages.push(`${name} ${samples} ${steps}`),
   });
   expect(stages).toEqual(['align 4 4', 'instruct 4 4']);
-  expect(result).toEqual({ stopped: false, folder: join(folder, 'out/model') });
+  expect(result).toEqual({ stopped: false, folder: join(folder, 'out/model'), answers: true });
   for (const name of ['align', 'instruct'])
     expect(
       readFileSync(join(folder, 'out', name, 'log.jsonl'), 'utf8')

@@ -45,7 +45,7 @@ test('three ranks, of which one stops the run, and two that go on give the losse
   expect(logOf(shared.folder, 'instruct')).toHaveLength(3);
 
   const ended = await together(shared.file, 2);
-  expect(ended).toEqual(Array(2).fill({ stopped: false, folder: join(shared.folder, 'out/model') }));
+  expect(ended).toEqual(Array(2).fill({ stopped: false, folder: join(shared.folder, 'out/model'), answers: true }));
   for (const name of ['align', 'instruct']) expectAlike(logOf(shared.folder, name), logOf(alone.folder, name));
   expectAlike(await weightsOf(shared.folder), await weightsOf(alone.folder));
 }, 180_000);
