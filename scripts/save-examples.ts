@@ -18,10 +18,9 @@ const models = [
   'smolvlm',
   'idefics3',
 ];
-const on = ['**.{q_proj,v_proj}'];
 const adapters: readonly AdapterSettings[] = [
-  { kind: 'lora', rank: 3, on },
-  { kind: 'adalora', rank: 3, on, cuts: { rank: 1, steps: 3 } },
+  { kind: 'lora', rank: 3, on: ['**.{q_proj,v_proj,patch_embedding}'] },
+  { kind: 'adalora', rank: 3, on: ['**.{q_proj,v_proj}'], cuts: { rank: 1, steps: 3 } },
 ];
 
 /** Three steps on the one batch that a fixture has. */

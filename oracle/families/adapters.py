@@ -1,4 +1,10 @@
-"""Every kind of adapter that peft has and Quintet reads, on one Llama: logits, loss, gradients, greedy answers."""
+"""Every kind of adapter that peft has and Quintet reads, on one Llama: logits, loss, gradients, greedy answers.
+
+Bottlenecks, which peft does not have, are written down here; convolutions are adapted in LLaVA's vision tower.
+"""
+
+import json
+from pathlib import Path
 
 import torch
 from peft import (
@@ -20,13 +26,13 @@ from peft import (
     VeraConfig,
     get_peft_model,
 )
-from safetensors.torch import load_file
-from transformers import LlamaForCausalLM
+from safetensors.torch import load_file, save_file
+from transformers import LlamaForCausalLM, LlavaForConditionalGeneration
 
 from kit.folder import FixtureFolder
 from kit.numbers import settle
 
-from .training import llama_model, open_model, save_adapter
+from .training import llama_model, llava_data, llava_model, mean_loss, open_model, save_adapter
 
 TASK = {"task_type": "CAUSAL_LM"}
 ATTENTION = ["q_proj", "v_proj"]
@@ -69,6 +75,57 @@ METHODS = {
     "words": lambda: TrainableTokensConfig(token_indices=[5, 6, 31], target_modules=["embed_tokens"], **TASK),
 }
 
+BOTTLENECK = "bottleneck"
+BOTTLENECK_WIDTH = 5
+
+
+class Bottleneck(torch.nn.Module):
+    """y + U relu(D y + d) + u behind a linear layer: Houlsby et al., 2019, figure 2."""
+
+    def __init__(self, base_layer: torch.nn.Linear):
+        super().__init__()
+        self.base_layer = base_layer
+        self.adapter_down = torch.nn.Linear(base_layer.out_features, BOTTLENECK_WIDTH)
+        self.adapter_up = torch.nn.Linear(BOTTLENECK_WIDTH, base_layer.out_features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.base_layer(x)
+        return y + self.adapter_up(torch.relu(self.adapter_down(y)))
+
+
+def with_bottlenecks(model):
+    """Behind the last layer of attention and of the perceptron of each block."""
+    model.requires_grad_(False)
+    for layer in model.model.layers:
+        layer.self_attn.o_proj = Bottleneck(layer.self_attn.o_proj)
+        layer.mlp.down_proj = Bottleneck(layer.mlp.down_proj)
+    return model
+
+
+def bottleneck_key(name: str) -> str:
+    return f"base_model.model.{name}"
+
+
+def save_bottlenecks(model, folder: Path) -> None:
+    """In the form of peft's files."""
+    folder.mkdir(parents=True)
+    learnt = {name: value.detach() for name, value in model.named_parameters() if value.requires_grad}
+    tensors = {bottleneck_key(name): value.contiguous() for name, value in learnt.items()}
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    layers = sorted({name.rsplit(".", 2)[0] for name in learnt})
+    config = {"peft_type": "BOTTLENECK", **TASK, "width": BOTTLENECK_WIDTH, "target_modules": layers}
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def open_bottlenecks(model, folder: Path):
+    with_bottlenecks(model)
+    stored = load_file(folder / "adapter_model.safetensors")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                parameter.copy_(stored[bottleneck_key(name)])
+    return model
+
 
 def drawn(model, seed: int):
     """Every adapter parameter, so that none stays at the zero, one or identity it starts from."""
@@ -96,6 +153,8 @@ def stored_keys(model, folder) -> dict:
     for name, parameter in parameters.items():
         key = name.replace(".default", "").replace(".modules_to_save", "")
         key = key.replace("prompt_encoder.embedding.weight", "prompt_embeddings")
+        if "adapter_down" in key or "adapter_up" in key:
+            key = bottleneck_key(key)
         keys[key] = parameter
     found = {}
     for key in load_file(folder / "adapter_model.safetensors"):
@@ -119,23 +178,31 @@ def adapters(fixture: FixtureFolder, *, config: dict, new_tokens: int) -> None:
         torch.manual_seed(fixture.seed + index)
         model = get_peft_model(open_model(LlamaForCausalLM, fixture, torch.float32), make())
         save_adapter(drawn(model, fixture.seed + index), folder / name)
+    plain = with_bottlenecks(open_model(LlamaForCausalLM, fixture, torch.float32))
+    save_bottlenecks(drawn(plain, fixture.seed + len(METHODS)), folder / BOTTLENECK)
+
+    def opened(name: str, dtype: torch.dtype):
+        base = open_model(LlamaForCausalLM, fixture, dtype)
+        if name == BOTTLENECK:
+            return open_bottlenecks(base, folder / name).to(dtype).eval()
+        learns = not name.startswith("p")  # peft loads virtual tokens only to answer by them
+        model = PeftModel.from_pretrained(base, folder / name, is_trainable=learns, autocast_adapter_dtype=False)
+        model = model.to(dtype).eval()
+        if not learns:
+            model.prompt_encoder.requires_grad_(True)
+        for module in model.modules():
+            if hasattr(module, "vera_A"):
+                module.vera_A["default"], module.vera_B["default"] = (
+                    module.vera_A["default"].to(dtype),
+                    module.vera_B["default"].to(dtype),
+                )
+        return model
 
     def compute(inputs: dict, dtype: torch.dtype) -> dict:
         given = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
         found = {}
-        for name in METHODS:
-            base = open_model(LlamaForCausalLM, fixture, dtype)
-            learns = not name.startswith("p")  # peft loads virtual tokens only to answer by them
-            model = PeftModel.from_pretrained(base, folder / name, is_trainable=learns, autocast_adapter_dtype=False)
-            model = model.to(dtype).eval()
-            if not learns:
-                model.prompt_encoder.requires_grad_(True)
-            for module in model.modules():
-                if hasattr(module, "vera_A"):
-                    module.vera_A["default"], module.vera_B["default"] = (
-                        module.vera_A["default"].to(dtype),
-                        module.vera_B["default"].to(dtype),
-                    )
+        for name in (*METHODS, BOTTLENECK):
+            model = opened(name, dtype)
             output = model(**given, labels=inputs["labels"])
             output.loss.backward()
             found[f"{name}.logits"] = output.logits.detach()
@@ -151,7 +218,7 @@ def adapters(fixture: FixtureFolder, *, config: dict, new_tokens: int) -> None:
         return found
 
     fixture.note(
-        "adapters/<method>/ is what save_pretrained writes; every learnt number is drawn anew, so that none stays where it starts",
+        "adapters/<method>/ is what save_pretrained writes, and of bottleneck the like; every learnt number is drawn anew, so that none stays where it starts",
         "<method>.grad/<key>: the gradient of the loss by the stored tensor of that key",
         "loss: mean over labels that are not -100, AdaLoRA's with its term of orthogonality",
         "sequences continue the first row greedily; none of llama-adapter, whose cache peft does not keep",
@@ -166,3 +233,40 @@ def adapters(fixture: FixtureFolder, *, config: dict, new_tokens: int) -> None:
         return found | singles
 
     settle(fixture, {"input_ids": ids, "attention_mask": mask, "labels": labels}, once)
+
+
+CONVOLUTIONS = {
+    "lora-convolution": {"r": 3, "lora_alpha": 5},
+    "lora-convolution-stabilised": {"r": 4, "lora_alpha": 6, "use_rslora": True},
+}
+
+
+def convolutions(fixture: FixtureFolder, *, text: dict, vision: dict) -> None:
+    """LoRA on the convolution that cuts pictures into patches, and on a linear layer behind it."""
+    llava_model(fixture, text, vision)
+    folder = fixture.path / "adapters"
+    targets = r".*vision_tower.*(patch_embedding|layers\.0\.self_attn\.q_proj)"
+    for index, (name, settings) in enumerate(CONVOLUTIONS.items()):
+        torch.manual_seed(fixture.seed + index)
+        base = open_model(LlavaForConditionalGeneration, fixture, torch.float32)
+        model = get_peft_model(base, LoraConfig(**settings, target_modules=targets, **TASK))
+        save_adapter(drawn(model, fixture.seed + index), folder / name)
+    data = {key: value[:2] for key, value in llava_data(fixture, text, vision, 1).items() if key != "order"}
+
+    def compute(inputs: dict, dtype: torch.dtype) -> dict:
+        given = {key: value for key, value in inputs.items() if key != "labels"}
+        found = {}
+        for name in CONVOLUTIONS:
+            base = open_model(LlavaForConditionalGeneration, fixture, dtype)
+            model = PeftModel.from_pretrained(base, folder / name, is_trainable=True, autocast_adapter_dtype=False)
+            model = model.to(dtype).eval()
+            logits = model(**given).logits
+            loss = mean_loss(logits, inputs["labels"])
+            loss.backward()
+            found |= {f"{name}.logits": logits.detach(), f"{name}.loss": loss.detach()}
+            for key, parameter in stored_keys(model, folder / name).items():
+                found[f"{name}.grad/{key}"] = parameter.grad.clone()
+        return found
+
+    fixture.note("<method>.grad/<key>: the gradient of the loss by the stored tensor of that key")
+    settle(fixture, data, compute)

@@ -144,6 +144,12 @@ TRAINING = {
             new_tokens=6,
         ),
     ),
+    "adapters-convolution": Entry(
+        "adapters",
+        "LoRA on a convolution, scaled in both ways: the patches of LLaVA's pictures",
+        1171,
+        partial(adapters.convolutions, text=TINY_TEXT, vision=TINY_VISION),
+    ),
     "grad-accum": Entry(
         "training",
         "three micro-batches a step with different numbers of targets, normalised by those of the whole step, clipped once",

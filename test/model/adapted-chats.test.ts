@@ -18,6 +18,8 @@ import {
   withAdapter,
   writeAdapter,
 } from '../../src/model/index.js';
+import { adaptedDeclarations } from '../../src/model/peft/read.js';
+import { matches } from '../../src/nn/index.js';
 import { type AdapterSettings, adapterOf, declarationsOf, type System } from '../../src/system/index.js';
 import { type HostArray, hostArray, Random, sizeOf, toNumbers } from '../../src/tensor/index.js';
 import { captured } from '../cli/cli.js';
@@ -117,6 +119,66 @@ test('answers switch between adapters, sums of them and the base, and each is wh
     for (const [i, choice] of choices.entries()) expect(await answer(await chats.use(choice))).toBe(wanted[i]);
   }
 });
+
+const on = ['**.{q,v,down}_proj'];
+const everyKind: readonly AdapterSettings[] = [
+  { kind: 'lora', rank: 2, rankStabilised: true, on: ['**.{q_proj,embed_tokens}'] },
+  { kind: 'dora', rank: 2, on },
+  { kind: 'adalora', rank: 2, initial: 3, on },
+  { kind: 'vera', rank: 3, widest: { in: 64, out: 64 }, on },
+  { kind: 'loha', rank: 2, on },
+  { kind: 'lokr', rank: 1, on },
+  { kind: 'oft', block: 4, on: ['**.q_proj'] },
+  { kind: 'hra', rank: 2, on },
+  { kind: 'ia3', on },
+  { kind: 'layers', on: ['**.input_layernorm'] },
+  { kind: 'biases', on },
+  { kind: 'bottleneck', width: 3, on: ['**.{o_proj,down_proj}'] },
+  { kind: 'prompt', count: 3 },
+  { kind: 'prefix', count: 3 },
+  { kind: 'llama-adapter', count: 3, layers: [1] },
+];
+
+test('answers switch between adapters of every kind, which are loaded at once', async () => {
+  const model = asSystem(await load(`${fixturePath('llama')}/model`, { engine }));
+  onTestFinished(() => model.close());
+  const to = temporary();
+  const folders: Record<string, string> = {};
+  const ask = { messages: [{ role: 'user' as const, content: 'Who are you?' }], pictures: [] };
+  const answer = (chat: Chat): Promise<string> => chat.answer(ask, { maxTokens: 8 });
+  const wanted: Record<string, string> = {};
+  for (const [i, settings] of everyKind.entries()) {
+    const folder = join(to, settings.kind);
+    folders[settings.kind] = folder;
+    await writeAdapter(folder, { ...model, base: 'model' }, [settings], drawnValues(model, settings, i));
+    const chat = await Chat.open(withAdapter(model, await readAdapter(folder, model.network, model.declarations)));
+    wanted[settings.kind] = await answer(chat);
+    await chat.close();
+  }
+  expect(new Set(Object.values(wanted)).size).toBeGreaterThan(everyKind.length / 2);
+  const chats = await AdaptedChats.open(model, folders);
+  onTestFinished(() => chats.close());
+  const alone = await answer(await chats.use());
+  for (const kind of [...chats.names, ...[...chats.names].reverse()]) {
+    expect(await answer(await chats.use(kind)), kind).toBe(wanted[kind]);
+  }
+  expect(await answer(await chats.use())).toBe(alone);
+});
+
+/** Values of what learns with an adapter, and of what it has besides. */
+function drawnValues(model: Model, settings: AdapterSettings, seed: number): ReadonlyMap<string, HostArray> {
+  const adapter = adapterOf([settings]);
+  const random = new Random(seed);
+  const own = [...adaptedDeclarations(model.network, adapter).values()].filter(({ name }) =>
+    matches(name, [...adapter.parameters, ...(adapter.frozen ?? [])]),
+  );
+  return new Map(
+    own.map(({ name, shape }) => {
+      const numbers = Array.from({ length: sizeOf(shape) }, () => random.normal());
+      return [name, hostArray('f32', shape, numbers)];
+    }),
+  );
+}
 
 test('the example of docs/run-files.md answers by each adapter, by both and by the base', async () => {
   const source = `${fixturePath('llama')}/model`;

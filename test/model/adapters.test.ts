@@ -1,4 +1,7 @@
-/** Adapters of every kind against PEFT: scores, losses, gradients and answers; written, read again, and merged. */
+/**
+ * Adapters of every kind against PEFT, bottlenecks against PyTorch: scores, losses, gradients and answers; written, read
+ * again, and merged.
+ */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,46 +26,56 @@ import { compileStep } from '../../src/train/step.js';
 import { engine, fixturePath, fixtureTensors } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
 
-const name = 'adapters';
-const folder = (kind: string): string => `${fixturePath(name)}/adapters/${kind}`;
-const kinds = readdirSync(folder('.')).sort();
+const names = ['adapters', 'adapters-convolution'];
+const kindsIn = (name: string): string[] => readdirSync(`${fixturePath(name)}/adapters`).sort();
+const kinds = names.flatMap((name) => kindsIn(name).map((kind) => [kind, name] as const));
 
-let base: Model;
-let inputs: Record<string, HostArray>;
-let expected: Record<string, HostArray>;
+interface Opened {
+  readonly base: Model;
+  readonly inputs: Record<string, HostArray>;
+  readonly expected: Record<string, HostArray>;
+}
+const opened = new Map<string, Opened>();
 
 beforeAll(async () => {
-  base = await load(`${fixturePath(name)}/model`, { engine });
-  inputs = await fixtureTensors(name, 'inputs');
-  expected = await fixtureTensors(name, 'expected');
+  for (const name of names) {
+    const base = await load(`${fixturePath(name)}/model`, { engine });
+    const [inputs, expected] = [await fixtureTensors(name, 'inputs'), await fixtureTensors(name, 'expected')];
+    opened.set(name, { base, inputs, expected });
+  }
 });
-afterAll(() => base.close());
+afterAll(async () => {
+  for (const { base } of opened.values()) await base.close();
+});
 
-const open = (kind: string): Promise<LoadedAdapter> => readAdapter(folder(kind), base.network, base.declarations);
+const folderOf = (name: string, kind: string): string => `${fixturePath(name)}/adapters/${kind}`;
 
-/** Near another array, but for tokens that are padding. */
 function same(found: HostArray | undefined, wanted: HostArray | undefined, what: string, rtol = 5e-5): void {
   if (!found || !wanted) throw new Error(`no ${what}`);
-  const data = toNumbers(wanted);
-  if (wanted.shape.length === 3) {
-    const [rows, length, width] = wanted.shape as [number, number, number];
-    const mask = toNumbers(inputs.attention_mask as HostArray);
-    const real = mask.length / rows;
-    for (let i = 0; i < rows * real; i++) {
-      const at = Math.floor(i / real) * length + (length - real) + (i % real);
-      if (!mask[i]) data.fill(Number.NaN, at * width, (at + 1) * width);
-    }
-  }
-  expectClose(found, { shape: wanted.shape as number[], data }, what, { rtol, atol: 0 });
+  expectClose(found, { shape: wanted.shape as number[], data: toNumbers(wanted) }, what, { rtol, atol: 0 });
 }
 
-async function logitsOf(model: Model): Promise<HostArray> {
+/** Near other scores, but for those of tokens that are padding. */
+function sameScores(found: HostArray, wanted: HostArray | undefined, { inputs }: Opened): void {
+  if (!wanted) throw new Error('no scores');
+  const data = toNumbers(wanted);
+  const [rows, length, width] = wanted.shape as [number, number, number];
+  const mask = toNumbers(inputs.attention_mask as HostArray);
+  const real = mask.length / rows;
+  for (let i = 0; i < rows * real; i++) {
+    const at = Math.floor(i / real) * length + (length - real) + (i % real);
+    if (!mask[i]) data.fill(Number.NaN, at * width, (at + 1) * width);
+  }
+  expectClose(found, { shape: wanted.shape as number[], data }, 'scores', { rtol: 5e-5, atol: 0 });
+}
+
+async function logitsOf(model: Model, { inputs }: Opened): Promise<HostArray> {
   const { labels: _, ...given } = inputs;
   return (await traceNetwork(model, given, { want: ['logits'] })).logits as HostArray;
 }
 
 /** The mean loss and its gradients by the adapter's parameters. */
-async function slopesOf(model: Model, { adapter: { parameters: train, penalty } }: LoadedAdapter) {
+async function slopesOf(model: Model, { adapter: { parameters: train, penalty } }: LoadedAdapter, { inputs }: Opened) {
   const options = { objective: nextToken(), train, fields: Object.keys(inputs), ...(penalty ? { penalty } : {}) };
   const step = await compileStep(model, options);
   onTestFinished(() => step.close());
@@ -84,7 +97,7 @@ async function slopesOf(model: Model, { adapter: { parameters: train, penalty } 
 }
 
 /** Gradients by the keys of PEFT's files: words that learn are one tensor there. */
-function byKey(slopes: HostArrays): Record<string, HostArray> {
+function byKey(slopes: HostArrays, { base }: Opened): Record<string, HostArray> {
   const words = Object.entries(slopes).filter(([own]) => own.includes('['));
   const others = Object.entries(slopes).map(([own, slope]) => [keyOf(own, base), slope] as const);
   const key = 'base_model.model.model.embed_tokens.trainable_tokens_delta';
@@ -94,18 +107,23 @@ function byKey(slopes: HostArrays): Record<string, HostArray> {
   };
 }
 
-test('the fixture has adapters of all kinds that PEFT writes', () => {
-  expect(kinds.length).toBe(23);
+test('the fixtures have adapters of all kinds that PEFT writes, bottlenecks, and adapted convolutions', () => {
+  expect(names.map((name) => kindsIn(name).length)).toEqual([24, 2]);
 });
 
-describe.each(kinds)('%s', (kind) => {
+describe.each(kinds)('%s in %s', (kind, name) => {
+  const folder = folderOf(name, kind);
+  const given = (): Opened => opened.get(name) as Opened;
+  const open = (): Promise<LoadedAdapter> => readAdapter(folder, given().base.network, given().base.declarations);
+
   test('gives the scores, the loss and the gradients that PEFT gives', async () => {
-    const loaded = await open(kind);
+    const loaded = await open();
+    const { base, expected } = given();
     const model = withAdapter(base, loaded);
-    same(await logitsOf(model), expected[`${kind}.logits`], 'scores');
-    const { loss, slopes } = await slopesOf(model, loaded);
+    sameScores(await logitsOf(model, given()), expected[`${kind}.logits`], given());
+    const { loss, slopes } = await slopesOf(model, loaded, given());
     same(hostArray('f32', [], [loss]), expected[`${kind}.loss`], 'loss');
-    const found = byKey(slopes);
+    const found = byKey(slopes, given());
     const start = `${kind}.grad/`;
     const wanted = Object.entries(expected).filter(([key]) => key.startsWith(start));
     expect(wanted.length).toBeGreaterThan(0);
@@ -119,45 +137,47 @@ describe.each(kinds)('%s', (kind) => {
   });
 
   test('answers with a cache as PEFT does', async () => {
+    const { base, inputs, expected } = given();
     const wanted = expected[`${kind}.sequences`];
-    if (!wanted) return expect(kind).toBe('llama-adapter');
-    const model = asSystem(withAdapter(base, await open(kind)));
+    if (!wanted) return expect(['llama-adapter', ...kindsIn('adapters-convolution')]).toContain(kind);
+    const model = asSystem(withAdapter(base, await open()));
     const length = (inputs.input_ids as HostArray).shape[1] as number;
     const first = toNumbers(inputs.input_ids as HostArray).slice(0, length);
     const ones = first.map(() => 1);
-    const given = {
+    const prompt = {
       input_ids: hostArray('i64', [1, length], first),
       attention_mask: hostArray('i64', [1, length], ones),
     };
-    const found = await continueGreedily(model, given, (wanted.shape[1] as number) - length);
+    const found = await continueGreedily(model, prompt, (wanted.shape[1] as number) - length);
     expect(toNumbers(found)).toEqual(toNumbers(wanted));
   });
 
   test('is the same when it is written and read again', async () => {
-    const loaded = await open(kind);
+    const [loaded, { base }] = [await open(), given()];
     const to = temporary();
     await writeAdapter(to, { ...base, base: 'model' }, loaded.settings, loaded.values);
     const again = withAdapter(base, await readAdapter(to, base.network, base.declarations));
-    expect(toNumbers(await logitsOf(again))).toEqual(toNumbers(await logitsOf(withAdapter(base, loaded))));
-    const [mine, theirs] = [await tensorsIn(to), await tensorsIn(folder(kind))];
+    const plain = await logitsOf(withAdapter(base, loaded), given());
+    expect(toNumbers(await logitsOf(again, given()))).toEqual(toNumbers(plain));
+    const [mine, theirs] = [await tensorsIn(to), await tensorsIn(folder)];
     for (const [key, value] of Object.entries(mine)) {
       const own = theirs[key] ?? theirs[key.replace('embed_tokens.weight', 'embed_tokens.base_layer.weight')];
       expect(toNumbers(value), key).toEqual(toNumbers(own as HostArray));
     }
     expect(Object.keys(mine).length).toBe(Object.keys(theirs).length);
     const type = (at: string) => JSON.parse(readFileSync(join(at, 'adapter_config.json'), 'utf8')).peft_type;
-    expect(type(to)).toBe(kind === 'p-tuning' ? 'PROMPT_TUNING' : type(folder(kind)));
+    expect(type(to)).toBe(kind === 'p-tuning' ? 'PROMPT_TUNING' : type(folder));
   });
 
   test('merged into the weights gives the same scores, or says that it cannot be', async () => {
-    const loaded = await open(kind);
+    const loaded = await open();
     const to = temporary();
-    const saving = saveModel(base, to, { merge: loaded });
+    const saving = saveModel(given().base, to, { merge: loaded });
     if (!loaded.adapter.merges) return expect(saving).rejects.toThrow(/cannot be merged/);
     await saving;
     const merged = await load(to, { engine });
     onTestFinished(() => merged.close());
-    same(await logitsOf(merged), expected[`${kind}.logits`], 'scores');
+    sameScores(await logitsOf(merged, given()), given().expected[`${kind}.logits`], given());
   });
 });
 
@@ -172,7 +192,7 @@ function temporary(): string {
 test('an adapter of another base is refused with all that does not fit', async () => {
   const other = await load(`${fixturePath('llama')}/model`, { engine });
   onTestFinished(() => other.close());
-  const reading = readAdapter(folder('lora'), other.network, other.declarations);
+  const reading = readAdapter(folderOf('adapters', 'lora'), other.network, other.declarations);
   await expect(reading).rejects.toThrow(
     /does not fit.*k_proj\.lora_B\.weight is \[12, 3\] in the file, \[8, 3\] in the model/s,
   );

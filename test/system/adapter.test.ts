@@ -1,7 +1,7 @@
 /** Low-rank adapters on layers of either layout, against the weights that they stand for. */
 import { expect, test } from 'vitest';
 import { graph, input } from '../../src/graph/index.js';
-import { inOutLinear, linear, rootScope } from '../../src/nn/index.js';
+import { convolution, inOutLinear, linear, type Params, rootScope } from '../../src/nn/index.js';
 import { lower } from '../../src/onnx/index.js';
 import { lora } from '../../src/system/index.js';
 import { type HostArray, hostArray, Random, sizeOf, toNumbers } from '../../src/tensor/index.js';
@@ -9,6 +9,14 @@ import { engine } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
 
 const [rows, width, out, rank] = [3, 5, 4, 2];
+
+const random = new Random(4);
+const normal = (shape: readonly number[]): HostArray =>
+  hostArray(
+    'f32',
+    shape,
+    Array.from({ length: sizeOf(shape) }, () => random.normal()),
+  );
 
 test.each([
   ['[out, in]', linear, (o: number, i: number) => o * width + i],
@@ -22,13 +30,6 @@ test.each([
     input('x', 'f32', ['N', width]),
     out,
   );
-  const random = new Random(4);
-  const normal = (shape: readonly number[]): HostArray =>
-    hostArray(
-      'f32',
-      shape,
-      Array.from({ length: sizeOf(shape) }, () => random.normal()),
-    );
   const feeds: Record<string, HostArray> = { x: normal([rows, width]) };
   for (const { name, shape } of declarations.values()) feeds[name] = normal(shape);
   const session = await engine.createSession(lower(graph('adapted', { y })));
@@ -49,4 +50,36 @@ test.each([
   });
   expect(declarations.size).toBe(4);
   expectClose(found as HostArray, { shape: [rows, out], data }, 'y', { rtol: 1e-5 });
+});
+
+test('an adapter adds s B A to the kernel of a convolution in groups, over all of them', async () => {
+  const layer = (p: Params) =>
+    convolution(p.at('layer'), input('x', 'f32', [1, 6, 5, 5]), out, { kernel: 3, groups: 2, bias: false });
+  const given: Record<string, HostArray> = {
+    x: normal([1, 6, 5, 5]),
+    'layer.weight': normal([out, 3, 3, 3]),
+    'layer.lora_A.weight': normal([rank, 3, 3, 3]),
+    'layer.lora_B.weight': normal([out, rank, 1, 1]),
+  };
+  const run = async (p: Params, feeds: Record<string, HostArray>): Promise<HostArray> => {
+    const session = await engine.createSession(lower(graph('convolved', { y: layer(p) })));
+    const { y } = await session.run(Object.fromEntries(session.inputs.map((name) => [name, feeds[name] as HostArray])));
+    await session.close();
+    return y as HostArray;
+  };
+  const found = await run(lora({ rank, alpha: 3, on: ['layer'] }).adapt(rootScope().p), given);
+  const of = (name: string): number[] => toNumbers(given[name] as HostArray);
+  const [low, high] = [of('layer.lora_A.weight'), of('layer.lora_B.weight')];
+  const kernel = of('layer.weight').map((w, i) => {
+    const [o, at] = [Math.floor(i / 27), i % 27];
+    return (
+      w +
+      1.5 *
+        Array.from({ length: rank }, (_, r) => (high[o * rank + r] as number) * (low[r * 27 + at] as number)).reduce(
+          (a, b) => a + b,
+        )
+    );
+  });
+  const wanted = await run(rootScope().p, { ...given, 'layer.weight': hostArray('f32', [out, 3, 3, 3], kernel) });
+  expectClose(found, { shape: [1, out, 3, 3], data: toNumbers(wanted) }, 'y', { rtol: 1e-5 });
 });

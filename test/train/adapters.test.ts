@@ -26,9 +26,13 @@ async function open(...args: Parameters<typeof load>): Promise<Model> {
 
 test.each<[Readonly<Record<string, unknown>>, string]>([
   [{ kind: 'lora', rank: 2, bias: 'adapted', on }, 'LORA'],
+  [{ kind: 'lora', rank: 2, rankStabilised: true, on: ['**.{embed_tokens,patch_embedding}'] }, 'LORA'],
   [{ kind: 'dora', rank: 2, on }, 'LORA'],
   [{ kind: 'adalora', rank: 3, on }, 'ADALORA'],
   [{ kind: 'vera', rank: 4, on }, 'VERA'],
+  [{ kind: 'loha', rank: 2, on }, 'LOHA'],
+  [{ kind: 'lokr', rank: 2, on }, 'LOKR'],
+  [{ kind: 'hra', rank: 2, on }, 'HRA'],
   [{ kind: 'oft', block: 6, on }, 'OFT'],
   [{ kind: 'ia3', on: ['language_model.**.{k_proj,down_proj}'], inputs: ['**.down_proj'] }, 'IA3'],
   [{ kind: 'biases', on }, 'BEFT'],
