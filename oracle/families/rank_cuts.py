@@ -24,7 +24,9 @@ from .training import (
 
 def singular_values(parameters: dict) -> torch.Tensor:
     """Of all layers, in the order of their names: [layers, rank]"""
-    return torch.stack([value.detach().flatten().clone() for name, value in sorted(parameters.items()) if "lora_E" in name])
+    return torch.stack(
+        [value.detach().flatten().clone() for name, value in sorted(parameters.items()) if "lora_E" in name]
+    )
 
 
 def rank_cuts(fixture: FixtureFolder, *, config: dict, recipe: Recipe, adalora: dict, rows: int, length: int) -> None:
@@ -43,7 +45,9 @@ def rank_cuts(fixture: FixtureFolder, *, config: dict, recipe: Recipe, adalora: 
 
     def compute(inputs: dict, dtype: torch.dtype) -> dict:
         base = open_model(LlamaForCausalLM, fixture, dtype)
-        model = PeftModel.from_pretrained(base, before, is_trainable=True, autocast_adapter_dtype=False).to(dtype).eval()
+        model = (
+            PeftModel.from_pretrained(base, before, is_trainable=True, autocast_adapter_dtype=False).to(dtype).eval()
+        )
         for name, value in model.named_parameters():
             value.requires_grad_("lora_" in name)  # in another dtype, peft's constants seem to be learnt
         parameters = {adapter_key(name): value for name, value in model.named_parameters() if value.requires_grad}
