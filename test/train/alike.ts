@@ -14,6 +14,7 @@ export const logOf = (folder: string, name: string): Line[] =>
   readFileSync(join(folder, 'out', name, 'log.jsonl'), 'utf8')
     .trim()
     .split('\n')
+    .filter((line) => !line.includes('"estimate"'))
     .map((line) => {
       const { time, waited, memory, at, ...record } = JSON.parse(line) as Line;
       return record;
