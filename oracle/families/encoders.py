@@ -237,12 +237,8 @@ def vision_tower(fixture: FixtureFolder, *, kind: str, settings: dict, renaming=
     finish(fixture, model_class, config, inputs, forward, renaming=renaming)
 
 
-def bert(fixture: FixtureFolder, *, settings: dict, length: int, first_token=False, pairs=False, renaming=()) -> None:
-    """first_token: vectors of sentences are the first token's, as the files of sentence-transformers beside the model say.
-
-    The loss is sum(output * upstream) over hidden states, sentence vectors of length 1, and BERT's own pooling head.
-    """
-    learnt = word_piece()
+def begin_bert(fixture: FixtureFolder, architecture: str, settings: dict, length: int) -> tuple:
+    """Writes a tokenizer of words and their pieces; returns it, and the configuration of a model that reads what it gives."""
     tokens = {
         "unk_token": "[UNK]",
         "sep_token": "[SEP]",
@@ -250,9 +246,10 @@ def bert(fixture: FixtureFolder, *, settings: dict, length: int, first_token=Fal
         "cls_token": "[CLS]",
         "mask_token": "[MASK]",
     }
-    tokenizer = write_tokenizer(fixture, learnt, "BertTokenizer", tokens, settings={"model_max_length": length})
+    limits = {"model_max_length": length}
+    tokenizer = write_tokenizer(fixture, word_piece(), "BertTokenizer", tokens, settings=limits)
     config = {
-        "architectures": ["BertModel"],
+        "architectures": [architecture],
         "model_type": "bert",
         "vocab_size": len(tokenizer),
         "max_position_embeddings": length,
@@ -260,6 +257,15 @@ def bert(fixture: FixtureFolder, *, settings: dict, length: int, first_token=Fal
         **settings,
     }
     fixture.left_out(**{name: value for name, value in BERT_DEFAULTS.items() if name not in config})
+    return tokenizer, config
+
+
+def bert(fixture: FixtureFolder, *, settings: dict, length: int, first_token=False, pairs=False, renaming=()) -> None:
+    """first_token: vectors of sentences are the first token's, as the files of sentence-transformers beside the model say.
+
+    The loss is sum(output * upstream) over hidden states, sentence vectors of length 1, and BERT's own pooling head.
+    """
+    tokenizer, config = begin_bert(fixture, "BertModel", settings, length)
     if first_token:
         kinds = (("", "Transformer"), ("1_Pooling", "Pooling"))
         modules = [

@@ -4,9 +4,8 @@ import torch
 from transformers import BertForMaskedLM
 
 from kit.folder import FixtureFolder, write_json
-from kit.vocabulary import word_piece, write_tokenizer
 
-from .encoders import BERT_DEFAULTS, TEXTS, finish
+from .encoders import TEXTS, begin_bert, finish
 
 # Norms had a gamma and a beta.
 FIRST_NAMES = ((r"(.*LayerNorm)\.weight", r"\1.gamma"), (r"(.*LayerNorm)\.bias", r"\1.beta"))
@@ -14,30 +13,16 @@ SHARE = 0.3
 
 
 def bert_masked(fixture: FixtureFolder, *, settings: dict, length: int) -> None:
-    learnt = word_piece()
-    tokens = {
-        **{"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]"},
-        **{"cls_token": "[CLS]", "mask_token": "[MASK]"},
-    }
-    tokenizer = write_tokenizer(fixture, learnt, "BertTokenizer", tokens, settings={"model_max_length": length})
-    config = {
-        "architectures": ["BertForMaskedLM"],
-        "model_type": "bert",
-        "vocab_size": len(tokenizer),
-        "max_position_embeddings": length,
-        "pad_token_id": 0,
-        **settings,
-    }
-    fixture.left_out(**{name: value for name, value in BERT_DEFAULTS.items() if name not in config})
+    tokenizer, config = begin_bert(fixture, "BertForMaskedLM", settings, length)
     write_json(fixture.path / "texts.json", TEXTS)
     batch = dict(tokenizer(TEXTS, padding=True, truncation=True, max_length=length, return_tensors="pt"))
     generator = torch.Generator().manual_seed(fixture.seed)
     ids = batch["input_ids"]
-    real = (ids > learnt.token_to_id("[MASK]")) & batch["attention_mask"].bool()
+    real = (ids > tokenizer.mask_token_id) & batch["attention_mask"].bool()
     hidden = real & (torch.rand(ids.shape, generator=generator) < SHARE)
     kept = torch.rand(ids.shape, generator=generator) < 0.2
     inputs = batch | {
-        "input_ids": torch.where(hidden & ~kept, learnt.token_to_id("[MASK]"), ids),
+        "input_ids": torch.where(hidden & ~kept, tokenizer.mask_token_id, ids),
         "labels": torch.where(hidden, ids, -100),
         "token_type_ids": torch.zeros_like(ids),
     }

@@ -3,7 +3,7 @@
  * known, its own otherwise.
  */
 
-import { arrayOfBytes, closeOnFailure, type HostArray, QuintetError } from '../tensor/index.js';
+import { arrayOfBytes, closeAll, closeOnFailure, type HostArray, QuintetError } from '../tensor/index.js';
 import { type Checkpoint, type JsonObject, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { type GgufEntry, type GgufHeader, parseGgufHeader } from './gguf.js';
 import { dequantise } from './gguf-blocks.js';
@@ -110,9 +110,7 @@ function checkpointOf(
     config,
     read: (name) => readEntry(tensorNamed(places, name, source.at)),
     readStored: (name) => readStored(tensorNamed(places, name, source.at)),
-    close: async () => {
-      for (const part of parts) await part.source.close();
-    },
+    close: () => closeAll(...parts.map((part) => part.source)),
   };
 }
 

@@ -2,7 +2,7 @@
  * Several checkpoints as one: each under a prefix of its own. `model.parts.json` makes one model of published files where
  * they lie: `{ "parts": { "vision_tower": "encoder.safetensors", "language_model": "chat.gguf" } }`.
  */
-import { closeOnFailure, fields, parseJson, QuintetError } from '../tensor/index.js';
+import { closeAll, closeOnFailure, fields, parseJson, QuintetError } from '../tensor/index.js';
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { quoted } from './json-scanner.js';
 import { isPlainName, isWeightsFile } from './weights-file.js';
@@ -21,9 +21,7 @@ export function joinCheckpoints(parts: ReadonlyMap<string, Checkpoint>, at: stri
     metadata: new Map(checkpoints.toReversed().flatMap(({ metadata }) => [...metadata])),
     read: async (name) => placeOf(name).checkpoint.read(placeOf(name).stored.name),
     readStored: async (name) => placeOf(name).checkpoint.readStored(placeOf(name).stored.name),
-    close: async () => {
-      for (const checkpoint of checkpoints) await checkpoint.close();
-    },
+    close: () => closeAll(...checkpoints),
   };
 }
 

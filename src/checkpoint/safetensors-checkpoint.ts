@@ -1,6 +1,6 @@
 /** A safetensors file, or several that an index names, as one checkpoint. */
 
-import { arrayOfBytes, closeOnFailure, QuintetError } from '../tensor/index.js';
+import { arrayOfBytes, closeAll, closeOnFailure, QuintetError } from '../tensor/index.js';
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { parseSafetensorsHeader, type SafetensorsEntry, safetensorsHeaderLength } from './safetensors.js';
 import { checkShards, type ShardIndex } from './shard-index.js';
@@ -78,8 +78,6 @@ function checkpointOf(
       const { dtype, shape } = (places.get(name) as Place).entry;
       return arrayOfBytes(dtype, shape, bytes);
     },
-    close: async () => {
-      for (const source of sources) await source.close();
-    },
+    close: () => closeAll(...sources),
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Picture } from '../media/index.js';
 import type { System } from '../system/index.js';
-import { concatRows, type HostArray, QuintetError, sliceRows } from '../tensor/index.js';
+import { closeOnFailure, concatRows, type HostArray, QuintetError, sliceRows } from '../tensor/index.js';
 import {
   type ConstraintSpec,
   constrain,
@@ -64,15 +64,12 @@ export class Chat {
   static async open(model: Model<System>): Promise<Chat> {
     const processor = createProcessor(model);
     const voices = new Voices(model);
-    try {
+    return closeOnFailure([voices], async () => {
       // Which of two will be needed is not known yet.
       if (!model.pictureAdapter) await voices.of(0);
       const vision = model.network.image ? await VisionSession.open(model) : undefined;
       return new Chat(model, processor, voices, vision);
-    } catch (error) {
-      await voices.close();
-      throw error;
-    }
+    });
   }
 
   /**

@@ -15,8 +15,16 @@ import {
   isRewardSystem,
   type System,
 } from '../system/index.js';
-import { concatRows, type HostArray, hostArray, QuintetError, sameShape, zerosArray } from '../tensor/index.js';
-import { compile, type Packed } from './compile.js';
+import {
+  closeOnFailure,
+  concatRows,
+  type HostArray,
+  hostArray,
+  QuintetError,
+  sameShape,
+  zerosArray,
+} from '../tensor/index.js';
+import { compile } from './compile.js';
 import {
   type Cache,
   type LanguageEnds,
@@ -88,7 +96,8 @@ export class LanguageSession {
     // Made in the background: short prompts need not wait for it.
     const prompts = inPlace && packed?.prefill ? PromptSession.open(model, ends, packed.prefill) : undefined;
     prompts?.catch(() => {}); // told to whoever waits for it
-    const reading = network.backbone.part.encoder ? await openReading(model, session, packed?.decode) : undefined;
+    const openReading = (): Promise<ReadingSession> => ReadingSession.open(model, packed?.decode);
+    const reading = network.backbone.part.encoder ? await closeOnFailure([session], openReading) : undefined;
     const beginning = await virtualKeys(model, layers, packed?.decode);
     return new LanguageSession(model, session, prompts, layers, inPlace, reading, beginning);
   }
@@ -320,16 +329,6 @@ export class LanguageSession {
       const { past, present } = cacheNames(layer);
       return [[past[0], present[0]] as const, [past[1], present[1]] as const];
     });
-  }
-}
-
-/** The reading half beside a session that is closed where it fails. */
-async function openReading(model: Model<System>, beside: Session, packed?: Packed): Promise<ReadingSession> {
-  try {
-    return await ReadingSession.open(model, packed);
-  } catch (error) {
-    await beside.close();
-    throw error;
   }
 }
 

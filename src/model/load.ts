@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type HubOptions, hubOptionsFromEnvironment, openModel, readFolderFiles } from '../checkpoint/index.js';
 import { networkOf } from '../recipes/index.js';
-import { fields, QuintetError } from '../tensor/index.js';
+import { closeOnFailure, fields, QuintetError } from '../tensor/index.js';
 import { initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 import { type PackingOptions, packFrozen, packWeights } from './packed.js';
 import { isOfRewardModel, type LoadedAdapter, readAdapter } from './peft/index.js';
@@ -41,7 +41,7 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
   const own = pictureAdapterOf(model);
   return own === undefined
     ? model
-    : closing(model, async () => ({ ...model, pictureAdapter: await adapterIn(model, own) }));
+    : closeOnFailure([model], async () => ({ ...model, pictureAdapter: await adapterIn(model, own) }));
 }
 
 /** The folder of the adapter that a model's `config.json` names for conversations with pictures. */
@@ -65,20 +65,10 @@ async function freshFolder(path: string, options: LoadOptions, seed: number): Pr
 }
 
 const adapted = (model: Model, folder: string): Promise<Model> =>
-  closing(model, async () => {
+  closeOnFailure([model], async () => {
     const own = isSystem(model) && (await isOfRewardModel(folder)) ? rewardModel(model) : model;
     return withAdapter(own, await adapterIn(own, folder));
   });
-
-/** What is made of a model, which is closed where that fails. */
-async function closing(model: Model, make: () => Promise<Model>): Promise<Model> {
-  try {
-    return await make();
-  } catch (error) {
-    await model.close();
-    throw error;
-  }
-}
 
 /** Where packed weights are kept: the user's own cache. */
 export function weightsCache(environment: Readonly<Record<string, string | undefined>>): string {

@@ -5,7 +5,7 @@ import type { Declaration, Params } from '../nn/index.js';
 import { networkOf } from '../recipes/index.js';
 import { defaultEngine, type Engine, type EngineOptions, type SessionOptions } from '../runtime/index.js';
 import { declarationsOf, isSystem as isSystemNetwork, type Network, type System } from '../system/index.js';
-import { fields, QuintetError } from '../tensor/index.js';
+import { closeOnFailure, fields, QuintetError } from '../tensor/index.js';
 import type { Compiler, Packed, PackedModel } from './compile.js';
 import type { FrozenIntegers, FrozenUses, Planning } from './packing-plan.js';
 import type { LoadedAdapter } from './peft/index.js';
@@ -50,16 +50,13 @@ export async function initialise<N extends Network>(
 /** The model of an opened folder, whose `config.json` names the recipe. The model closes the checkpoint, also on failure. */
 export async function modelOf(files: ModelFiles, { engine, session = {} }: ModelOptions = {}): Promise<Model> {
   const { checkpoint, path } = files;
-  try {
+  return closeOnFailure([checkpoint], async () => {
     const network = networkOf(fields(files.config, 'config.json'));
     const declarations = declarationsOf(network);
     const weights = checkpointWeights(network, declarations, checkpoint, path);
     const base = { engine: await engineOf(engine), session, weights, adapt: (p: Params) => p };
     return { ...base, network, declarations, files, metadata: checkpoint.metadata, path, close: () => weights.close() };
-  } catch (error) {
-    await checkpoint.close();
-    throw error;
-  }
+  });
 }
 
 /** A model that generates text, or an error that says what this one is. */

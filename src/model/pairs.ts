@@ -3,7 +3,7 @@
 import type { FolderFiles } from '../checkpoint/index.js';
 import { imageProcessorOf } from '../media/index.js';
 import type { HostArrays, Network } from '../system/index.js';
-import { fields, type HostArray, hostArray, QuintetError } from '../tensor/index.js';
+import { type Fields, fields, type HostArray, hostArray, QuintetError } from '../tensor/index.js';
 import { cutText } from './cut-text.js';
 import { captionReader, isLatentDiffusion } from './diffuse.js';
 import type { Model } from './model.js';
@@ -33,19 +33,22 @@ function filesOf({ network, files }: Pick<Model, 'network' | 'files'>): FolderFi
 
 /** How a model that compares texts with pictures, or sees texts alone, takes texts: as `processPairs` gives them. */
 export function createTextReader(model: Pick<Model, 'network' | 'files'>): (texts: readonly string[]) => HostArrays {
-  const [files, { network }] = [filesOf(model), model];
+  const files = filesOf(model);
   const settings = fields(files.tokenizerConfig ?? {}, 'tokenizer_config.json');
   // SigLIP was trained on padding to the full length, which its last token sees; the others are told by a mask.
-  if (isLatentDiffusion(network) || settings.text('tokenizer_class', '').startsWith('Siglip')) {
+  if (isLatentDiffusion(model.network) || settings.text('tokenizer_class', '').startsWith('Siglip')) {
     const read = captionReader(files);
     return (texts) => ({ input_ids: read(texts) });
   }
-  return maskedReader(network, files);
+  return maskedReader(model.network, files, settings);
 }
 
-function maskedReader({ name }: Network, files: FolderFiles): (texts: readonly string[]) => HostArrays {
+function maskedReader(
+  { name }: Network,
+  files: FolderFiles,
+  settings: Fields,
+): (texts: readonly string[]) => HostArrays {
   const tokenizer = tokenizerOf(name, files);
-  const settings = fields(files.tokenizerConfig ?? {}, 'tokenizer_config.json');
   const sentence = fields(files.config ?? {}, 'config.json').object('sentence_transformers', { optional: true });
   const longest = sentence.whole('longest', settings.whole('model_max_length'));
   return (texts) => {

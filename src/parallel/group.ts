@@ -32,6 +32,9 @@ export const alone: ProcessGroup = {
   async broadcast() {},
 };
 
+/** How many of `count` things the largest share has. */
+export const largestPart = (count: number, { size }: Pick<Share, 'size'>): number => Math.ceil(count / size);
+
 /** Where a share of `count` things begins and how many it has; shares differ by one at most. */
 export function partOf(count: number, { rank, size }: Share): { readonly from: number; readonly count: number } {
   const begin = (of: number): number => Math.floor((of * count) / size);

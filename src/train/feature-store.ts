@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { constants, type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { QuintetError } from '../tensor/index.js';
+import { closeAll, QuintetError } from '../tensor/index.js';
 
 export interface FeatureStore {
   /** The row of a key; undefined where there is none, or not the one that was written. */
@@ -41,9 +41,7 @@ export async function openFeatureStore(
 ): Promise<FeatureStore> {
   const record = 2 * hashBytes + 4 * size;
   const files: FileHandle[] = [];
-  const close = async (): Promise<void> => {
-    for (const file of files) await file.close();
-  };
+  const close = (): Promise<void> => closeAll(...files);
   const places = new Map<string, Place>();
   const lookInto = async (file: FileHandle): Promise<number> => {
     files.push(file);

@@ -53,36 +53,46 @@ export async function prepareStages(model: Model, run: RunFile, options: RunOpti
   return closeOnFailure([open], async () => {
     for (const [index, asked] of run.stages.entries()) {
       const dataset = await openSources(asked.data);
-      const { length, batch } = asked;
-      const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
-      const steps = options.steps ?? whole;
-      const learns = await closeOnFailure([dataset], async () => learningIn(model.network, asked.adapter, steps));
-      const { adapter } = learns;
-      const stage = await closeOnFailure([dataset], () => fittedStage(model, asked, { dataset, options, adapter }));
-      const folder = join(run.output, stage.name);
-      const { rank } = options.group ?? alone;
-      const onBad = badSamplesReport(join(folder, rank === 0 ? 'bad-samples.jsonl' : `bad-samples.${rank}.jsonl`));
-      const data = await closeOnFailure([dataset], async () => {
-        const lengths = stage.groupByLength ? { lengths: await dataset.lengths() } : {};
-        return batchesOf(model, stage, { dataset, seed: run.seed + index, options, onBad, ...lengths });
-      });
-      const own: PreparedStage = {
-        ...{ stage, dataset, data, folder },
-        adapt: adapter?.adapt ?? model.adapt,
-        ...learns,
-        // What an earlier stage has taught an adapter belongs to the reference.
-        ...(adapter && index > 0 ? { reference: adapter.adapt } : {}),
-        train: [...(adapter?.parameters ?? []), ...stage.train],
-        steps,
-        trained: 0,
-      };
+      const own = await closeOnFailure([dataset], () => openStage(model, asked, { run, index, dataset, options }));
       prepared.push(own);
       const checked = { ...own, ...checkStage(model, own) };
-      const evaluation = await evaluationOf(model, stage, options);
+      const evaluation = await evaluationOf(model, own.stage, options);
       prepared[index] = { ...checked, ...(evaluation ? { evaluation } : {}) };
     }
     return prepared;
   });
+}
+
+interface Opening {
+  readonly run: RunFile;
+  /** Which stage of the run it is. */
+  readonly index: number;
+  readonly dataset: Dataset;
+  readonly options: RunOptions;
+}
+
+/** A stage over its dataset, of which nothing is checked yet. */
+async function openStage(model: Model, asked: RunStage, opening: Opening): Promise<PreparedStage> {
+  const { run, index, dataset, options } = opening;
+  const { length, batch } = asked;
+  const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
+  const steps = options.steps ?? whole;
+  const learns = learningIn(model.network, asked.adapter, steps);
+  const { adapter } = learns;
+  const train = [...(adapter?.parameters ?? []), ...asked.train];
+  const stage = await fittedStage(model, asked, { dataset, options, adapter, train });
+  const folder = join(run.output, stage.name);
+  const { rank } = options.group ?? alone;
+  const onBad = badSamplesReport(join(folder, rank === 0 ? 'bad-samples.jsonl' : `bad-samples.${rank}.jsonl`));
+  const lengths = stage.groupByLength ? { lengths: await dataset.lengths() } : {};
+  const data = await batchesOf(model, stage, { dataset, seed: run.seed + index, options, onBad, ...lengths });
+  return {
+    ...{ stage, dataset, data, folder, train, steps, trained: 0 },
+    adapt: adapter?.adapt ?? model.adapt,
+    ...learns,
+    // What an earlier stage has taught an adapter belongs to the reference.
+    ...(adapter && index > 0 ? { reference: adapter.adapt } : {}),
+  };
 }
 
 async function evaluationOf(model: Model, stage: RunStage, options: RunOptions): Promise<StageEvaluation | undefined> {

@@ -2,7 +2,7 @@
 
 import type { Dataset } from '../data/index.js';
 import type { Model } from '../model/index.js';
-import { alone, partOf } from '../parallel/group.js';
+import { alone, largestPart } from '../parallel/group.js';
 import type { Adapter, HostArrays } from '../system/index.js';
 import { QuintetError } from '../tensor/index.js';
 import { fitToMemory, longestSamples } from './estimate/fit.js';
@@ -28,7 +28,7 @@ export async function largestStep(
   { dataset, options: { group = alone } }: StageData,
 ): Promise<LargestStep | undefined> {
   if (form.kind === 'prompts') return undefined;
-  const own = partOf(batch, { ...group, rank: group.size - 1 }).count;
+  const own = largestPart(batch, group);
   const source = await stageBatches(model, await longestSamples(dataset, own), form, {
     ...{ batch: own, packing, badShare: 1 },
     ...(microBatch === undefined ? {} : { microBatch }),
@@ -45,7 +45,7 @@ export async function largestStep(
 export async function fittedStage(
   model: Model,
   stage: RunStage,
-  { adapter, ...data }: StageData & { readonly adapter: Adapter | undefined },
+  { adapter, train, ...data }: StageData & { readonly adapter: Adapter | undefined; readonly train: readonly string[] },
 ): Promise<RunStage> {
   const { memory: limit, batch, optimizer, objective, frozen, recompute } = stage;
   if (limit === undefined) return stage;
@@ -60,7 +60,6 @@ export async function fittedStage(
   };
   const { fields } = await largest(1);
   const { penalty, adapt = model.adapt } = adapter ?? {};
-  const train = [...(adapter?.parameters ?? []), ...stage.train];
   const fit = await fitToMemory(
     { ...model, adapt, network: around(model.network, adapter) },
     {

@@ -1,24 +1,19 @@
 /** What runs leave behind, to be compared with what other runs do. */
 
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { load } from '../../src/model/index.js';
 import { toNumbers } from '../../src/tensor/index.js';
 import { engine } from '../fixture.js';
+import { logOf as recordsOf } from './small-runs.js';
 
 type Line = Readonly<Record<string, unknown>>;
 
 /** The log of a stage without what was measured. */
 export const logOf = (folder: string, name: string): Line[] =>
-  readFileSync(join(folder, 'out', name, 'log.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .filter((line) => !line.includes('"estimate"'))
-    .map((line) => {
-      const { time, waited, memory, at, ...record } = JSON.parse(line) as Line;
-      return record;
-    });
+  recordsOf(folder, name)
+    .filter(({ estimate }) => estimate === undefined)
+    .map(({ time, waited, memory, at, ...record }) => record);
 
 /** Every number of two logs or two records, within 1e-5 of each other. */
 export function expectAlike(actual: unknown, expected: unknown): void {

@@ -5,6 +5,7 @@ import { buildSync } from 'esbuild';
 import { expect, onTestFinished, test } from 'vitest';
 import { Random } from '../../src/tensor/index.js';
 import { runFolder, stage } from './runs.js';
+import { logOf as recordsOf } from './small-runs.js';
 
 /** When a process is killed: after a number of steps or before the first one, and some milliseconds later. */
 interface Kill {
@@ -40,12 +41,8 @@ async function runUntil(script: string, file: string, kill?: Kill): Promise<bool
 
 /** The log without what a clock or a meter measured; each process estimates what is left to do. */
 function logOf(folder: string, name: string): unknown[] {
-  const lines = readFileSync(join(folder, 'out', name, 'log.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .filter((line) => !line.includes('"estimate"'));
-  return lines.map((line) => {
-    const { time, waited, at, memory, ...record } = JSON.parse(line) as Record<string, unknown>;
+  const records = recordsOf(folder, name).filter(({ estimate }) => estimate === undefined);
+  return records.map(({ time, waited, at, memory, ...record }) => {
     const measured = record.evaluation ? [time, at] : [time, waited, at, memory];
     expect(measured.every((value) => typeof value === 'number')).toBe(true);
     return record;

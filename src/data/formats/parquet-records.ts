@@ -37,6 +37,17 @@ export function createParquetReader({ kept, ...limits }: ParquetMemory = usualMe
       const where = (index: number) => `${path}:row ${index}`;
       // A file may have more groups than a call has arguments.
       const largest = bytes.reduce((most, size) => Math.max(most, size), 1);
+      const readLengths = async (): Promise<readonly number[]> => {
+        const all: number[] = [];
+        for (const group of rows.keys()) {
+          for (const length of (await pool.run({ kind: 'lengths', path, group })) as readonly number[]) {
+            all.push(length);
+          }
+        }
+        return all;
+      };
+      // All texts are read for them.
+      let lengths: Promise<readonly number[]> | undefined;
       return {
         count,
         where,
@@ -46,14 +57,9 @@ export function createParquetReader({ kept, ...limits }: ParquetMemory = usualMe
           const { rows: all } = await held.get(`${group}/${path}`, read);
           return fields(all[index - (starts[group] as number)], where(index));
         },
-        async lengths() {
-          const all: number[] = [];
-          for (const group of rows.keys()) {
-            for (const length of (await pool.run({ kind: 'lengths', path, group })) as readonly number[]) {
-              all.push(length);
-            }
-          }
-          return all;
+        lengths() {
+          lengths ??= readLengths();
+          return lengths;
         },
         blocks: { starts, held: Math.max(fewestHeld, Math.floor(kept / largest)) },
         close: async () => {},

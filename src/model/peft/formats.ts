@@ -1,6 +1,6 @@
 /** What each kind of adapter is called in `adapter_config.json`, and what stands there of it. */
 
-import { type AdapterKind, type AdapterSettings, adaloraAlpha } from '../../system/index.js';
+import { type AdapterKind, type AdapterSettings, adaloraAlpha, usualCuts } from '../../system/index.js';
 import { type Fields, type HostArray, QuintetError } from '../../tensor/index.js';
 
 /** What a layer has of an adapter, by what stands behind its path. */
@@ -95,7 +95,7 @@ const adaloraFormat: Format<'adalora'> = {
   write: (settings) => {
     const { rank, initial = rank, orthogonality = 0.5, cuts } = settings;
     // PEFT wants a schedule, of which nothing is used to answer.
-    const { steps, warmup = 0, rest = 0, every = 1, betas = [0.85, 0.85] } = cuts ?? { steps: 1 };
+    const { steps, warmup, rest, every, betas } = { steps: 1, ...usualCuts, ...cuts };
     return {
       ...{ init_r: initial, r: initial, target_r: cuts?.rank ?? initial, lora_alpha: adaloraAlpha(settings) },
       ...{ lora_dropout: 0, bias: 'none', orth_reg_weight: orthogonality },

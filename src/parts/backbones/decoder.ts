@@ -17,6 +17,7 @@ import {
   readRotary,
   rmsNorm,
   rotaryAngles,
+  type SparsePerceptronOptions,
   wordScores,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
@@ -58,10 +59,7 @@ export interface DecoderHalves {
   readonly perceptronName?: string;
 }
 
-export interface PerceptronOptions extends GatedPerceptronOptions {
-  /** Told of the scores [B, T, X] by which experts are chosen. */
-  readonly onScores?: ((scores: Tensor) => void) | undefined;
-}
+type PerceptronOptions = GatedPerceptronOptions & Pick<SparsePerceptronOptions, 'onScores'>;
 
 export function decoder(config: DecoderConfig, halves: DecoderHalves): Backbone {
   const { attention, perceptron, perceptronName = 'mlp' } = halves;

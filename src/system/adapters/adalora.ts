@@ -30,12 +30,12 @@ export function adalora(...settings: readonly AdaloraOptions[]): Adapter {
   const bases = namesIn(settings, ['lora_A', 'lora_B']);
   const names = ['lora_E'];
   const parameters = [...bases, ...namesIn(settings, names)];
-  const [{ cuts, rank: initial } = { rank: 0 }] = settings;
-  if (cuts) checkCuts(cuts, initial);
+  const [first] = settings;
+  if (first?.cuts) checkCuts(first.cuts, first.rank);
   return {
     merges: true,
     parameters,
-    ...(cuts ? { pruning: rankCuts(cuts, parameters) } : {}),
+    ...(first?.cuts ? { pruning: rankCuts(first.cuts, parameters) } : {}),
     adapt: (p) =>
       changeProducts(p, { settings, names }, ({ p: at, x, out, product }, own) => {
         const { rank, initial = rank } = own;
@@ -46,7 +46,7 @@ export function adalora(...settings: readonly AdaloraOptions[]): Adapter {
         // PEFT adds this little to the rank, and files count on it.
         return add(product(x), mul(added, adaloraAlpha(own) / (initial + 1e-5)));
       }),
-    penalty: (declarations) => departure(declarations, bases, settings[0]?.orthogonality ?? 0.5),
+    penalty: (declarations) => departure(declarations, bases, first?.orthogonality ?? 0.5),
   };
 }
 

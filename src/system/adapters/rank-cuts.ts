@@ -26,6 +26,9 @@ export interface RankCuts {
   readonly betas?: readonly [number, number];
 }
 
+/** What counts where cuts do not say. */
+export const usualCuts = { warmup: 0, rest: 0, every: 1, betas: [0.85, 0.85] } as const satisfies Partial<RankCuts>;
+
 /** A layer's triplets: A [R, in], E [R, 1], B [out, R]. */
 interface Triplets {
   readonly low: Prunable;
@@ -35,7 +38,8 @@ interface Triplets {
 
 /** Cuts of the layers whose parameters the patterns name. */
 export function rankCuts(cuts: RankCuts, on: readonly Glob[]): Pruning {
-  const { steps, warmup = 0, rest = 0, every = 1, betas = [0.85, 0.85] } = cuts;
+  const whole = { ...usualCuts, ...cuts };
+  const { steps, warmup, rest, every, betas } = whole;
   const last = steps - rest;
   return {
     state: ({ name, shape }) => {
@@ -45,7 +49,7 @@ export function rankCuts(cuts: RankCuts, on: readonly Glob[]): Pruning {
     afterStep(step, parameters) {
       if (step < last) for (const parameter of parameters.values()) sense(parameter, betas);
       const layers = layersOf(parameters);
-      if (step === last || (step > warmup && step < last && step % every === 0)) rank(layers, cuts, step);
+      if (step === last || (step > warmup && step < last && step % every === 0)) rank(layers, whole, step);
       else if (step < last) return;
       for (const { values } of layers) clear(values);
     },
@@ -74,13 +78,13 @@ function sense({ values, slopes, state }: Prunable, [beta1, beta2]: readonly [nu
 }
 
 /** How many triplets remain after a step: equation 12. */
-function budgetAt(step: number, all: number, wanted: number, { steps, warmup = 0, rest = 0 }: RankCuts): number {
+function budgetAt(step: number, all: number, wanted: number, { steps, warmup, rest }: Required<RankCuts>): number {
   const left = 1 - (step - warmup) / (steps - rest - warmup);
   return Math.trunc((all - wanted) * left ** 3 + wanted);
 }
 
 /** Marks the triplets that are cut: those that matter no more than the least of so many. */
-function rank(layers: readonly Triplets[], cuts: RankCuts, step: number): void {
+function rank(layers: readonly Triplets[], cuts: Required<RankCuts>, step: number): void {
   const scores = layers.map(importance);
   const sorted = scores.flat().sort((a, b) => a - b);
   const budget = budgetAt(step, sorted.length, cuts.rank * layers.length, cuts);
@@ -113,7 +117,8 @@ function clear({ values, state: { cut } }: Pick<Prunable, 'values' | 'state'>): 
 }
 
 /** Refuses cuts that cannot be meant. */
-export function checkCuts({ rank, steps, warmup = 0, rest = 0, betas = [0.5, 0.5] }: RankCuts, initial: number): void {
+export function checkCuts(cuts: RankCuts, initial: number): void {
+  const { rank, steps, warmup, rest, betas } = { ...usualCuts, ...cuts };
   const refuse = (field: string, message: string): never => {
     throw new QuintetError('config', message, { at: `adapter.cuts.${field}` });
   };

@@ -2,7 +2,7 @@
 
 import type { Dataset } from '../../data/index.js';
 import type { Model } from '../../model/index.js';
-import { alone, partOf } from '../../parallel/group.js';
+import { alone, largestPart } from '../../parallel/group.js';
 import type { HostArrays, Optimizer } from '../../system/index.js';
 import { formatBytes, QuintetError } from '../../tensor/index.js';
 import { prepareStep, type StepOptions } from '../step.js';
@@ -32,19 +32,8 @@ export interface Fit {
 
 /** The largest part of a batch whose estimated memory is within the limit. Throws 'limit' where not even one sample is. */
 export async function fitToMemory(model: Model, options: FitOptions): Promise<Fit> {
-  const { step, group = alone } = { ...options, group: options.step.group };
-  const { recompute = false } = step;
-  let fit: Fit | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const again of recompute ? [true] : [false, true]) {
-    if (fit) break;
-    const found = await tryAll(model, { ...options, step: { ...step, recompute: again } });
-    if ('microBatch' in found) fit = { ...found, recompute: again };
-    least = Math.min(least, found.memory);
-  }
-  if (!fit) throw tooLittle(least, options.limit);
   // All processes do the same.
-  const all = await group.gather(fit);
+  const all = await (options.step.group ?? alone).gather(await fitOf(model, options));
   return {
     microBatch: Math.min(...all.map((own) => own.microBatch)),
     recompute: all.some((own) => own.recompute),
@@ -52,12 +41,23 @@ export async function fitToMemory(model: Model, options: FitOptions): Promise<Fi
   };
 }
 
+async function fitOf(model: Model, options: FitOptions): Promise<Fit> {
+  const { step, limit } = options;
+  let least = Number.POSITIVE_INFINITY;
+  for (const recompute of step.recompute ? [true] : [false, true]) {
+    const found = await tryAll(model, { ...options, step: { ...step, recompute } });
+    if ('microBatch' in found) return { ...found, recompute };
+    least = Math.min(least, found.memory);
+  }
+  throw tooLittle(least, limit);
+}
+
 /** The largest micro-batch that fits, or the memory of the smallest one. */
 async function tryAll(model: Model, options: FitOptions): Promise<Omit<Fit, 'recompute'> | Pick<Fit, 'memory'>> {
   const { step, optimizer, limit, batch, memory: meter = () => usualProcess, largest } = options;
   const { objective, group = alone } = step;
   const prepared = await prepareStep(model, step);
-  const own = partOf(batch, { ...group, rank: group.size - 1 }).count;
+  const own = largestPart(batch, group);
   let memory = Number.POSITIVE_INFINITY;
   for (const microBatch of objective.whole ? [own] : divisorsOf(own)) {
     const batches = await largest(microBatch);

@@ -52,19 +52,8 @@ const readers: Readonly<Record<AdapterKind, Readers>> = {
 
 /** Fields that a kind may be without. */
 const optional = [
-  ...[
-    'alpha',
-    'rankStabilised',
-    'bias',
-    'orthogonality',
-    'cuts',
-    'start',
-    'factor',
-    'both',
-    'sharesBlock',
-    'terms',
-    'inputs',
-  ],
+  ...['alpha', 'rankStabilised', 'bias', 'orthogonality', 'cuts', 'start'],
+  ...['factor', 'both', 'sharesBlock', 'terms', 'inputs'],
 ];
 
 /** What a run file says of an adapter; some of it is known only with the network. */

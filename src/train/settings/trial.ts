@@ -1,6 +1,6 @@
 /** A stage that is cut short, to see whether it works. */
 
-import type { Optimizer } from '../../system/index.js';
+import { type Optimizer, usualCuts } from '../../system/index.js';
 import type { AdapterRequest } from './adapter.js';
 
 interface Whole {
@@ -12,11 +12,11 @@ interface Whole {
 export function trialOf<S extends Whole>(stage: S, steps: number): S {
   const { optimizer, adapter } = stage;
   const isLong = typeof optimizer.warmup === 'object' && optimizer.warmup.steps > steps;
-  const cuts = adapter?.cuts;
-  const isFull = cuts && (cuts.warmup ?? 0) + (cuts.rest ?? 0) >= steps;
+  const { warmup, rest } = { ...usualCuts, ...adapter?.cuts };
+  const isFull = adapter?.cuts && warmup + rest >= steps;
   return {
     ...stage,
     ...(isLong ? { optimizer: { ...optimizer, warmup: { steps } } } : {}),
-    ...(isFull ? { adapter: { ...adapter, cuts: { ...cuts, warmup: 0, rest: 0 } } } : {}),
+    ...(isFull ? { adapter: { ...adapter, cuts: { ...adapter.cuts, warmup: 0, rest: 0 } } } : {}),
   };
 }
