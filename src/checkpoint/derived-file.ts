@@ -7,8 +7,8 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { arrayOfBytes, type InitializerSource, QuintetError } from '../tensor/index.js';
-import { fileError, fileSource, kindOfPath } from './file.js';
+import { arrayOfBytes, fileError, type InitializerSource, QuintetError } from '../tensor/index.js';
+import { fileSource, kindOfPath } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
 import { writeSafetensors } from './safetensors-write.js';
 

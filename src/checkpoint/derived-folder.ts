@@ -3,7 +3,8 @@
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { fileError, fileSource } from './file.js';
+import { fileError } from '../tensor/index.js';
+import { fileSource } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
 
 export interface DerivedFile {

@@ -3,7 +3,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { access, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { parseJson, QuintetError } from '../tensor/index.js';
+import { fileError, parseJson, QuintetError } from '../tensor/index.js';
 import { allocate, type ByteSource, checkFileSize, checkRange, textOf } from './source.js';
 
 /** One system call reads at most this much: Linux and macOS stop short of 2 GiB. */
@@ -108,24 +108,6 @@ export async function readText(path: string, limit: number): Promise<string> {
 /** The value of a JSON file of at most `limit` bytes, by default 16 MiB, and four million values. */
 export async function readJson(path: string, limit = 2 ** 24): Promise<unknown> {
   return parseJson(await readText(path, limit), path, { values: 2 ** 22 });
-}
-
-/** An error of the file system, saying in words what its code means. */
-export function fileError(path: string, cause: Error): QuintetError {
-  const code = (cause as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT' || code === 'ENOTDIR')
-    return new QuintetError('not-found', 'no such file', { at: path, cause });
-  const reasons: Record<string, string> = {
-    ENOSPC: 'the disk is full',
-    EDQUOT: 'the disk quota is used up',
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-    EROFS: 'the file system is read-only',
-    EISDIR: 'it is a folder',
-    EMFILE: 'too many open files',
-    ELOOP: 'the symbolic links turn in a circle',
-  };
-  return new QuintetError('io', reasons[code ?? ''] ?? cause.message, { at: path, cause });
 }
 
 /**

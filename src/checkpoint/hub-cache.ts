@@ -6,8 +6,8 @@ import { copyFile, mkdir, open, readFile, rename, rm, symlink } from 'node:fs/pr
 import { hostname } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { QuintetError } from '../tensor/index.js';
-import { fileError, writeAtomically } from './file.js';
+import { fileError, QuintetError } from '../tensor/index.js';
+import { writeAtomically } from './file.js';
 import { quoted } from './json-scanner.js';
 
 export interface RepositoryCache {

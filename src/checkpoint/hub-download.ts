@@ -5,8 +5,8 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { QuintetError } from '../tensor/index.js';
-import { fileError, kindOfPath, writeFully } from './file.js';
+import { fileError, QuintetError } from '../tensor/index.js';
+import { kindOfPath, writeFully } from './file.js';
 import { type HubFile, linkBlob, makeFolder, type RepositoryCache, withLock } from './hub-cache.js';
 import { type HubConnection, hubFetch, isTransient, readChunks, statusError } from './hub-http.js';
 

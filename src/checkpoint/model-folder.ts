@@ -2,8 +2,8 @@
 
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { closeOnFailure, QuintetError } from '../tensor/index.js';
-import { fileError, kindOfPath, readText } from './file.js';
+import { closeOnFailure, fileError, QuintetError } from '../tensor/index.js';
+import { kindOfPath, readText } from './file.js';
 import {
   type FolderFiles,
   generatorTokenizerFolder,

@@ -2,10 +2,10 @@
 
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { closeOnFailure, type HostArray, QuintetError } from '../tensor/index.js';
+import { closeOnFailure, fileError, type HostArray, QuintetError } from '../tensor/index.js';
 import { readingBitsandbytes } from './bitsandbytes.js';
 import type { Checkpoint } from './checkpoint.js';
-import { fileError, fileSource, kindOfPath, readText } from './file.js';
+import { fileSource, kindOfPath, readText } from './file.js';
 import { type GgufCheckpoint, openGguf } from './gguf-checkpoint.js';
 import { largestPartsFile, openParts } from './joined.js';
 import { openSafetensors, openShards } from './safetensors-checkpoint.js';

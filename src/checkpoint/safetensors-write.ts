@@ -5,8 +5,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { byteSizeOf, bytesOf, type DType, type HostArray, QuintetError } from '../tensor/index.js';
-import { fileError, writeAtomically, writeFully } from './file.js';
+import { byteSizeOf, bytesOf, type DType, fileError, type HostArray, QuintetError } from '../tensor/index.js';
+import { writeAtomically, writeFully } from './file.js';
 import { quoted } from './json-scanner.js';
 import { largestHeader, safetensorsDtypes } from './safetensors.js';
 

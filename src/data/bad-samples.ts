@@ -2,7 +2,7 @@
 
 import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { QuintetError } from '../tensor/index.js';
+import { fileError, type QuintetError } from '../tensor/index.js';
 
 /** Appends to a file, which is made with the first sample. */
 export function badSamplesReport(path: string): (error: QuintetError) => void {
@@ -13,8 +13,12 @@ export function badSamplesReport(path: string): (error: QuintetError) => void {
     if (told.has(line)) return;
     told.add(line);
     // Synchronously: the run may be about to end because of this very sample.
-    mkdirSync(dirname(path), { recursive: true });
-    appendFileSync(path, `${line}\n`);
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      appendFileSync(path, `${line}\n`);
+    } catch (cause) {
+      throw fileError(path, cause);
+    }
   };
 }
 

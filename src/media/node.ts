@@ -3,12 +3,9 @@
  * for browsers.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { QuintetError } from '../tensor/index.js';
+import { fileError, QuintetError } from '../tensor/index.js';
 
 export { decodeWithSharp, encodeWithSharp } from './sharp.js';
-
-/** Why a path leads to no file, whatever the machine. */
-const nowhere: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP']);
 
 /** The bytes of a file of at most `most` bytes, by its path or file: URL. */
 export async function readFileWithin(source: string, most: number, at: string): Promise<Uint8Array> {
@@ -20,9 +17,6 @@ export async function readFileWithin(source: string, most: number, at: string): 
     if (found.size > most) throw new QuintetError('limit', `${found.size} bytes; at most ${most} are read`, { at });
     return await readFile(path);
   } catch (cause) {
-    if (cause instanceof QuintetError) throw cause;
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code && nowhere.has(code)) throw new QuintetError('not-found', 'no such picture', { at, cause });
-    throw new QuintetError('io', message, { at, cause });
+    throw cause instanceof QuintetError ? cause : fileError(at, cause, { missing: 'no such picture' });
   }
 }

@@ -5,6 +5,7 @@ export * from './dtype.js';
 export * from './errors.js';
 export * from './fields.js';
 export * from './figures.js';
+export * from './file-error.js';
 export * from './initializer-source.js';
 export * from './json.js';
 export * from './labels.js';

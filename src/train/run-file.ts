@@ -33,7 +33,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { Optimizer, Stage } from '../system/index.js';
-import { type Fields, fields, QuintetError } from '../tensor/index.js';
+import { type Fields, fields, fileError, QuintetError } from '../tensor/index.js';
 import { type AdapterRequest, adapterOf } from './settings/adapter.js';
 import { type DataSettings, dataFields, dataOf } from './settings/data.js';
 import { type EvaluationSettings, evaluationFields, evaluationOf } from './settings/evaluation.js';
@@ -93,7 +93,7 @@ const knownOfStage = [
 /** Reads a run file; paths in it are relative to it. `stagesOf` gives the stages that the model's recipe has. */
 export async function readRunFile(path: string): Promise<Fields> {
   const text = await readFile(path, 'utf8').catch((cause) => {
-    throw new QuintetError('not-found', 'no such run file', { at: path, cause });
+    throw fileError(path, cause, { missing: 'no such run file' });
   });
   if (text.length > largestFile) throw new QuintetError('limit', 'a run file has at most 1 MB', { at: path });
   const lines = new LineCounter();

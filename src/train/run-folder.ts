@@ -12,7 +12,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../checkpoint/index.js';
-import { closeAll, QuintetError } from '../tensor/index.js';
+import { closeAll, closeOnFailure, fileError, QuintetError } from '../tensor/index.js';
 import { type EventFile, openEventFile } from './event-file.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import type { LogRecord } from './log-record.js';
@@ -41,20 +41,21 @@ export class RunFolder {
     if (!(Number.isInteger(keep) && keep >= 1)) {
       throw new QuintetError('config', `expected to keep 1 checkpoint or more, got ${keep}`, { at: path });
     }
-    await mkdir(join(path, 'checkpoints'), { recursive: true });
-    const lock = await lockFolder(path);
-    try {
-      return new RunFolder(path, keep, lock, await openRunLog(join(path, 'log.jsonl')), openEventFile(path));
-    } catch (error) {
-      await lock.release();
-      throw error;
-    }
+    return writing(path, undefined, async () => {
+      await mkdir(join(path, 'checkpoints'), { recursive: true });
+      const lock = await lockFolder(path);
+      return closeOnFailure([{ close: lock.release }], async () => {
+        return new RunFolder(path, keep, lock, await openRunLog(join(path, 'log.jsonl')), openEventFile(path));
+      });
+    });
   }
 
   /** Appends a line to the log. */
-  async log(record: LogRecord): Promise<void> {
-    await this.runLog.append(record);
-    await this.events.append(record);
+  log(record: LogRecord): Promise<void> {
+    return writing(this.path, 'the log cannot be written', async () => {
+      await this.runLog.append(record);
+      await this.events.append(record);
+    });
   }
 
   /** Takes what was logged after a step back, before the run goes on from there. */
@@ -73,25 +74,22 @@ export class RunFolder {
    * power cut loses it.
    */
   async save(snapshot: Snapshot, best?: number): Promise<void> {
-    await this.runLog.flush();
     const all = join(this.path, 'checkpoints');
-    const temporary = join(all, 'saving');
-    await rm(temporary, { recursive: true, force: true });
-    try {
-      await writeSnapshot(temporary, snapshot);
-    } catch (cause) {
+    await writing(all, `the checkpoint of step ${snapshot.step} cannot be saved`, async () => {
+      await this.runLog.flush();
+      const temporary = join(all, 'saving');
       await rm(temporary, { recursive: true, force: true });
-      if (cause instanceof QuintetError) throw cause;
-      const why = (cause as Error).message;
-      throw new QuintetError('io', `the checkpoint of step ${snapshot.step} cannot be saved: ${why}`, {
-        at: all,
-        cause,
-      });
-    }
-    const name = freeName(snapshot.step, await readdir(all));
-    await rename(temporary, join(all, name));
-    await syncFolder(all);
-    await this.#prune(name, best);
+      try {
+        await writeSnapshot(temporary, snapshot);
+      } catch (error) {
+        await rm(temporary, { recursive: true, force: true });
+        throw error;
+      }
+      const name = freeName(snapshot.step, await readdir(all));
+      await rename(temporary, join(all, name));
+      await syncFolder(all);
+      await this.#prune(name, best);
+    });
   }
 
   /** The newest checkpoint that is whole, or undefined. `onDamaged` hears of each newer one that is not. */
@@ -101,7 +99,8 @@ export class RunFolder {
       try {
         return await readSnapshot(join(all, name));
       } catch (error) {
-        if (!(error instanceof QuintetError)) throw error;
+        // What cannot be read now may be whole: an older one in its place would undo what it holds.
+        if (!(error instanceof QuintetError) || error.code === 'io') throw error;
         this.#damaged.add(name);
         onDamaged(error);
       }
@@ -134,6 +133,16 @@ export class RunFolder {
       if (parsed && parsed.step !== best && !kept.has(name))
         await rm(join(all, name), { recursive: true, force: true });
     }
+  }
+}
+
+/** What is written, with errors of the file system in words. */
+async function writing<T>(path: string, failed: string | undefined, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (cause) {
+    if (cause instanceof QuintetError) throw cause;
+    throw fileError(path, cause, failed === undefined ? {} : { failed });
   }
 }
 

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../checkpoint/index.js';
-import { fields, parseJson, QuintetError } from '../tensor/index.js';
+import { fields, fileError, isNowhere, parseJson, QuintetError } from '../tensor/index.js';
 
 /** What a checkpoint holds. Must not change while it is saved. */
 export interface Snapshot {
@@ -97,9 +97,13 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw new QuintetError('integrity', 'cannot be read', { at: path, cause });
+    throw unread(path, cause);
   }
 }
+
+/** A file that is not there was lost; one that cannot be read just now is another matter. */
+const unread = (path: string, cause: unknown): QuintetError =>
+  isNowhere(cause) ? new QuintetError('integrity', 'is not there', { at: path, cause }) : fileError(path, cause);
 
 /** Whether every file has its size: what can be seen without reading them. */
 export async function looksWhole(folder: string): Promise<boolean> {
@@ -150,10 +154,12 @@ async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>):
   try {
     file = await open(path, 'r');
   } catch (cause) {
-    throw new QuintetError('integrity', 'cannot be read', { at: path, cause });
+    throw unread(path, cause);
   }
   try {
     return await use(file);
+  } catch (error) {
+    throw error instanceof QuintetError ? error : fileError(path, error);
   } finally {
     await file.close();
   }

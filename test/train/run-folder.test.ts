@@ -1,5 +1,15 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
@@ -120,6 +130,29 @@ test.each<[string, (folder: string) => void]>([
   await folder.save(snapshotOf(2));
   expect(checkpoints()).toEqual(['step-000001', 'step-000002.1']);
   await expectWhole(await folder.latest(), 2);
+  await folder.close();
+});
+
+test('a newest checkpoint that cannot be read just now is not passed over: the run would undo what it holds', async () => {
+  const folder = await savedRun(1, 2);
+  const state = inCheckpoint('step-000002', 'state.json');
+  rmSync(state);
+  mkdirSync(state);
+  const told: QuintetError[] = [];
+  await expect(folder.latest((error) => told.push(error))).rejects.toMatchObject({
+    ...{ code: 'io', message: `${state}: it is a folder` },
+  });
+  expect(told).toEqual([]);
+  await folder.close();
+});
+
+test('a checkpoint that cannot be saved says so', async () => {
+  const folder = await savedRun(1);
+  const [all, away] = [join(path, 'checkpoints'), join(path, 'away')];
+  renameSync(all, away);
+  await expect(folder.save(snapshotOf(2))).rejects.toThrow(`${all}: the checkpoint of step 2 cannot be saved: no such`);
+  renameSync(away, all);
+  await expectWhole(await folder.latest(), 1);
   await folder.close();
 });
 

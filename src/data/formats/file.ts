@@ -1,14 +1,14 @@
 /** Files that are read in places. */
 
 import { type FileHandle, open } from 'node:fs/promises';
-import { closeOnFailure, QuintetError } from '../../tensor/index.js';
+import { closeOnFailure, fileError, QuintetError } from '../../tensor/index.js';
 
-/** Opens a file of data. Throws 'not-found'. */
+/** Opens a file of data. Throws 'not-found' or 'io'. */
 export async function openFile(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (cause) {
-    throw new QuintetError('not-found', 'cannot be opened', { at: path, cause });
+    throw fileError(path, cause, { failed: 'cannot be opened' });
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { QuintetError } from '../../tensor/index.js';
+import { fileError, isNowhere, QuintetError } from '../../tensor/index.js';
 
 /** Files by which a folder of pictures says what they show (https://huggingface.co/docs/datasets/image_load). */
 const metadata = ['metadata.jsonl', 'metadata.csv', 'metadata.parquet'];
@@ -10,20 +10,21 @@ const mostFiles = 100_000;
 
 /**
  * The files of a path, in order: `shard-{0000..0127}.tar` and `{a,b}.jsonl` as WebDataset writes shards, `*` within the name of
- * a file, or a folder with a metadata file. Throws 'not-found'.
+ * a file, or a folder with a metadata file. Throws 'not-found' or 'io'.
  */
 export async function filesOf(path: string): Promise<readonly string[]> {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) return [await metadataOf(path)];
-  if (found) return [path];
-  if (!/[{*]/.test(path)) throw new QuintetError('not-found', 'cannot be opened: there is no such file', { at: path });
+  const found = await stat(path).catch((cause) => {
+    if (isNowhere(cause) && /[{*]/.test(path)) return undefined;
+    throw fileError(path, cause, { failed: 'cannot be opened' });
+  });
+  if (found) return [found.isDirectory() ? await metadataOf(path) : path];
   const files = (await Promise.all(expandBraces(path).map(matching))).flat();
   if (files.length > 0) return files;
   throw new QuintetError('not-found', 'no file is called so', { at: path });
 }
 
 async function metadataOf(folder: string): Promise<string> {
-  const names = await readdir(folder);
+  const names = await namesIn(folder);
   const name = metadata.find((name) => names.includes(name));
   if (name !== undefined) return join(folder, name);
   const data = names.find((name) => /\.(?:parquet|tar|jsonl?|csv)$/.test(name));
@@ -61,11 +62,14 @@ async function matching(path: string): Promise<string[]> {
   const [folder, name] = [dirname(path), basename(path)];
   const pieces = name.split('*').map((piece) => piece.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   const pattern = new RegExp(`^${pieces.join('.*')}$`);
-  const names = await readdir(folder).catch((cause) => {
-    throw new QuintetError('not-found', 'no such folder', { at: folder, cause });
-  });
-  return names
+  return (await namesIn(folder))
     .filter((name) => pattern.test(name))
     .sort()
     .map((name) => join(folder, name));
+}
+
+function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((cause) => {
+    throw fileError(folder, cause, { missing: 'no such folder' });
+  });
 }

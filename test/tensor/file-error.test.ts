@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { fileError } from '../../src/tensor/index.js';
+
+const failing = (code: string) => Object.assign(new Error(`${code}: as the system says it`), { code });
+
+test.each([
+  ['EMFILE', 'io', 'a.tar: too many open files\n  Raise the limit of the shell (`ulimit -n`), or'],
+  ['EACCES', 'io', 'a.tar: permission denied\n  Give your user the right to it'],
+  ['ENOSPC', 'io', 'a.tar: the disk is full\n  Make room'],
+  ['EIO', 'io', 'a.tar: EIO: as the system says it'],
+  ['ENOENT', 'not-found', 'a.tar: no such file'],
+  ['ENAMETOOLONG', 'not-found', 'a.tar: no such file'],
+] as const)('%s says what it means and what to do', (code, own, message) => {
+  const error = fileError('a.tar', failing(code));
+  expect(error.code).toBe(own);
+  expect(error.message.startsWith(message), error.message).toBe(true);
+});
+
+test('what failed stands before its reason', () => {
+  const error = fileError('out', failing('ENOSPC'), { failed: 'the checkpoint of step 3 cannot be saved' });
+  expect(error.message).toMatch(/^out: the checkpoint of step 3 cannot be saved: the disk is full\n/);
+});
