@@ -54,9 +54,19 @@ export interface MpiApi extends Readonly<Record<keyof typeof handles, Pointer>> 
 /** Version 40 of the library is that of Open MPI 3, 4 and 5. */
 const names: Partial<Record<NodeJS.Platform, string>> = { linux: 'libmpi.so.40', darwin: 'libmpi.40.dylib' };
 
+/** The library's name. Throws 'unsupported' where there is no Open MPI, as on Windows, whose Microsoft MPI is another. */
+export function libraryOf(platform: NodeJS.Platform): string {
+  const name = names[platform];
+  if (name !== undefined) return name;
+  const what = `several processes train together on Linux and macOS, not on ${platform}`;
+  throw new QuintetError('unsupported', what, {
+    hint: 'They speak by Open MPI; Microsoft MPI has other handles. On Windows, install Open MPI within WSL and train there',
+  });
+}
+
 /** Loads the library and joins the processes that mpirun has started, which waits for all of them. Once a process. */
 export function startMpi(): MpiApi {
-  const library = openLibrary(names[process.platform] ?? 'msmpi.dll');
+  const library = openLibrary(libraryOf(process.platform));
   const functions = Object.fromEntries(
     Object.entries(signatures).map(([name, parameters]) => [name, library.func(name, 'int', [...parameters])]),
   ) as Record<keyof typeof signatures, ReturnType<Library['func']>>;

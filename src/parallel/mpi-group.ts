@@ -5,6 +5,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { deserialize, serialize } from 'node:v8';
 import { type ErrorCode, QuintetError } from '../tensor/index.js';
 import type { ProcessGroup } from './group.js';
+import { machineOf } from './machine.js';
 import { inPlace, type MpiApi, startMpi } from './mpi-api.js';
 
 /** Bytes that are summed or copied at once: few enough for the cache; 64 MiB are summed in 30 ms on one machine. */
@@ -29,6 +30,8 @@ type Message = { readonly value: unknown } | { readonly error: { readonly code: 
 /** What the others know of a process. */
 interface Peer {
   readonly host: string;
+  /** Within which `pid` names a process. */
+  readonly machine: string;
   readonly pid: number;
 }
 
@@ -55,6 +58,7 @@ export class MpiGroup implements ProcessGroup {
   #end: QuintetError | undefined;
   /** Those that have died or stay silent. */
   readonly #lost = new Set<number>();
+  readonly #machine = machineOf();
 
   constructor(
     private readonly api: MpiApi,
@@ -76,7 +80,7 @@ export class MpiGroup implements ProcessGroup {
 
   /** Lets the processes know of each other. */
   async meet(): Promise<void> {
-    this.#peers = await this.gather({ host: hostname(), pid: process.pid });
+    this.#peers = await this.gather({ host: hostname(), machine: this.#machine, pid: process.pid });
   }
 
   async gather<T>(own: T): Promise<readonly T[]> {
@@ -243,7 +247,7 @@ export class MpiGroup implements ProcessGroup {
   /** Whether a process is there, as far as can be told from this machine. */
   #lives(rank: number): boolean {
     const peer = this.#peers[rank];
-    if (peer?.host !== hostname()) return true;
+    if (peer?.machine !== this.#machine) return true;
     try {
       process.kill(peer.pid, 0);
       return true;

@@ -3,6 +3,7 @@
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { machineOf } from '../parallel/machine.js';
 import { fields, parseJson, QuintetError } from '../tensor/index.js';
 
 interface Owner {
@@ -10,6 +11,8 @@ interface Owner {
   /** When the process began, in the kernel's ticks; process numbers are used again. '' where it cannot be known. */
   readonly started: string;
   readonly host: string;
+  /** Within which `pid` names a process. */
+  readonly machine: string;
 }
 
 export interface FolderLock {
@@ -20,7 +23,8 @@ export interface FolderLock {
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const file = join(folder, 'lock');
   const own = `${file}.${process.pid}`;
-  const owner: Owner = { pid: process.pid, started: await startOf(process.pid), host: hostname() };
+  const place = { host: hostname(), machine: machineOf() };
+  const owner: Owner = { pid: process.pid, started: await startOf(process.pid), ...place };
   await writeFile(own, `${JSON.stringify(owner)}\n`, { flush: true }); // a power cut must not leave a lock without owner
   try {
     // A link appears with its content or not at all; of two processes that try, one fails.
@@ -85,11 +89,16 @@ async function readOwner(file: string): Promise<Owner | undefined> {
     throw error;
   }
   const owner = fields(parseJson(text, file), file);
-  return { pid: owner.whole('pid'), started: owner.text('started'), host: owner.text('host') };
+  return {
+    pid: owner.whole('pid'),
+    started: owner.text('started'),
+    host: owner.text('host'),
+    machine: owner.text('machine', ''),
+  };
 }
 
-async function alive({ pid, started, host }: Owner): Promise<boolean> {
-  if (host !== hostname()) return true; // not to be seen from here
+async function alive({ pid, started, machine }: Owner): Promise<boolean> {
+  if (machine !== machineOf()) return true; // not to be seen from here
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -17,6 +17,8 @@ export interface RunRecord {
   readonly ended?: number;
   /** The folder that was written at the end, `model` or `adapter`. */
   readonly result?: string;
+  /** Why it ended before that, unless it was stopped or killed. */
+  readonly error?: string;
   readonly stages: readonly StageRecord[];
 }
 
@@ -74,7 +76,7 @@ export async function readRunRecord(folder: string): Promise<RunRecord | undefin
     seed: record.whole('seed'),
     engine: record.text('engine'),
     ...numbersOf(record, ['started', 'ended']),
-    ...textsOf(record, ['result']),
+    ...textsOf(record, ['result', 'error']),
     stages: record.objects('stages').map(stageOf),
   };
 }

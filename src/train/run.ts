@@ -23,7 +23,7 @@ import { keptFeatures } from './kept-features.js';
 import { closeStages, type PreparedStage, prepareStages, stepOptions } from './prepared-stages.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
-import { writeRunRecord } from './run-record.js';
+import { type RunRecord, writeRunRecord } from './run-record.js';
 import { saveRun } from './save-run.js';
 import { around, checkAdapters } from './settings/adapted.js';
 import { trialOf } from './settings/trial.js';
@@ -101,25 +101,38 @@ async function runStages(model: Model, run: Run, options: RunOptions): Promise<R
   const stages = await prepareStages(model, run, options);
   try {
     const record = group.rank === 0 ? await beginRecord(model, run, stages, options) : undefined;
-    let values: Record<string, HostArray> = {};
-    for (const [index, prepared] of stages.entries()) {
-      const begun = prepared.adapter ? await begunValues(model, prepared.adapter) : [];
-      const known = new Map([...begun, ...Object.entries(values)]);
-      const weights = layeredWeights(model.weights, known, run.seed + index);
-      const trained = await runStage({ ...model, weights }, prepared, options);
-      if (trained.stopped) return { stopped: true };
-      values = { ...values, ...trained.values };
-    }
-    const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + stages.length - 1);
-    const folder = record ? await saveRun({ ...model, weights }, { run, values, ...stages.at(-1) }) : undefined;
-    if (record && folder !== undefined) {
-      await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
-    }
-    const [written] = await group.gather(folder);
-    const answers = isSystem(model) && !isRewardSystem(model.network);
-    return { stopped: false, folder: written as string, answers };
+    return await tellingFailure(run, record, async () => {
+      let values: Record<string, HostArray> = {};
+      for (const [index, prepared] of stages.entries()) {
+        const begun = prepared.adapter ? await begunValues(model, prepared.adapter) : [];
+        const known = new Map([...begun, ...Object.entries(values)]);
+        const weights = layeredWeights(model.weights, known, run.seed + index);
+        const trained = await runStage({ ...model, weights }, prepared, options);
+        if (trained.stopped) return { stopped: true };
+        values = { ...values, ...trained.values };
+      }
+      const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + stages.length - 1);
+      const folder = record ? await saveRun({ ...model, weights }, { run, values, ...stages.at(-1) }) : undefined;
+      if (record && folder !== undefined) {
+        await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
+      }
+      const [written] = await group.gather(folder);
+      const answers = isSystem(model) && !isRewardSystem(model.network);
+      return { stopped: false, folder: written as string, answers };
+    });
   } finally {
     await closeStages(stages);
+  }
+}
+
+/** Writes into the run's record why it failed. */
+async function tellingFailure<T>({ output }: Run, record: RunRecord | undefined, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    // The failure itself is told, not that it could not be written.
+    if (record) await writeRunRecord(output, { ...record, error: (error as Error).message }).catch(() => {});
+    throw error;
   }
 }
 

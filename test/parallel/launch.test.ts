@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { launchOf, partOf, threadsOf } from '../../src/parallel/index.js';
+import { libraryOf } from '../../src/parallel/mpi-api.js';
 
 const mpirun = { OMPI_COMM_WORLD_SIZE: '6', OMPI_COMM_WORLD_RANK: '4', OMPI_COMM_WORLD_LOCAL_SIZE: '3' };
 
@@ -31,4 +32,9 @@ test.each([
   expect(things).toEqual(Array.from({ length: count }, (_, i) => i));
   const counts = parts.map(({ count: own }) => own);
   expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+});
+
+test('on Windows several processes are refused: Microsoft MPI is not Open MPI', () => {
+  expect(libraryOf('linux')).toBe('libmpi.so.40');
+  expect(() => libraryOf('win32')).toThrow(/not on win32\n {2}.*Microsoft MPI has other handles.*within WSL/);
 });

@@ -3,6 +3,7 @@ import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { machineOf } from '../../src/parallel/index.js';
 import { html } from '../../src/train/report/html.js';
 import { report } from '../../src/train/report/index.js';
 import { averaged, logTicks, type Point, smoothed, thinned, ticks } from '../../src/train/report/series.js';
@@ -108,6 +109,8 @@ test("the curve of the loss runs through the losses of both stages' logs", async
 test('the page of a run holds all it needs, and what was asked and answered', async () => {
   const { run } = await trained();
   writeFileSync(join(run, 'align/bad-samples.jsonl'), '{"code":"data","message":"chats.jsonl:7: no <answer>"}\n{"mess');
+  // Of another process of the run.
+  writeFileSync(join(run, 'align/bad-samples.1.jsonl'), '{"code":"data","message":"chats.jsonl:8: no text"}\n');
   const page = await report([run]);
   expect(page).not.toMatch(/<script|<link|https?:|@import|url\(/);
   expect([...page.matchAll(/src="(.{11})/g)].map(([, start]) => start)).toEqual(['data:image/']);
@@ -117,8 +120,9 @@ test('the page of a run holds all it needs, and what was asked and answered', as
   };
   expect(page).toContain(html`<dd>${evaluation.answers[0]}</dd>`.html);
   expect(page).toContain(`>${evaluation.loss.toFixed(4)}</td>`);
-  expect(page).toContain('1 of 8 samples could not be used');
+  expect(page).toContain('2 of 8 samples could not be used');
   expect(page).toContain('<li>chats.jsonl:7: no &lt;answer&gt;</li>');
+  expect(page).toContain('<li>chats.jsonl:8: no text</li>');
   expect(page).toContain('begun 25 November 2025 at 15:00 UTC');
   expect(page).toContain('class="state finished"');
   expect(page).toContain('name: instruct');
@@ -135,12 +139,32 @@ test('a run at work and one that was stopped are told as they are', async () => 
   expect(stopped).toContain('picture not found');
 
   const [, started] = /\) \S (?:\S+ ){18}(\d+)/.exec(readFileSync('/proc/self/stat', 'utf8')) ?? [];
-  writeFileSync(join(run, 'instruct/lock'), JSON.stringify({ pid: process.pid, started, host: hostname() }));
+  const owner = { pid: process.pid, started, host: hostname(), machine: machineOf() };
+  writeFileSync(join(run, 'instruct/lock'), JSON.stringify(owner));
   expect(await report([run])).toContain('class="state running"');
 
   // Before its first step a run has nothing but its record.
   for (const name of ['align', 'instruct']) rmSync(join(run, name), { recursive: true });
   expect(await report([run])).toContain('<dd>0<small>of 13</small></dd>');
+});
+
+test('a run that failed says why, until it goes on', async () => {
+  const { file, folder } = runFolder({ stages: [stage({ name: 'align' })] });
+  const run = join(folder, 'out');
+  const failing = runFile(file, {
+    engine,
+    onStep: () => {
+      throw new Error('the lamp <went> out');
+    },
+  });
+  await expect(failing).rejects.toThrow('the lamp');
+  const page = await report([run]);
+  expect(page).toContain('class="state failed"');
+  expect(page).toContain('<p class="failure">the lamp &lt;went&gt; out</p>');
+  await runFile(file, { engine });
+  const after = await report([run]);
+  expect(after).toContain('class="state finished"');
+  expect(after).not.toContain('the lamp');
 });
 
 test('runs side by side show where their settings differ', async () => {

@@ -14,6 +14,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { machineOf } from '../../src/parallel/index.js';
 import { type QuintetError, Random } from '../../src/tensor/index.js';
 import { RunFolder } from '../../src/train/run-folder.js';
 import type { SavedSnapshot } from '../../src/train/snapshot.js';
@@ -179,11 +180,12 @@ test('a folder is refused while another run works in it; the lock of a dead one 
   await folder.close();
   const lock = join(path, 'lock');
   // The number of a living process that began at another time: the lock's owner is gone.
-  const owner = (host: string) => JSON.stringify({ pid: process.pid, started: '12', host });
-  writeFileSync(lock, owner(hostname()));
+  const owner = (machine: string) => JSON.stringify({ pid: process.pid, started: '12', host: hostname(), machine });
+  writeFileSync(lock, owner(machineOf()));
   await (await RunFolder.open(path)).close();
-  writeFileSync(lock, owner('another-machine'));
-  await expect(RunFolder.open(path)).rejects.toThrow('on another-machine');
+  // Of a container that is called alike, whose processes are not seen from here.
+  writeFileSync(lock, owner(`${machineOf()}0`));
+  await expect(RunFolder.open(path)).rejects.toThrow(`process ${process.pid} on ${hostname()}`);
 });
 
 test('the log is cut back to the step the run goes on from, without the line a crash cut short', async () => {

@@ -59,7 +59,8 @@ function runCard(run: ReportedRun, index: number, { length }: readonly ReportedR
       html`<div><dt>${name}</dt><dd>${value}${remark && html`<small>${remark}</small>`}</dd></div>`,
   );
   const name = length > 1 && html`<div class="name"><i class="swatch"></i><h3>${run.name}</h3>${stateOf(run)}</div>`;
-  return html`<div class="card run${index}">${name}
+  const failure = run.state === 'failed' && html`<p class="failure">${run.error}</p>`;
+  return html`<div class="card run${index}">${name}${failure}
 <dl class="figures">${figures}</dl></div>
 `;
 }

@@ -1,6 +1,6 @@
 /** A run's folder as it is now, whether or not the run is at work in it. Nothing is locked or written. */
 
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { encodePicture, loadPicture, resize } from '../../media/index.js';
 import { QuintetError } from '../../tensor/index.js';
@@ -16,7 +16,7 @@ export type LoggedStep = StepReport & Pick<LogRecord, 'at'>;
 
 export interface ReportedRun extends RunRecord {
   readonly name: string;
-  readonly state: 'running' | 'finished' | 'stopped';
+  readonly state: 'running' | 'finished' | 'stopped' | 'failed';
   readonly stages: readonly ReportedStage[];
 }
 
@@ -43,9 +43,14 @@ export async function readRun(folder: string): Promise<ReportedRun> {
   return {
     ...record,
     name: basename(resolve(folder)),
-    state: running.includes(true) ? 'running' : record.result === undefined ? 'stopped' : 'finished',
+    state: running.includes(true) ? 'running' : endOf(record),
     stages: await Promise.all(record.stages.map((stage) => readStage(join(folder, stage.name), stage))),
   };
+}
+
+function endOf({ result, error }: RunRecord): 'finished' | 'failed' | 'stopped' {
+  if (result !== undefined) return 'finished';
+  return error === undefined ? 'stopped' : 'failed';
 }
 
 async function readStage(folder: string, stage: StageRecord): Promise<ReportedStage> {
@@ -56,7 +61,7 @@ async function readStage(folder: string, stage: StageRecord): Promise<ReportedSt
     ...(estimate ? { estimate } : {}),
     logged: records.filter(isStep),
     evaluations: evaluationsIn(records),
-    bad: await badSamples(join(folder, 'bad-samples.jsonl')),
+    bad: await badSamples(folder),
     thumbnails: await Promise.all(stage.questions.map(({ pictures }) => Promise.all(pictures.map(thumbnail)))),
   };
 }
@@ -72,20 +77,20 @@ async function ifThere<T>(read: () => Promise<T>, otherwise: T): Promise<T> {
   }
 }
 
-/** Lines that a reader of this file may find half written are left out. */
-async function badSamples(path: string): Promise<string[]> {
-  const text = await ifThere(() => readFile(path, 'utf8'), '');
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .flatMap((line) => {
-      try {
-        const { error, message } = JSON.parse(line) as { readonly error?: string; readonly message?: string };
-        return [message ?? error ?? line];
-      } catch {
-        return [];
-      }
-    });
+/** What each process of the run has told. Lines that a reader may find half written are left out. */
+async function badSamples(folder: string): Promise<string[]> {
+  const all = await ifThere(() => readdir(folder), []);
+  const names = all.filter((name) => /^bad-samples(?:\.\d+)?\.jsonl$/.test(name)).sort();
+  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
+  const lines = new Set(texts.flatMap((text) => text.split('\n').slice(0, -1)));
+  return [...lines].flatMap((line) => {
+    try {
+      const { error, message } = JSON.parse(line) as { readonly error?: string; readonly message?: string };
+      return [message ?? error ?? line];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** Pixels on the longer side: twice what is shown, for fine screens. */

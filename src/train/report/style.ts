@@ -23,9 +23,9 @@ const smoothingRules = weights.map((weight) => `${others(weight)}{display:none}`
 
 export const styleSheet = `
 :root{color-scheme:light dark;--ground:#f6f7f9;--card:#fff;--ink:#1c2330;--soft:#667085;--line:#e3e7ee;--faint:#eef1f5;
---good:#0f7b4f;--warn:#a15c00;${runVariables(runColours)}}
+--good:#0f7b4f;--warn:#a15c00;--bad:#b42318;${runVariables(runColours)}}
 @media (prefers-color-scheme:dark){:root{--ground:#0f131a;--card:#171d27;--ink:#e6eaf1;--soft:#98a3b5;--line:#2a3342;--faint:#1f2733;
---good:#4cc790;--warn:#eab04d;${runVariables(darkRunColours)}}}
+--good:#4cc790;--warn:#eab04d;--bad:#f97066;${runVariables(darkRunColours)}}}
 ${runRules}
 *{box-sizing:border-box}
 body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
@@ -48,6 +48,8 @@ code,pre{font:13px/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .state{font-size:12px;font-weight:600;padding:1px 9px;border-radius:99px;background:var(--faint);color:var(--soft)}
 .state.finished{color:var(--good)}
 .state.running{color:var(--warn)}
+.state.failed,.failure{color:var(--bad)}
+.failure{margin:0 0 14px;white-space:pre-wrap;overflow-wrap:anywhere}
 .state.running::before{content:"";display:inline-block;width:7px;height:7px;border-radius:9px;background:currentColor;margin-right:6px}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(128px,1fr));gap:14px 18px;margin:0}
 .name+.figures{margin-top:14px}
