@@ -133,7 +133,7 @@ export async function fingerprint(files: readonly string[], purpose: string): Pr
         await handle.close();
       }
     } catch (cause) {
-      throw fileError(file, cause as Error);
+      throw fileError(file, cause);
     }
   }
   return hash.digest('hex').slice(0, 32);

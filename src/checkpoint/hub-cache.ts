@@ -91,7 +91,7 @@ export async function linkBlob(cache: RepositoryCache, { commit, path }: HubFile
     });
     await rename(temporary, link);
   } catch (cause) {
-    throw fileError(link, cause as Error);
+    throw fileError(link, cause);
   }
 }
 
@@ -130,7 +130,7 @@ async function acquire(file: string, signal: AbortSignal | undefined): Promise<v
       await writeBeat(file, 0, 'wx');
       return;
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError(file, cause as Error);
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError(file, cause);
     }
     const found = await readFile(file, 'utf8').catch(() => '');
     silence = found === last ? silence + poll : 0;

@@ -131,7 +131,7 @@ async function fetchBlob(transfer: Transfer, file: HubFile, described: Described
     }
     await rename(partial, blob);
   } catch (cause) {
-    throw cause instanceof QuintetError ? cause : fileError(blob, cause as Error);
+    throw cause instanceof QuintetError ? cause : fileError(blob, cause);
   }
 }
 

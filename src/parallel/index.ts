@@ -4,7 +4,6 @@ import type { MpiGroup, MpiOptions } from './mpi-group.js';
 
 export { alone, type ProcessGroup, partOf, type Share } from './group.js';
 export { type Launch, launchOf, threadsOf } from './launch.js';
-export { machineOf } from './machine.js';
 export type { MpiGroup, MpiOptions };
 
 /** Joins the other processes that mpirun has started; waits for all of them. Once a process. */

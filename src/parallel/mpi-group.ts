@@ -1,11 +1,10 @@
 /** A group over MPI. Messages are begun, and asked after between other events until they are there: nothing blocks. */
 
-import { hostname } from 'node:os';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
 import { type ErrorCode, QuintetError } from '../tensor/index.js';
 import type { ProcessGroup } from './group.js';
-import { machineOf } from './machine.js';
+import { isThere, type Machine, machineOf } from './machine.js';
 import { inPlace, type MpiApi, startMpi } from './mpi-api.js';
 
 /** Bytes that are summed or copied at once: few enough for the cache; 64 MiB are summed in 30 ms on one machine. */
@@ -28,10 +27,7 @@ export interface MpiOptions {
 type Message = { readonly value: unknown } | { readonly error: { readonly code: ErrorCode; readonly message: string } };
 
 /** What the others know of a process. */
-interface Peer {
-  readonly host: string;
-  /** Within which `pid` names a process. */
-  readonly machine: string;
+interface Peer extends Machine {
   readonly pid: number;
 }
 
@@ -58,7 +54,6 @@ export class MpiGroup implements ProcessGroup {
   #end: QuintetError | undefined;
   /** Those that have died or stay silent. */
   readonly #lost = new Set<number>();
-  readonly #machine = machineOf();
 
   constructor(
     private readonly api: MpiApi,
@@ -80,7 +75,7 @@ export class MpiGroup implements ProcessGroup {
 
   /** Lets the processes know of each other. */
   async meet(): Promise<void> {
-    this.#peers = await this.gather({ host: hostname(), machine: this.#machine, pid: process.pid });
+    this.#peers = await this.gather({ ...machineOf(), pid: process.pid });
   }
 
   async gather<T>(own: T): Promise<readonly T[]> {
@@ -247,13 +242,7 @@ export class MpiGroup implements ProcessGroup {
   /** Whether a process is there, as far as can be told from this machine. */
   #lives(rank: number): boolean {
     const peer = this.#peers[rank];
-    if (peer?.machine !== this.#machine) return true;
-    try {
-      process.kill(peer.pid, 0);
-      return true;
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-    }
+    return peer === undefined || isThere(peer) !== false;
   }
 
   #nameOf(rank: number): string {

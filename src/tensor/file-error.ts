@@ -2,27 +2,37 @@
 
 import { QuintetError } from './errors.js';
 
-/** Codes of a path that leads to no file, whatever the machine. */
-const nowhere: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP']);
-
 const room = 'Make room, or name a place on another disk';
 const rights = 'Give your user the right to it, or name another place';
 const limit = 'Raise the limit of the shell (`ulimit -n`), or put what is read into fewer files';
 
-const reasons: Readonly<Record<string, readonly [reason: string, hint?: string]>> = {
-  ENOSPC: ['the disk is full', room],
-  EDQUOT: ['the disk quota is used up', room],
-  EACCES: ['permission denied', rights],
-  EPERM: ['permission denied', rights],
-  EROFS: ['the file system is read-only', 'Name another place'],
-  EISDIR: ['it is a folder'],
-  ELOOP: ['the symbolic links turn in a circle'],
-  EMFILE: ['too many open files', limit],
-  ENFILE: ['too many open files', limit],
+interface Meaning {
+  /** Default: of a path that leads nowhere what the caller says, of any other what the system says. */
+  readonly reason?: string;
+  readonly hint?: string;
+  /** Whether a path leads to no file, whatever the machine. */
+  readonly nowhere?: true;
+}
+
+const meanings: Readonly<Record<string, Meaning>> = {
+  ENOENT: { nowhere: true },
+  ENOTDIR: { nowhere: true },
+  ENAMETOOLONG: { nowhere: true },
+  ELOOP: { nowhere: true, reason: 'the symbolic links turn in a circle' },
+  ENOSPC: { reason: 'the disk is full', hint: room },
+  EDQUOT: { reason: 'the disk quota is used up', hint: room },
+  EACCES: { reason: 'permission denied', hint: rights },
+  EPERM: { reason: 'permission denied', hint: rights },
+  EROFS: { reason: 'the file system is read-only', hint: 'Name another place' },
+  EISDIR: { reason: 'it is a folder' },
+  EMFILE: { reason: 'too many open files', hint: limit },
+  ENFILE: { reason: 'too many open files', hint: limit },
 };
 
+const meaningOf = (cause: unknown): Meaning => meanings[(cause as NodeJS.ErrnoException).code ?? ''] ?? {};
+
 /** Whether a path leads nowhere, and not to what cannot be read. */
-export const isNowhere = (cause: unknown): boolean => nowhere.has((cause as NodeJS.ErrnoException).code ?? '');
+export const isNowhere = (cause: unknown): boolean => meaningOf(cause).nowhere ?? false;
 
 export interface FileFailure {
   /** What is said of a path that leads nowhere; default that there is no such file. */
@@ -33,15 +43,9 @@ export interface FileFailure {
 
 /** An error of the file system as 'not-found' or 'io'. */
 export function fileError(path: string, cause: unknown, { missing = 'no such file', failed }: FileFailure = {}) {
-  const { code = '', message } = cause as NodeJS.ErrnoException;
-  const [reason, hint] = reasons[code] ?? [isNowhere(cause) ? missing : message];
-  return new QuintetError(
-    isNowhere(cause) ? 'not-found' : 'io',
-    failed === undefined ? reason : `${failed}: ${reason}`,
-    {
-      at: path,
-      cause,
-      ...(hint === undefined ? {} : { hint }),
-    },
-  );
+  const { nowhere = false, reason = nowhere ? missing : (cause as Error).message, hint } = meaningOf(cause);
+  return new QuintetError(nowhere ? 'not-found' : 'io', failed === undefined ? reason : `${failed}: ${reason}`, {
+    ...{ at: path, cause },
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

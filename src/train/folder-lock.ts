@@ -1,18 +1,14 @@
 /** A lock file: one process at a time works in a folder, and a process that died no longer does. */
 
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { machineOf } from '../parallel/machine.js';
+import { isThere, type Machine, machineOf } from '../parallel/machine.js';
 import { fields, parseJson, QuintetError } from '../tensor/index.js';
 
-interface Owner {
+interface Owner extends Machine {
   readonly pid: number;
   /** When the process began, in the kernel's ticks; process numbers are used again. '' where it cannot be known. */
   readonly started: string;
-  readonly host: string;
-  /** Within which `pid` names a process. */
-  readonly machine: string;
 }
 
 export interface FolderLock {
@@ -23,8 +19,7 @@ export interface FolderLock {
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const file = join(folder, 'lock');
   const own = `${file}.${process.pid}`;
-  const place = { host: hostname(), machine: machineOf() };
-  const owner: Owner = { pid: process.pid, started: await startOf(process.pid), ...place };
+  const owner: Owner = { pid: process.pid, started: await startOf(process.pid), ...machineOf() };
   await writeFile(own, `${JSON.stringify(owner)}\n`, { flush: true }); // a power cut must not leave a lock without owner
   try {
     // A link appears with its content or not at all; of two processes that try, one fails.
@@ -93,18 +88,16 @@ async function readOwner(file: string): Promise<Owner | undefined> {
     pid: owner.whole('pid'),
     started: owner.text('started'),
     host: owner.text('host'),
-    machine: owner.text('machine', ''),
+    boot: owner.text('boot', ''),
+    container: owner.text('container', ''),
   };
 }
 
-async function alive({ pid, started, machine }: Owner): Promise<boolean> {
-  if (machine !== machineOf()) return true; // not to be seen from here
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // exists, but belongs to somebody else
-  }
-  return (await startOf(pid)) === started;
+async function alive(owner: Owner): Promise<boolean> {
+  const { host, boot } = machineOf();
+  if (owner.host === host && owner.boot !== boot) return false; // the machine was started again since
+  const there = isThere(owner);
+  return there === true ? (await startOf(owner.pid)) === owner.started : there === undefined;
 }
 
 /**

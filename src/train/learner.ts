@@ -19,6 +19,8 @@ export interface Learner {
   readonly arena: Arena;
   /** Moves the values by the gradients of a step, counted from 0; returns the learning rate. */
   update(index: number, gradients: SummedGradients): Promise<number>;
+  /** Whether an update has begun and not ended: some values are then those after it, and others are not. */
+  readonly isMoving: boolean;
   /** What counts as learnt, for evaluation and in the end: the values, or their averages. */
   readonly learnt: HostArrays;
   /** The same for good: in memory of its own, without what was cut. */
@@ -61,9 +63,14 @@ export function openLearner(
   const bytes = ({ data }: Region): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const learnt = ((average?.use ?? true) && arena.average ? arena.average : values).tensors;
   const kept = { values, ...state, ...(arena.average && { average: arena.average }) };
+  let isMoving = false;
   return {
     arena,
+    get isMoving() {
+      return isMoving;
+    },
     async update(index, { targets, norm }) {
+      isMoving = true;
       const factor = rateFactor(optimizer, index, steps);
       const gradientScale = (clip > 0 ? clipScale(norm, clip) : 1) / targets;
       pruner?.note(gradientScale);
@@ -73,6 +80,7 @@ export function openLearner(
       if (average && arena.average) {
         kernels.approach(arena.average.data, values.data, index === 0 ? 1 : 1 - average.decay);
       }
+      isMoving = false;
       return optimizer.lr * factor;
     },
     learnt,

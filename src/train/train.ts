@@ -230,12 +230,15 @@ async function loop(
       if (done % saveEvery === 0) await save();
     }
   } catch (error) {
-    // What was reached before the failure is not lost with it; numbers that are none would be gone on from.
-    if (!isNumeric(error)) await save().catch(() => {});
+    // What was reached before the failure is not lost with it; numbers that are none, or half moved, would be gone on from.
+    if (!isNumeric(error) && !learner.isMoving) await save().catch(() => {});
     // An evaluation that the signal has ended is made when the run goes on.
     const isSignalled = signal?.aborted || group.size > 1;
     if (isSignalled && error instanceof QuintetError && error.code === 'aborted') return { done, stopped: true };
     throw error;
+  } finally {
+    // What it reads is about to be closed.
+    await upcoming?.catch(() => {});
   }
   await save();
   return { done, stopped: !isOver() };

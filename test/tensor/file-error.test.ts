@@ -10,6 +10,7 @@ test.each([
   ['EIO', 'io', 'a.tar: EIO: as the system says it'],
   ['ENOENT', 'not-found', 'a.tar: no such file'],
   ['ENAMETOOLONG', 'not-found', 'a.tar: no such file'],
+  ['ELOOP', 'not-found', 'a.tar: the symbolic links turn in a circle'],
 ] as const)('%s says what it means and what to do', (code, own, message) => {
   const error = fileError('a.tar', failing(code));
   expect(error.code).toBe(own);

@@ -1,9 +1,8 @@
 /** The report of a run: that its curves are those of the log, and that it says what there is to say. */
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { machineOf } from '../../src/parallel/index.js';
+import { machineOf } from '../../src/parallel/machine.js';
 import { html } from '../../src/train/report/html.js';
 import { report } from '../../src/train/report/index.js';
 import { averaged, logTicks, type Point, smoothed, thinned, ticks } from '../../src/train/report/series.js';
@@ -139,7 +138,7 @@ test('a run at work and one that was stopped are told as they are', async () => 
   expect(stopped).toContain('picture not found');
 
   const [, started] = /\) \S (?:\S+ ){18}(\d+)/.exec(readFileSync('/proc/self/stat', 'utf8')) ?? [];
-  const owner = { pid: process.pid, started, host: hostname(), machine: machineOf() };
+  const owner = { pid: process.pid, started, ...machineOf() };
   writeFileSync(join(run, 'instruct/lock'), JSON.stringify(owner));
   expect(await report([run])).toContain('class="state running"');
 

@@ -10,11 +10,11 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { machineOf } from '../../src/parallel/index.js';
+import { machineOf } from '../../src/parallel/machine.js';
 import { type QuintetError, Random } from '../../src/tensor/index.js';
 import { RunFolder } from '../../src/train/run-folder.js';
 import type { SavedSnapshot } from '../../src/train/snapshot.js';
@@ -180,12 +180,18 @@ test('a folder is refused while another run works in it; the lock of a dead one 
   await folder.close();
   const lock = join(path, 'lock');
   // The number of a living process that began at another time: the lock's owner is gone.
-  const owner = (machine: string) => JSON.stringify({ pid: process.pid, started: '12', host: hostname(), machine });
-  writeFileSync(lock, owner(machineOf()));
+  const here = { pid: process.pid, started: '12', ...machineOf() };
+  writeFileSync(lock, JSON.stringify(here));
   await (await RunFolder.open(path)).close();
-  // Of a container that is called alike, whose processes are not seen from here.
-  writeFileSync(lock, owner(`${machineOf()}0`));
-  await expect(RunFolder.open(path)).rejects.toThrow(`process ${process.pid} on ${hostname()}`);
+  // Of before the machine was started again.
+  writeFileSync(lock, JSON.stringify({ ...here, boot: 'before', container: 'gone with it' }));
+  await (await RunFolder.open(path)).close();
+  // Of another machine, or of a container that is called alike, whose processes are not seen from here.
+  for (const other of [{ host: 'another', boot: 'another' }, { container: 'another' }]) {
+    const owner = { ...here, ...other };
+    writeFileSync(lock, JSON.stringify(owner));
+    await expect(RunFolder.open(path)).rejects.toThrow(`process ${process.pid} on ${owner.host} is working`);
+  }
 });
 
 test('the log is cut back to the step the run goes on from, without the line a crash cut short', async () => {
