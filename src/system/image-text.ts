@@ -31,7 +31,15 @@ import type { Encoder } from '../parts/types.js';
 import { ignored, QuintetError } from '../tensor/index.js';
 import { normalised } from './dual-encoder.js';
 import type { Network, Tensors } from './network.js';
-import { countedOnce, type Mean, nextTokenLoss, type Objective, pickedRight, pickingLoss } from './objectives/index.js';
+import {
+  countedOnce,
+  type HostWork,
+  type Mean,
+  nextTokenLoss,
+  type Objective,
+  pickedRight,
+  pickingLoss,
+} from './objectives/index.js';
 import type { Stage } from './stage.js';
 import type { Slot } from './system.js';
 
@@ -114,6 +122,7 @@ export function learnImageText(settings: ImageTextWeights = {}): Objective {
     name: 'image-text',
     settings: { contrast, match, caption, temperature, smoothing },
     whole: true,
+    host: severalRows,
     loss(network, p, batch) {
       if (!isImageText(network)) {
         throw new QuintetError('unsupported', 'it does not compare pictures with texts', { at: network.name });
@@ -145,6 +154,17 @@ export function learnImageText(settings: ImageTextWeights = {}): Objective {
     },
   };
 }
+
+/** A pair alone would be taken for what does not belong together, too. */
+const severalRows: HostWork = {
+  fields: {},
+  match({ input_ids: ids }) {
+    if (ids && ids.shape[0] !== 1) return {};
+    throw new QuintetError('config', 'pictures are told from those of other texts: at least 2 in a batch', {
+      at: 'batch',
+    });
+  },
+};
 
 function isImageText(network: Network): network is ImageText {
   return 'kind' in network && network.kind === 'image-text';

@@ -140,11 +140,7 @@ interface RatedSample extends AskedSample {
  * answer.
  */
 export function ratedBatches(model: Model<System>, dataset: Dataset, options: SampleOptions): BatchSource {
-  if (options.batch < 2) {
-    throw new QuintetError('config', 'rated answers are set beside those to other prompts: at least 2', {
-      at: 'batch',
-    });
-  }
+  checkNeighbours(dataset, options);
   return answerBatches<RatedSample>(model, dataset, options, {
     fields: ['desirable', 'other_input_ids', 'other_attention_mask', 'other_labels'],
     prepare(asked, where) {
@@ -180,4 +176,21 @@ export function ratedBatches(model: Model<System>, dataset: Dataset, options: Sa
       });
     },
   });
+}
+
+/** Refuses batches of one answer: no other could be set beside it. */
+function checkNeighbours({ count }: Dataset, { batch, once = false }: SampleOptions): void {
+  const last = once ? count % batch : 0;
+  if (batch >= 2 && last !== 1) return;
+  const alone = batch < 2 ? '' : `; of ${count}, the last one would be alone`;
+  throw new QuintetError(
+    'config',
+    `rated answers are set beside those to other prompts: at least 2 in a batch${alone}`,
+    {
+      at: once ? 'evaluate: batch' : 'batch',
+      ...(once
+        ? { hint: 'say how many held-out answers make a batch; where nothing is said, a micro-batch is one' }
+        : {}),
+    },
+  );
 }

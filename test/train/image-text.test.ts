@@ -66,3 +66,12 @@ test('a batch whose rows are compared is not cut', async () => {
   const options = { objective, train: ['**'], optimizer: adamw({ lr: 1e-3 }), steps: 1, data };
   await expect(train(model, options)).rejects.toThrow(/cannot be cut into micro-batches/);
 });
+
+test('a pair alone is refused: it has no other that it could be told from', async () => {
+  const { model, batch } = await opened();
+  const kept = (places: readonly number[]) =>
+    Object.fromEntries(Object.entries(batch).map(([key, array]) => [key, rows(array, places)]));
+  const objective = learnImageText();
+  await expect(pass({ objective, model }, [kept([1])])).rejects.toThrow('batch: pictures are told from those of other');
+  expect((await pass({ objective, model }, [kept([0, 1])])).loss).toBeGreaterThan(0);
+});

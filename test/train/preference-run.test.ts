@@ -145,6 +145,8 @@ test('answers of a step do not depend on how often the run was stopped', async (
   expect(losses).toEqual(whole.reports.map(({ loss }) => loss));
 });
 
+const heldOut = { data: 'records.jsonl' };
+
 const complaint = async (records: readonly object[], settings: Settings, reward?: string): Promise<string> =>
   run(records, settings, reward).then(
     () => 'nothing',
@@ -161,6 +163,8 @@ test.each<[readonly object[], Settings, RegExp, string?]>([
   [pairs, { objective: 'next-token' }, /has answers to compare.*by dpo, kto/s],
   [pairs, { objective: drawn }, /expected a prompt that is not answered yet/, rewarding],
   [ratings, { objective: 'kto', batch: 1 }, /batch: .*at least 2/],
+  [ratings, { objective: 'kto', microBatch: 1, evaluate: heldOut }, /evaluate: batch: .*at least 2 in a batch\n.*say/],
+  [ratings, { objective: 'kto', evaluate: { ...heldOut, batch: 3 } }, /of 4, the last one would be alone/],
   [prompts, { objective: { ...drawn, reward: './none.mjs' } }, /none\.mjs/],
   [prompts, { objective: drawn }, /reward\.ts: exports no function as its default/, 'export const reward = 3;'],
   [prompts, { objective: drawn }, /reward: the reward gave \[1\] for 12 answers/, 'export default () => [1];'],
