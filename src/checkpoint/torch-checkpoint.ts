@@ -4,7 +4,7 @@
  */
 import { arrayOfBytes, closeOnFailure, type DType, dtypes, QuintetError, sizeOf } from '../tensor/index.js';
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
-import { describePickled, type Pickled, PickledName, type PickleReader } from './pickle.js';
+import { describePickled, type Pickled, type PickledMap, PickledName, type PickleReader } from './pickle.js';
 import type { ByteSource } from './source.js';
 import { type Extent, readTorchArchive } from './torch-archive.js';
 
@@ -13,8 +13,17 @@ export function openTorch(source: ByteSource): Promise<Checkpoint> {
   return closeOnFailure([source], async () => {
     const { value, storages } = await readTorchArchive(source, readerFor(source.at));
     const places = new Map<string, Place>();
+    let reordered = 0;
     for (const [name, tensor] of namedTensors(value, source.at)) {
-      places.set(name, await placeOf(name, tensor, storages, source));
+      const place = await placeOf(name, tensor, storages, source);
+      if (!('offset' in place.stored)) reordered += place.stored.byteLength;
+      // Many tensors may be of one storage.
+      if (reordered > source.size) {
+        throw new QuintetError('limit', 'its tensors in the order of their axes are more than the file', {
+          at: source.at,
+        });
+      }
+      places.set(name, place);
     }
     return checkpointOf(source, places);
   });
@@ -60,7 +69,7 @@ function readerFor(at: string): PickleReader {
       const [first, second, third, fourth] = args;
       switch (name) {
         case 'collections.OrderedDict':
-          return new Map();
+          return dictionaryOf(first, wrong);
         case 'torch._utils._rebuild_parameter':
           return first as Pickled;
         case 'torch._utils._rebuild_tensor':
@@ -84,6 +93,14 @@ function readerFor(at: string): PickleReader {
       return new TorchStorage(dtype, key, count * dtypes[dtype].bytes);
     },
   };
+}
+
+/** Python 2 gives a dictionary its pairs when it makes it, Python 3 afterwards. */
+function dictionaryOf(pairs: Pickled | undefined, wrong: (what: string) => QuintetError): PickledMap {
+  const isPair = (pair: Pickled): boolean => Array.isArray(pair) && pair.length === 2;
+  if (pairs === undefined) return new Map();
+  if (!Array.isArray(pairs) || !pairs.every(isPair)) throw wrong('a dictionary of what are no pairs');
+  return new Map(pairs as [Pickled, Pickled][]);
 }
 
 const isCount = (value: Pickled | undefined): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -112,6 +129,9 @@ interface Place {
   readonly stored: Extent | Uint8Array<ArrayBuffer>;
 }
 
+/** As many as PyTorch's own operators take. */
+const mostAxes = 64;
+
 async function placeOf(
   name: string,
   { storage, start, shape, strides }: TorchTensor,
@@ -120,6 +140,9 @@ async function placeOf(
 ): Promise<Place> {
   const { dtype } = storage;
   const { bytes } = dtypes[dtype];
+  if (shape.length > mostAxes)
+    throw new QuintetError('limit', `the tensor ${name} has ${shape.length} axes`, { at: source.at });
+  if (sizeOf(shape) === 0) return { dtype, shape, stored: new Uint8Array() };
   const extent = storages.get(storage.key);
   const span = shape.reduce((last, size, axis) => last + (size - 1) * (strides[axis] ?? 0), 1);
   const inside = extent && (start + span) * bytes <= Math.min(extent.length, storage.length);

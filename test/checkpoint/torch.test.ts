@@ -66,6 +66,64 @@ describe('a file that asks for more than tensors is refused, and nothing of it r
   });
 });
 
+const text = (value: string): number[] => [0x58, value.length, 0, 0, 0, ...Buffer.from(value)];
+
+/** A tensor of a storage of six numbers, or of none. */
+const tensorOf = (shape: readonly number[], strides: readonly number[], count = 6): number[] => {
+  const counts = (numbers: readonly number[]): number[] => [0x28, ...numbers.flatMap((n) => [0x4b, n]), 0x74];
+  const name = (own: string): number[] => [...Buffer.from(`c${own}\n`)];
+  const storage = [...text('storage'), ...name('torch\nFloatStorage'), ...text('0'), ...text('cpu'), 0x4b, count];
+  return [
+    ...[...name('torch._utils\n_rebuild_tensor_v2'), 0x28, 0x28, ...storage, 0x74, 0x51, 0x4b, 0],
+    ...[...counts(shape), ...counts(strides), 0x89, ...name('collections\nOrderedDict'), 0x29, 0x52, 0x74, 0x52],
+  ];
+};
+
+/** The keys of the storages, and the storage. */
+const storageOf = (numbers: readonly number[]): Uint8Array[] => [
+  pickle(']', text('0'), 'a'),
+  new Uint8Array(8),
+  new Uint8Array(Float32Array.from(numbers).buffer),
+];
+
+const six = storageOf([1, 2, 3, 4, 5, 6]);
+
+test('a dictionary is also read as Python 2 writes it: made of its pairs', async () => {
+  const pairs = (...parts: number[][]) => pickle('ccollections\nOrderedDict\n(', ...parts, [0x74, 0x52]);
+  const own = [0x5d, 0x28, 0x5d, 0x28, ...text('a'), ...tensorOf([2, 3], [3, 1]), 0x65, 0x65];
+  const checkpoint = await opened(pairs(own), ...six);
+  expect((await checkpoint.read('a')).data).toEqual(Float32Array.of(1, 2, 3, 4, 5, 6));
+  await expect(opened(pairs(text('a')), ...six)).rejects.toThrow('a dictionary of what are no pairs');
+});
+
+const named = (tensors: Readonly<Record<string, number[]>>): Uint8Array =>
+  pickle('}(', ...Object.entries(tensors).flatMap(([name, tensor]) => [text(name), tensor]), 'u');
+
+test('tensors without elements are read, whatever their strides', async () => {
+  const checkpoint = await opened(named({ a: tensorOf([3, 0], [1, 1], 0) }), ...storageOf([]));
+  expect(await checkpoint.read('a')).toEqual({ dtype: 'f32', shape: [3, 0], data: new Float32Array() });
+});
+
+test('what would take more memory than its file is refused', async () => {
+  const turned = (count: number) =>
+    named(Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}`, tensorOf([3, 2], [1, 3])])));
+  const checkpoint = await opened(turned(2), ...six);
+  expect((await checkpoint.read('1')).data).toEqual(Float32Array.of(1, 4, 2, 5, 3, 6));
+  // Each is described in more bytes than it has; described once and named often, in fewer.
+  const [first, ...others] = Array.from({ length: 99 }, (_, i) => `${i}`);
+  const often = pickle(
+    '}(',
+    text(first as string),
+    tensorOf([3, 2], [1, 3]),
+    [0x71, 0],
+    ...others.map((name) => [...text(name), 0x68, 0]),
+    'u',
+  );
+  await expect(opened(often, ...six)).rejects.toMatchObject({ code: 'limit', message: /more than the file/ });
+  const axes = Array.from({ length: 65 }, () => 1);
+  await expect(opened(named({ a: tensorOf(axes, axes) }), ...six)).rejects.toThrow('the tensor a has 65 axes');
+});
+
 test('a compressed archive is refused', async () => {
   const bytes = bytesOf('torch.pth');
   const view = new DataView(bytes.buffer);
