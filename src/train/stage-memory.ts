@@ -59,7 +59,7 @@ export async function fittedStage(
     });
   };
   const { fields } = await largest(1);
-  const { penalty, adapt = model.adapt } = adapter ?? {};
+  const { penalty, pruning, adapt = model.adapt } = adapter ?? {};
   const fit = await fitToMemory(
     { ...model, adapt, network: around(model.network, adapter) },
     {
@@ -69,6 +69,7 @@ export async function fittedStage(
         ...(group ? { group } : {}),
       },
       ...{ optimizer, limit, batch },
+      ...(pruning ? { pruning } : {}),
       ...(memory ? { memory } : {}),
       largest: async (size) => (await largest(size)).batches,
     },

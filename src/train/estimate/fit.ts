@@ -3,7 +3,7 @@
 import type { Dataset } from '../../data/index.js';
 import type { Model } from '../../model/index.js';
 import { alone, largestPart } from '../../parallel/group.js';
-import type { HostArrays, Optimizer } from '../../system/index.js';
+import type { HostArrays, Optimizer, Pruning } from '../../system/index.js';
 import { formatBytes, QuintetError } from '../../tensor/index.js';
 import { prepareStep, type StepOptions } from '../step.js';
 import { memoryOf, usualProcess } from './memory.js';
@@ -12,6 +12,8 @@ export interface FitOptions {
   /** What the stage minimises, and how. */
   readonly step: StepOptions;
   readonly optimizer: Optimizer;
+  /** What is cut after each step; default nothing. */
+  readonly pruning?: Pruning;
   /** The most bytes that the process may have in memory. */
   readonly limit: number;
   /** Samples a step. */
@@ -54,15 +56,16 @@ async function fitOf(model: Model, options: FitOptions): Promise<Fit> {
 
 /** The largest micro-batch that fits, or the memory of the smallest one. */
 async function tryAll(model: Model, options: FitOptions): Promise<Omit<Fit, 'recompute'> | Pick<Fit, 'memory'>> {
-  const { step, optimizer, limit, batch, memory: meter = () => usualProcess, largest } = options;
+  const { step, optimizer, pruning, limit, batch, memory: meter = () => usualProcess, largest } = options;
   const { objective, group = alone } = step;
   const prepared = await prepareStep(model, step);
+  const learning = { objective, optimizer, ...(pruning ? { pruning } : {}) };
   const own = largestPart(batch, group);
   let memory = Number.POSITIVE_INFINITY;
   for (const microBatch of objective.whole ? [own] : divisorsOf(own)) {
     const batches = await largest(microBatch);
     // What tracing took stays with the process.
-    memory = memoryOf(model, prepared, { objective, optimizer, batches, before: meter() });
+    memory = memoryOf(model, prepared, { ...learning, batches, before: meter() });
     if (memory <= limit) return { microBatch, memory };
   }
   return { memory };

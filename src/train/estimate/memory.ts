@@ -5,10 +5,10 @@
 import { type Graph, nameOf, type OpName, ops } from '../../graph/index.js';
 import type { Model } from '../../model/index.js';
 import type { Declaration } from '../../nn/index.js';
-import type { HostArrays, Objective, Optimizer } from '../../system/index.js';
+import type { HostArrays, Objective, Optimizer, Pruning } from '../../system/index.js';
 import { byteSizeOf, dtypes, type HostArray, sizeOf, zerosArray } from '../../tensor/index.js';
 import { arenaBytes } from '../arena.js';
-import { arenaOptions } from '../learner.js';
+import { arenaOptions, type LearnerOptions } from '../learner.js';
 import type { PreparedStep } from '../step.js';
 import { measure, operationsOf, peakOfValues, type Sizes, sizesOf } from './schedule.js';
 
@@ -25,6 +25,8 @@ const spread = 1.15;
 export interface MemoryOptions {
   readonly objective: Objective;
   readonly optimizer: Optimizer;
+  /** What is cut after each step; default nothing. */
+  readonly pruning?: Pruning;
   /** The micro-batches of a step. */
   readonly batches: readonly HostArrays[];
   /** Bytes that the process has before the stage begins. */
@@ -33,7 +35,7 @@ export interface MemoryOptions {
 
 /** The most bytes that a process has in memory while it runs a stage, but for evaluations. */
 export function memoryOf(model: Model, step: PreparedStep, options: MemoryOptions): number {
-  const { optimizer, batches, before } = options;
+  const { optimizer, pruning, batches, before } = options;
   const sizes = batches.map((batch) => batchSizes(model, step, { batch, objective: options.objective }));
   const fed = new Set(step.trained.map(({ name }) => name));
   const most = (graph: Graph): number => spread * Math.max(...sizes.map(peakOfValues(graph)));
@@ -46,7 +48,7 @@ export function memoryOf(model: Model, step: PreparedStep, options: MemoryOption
   const batchBytes = batches.flatMap(Object.values<HostArray>).reduce((sum, { data }) => sum + data.byteLength, 0);
   return (
     before +
-    learntBytes(model, step.trained, { optimizer, accumulates: batches.length > 1 }) +
+    learntBytes(model, step.trained, { optimizer, accumulates: batches.length > 1, ...(pruning ? { pruning } : {}) }) +
     [total(weights), ...sessions].reduce((sum, bytes) => sum + bytes) +
     // While a session is made, the largest weight is there once more.
     Math.max(weights.largest, most(step.graph) + Math.max(0, ...preliminaries.map(({ graph }) => most(graph)))) +
@@ -55,10 +57,7 @@ export function memoryOf(model: Model, step: PreparedStep, options: MemoryOption
   );
 }
 
-interface Learning {
-  readonly optimizer: Optimizer;
-  readonly accumulates: boolean;
-}
+type Learning = Omit<LearnerOptions, 'steps'>;
 
 /** The arena, the values that a fresh model keeps besides, and those that are given in the end. */
 function learntBytes({ weights }: Model, trained: PreparedStep['trained'], learning: Learning): number {

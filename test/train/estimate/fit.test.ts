@@ -1,5 +1,5 @@
 /** Micro-batches by memory: which are chosen, and that nothing else depends on it. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { load, type Model } from '../../../src/model/index.js';
@@ -78,6 +78,28 @@ test('a run by memory learns what one with the whole batch learns', async () => 
   const parts = await run({ memory: `${Number(least) + 0.1}MB` });
   expect(parts.stages[0]?.microBatch).toBeLessThan(4);
   for (const [i, loss] of parts.losses.entries()) expect(loss).toBeCloseTo(whole.losses[i] as number, 4);
+});
+
+test('what the cuts of ranks remember counts as much as a checkpoint holds of it', async () => {
+  const adapter = { kind: 'adalora', rank: 64, on: ['language_model.**.{q,v}_proj'] };
+  const cut = { ...adapter, cuts: { rank: 1, warmup: 1, rest: 1, every: 1 } };
+  const held = async (own: object) => {
+    const { folder, estimates } = await run({ lora: undefined, adapter: own, steps: 4 });
+    const checkpoint = join(folder, 'out/instruct/checkpoints/step-000004');
+    const files = readdirSync(checkpoint).filter((name) => name.endsWith('.bin'));
+    return {
+      estimated: estimates[0]?.estimated.memory as number,
+      bytes: files.reduce((sum, name) => sum + statSync(join(checkpoint, name)).size, 0),
+    };
+  };
+  const [without, own] = [await held(adapter), await held(cut)];
+  expect(own.bytes).toBeGreaterThan(1.5 * without.bytes);
+  expect(own.estimated - without.estimated).toBe(own.bytes - without.bytes);
+  const least = async (own: object): Promise<number> => {
+    const refused = (await run({ lora: undefined, adapter: own, memory: '1MB' }).catch((thrown) => thrown)) as Error;
+    return Number(/is ([\d.]+) MB/.exec(refused.message)?.[1]);
+  };
+  expect(await least(cut)).toBeGreaterThan(await least(adapter));
 });
 
 test('what a stage takes is told before its first step, after its first pass and at its end, and logged', async () => {
