@@ -4,9 +4,10 @@
  *
  * B rows, T tokens, D width, Q places that are learnt in each of four parts
  */
-import { add, flatten, gather, mul, type Tensor } from '../graph/index.js';
+import { flatten, gather, type Tensor } from '../graph/index.js';
 import { type HostArray, ignored, QuintetError } from '../tensor/index.js';
 import type { HostArrays, Network, Tensors } from './network.js';
+import { withBalance } from './objectives/balance.js';
 import type { HostWork, Loss, Objective } from './objectives/objective.js';
 import { scoresOf, tokenLoss, type WordOptions, wordsLoss } from './objectives/words.js';
 import { isSystem, type System } from './system.js';
@@ -20,7 +21,7 @@ export function nextToken(options: NextTokenOptions = {}): Objective {
     loss(network, p, batch) {
       const { learnt_places: places, learnt_words: words } = batch;
       const outputs = network.forward(p, batch);
-      const balanced = (loss: Loss): Loss => withBalance(network, loss, outputs, options);
+      const balanced = (loss: Loss): Loss => balancedLoss(network, loss, outputs, options);
       if (!places || !words || !scoresAnywhere(network)) {
         return balanced(wordsLoss(network, ...scoresOf(network, outputs, batch, 'next-token prediction'), options));
       }
@@ -36,14 +37,12 @@ export interface NextTokenOptions extends WordOptions {
   readonly balance?: number;
 }
 
-/** With what a network of experts learns besides: that of a micro-batch, whose mean over a step counts. */
-function withBalance(network: Network, loss: Loss, { aux_loss: uneven }: Tensors, options: NextTokenOptions): Loss {
+/** With what a network of experts learns besides. */
+function balancedLoss(network: Network, loss: Loss, { aux_loss: uneven }: Tensors, options: NextTokenOptions): Loss {
   const { balance = isSystem(network) ? (network.backbone.part.experts?.balance ?? 0) : 0 } = options;
+  if (uneven) return withBalance(loss, uneven, balance);
   if (balance === 0) return loss;
-  if (!uneven) throw new QuintetError('unsupported', 'it has no experts to balance', { at: network.name });
-  const { total, targets } = loss;
-  const own = mul(uneven, targets);
-  return { total: add(total, mul(own, balance)), targets, metrics: { 'loss/balance': { total: own, targets } } };
+  throw new QuintetError('unsupported', 'it has no experts to balance', { at: network.name });
 }
 
 /** Whether a network's hidden states are those of the batch's tokens, place by place, and its head scores any of them. */

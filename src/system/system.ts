@@ -4,15 +4,14 @@
  * B rows, T tokens, M pictures, N features a picture, D backbone width, V vocabulary
  */
 import {
-  add,
   cast,
   concat,
   cumSum,
+  div,
   equal,
   flatten,
   gather,
   maximum,
-  mul,
   reshape,
   slice,
   sub,
@@ -27,7 +26,7 @@ import { fullContext } from './context.js';
 import { writtenInputs, writtenOutputs } from './encoder-decoder.js';
 import type { ImagePrompt } from './image-prompt.js';
 import type { HostArrays, InputType, Network, Renames, Tensors } from './network.js';
-import { balanceOf, nextTokenLoss } from './objectives/index.js';
+import { balanceOf, nextTokenLoss, withBalance } from './objectives/index.js';
 import { behind, codeInputs, codeOutputs, codeScores, type PictureCodes } from './picture-codes.js';
 import { conditionInputs, conditionOutputs, type PictureCondition } from './picture-conditions.js';
 import type { Stage } from './stage.js';
@@ -193,9 +192,9 @@ function forward(model: System, p: Params, given: Tensors): Tensors {
 
 /** Next-token loss of `logits`, with the weight that the backbone's configuration gives to the balance of experts. */
 function textLoss({ backbone }: System, { logits, aux_loss: uneven }: Tensors, labels: Tensor): Tensor {
-  const { mean } = nextTokenLoss(logits as Tensor, labels);
-  const { balance = 0 } = backbone.part.experts ?? {};
-  return uneven && balance > 0 ? add(mean, mul(uneven, balance)) : mean;
+  const alone = nextTokenLoss(logits as Tensor, labels);
+  const { total, targets } = uneven ? withBalance(alone, uneven, backbone.part.experts?.balance ?? 0) : alone;
+  return div(total, targets);
 }
 
 interface Reading {

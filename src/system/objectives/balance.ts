@@ -28,6 +28,7 @@ import {
 } from '../../graph/index.js';
 import type { Experts } from '../../parts/types.js';
 import { productOf } from '../../tensor/index.js';
+import type { Loss } from './objective.js';
 
 /**
  * How unevenly the routers of all layers send tokens, times the experts: 1 when even, were one expert chosen. Scores [N, E] each,
@@ -49,6 +50,20 @@ export function loadBalance(routers: readonly Tensor[], chosen: number, present?
 export function balanceOf(routers: readonly Tensor[], { chosen }: Pick<Experts, 'chosen'>, present: Tensor): Tensor {
   // Where rows hold several samples, it has the number of each.
   return loadBalance(routers, chosen, flatten(not(equal(present, 0)), 0, 1));
+}
+
+/**
+ * A loss with how unevenly experts were asked, by its weight in training: that of a micro-batch, whose mean over a step counts.
+ * Without a weight nothing is added.
+ */
+export function withBalance(loss: Loss, uneven: Tensor, weight: number): Loss {
+  if (weight === 0) return loss;
+  const { total, targets, metrics } = loss;
+  const own = mul(uneven, targets);
+  return {
+    ...{ total: add(total, mul(own, weight)), targets },
+    metrics: { ...metrics, 'loss/balance': { total: own, targets } },
+  };
 }
 
 /** The same tokens for each layer. */
