@@ -64,10 +64,11 @@ export async function openDataset(path: string, { pictures, format }: DatasetOpt
     await records.close();
     throw new QuintetError('data', 'holds no samples', { at: path });
   }
-  const { count, blocks, where, lengths, close } = records;
+  const { count, blocks, where, lengths, someLengths, close } = records;
   return {
     ...{ path, count, where, lengths, close },
     ...(blocks ? { blocks } : {}),
+    ...(someLengths ? { someLengths } : {}),
     async read(index) {
       try {
         return readSample(await records.read(index), index, root);

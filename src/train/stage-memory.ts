@@ -21,15 +21,19 @@ export interface LargestStep {
   readonly batches: readonly HostArrays[];
 }
 
+/** Samples whose lengths are read for what is only told; what a limit is kept to is the longest of all. */
+const mostLookedAt = 1000;
+
 /** A step of a stage's longest samples; undefined where answers are drawn anew, whose length nobody knows. */
 export async function largestStep(
   model: Model,
   { form, batch, microBatch, longest, packing }: RunStage,
   { dataset, options: { group = alone } }: StageData,
+  most = mostLookedAt,
 ): Promise<LargestStep | undefined> {
   if (form.kind === 'prompts') return undefined;
   const own = largestPart(batch, group);
-  const source = await stageBatches(model, await longestSamples(dataset, own), form, {
+  const source = await stageBatches(model, await longestSamples(dataset, own, most), form, {
     ...{ batch: own, packing, badShare: 1 },
     ...(microBatch === undefined ? {} : { microBatch }),
     ...(longest === undefined ? {} : { longest }),
@@ -51,7 +55,7 @@ export async function fittedStage(
   if (limit === undefined) return stage;
   const { memory, group } = data.options;
   const largest = async (microBatch: number): Promise<LargestStep> => {
-    const step = await largestStep(model, { ...stage, microBatch }, data);
+    const step = await largestStep(model, { ...stage, microBatch }, data, Number.POSITIVE_INFINITY);
     if (step) return step;
     throw new QuintetError('config', 'answers that are drawn anew are as long as they come', {
       at: `stage ${stage.name}: memory`,

@@ -1,7 +1,7 @@
 /** Files of every format give the samples that went into them; damaged ones give errors of the data, and soon. */
 
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -63,6 +63,33 @@ test.each(Object.keys(expected))('%s gives what its own library reads in it', as
     },
     /\.(?:csv|jsonl)$/.test(name) ? { pictures: join(files, 'pictures') } : {},
   );
+});
+
+test('some lengths of Parquet are those of rows that are spread evenly; of other files nothing must be read', async () => {
+  await withData(join(files, 'hub.parquet'), async (data) => {
+    const some = async (most: number) => [...((await data.someLengths?.(most)) ?? [])];
+    // Three groups, of three rows, three and one.
+    const [three, one] = [await some(300), await some(1)];
+    const lengths = await data.lengths();
+    expect(three).toEqual([...lengths.entries()]);
+    expect(one).toEqual([[3, lengths[3]]]);
+    // What is known need not be looked for.
+    expect(await some(1)).toEqual(three);
+  });
+  const twice = join(folder, 'twice-{0,1}.parquet');
+  for (const name of ['twice-0.parquet', 'twice-1.parquet'])
+    copyFileSync(join(files, 'hub.parquet'), join(folder, name));
+  await withData(twice, async (data) => {
+    const some = await data.someLengths?.(2);
+    const lengths = await data.lengths();
+    expect([...(some ?? [])]).toEqual([
+      [3, lengths[3]],
+      [10, lengths[10]],
+    ]);
+  });
+  await withData(join(files, 'questions.jsonl'), async (data) => expect(data.someLengths).toBeUndefined(), {
+    pictures: join(files, 'pictures'),
+  });
 });
 
 test('places in files are told as a reader finds them: a line, a row, a member', async () => {

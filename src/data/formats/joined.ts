@@ -24,6 +24,28 @@ export function partOf(starts: readonly number[], place: number): number {
   return low;
 }
 
+/** So many of some places, spread evenly. */
+export function spread(places: number, most: number): number[] {
+  const count = Math.min(places, most);
+  return Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * places) / count));
+}
+
+/** Of parts that must be read for the lengths of what they hold, so many are. */
+const mostParts = 16;
+
+/** Lengths of each part's own, as far as they are known or read, by index among all. */
+async function someLengths<T>(parts: readonly Sequence<T>[], starts: readonly number[], most: number) {
+  const costly = parts.flatMap(({ someLengths }, part) => (someLengths ? [part] : []));
+  const read = new Set(spread(costly.length, mostParts).map((place) => costly[place]));
+  const found = new Map<number, number>();
+  for (const [part, own] of parts.entries()) {
+    if (own.someLengths && !read.has(part)) continue;
+    const lengths = (await own.someLengths?.(Math.ceil(most / read.size))) ?? (await own.lengths());
+    for (const [index, length] of lengths.entries()) found.set((starts[part] as number) + index, length);
+  }
+  return found;
+}
+
 /** The parts one after another, and where each begins. */
 export function joined<T>(parts: readonly Sequence<T>[]): Sequence<T> & { readonly starts: readonly number[] } {
   const { starts, count } = startsOf(parts.map((part) => part.count));
@@ -47,6 +69,7 @@ export function joined<T>(parts: readonly Sequence<T>[]): Sequence<T> & { readon
       for (const part of parts) for (const length of await part.lengths()) all.push(length);
       return all;
     },
+    ...(parts.some((part) => part.someLengths) && { someLengths: (most) => someLengths(parts, starts, most) }),
     close: () => closeAll(...parts),
   };
 }

@@ -5,7 +5,7 @@
 import { fields } from '../../tensor/index.js';
 import type { DecodedRows, ParquetAnswer, ParquetInfo, ParquetLimits, ParquetTask } from '../workers/parquet-worker.js';
 import { createPool } from '../workers/pool.js';
-import { partOf, startsOf } from './joined.js';
+import { partOf, spread, startsOf } from './joined.js';
 import type { Records } from './records.js';
 
 /** Reads the Parquet files of a dataset, with one thread and one memory for all. */
@@ -21,6 +21,8 @@ export interface ParquetMemory extends ParquetLimits {
 
 const usualMemory: ParquetMemory = { group: 2 ** 30, kept: 2 ** 28 };
 const secondsOfGroup = 120;
+/** Rows of a group that are read where some lengths are asked for: its first ones, for which little of it is decoded. */
+const rowsLookedAt = 100;
 /** Groups that are there at the least: of one stretch of samples, and of the next. */
 const fewestHeld = 2;
 
@@ -37,13 +39,13 @@ export function createParquetReader({ kept, ...limits }: ParquetMemory = usualMe
       const where = (index: number) => `${path}:row ${index}`;
       // A file may have more groups than a call has arguments.
       const largest = bytes.reduce((most, size) => Math.max(most, size), 1);
+      const lengthsIn = (group: number, first?: number) =>
+        pool.run({ kind: 'lengths', path, group, ...(first === undefined ? {} : { first }) }) as Promise<
+          readonly number[]
+        >;
       const readLengths = async (): Promise<readonly number[]> => {
         const all: number[] = [];
-        for (const group of rows.keys()) {
-          for (const length of (await pool.run({ kind: 'lengths', path, group })) as readonly number[]) {
-            all.push(length);
-          }
-        }
+        for (const group of rows.keys()) for (const length of await lengthsIn(group)) all.push(length);
         return all;
       };
       // All texts are read for them.
@@ -60,6 +62,16 @@ export function createParquetReader({ kept, ...limits }: ParquetMemory = usualMe
         lengths() {
           lengths ??= readLengths();
           return lengths;
+        },
+        async someLengths(most) {
+          if (lengths) return new Map((await lengths).entries());
+          const groups = spread(rows.length, Math.ceil(most / rowsLookedAt));
+          const found = new Map<number, number>();
+          for (const group of groups) {
+            const own = await lengthsIn(group, Math.ceil(most / groups.length));
+            for (const [i, length] of own.entries()) found.set((starts[group] as number) + i, length);
+          }
+          return found;
         },
         blocks: { starts, held: Math.max(fewestHeld, Math.floor(kept / largest)) },
         close: async () => {},

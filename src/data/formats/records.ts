@@ -18,6 +18,8 @@ export interface Sequence<T> {
   read(index: number): Promise<T>;
   /** How long each is but for its pictures, in bytes of its text: enough to put like with like. */
   lengths(): Promise<readonly number[]>;
+  /** The lengths of about so many at the most, spread evenly, by index; there where each must be read for it. */
+  someLengths?(most: number): Promise<ReadonlyMap<number, number>>;
   close(): Promise<void>;
 }
 

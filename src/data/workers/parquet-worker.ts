@@ -12,10 +12,10 @@ import { openFor, readBytes } from '../formats/file.js';
 import { pictureFields } from '../pictures.js';
 import { serve } from './serve.js';
 
-/** What a file holds, or the rows of one of its groups, or how long their texts are. */
+/** What a file holds, or the rows of one of its groups, or how long their texts are: of all, or of the `first` so many. */
 export type ParquetTask =
   | { readonly kind: 'open'; readonly path: string }
-  | { readonly kind: 'rows' | 'lengths'; readonly path: string; readonly group: number };
+  | { readonly kind: 'rows' | 'lengths'; readonly path: string; readonly group: number; readonly first?: number };
 
 export type ParquetRows = readonly Readonly<Record<string, unknown>>[];
 
@@ -143,11 +143,11 @@ function infoOf({ row_groups: groups }: FileMetaData, at: string): ParquetInfo {
 
 async function rowsOf(
   { metadata, ...file }: OpenFile,
-  { path, group, kind }: ParquetTask & { group: number },
+  { path, group, kind, first = mostRows }: Extract<ParquetTask, { readonly group: number }>,
 ): Promise<ParquetRows> {
   const { rows } = infoOf(metadata, path);
   const rowStart = rows.slice(0, group).reduce((sum, count) => sum + count, 0);
-  const rowEnd = rowStart + (rows[group] as number);
+  const rowEnd = rowStart + Math.min(first, rows[group] as number);
   const texts = kind === 'lengths' ? topColumns(metadata).filter((name) => !isPicture(name)) : undefined;
   if (texts?.length === 0) return Array.from({ length: rowEnd - rowStart }, () => ({}));
   return parquetReadObjects({

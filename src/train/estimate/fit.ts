@@ -87,17 +87,26 @@ function tooLittle(least: number, limit: number): QuintetError {
   );
 }
 
-/** The longest samples of a dataset, as many as a step has, as a dataset of their own. */
-export async function longestSamples(dataset: Dataset, count: number): Promise<Dataset> {
-  const lengths = await dataset.lengths();
-  const indices = lengths.map((_, index) => index).sort((a, b) => (lengths[b] as number) - (lengths[a] as number));
+/**
+ * The longest samples of a dataset, as many as a step has, as a dataset of their own. Where each must be read for its length,
+ * they are the longest of about `most`, spread evenly; default of all.
+ */
+export async function longestSamples(
+  dataset: Dataset,
+  count: number,
+  most = Number.POSITIVE_INFINITY,
+): Promise<Dataset> {
+  const some = most < dataset.count ? await dataset.someLengths?.(most) : undefined;
+  const all = some ? [] : await dataset.lengths();
+  const lengthOf = (index: number): number => some?.get(index) ?? (all[index] as number);
+  const indices = (some ? [...some.keys()] : all.map((_, index) => index)).sort((a, b) => lengthOf(b) - lengthOf(a));
   const kept = indices.slice(0, count);
   const place = (index: number): number => kept[index] as number;
   return {
     ...{ path: dataset.path, count: kept.length },
     where: (index) => dataset.where(place(index)),
     read: (index) => dataset.read(place(index)),
-    lengths: async () => kept.map((index) => lengths[index] as number),
+    lengths: async () => kept.map(lengthOf),
     // The dataset is closed by whoever opened it.
     close: async () => {},
   };

@@ -2,12 +2,14 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { type Dataset, openDataset } from '../../../src/data/index.js';
 import { load, type Model } from '../../../src/model/index.js';
 import { adamw, type HostArrays, nextToken } from '../../../src/system/index.js';
-import { hostArray, type QuintetError } from '../../../src/tensor/index.js';
+import { closeAll, hostArray, type QuintetError } from '../../../src/tensor/index.js';
 import { fitToMemory } from '../../../src/train/estimate/fit.js';
 import type { Estimate, RunStage } from '../../../src/train/index.js';
 import { runFile } from '../../../src/train/index.js';
+import { fittedStage, largestStep } from '../../../src/train/stage-memory.js';
 import { engine, fixturePath } from '../../fixture.js';
 import { runFolder, stage } from '../runs.js';
 
@@ -80,8 +82,41 @@ test('a run by memory learns what one with the whole batch learns', async () => 
   for (const [i, loss] of parts.losses.entries()) expect(loss).toBeCloseTo(whole.losses[i] as number, 4);
 });
 
+test('what is told goes by some lengths where each must be read for its own; what a limit is kept to, by all', async () => {
+  const { stages, folder } = await run({});
+  const [own] = stages as [RunStage];
+  const model = await load(join(folder, 'base'), { engine });
+  const chats = await openDataset(join(folder, 'chats.jsonl'));
+  onTestFinished(() => closeAll(model, chats));
+  const asked: string[] = [];
+  const read: number[] = [];
+  const dataset: Dataset = {
+    ...{ ...chats, count: 5000 },
+    async read(index) {
+      read.push(index);
+      return chats.read(index % chats.count);
+    },
+    async lengths() {
+      asked.push('all');
+      return Array.from({ length: 5000 }, (_, index) => index);
+    },
+    async someLengths(most) {
+      asked.push(`${most}`);
+      return new Map([9, 3, 8, 1, 7].map((index) => [index, index]));
+    },
+  };
+  const data = { dataset, options: {} };
+  await largestStep(model, own, data);
+  expect(asked.splice(0)).toEqual(['1000']);
+  expect(new Set(read.splice(0))).toEqual(new Set([9, 8, 7, 3]));
+  const train = ['multi_modal_projector.**'];
+  await fittedStage(model, { ...own, memory: 2 ** 40 }, { ...data, adapter: undefined, train });
+  expect(new Set(asked)).toEqual(new Set(['all']));
+  expect(new Set(read)).toEqual(new Set([4999, 4998, 4997, 4996]));
+});
+
 test('what the cuts of ranks remember counts as much as a checkpoint holds of it', async () => {
-  const adapter = { kind: 'adalora', rank: 64, on: ['language_model.**.{q,v}_proj'] };
+  const adapter = { kind: 'adalora', rank: 256, on: ['language_model.**.{q,v}_proj'] };
   const cut = { ...adapter, cuts: { rank: 1, warmup: 1, rest: 1, every: 1 } };
   const held = async (own: object) => {
     const { folder, estimates } = await run({ lora: undefined, adapter: own, steps: 4 });
@@ -96,7 +131,9 @@ test('what the cuts of ranks remember counts as much as a checkpoint holds of it
   expect(own.bytes).toBeGreaterThan(1.5 * without.bytes);
   expect(own.estimated - without.estimated).toBe(own.bytes - without.bytes);
   const least = async (own: object): Promise<number> => {
-    const refused = (await run({ lora: undefined, adapter: own, memory: '1MB' }).catch((thrown) => thrown)) as Error;
+    const refused = (await run({ lora: undefined, adapter: own, batch: 1, memory: '1MB' }).catch(
+      (thrown) => thrown,
+    )) as Error;
     return Number(/is ([\d.]+) MB/.exec(refused.message)?.[1]);
   };
   expect(await least(cut)).toBeGreaterThan(await least(adapter));
