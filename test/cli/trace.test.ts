@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { readTensors } from '../../src/checkpoint/index.js';
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { expectClose } from '../graph/close.js';
-import { here, quintet, temporaryFolder } from './cli.js';
+import { here, temporaryFolder } from './cli.js';
 
 type Arrays = Readonly<Record<string, HostArray>>;
 type Json = Readonly<Record<string, unknown>>;
