@@ -60,6 +60,28 @@ def gpt(_: str):
     return model, loss
 
 
+def projector(folder: str):
+    """LLaVA's form of CLIP's ViT-B/16, a perceptron and the language model of a folder; the perceptron alone learns."""
+    from transformers import AutoConfig, CLIPVisionConfig, LlavaConfig, LlavaForConditionalGeneration
+
+    picture, places, words = 49151, 196, 64
+    vision = CLIPVisionConfig(
+        hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, image_size=224, patch_size=16
+    )
+    config = LlavaConfig(
+        vision_config=vision, text_config=AutoConfig.from_pretrained(folder), image_token_index=picture, vision_feature_layer=-1
+    )
+    model = LlavaForConditionalGeneration(config).float()
+    model.config.text_config.use_cache = False
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = "multi_modal_projector" in name
+    said = arbitrary_ids(4, words, picture)
+    ids = torch.cat([torch.full((4, places), picture), said], 1)
+    labels = torch.cat([torch.full((4, places), -100), said], 1)
+    pixels = torch.rand(4, 3, 224, 224) * 2 - 1
+    return model, lambda: model(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=pixels, labels=labels).loss
+
+
 def arbitrary_ids(rows: int, tokens: int, vocab: int) -> torch.Tensor:
     torch.manual_seed(1)
     return torch.randint(0, vocab, (rows, tokens))
@@ -68,7 +90,7 @@ def arbitrary_ids(rows: int, tokens: int, vocab: int) -> torch.Tensor:
 def main() -> None:
     work, kind, steps, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), (sys.argv + [""])[4]
     torch.set_num_threads(2)
-    model, loss_of = {"lora": lora, "gpt": gpt}[work](folder)
+    model, loss_of = {"lora": lora, "gpt": gpt, "projector": projector}[work](folder)
     model.train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3, weight_decay=0.01)
     times = []

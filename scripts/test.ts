@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { TestModule } from 'vitest/node';
 import { startVitest } from 'vitest/node';
 import { chromiumPath } from '../test/chromium.js';
+import { builtVariable } from '../test/command.js';
 import { mpirunFound } from '../test/mpirun.js';
 import { missingWeights } from '../test/weights.js';
 
@@ -31,8 +32,10 @@ interface Counts {
   failed: number;
 }
 
-/** Runs a check, and prints its time and, where it says something or fails, its output. */
-async function run({ name, command }: Check, counts: Counts): Promise<void> {
+/**
+ * Runs a check, and prints its time and, where it says something or fails, its output. The promise says whether it passed.
+ */
+async function run({ name, command }: Check, counts: Counts): Promise<boolean> {
   const begin = performance.now();
   // npm puts the tools of node_modules on the path.
   const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -46,6 +49,7 @@ async function run({ name, command }: Check, counts: Counts): Promise<void> {
   counts[code === 0 ? 'passed' : 'failed']++;
   console.log(` ${code === 0 ? '✓' : '✗'} ${name} ${seconds} s`);
   if (code !== 0 || name === 'structure') console.log(output.trimEnd().replaceAll(/^/gm, '   '));
+  return code === 0;
 }
 
 async function runChecks(counts: Counts): Promise<void> {
@@ -54,8 +58,10 @@ async function runChecks(counts: Counts): Promise<void> {
   const others = async (): Promise<void> => {
     for (const check of checks) await run(check, counts);
   };
-  if (availableParallelism() > 1) await Promise.all([run(build, counts), others()]);
-  else await run(build, counts).then(others);
+  const building = run(build, counts);
+  if (availableParallelism() === 1) await building;
+  await others();
+  if (await building) process.env[builtVariable] = '1';
 }
 
 async function runTests(filters: string[], counts: Counts): Promise<void> {

@@ -1,7 +1,6 @@
 /** Processes started by Open MPI's mpirun, for tests that are skipped where it is not installed. */
 
 import { spawn, spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 
 /** Whether Open MPI's mpirun is on the path. */
 export const mpirunFound: boolean = (spawnSync('mpirun', ['--version']).stdout ?? '').includes('Open MPI');
@@ -22,12 +21,6 @@ export interface MpirunOptions {
   /** Called with what has been written to the standard output so far. */
   readonly onOutput?: (stdout: string, mpirun: { kill(signal: NodeJS.Signals): void }) => void;
 }
-
-/** `quintet` from the sources, as a command that mpirun starts. */
-export const quintetCommand: readonly string[] = [
-  process.execPath,
-  ...['--import', import.meta.resolve('tsx'), fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))],
-];
 
 /** Runs a command in several processes on this machine, and waits for their end. */
 export function mpirun(command: readonly string[], options: MpirunOptions): Promise<MpirunEnd> {

@@ -30,12 +30,15 @@ const ours = {
   blocks: quintet('LoRA Q4_1', { work: 'lora', frozen: 'blocks' }, models.q4_1),
   blocksAgain: quintet('LoRA Q4_1, recomputed', { work: 'lora', frozen: 'blocks', recompute: true }, models.q4_1),
   gpt: quintet('GPT', { work: 'gpt' }),
+  projector: quintet('projector', { work: 'projector' }),
+  projectorKept: quintet('projector, features kept', { work: 'projector-kept' }),
 } as const;
 
 const theirs = {
   whole: torch('LoRA f32', { work: 'lora' }),
   half: torch('LoRA bf16', { work: 'lora', autocast: 'bf16' }),
   gpt: torch('GPT', { work: 'gpt' }),
+  projector: torch('projector', { work: 'projector' }),
 } as const;
 
 export const training: Benchmark = {
@@ -45,7 +48,9 @@ export const training: Benchmark = {
     `Milliseconds of a step (the median of ${steps}, the first one not counted) and the most memory of the process, 2 ` +
     'threads. LoRA: rank 8 on queries and values of SmolLM2-135M, 4 rows of 256 tokens, frozen weights in f32, in eight ' +
     "bits, in NF4 or in a file's own blocks of four bits, the model's blocks kept or computed again; PyTorch's by " +
-    'transformers and peft, in f32 or with autocast to bf16. GPT: all of 13.8 million weights, 8 rows of 128 tokens.',
+    'transformers and peft, in f32 or with autocast to bf16. GPT: all of 13.8 million weights, 8 rows of 128 tokens. Projector: a perceptron of two ' +
+    "layers alone, between CLIP's ViT-B/16 and SmolLM2-135M, 4 rows of a picture's 196 places and 64 words, computed from " +
+    'pixels or from what the encoder made of them before.',
   contenders: [...Object.values(ours), ...Object.values(theirs)],
   measures: [
     { name: 'step', unit: 'ms', better: 'less' },
@@ -63,6 +68,8 @@ export const training: Benchmark = {
     [ours.fourAgain, ours.wholeAgain],
     [ours.blocksAgain, ours.wholeAgain],
     [ours.gpt, theirs.gpt],
+    [ours.projector, theirs.projector],
+    [ours.projectorKept, theirs.projector],
   ]),
   turn: {
     kind: 'fresh',

@@ -30,7 +30,8 @@ export interface Settings {
 }
 
 export interface TrainingSettings {
-  readonly work: 'lora' | 'gpt';
+  /** `projector-kept` reads what the encoder saw from the disk. */
+  readonly work: 'lora' | 'gpt' | 'projector' | 'projector-kept';
   /** Quintet's: how frozen weights are held, and whether blocks are computed again for their gradients. */
   readonly frozen?: 'int8' | 'nf4' | 'blocks';
   readonly recompute?: boolean;

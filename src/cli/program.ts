@@ -26,8 +26,10 @@ export function createProgram(): Command {
     .addOption(
       new Option('--engine <name>', 'ONNX Runtime itself, or its WebAssembly build').choices(['native', 'web']),
     )
-    .option('--library <path>', "another build of ONNX Runtime's shared library (or the variable QUINTET_ORT_LIBRARY)")
-    .option('--threads <n>', 'threads inside one operator', whole(1))
+    .addOption(
+      new Option('--library <path>', "another build of ONNX Runtime's shared library").env('QUINTET_ORT_LIBRARY'),
+    )
+    .addOption(new Option('--threads <n>', 'threads inside one operator').env('QUINTET_THREADS').argParser(whole(1)))
     .addOption(
       new Option('--weights <form>', "how a language model's weights are held; auto keeps what the file has").choices([
         'auto',

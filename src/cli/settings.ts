@@ -18,9 +18,6 @@ export interface GlobalOptions {
   readonly debug?: boolean;
 }
 
-/** Names another build of ONNX Runtime, as `--library` does. */
-export const libraryVariable = 'QUINTET_ORT_LIBRARY';
-
 /** How a command loads a model; the signal ends a download, of which the next one goes on from what came. */
 export async function loadOptions(
   options: GlobalOptions,
@@ -41,12 +38,11 @@ export async function loadOptions(
   };
 }
 
-async function engineOf({ engine, threads, profile, ...options }: GlobalOptions): Promise<Engine> {
-  const library = options.library ?? (process.env[libraryVariable] || undefined);
+async function engineOf({ engine, library, threads, profile }: GlobalOptions): Promise<Engine> {
   const made = await defaultEngine({
     onNotice: note,
     ...(engine === undefined ? {} : { engine }),
-    ...(library === undefined ? {} : { library }),
+    ...(library ? { library } : {}),
     ...(threads === undefined ? {} : { threads }),
   });
   return profile === undefined ? made : profiled(made, profile);

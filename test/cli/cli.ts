@@ -4,12 +4,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { onTestFinished, vi } from 'vitest';
 import { report } from '../../src/cli/failures.js';
 import { createProgram } from '../../src/cli/program.js';
-
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+import { quintetCommand } from '../command.js';
 
 export interface Ended {
   readonly code: number | null;
@@ -31,12 +29,13 @@ export interface RunOptions {
   readonly onError?: Watcher;
 }
 
-/** Runs `quintet` from the sources and waits for its end. */
+/** Runs `quintet` and waits for its end. */
 export function quintet(
   args: readonly string[],
   { input = '', env = {}, onStart, onOutput, onError }: RunOptions = {},
 ): Promise<Ended> {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+  const [program, ...before] = quintetCommand;
+  const child = spawn(program, [...before, ...args], {
     env: { ...process.env, HF_HUB_OFFLINE: '1', NO_COLOR: '1', ...env },
   });
   let [stdout, stderr] = ['', ''];

@@ -135,7 +135,7 @@ describe('train', () => {
     const { run } = runFolder();
     writeFileSync(run, readFileSync(run, 'utf8').replace("train: ['**']", "lora: { rank: 2, on: ['**.q_proj'] }"));
     const { stdout } = await quintet(['train', run, '--steps', '1']);
-    const command = /^Try it: (npx tsx src\/cli\/main\.ts chat .* --adapter .*)$/m.exec(stdout)?.[1];
+    const command = /^Try it: ((?:npx tsx|node) \S+main\.[jt]s chat .* --adapter .*)$/m.exec(stdout)?.[1];
     expect(command, stdout).toBeDefined();
     const root = fileURLToPath(new URL('../..', import.meta.url));
     const said = await promisify(exec)(`${command} "say it" --max-tokens 3 --json`, { cwd: root });
