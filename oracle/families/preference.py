@@ -21,6 +21,8 @@ BETA, SMOOTHING, GAMMA, UNDESIRABLE = 0.2, 0.15, 0.4, 1.4
 KL, EPSILON, EPSILON_HIGH, LONGEST = 0.05, 0.1, 0.25, 8
 DPO = ("sigmoid", "robust", "hinge", "ipo", "sigmoid_norm", "apo_zero", "apo_down", "nca_pair", "sppo_hard")
 GRPO = ("grpo", "bnpo", "dr_grpo", "dapo")
+# Rows of micro-batches, by which bnpo differs from dapo.
+PARTS = ([0, 1, 4, 5], [2, 3])
 # Some parameters from the beginning to the end; the norm is over all.
 SHOWN = ("model.embed_tokens.weight", "model.layers.1.self_attn.q_proj.weight", "model.norm.weight", "lm_head.weight", "score.weight")
 
@@ -157,21 +159,24 @@ def grpo_losses(inputs: dict, each: torch.Tensor, reference: torch.Tensor) -> tu
     old = (each.detach() + inputs["drift"]) * mask
     groups = inputs["rewards"].view(2, 3)
     worth = ((groups - groups.mean(1, keepdim=True)) / (groups.std(1, keepdim=True) + 1e-4)).flatten()
-    losses = {}
-    for kind in GRPO:
+
+    def loss_of(kind: str, rows: list[int]) -> torch.Tensor:
         own = trainer(
             **{"loss_type": kind, "beta": KL, "epsilon_low": EPSILON, "epsilon_high": EPSILON_HIGH},
             **{"max_completion_length": LONGEST, "top_entropy_quantile": 1.0, "off_policy_mask_threshold": None},
             **{"importance_sampling_level": "token", "use_vllm": False, "_entropy_bonus_enabled": False},
             args=SimpleNamespace(use_bias_correction_kl=False, delta=None, steps_per_generation=1),
             current_gradient_accumulation_steps=1,
-            _get_per_token_logps_and_entropies=lambda *_, **__: (each, torch.zeros_like(each), None),
+            _get_per_token_logps_and_entropies=lambda *_, **__: (each[rows], torch.zeros_like(each[rows]), None),
         )
-        ids, present = inputs["group_input_ids"], inputs["group_attention_mask"]
+        ids, present = inputs["group_input_ids"][rows], inputs["group_attention_mask"][rows]
         given = {"prompt_ids": ids[:, :1], "prompt_mask": present[:, :1], "completion_ids": ids[:, 1:]}
-        given |= {"completion_mask": mask, "advantages": worth, "num_items_in_batch": mask.sum()}
-        given |= {"old_per_token_logps": old, "ref_per_token_logps": reference}
-        losses[kind] = GRPOTrainer._compute_loss(own, None, given)
+        given |= {"completion_mask": mask[rows], "advantages": worth[rows], "num_items_in_batch": mask[rows].sum()}
+        given |= {"old_per_token_logps": old[rows], "ref_per_token_logps": reference[rows]}
+        return GRPOTrainer._compute_loss(own, None, given)
+
+    losses = {kind: loss_of(kind, list(range(len(mask)))) for kind in GRPO}
+    losses["bnpo_in_parts"] = sum(loss_of("bnpo", rows) for rows in PARTS) / len(PARTS)
     return losses, {"advantages": worth, "old_logps": torch.nn.functional.pad(old, (1, 0))}
 
 

@@ -129,6 +129,12 @@ function cut(batch: HostArrays, kept: readonly number[]): HostArrays {
   );
 }
 
+test('GRPO with bnpo is the mean over micro-batches, whatever their number of tokens', async () => {
+  const objective = grpo({ loss: 'bnpo', beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, reuse: true });
+  const whole = groups();
+  expectLoss('grpo.bnpo_in_parts', await run(objective, cut(whole, [0, 1, 4, 5]), cut(whole, [2, 3])));
+});
+
 describe('micro-batches of different size give what the whole batch gives', () => {
   test.each<[string, Objective, () => HostArrays]>([
     ['dpo.ipo', dpo({ ...base, loss: 'ipo' }), pairs],

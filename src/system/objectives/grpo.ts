@@ -17,6 +17,7 @@ import {
   exp,
   greater,
   less,
+  maximum,
   minimum,
   mul,
   neg,
@@ -51,8 +52,8 @@ export const grpoLosses = {
   grpo: (losses, given) => meanOf(div(sum(mul(losses, given), [1]), sum(given, [1]))),
   /** The mean over all tokens of the step: Yu et al., "DAPO", 2025, equation 8. */
   dapo: (losses, given) => ({ total: sum(mul(losses, given)), targets: sum(given) }),
-  /** The same, as TRL calls it where it is taken over the tokens of a micro-batch; here the step's count in both. */
-  bnpo: (losses, given) => ({ total: sum(mul(losses, given)), targets: sum(given) }),
+  /** The mean over the tokens of a micro-batch, each of which counts the same however many it has: TRL. */
+  bnpo: (losses, given) => meanOf(unsqueeze(div(sum(mul(losses, given)), maximum(sum(given), 1)), 0)),
   /** The sum over answers of one fixed length: Liu et al., "Understanding R1-Zero-Like Training", 2025. */
   'dr-grpo': (losses, given, maxTokens) => {
     const { targets } = meanOf(sum(given, [1]));
