@@ -28,7 +28,6 @@
  * What is evaluated in between is in settings/evaluation.ts.
  * Where a recipe's own stage has the name, what the file leaves out is taken from it.
  */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
@@ -40,6 +39,7 @@ import { type EvaluationSettings, evaluationFields, evaluationOf } from './setti
 import { type CacheFeatures, featuresOf } from './settings/features.js';
 import { countOf, refuseUnknown } from './settings/fields.js';
 import { memoryLimit } from './settings/memory.js';
+import { modelPlace } from './settings/model-place.js';
 import { objectiveOf, recipeObjective, type SampleForm } from './settings/objective.js';
 import { optimizerOf } from './settings/optimizer.js';
 import { ownStage } from './settings/own-stage.js';
@@ -113,7 +113,7 @@ export async function readRunFile(path: string): Promise<Fields> {
 export function startOf(file: Fields, path: string): Pick<RunFile, 'model' | 'fresh' | 'seed'> {
   refuseUnknown(file, known);
   return {
-    model: modelOf(file, dirname(resolve(path))),
+    model: modelPlace(file.text('model'), dirname(resolve(path))),
     fresh: file.flag('fresh', false),
     seed: file.whole('seed', 0),
   };
@@ -140,13 +140,6 @@ function stagesOf(file: Fields, folder: string, own: readonly Stage[]): RunStage
   if (stages.length > 0 && !twice) return stages;
   const why = twice ? `two stages are called "${twice.name}"` : 'there are no stages';
   throw new QuintetError('config', why, { at: `${file.at}: stages` });
-}
-
-/** A path relative to the file, or else to where the program was started; a hub name as it is. */
-function modelOf(file: Fields, folder: string): string {
-  const model = file.text('model');
-  const places = [resolve(folder, model), resolve(model)];
-  return places.find((place) => existsSync(place)) ?? (/^[./~]|\\/.test(model) ? (places[0] as string) : model);
 }
 
 interface Surroundings {

@@ -9,6 +9,7 @@ import { promptBatches } from './prompt-samples.js';
 import { openReward } from './reward.js';
 import { type SampleOptions, sampleBatches } from './samples.js';
 import type { SampleForm } from './settings/objective.js';
+import { taughtBatches } from './teacher.js';
 import type { BatchSource } from './train.js';
 
 export async function stageBatches(
@@ -24,7 +25,11 @@ export async function stageBatches(
   const system = asSystem(model);
   if (form.kind === 'pairs') return pairBatches(system, dataset, { ...options, margins: form.margins ?? false });
   if (form.kind === 'rated') return ratedBatches(system, dataset, options);
-  if (form.kind === 'chats') return sampleBatches(system, dataset, { ...options, learn: form.learn ?? 'answers' });
+  if (form.kind === 'chats') {
+    const source = sampleBatches(system, dataset, { ...options, learn: form.learn ?? 'answers' });
+    const { teacher } = form;
+    return teacher === undefined ? source : closeOnFailure([source], () => taughtBatches(system, source, teacher));
+  }
   if (options.once) {
     throw new QuintetError('config', 'answers that are drawn anew have no held-out loss: leave it out', {
       at: 'evaluate',

@@ -26,6 +26,7 @@ import {
   type Mean,
   type Network,
   type Objective,
+  objectiveInputs,
   tableRows,
 } from '../system/index.js';
 import { closeAll, closeOnFailure, type HostArray, nearest, QuintetError, toNumbers } from '../tensor/index.js';
@@ -162,8 +163,9 @@ function typesOf(
   objective: Objective,
   { fields: names, rows }: Pick<StepOptions, 'fields' | 'rows'>,
 ): Record<string, InputType> {
-  const known = { ...network.inputs, ...objective.inputs };
-  const missing = Object.keys(objective.inputs ?? {}).find((name) => !names.includes(name));
+  const own = objectiveInputs(objective, network);
+  const known = { ...network.inputs, ...own };
+  const missing = Object.keys(own).find((name) => !names.includes(name));
   if (missing !== undefined) {
     throw new QuintetError('name', `${objective.name} needs a field "${missing}", which the batches do not have`, {
       at: 'batch',

@@ -30,8 +30,8 @@ export interface Objective {
   readonly name: string;
   /** What tells it from others of that name: a run goes on only under the same. */
   readonly settings?: Readonly<Record<string, unknown>>;
-  /** Fields of a batch that are no inputs of the network. */
-  readonly inputs?: Readonly<Record<string, InputType>>;
+  /** Fields of a batch that are no inputs of the network; by the network, where it decides their shapes. */
+  readonly inputs?: InputTypes | ((network: Network) => InputTypes);
   readonly loss: Builder<Loss>;
   /** Tensors that the frozen reference gives for a batch: `loss` finds them among its fields. See `StepOptions.reference`. */
   readonly reference?: Builder<Tensors>;
@@ -43,6 +43,12 @@ export interface Objective {
   /** Whether rows are set beside their neighbours in a step, so that processes cannot share it. */
   readonly neighbours?: boolean;
 }
+
+type InputTypes = Readonly<Record<string, InputType>>;
+
+/** The fields of a batch that an objective needs besides what the network takes. */
+export const objectiveInputs = ({ inputs = {} }: Pick<Objective, 'inputs'>, network: Network): InputTypes =>
+  typeof inputs === 'function' ? inputs(network) : inputs;
 
 /** What is found out before a pass and outside of any graph, in a batch with what `reference` and `current` gave for it. */
 export interface HostWork {

@@ -23,6 +23,9 @@ import {
   type Tensor,
   where,
 } from '../../graph/index.js';
+import { rootScope } from '../../nn/index.js';
+import { QuintetError } from '../../tensor/index.js';
+import { inputTensors, type Network } from '../network.js';
 import type { Mean, Objective } from './objective.js';
 import { scored, targetsAt, wordsLoss } from './words.js';
 
@@ -76,12 +79,19 @@ export interface TeachingOptions extends DistillOptions {
   readonly weight?: number;
 }
 
+/** What a network gives words, of everything that it takes. */
+function scoresOfNetwork(network: Network): Tensor {
+  const { logits } = network.forward(rootScope().p, inputTensors(network.inputs));
+  if (logits) return logits;
+  throw new QuintetError('unsupported', 'it gives no scores of words', { at: network.name });
+}
+
 /** A teacher's scores of the words of a batch, as a field of it: `teacher_logits` [B, T, V]. */
 export function distil({ weight = 1, ...options }: TeachingOptions = {}): Objective {
   return {
     name: 'distil',
     settings: { weight, ...options },
-    inputs: { teacher_logits: { dtype: 'f32', shape: ['B', 'T', 'V'] } },
+    inputs: (network) => ({ teacher_logits: { dtype: 'f32', shape: scoresOfNetwork(network).shape } }),
     loss(network, p, batch) {
       const [logits, labels] = scored(network, p, batch, 'distillation');
       const teacher = detach(batch.teacher_logits as Tensor);

@@ -5,7 +5,7 @@
 import { type Graph, nameOf, type OpName, ops } from '../../graph/index.js';
 import type { Model } from '../../model/index.js';
 import type { Declaration } from '../../nn/index.js';
-import type { HostArrays, Objective, Optimizer, Pruning } from '../../system/index.js';
+import { type HostArrays, type Objective, type Optimizer, objectiveInputs, type Pruning } from '../../system/index.js';
 import { byteSizeOf, dtypes, type HostArray, sizeOf, zerosArray } from '../../tensor/index.js';
 import { arenaBytes } from '../arena.js';
 import { arenaOptions, type LearnerOptions } from '../learner.js';
@@ -79,7 +79,7 @@ export function batchSizes(
   { before }: Pick<PreparedStep, 'before'>,
   { batch, objective }: { readonly batch: HostArrays; readonly objective: Objective },
 ): Sizes {
-  const types = { ...network.inputs, ...objective.inputs, ...before.types };
+  const types = { ...network.inputs, ...objectiveInputs(objective, network), ...before.types };
   const given = sizesOf(types, batch);
   // Whatever their values are, what is found out has these shapes.
   const { dim } = measure(given);

@@ -10,6 +10,7 @@ import {
   type CpoSettings,
   cpo,
   type DpoSettings,
+  distil,
   dpo,
   type GrpoSettings,
   grpo,
@@ -28,11 +29,12 @@ import {
 } from '../../system/index.js';
 import { type Fields, fields } from '../../tensor/index.js';
 import { count, flag, given, number, part, type Readers, refuseUnknown, word } from './fields.js';
+import { modelPlace } from './model-place.js';
 
 /** What of samples becomes a batch. */
 export type SampleForm =
   /** Conversations, of which what the assistant says is learnt, or everything. */
-  | { readonly kind: 'chats'; readonly learn?: 'answers' | 'all' }
+  | ChatForm
   /** Pairs of answers, or single ones that are rated. */
   | { readonly kind: 'pairs'; readonly margins?: boolean }
   | { readonly kind: 'rated' }
@@ -40,6 +42,13 @@ export type SampleForm =
   | { readonly kind: 'masked'; readonly guessed?: number }
   /** Prompts that the model answers itself. */
   | DrawnForm;
+
+export interface ChatForm {
+  readonly kind: 'chats';
+  readonly learn?: 'answers' | 'all';
+  /** The model whose scores of words are learnt: a folder or a hub name. */
+  readonly teacher?: string;
+}
 
 export interface DrawnForm {
   readonly kind: 'prompts';
@@ -73,6 +82,16 @@ const kinds: Readonly<Record<string, Kind>> = {
       objective: nextToken(settings),
       form: learn === 'all' ? { kind: 'chats', learn } : chats,
     }),
+  },
+  distil: {
+    readers: {
+      ...{ temperature: number, direction: word('forward', 'reverse'), weight: number, learn: word('answers', 'all') },
+      teacher: (file, name) => file.text(name),
+    },
+    make({ learn, teacher: _, ...settings }, file, folder) {
+      const form: ChatForm = { kind: 'chats', teacher: modelPlace(file.text('teacher'), folder) };
+      return { objective: distil(settings), form: learn === 'all' ? { ...form, learn } : form };
+    },
   },
   'name-features': { readers: {}, make: () => ({ objective: nameFeatures(), form: chats }) },
   'masked-words': {

@@ -37,12 +37,21 @@ test('the examples of the page are read', () => {
     'next-token',
     'next-token',
     'dpo',
+    'distil',
     'masked-words',
     'reward',
     'grpo',
   ]);
-  expect(found.map(({ form }) => form.kind)).toEqual(['chats', 'chats', 'pairs', 'masked', 'pairs', 'prompts']);
-  expect(found[5]?.form).toEqual({ kind: 'prompts', reward: '/runs/reward.ts', answers: 8, maxTokens: 64 });
+  expect(found.map(({ form }) => form.kind)).toEqual([
+    'chats',
+    'chats',
+    'pairs',
+    'chats',
+    'masked',
+    'pairs',
+    'prompts',
+  ]);
+  expect(found[6]?.form).toEqual({ kind: 'prompts', reward: '/runs/reward.ts', answers: 8, maxTokens: 64 });
 });
 
 test('the table of the page has every kind, every setting and the defaults', () => {
@@ -57,7 +66,10 @@ test('the table of the page has every kind, every setting and the defaults', () 
   const kinds = /expected one of (.*), got/.exec(message)?.[1]?.split(', ') ?? [];
   expect(rows.map(([, kind]) => kind)).toEqual(kinds);
   for (const [, kind, told = ''] of rows) {
-    const needed = kind === 'grpo' ? { reward: './reward.ts' } : {};
+    const needed = {
+      ...(kind === 'grpo' && { reward: './reward.ts' }),
+      ...(kind === 'distil' && { teacher: './big' }),
+    };
     const { settings = {} } = read({ kind, ...needed }).objective;
     for (const [name, value] of Object.entries(settings)) {
       const shown = new RegExp(`\`${name}\`[^(]*\\((?:\`?${value}\`?|as )`);

@@ -1,0 +1,62 @@
+/** Run files that learn what a teacher says. */
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readTensors, writeSafetensors } from '../../src/checkpoint/index.js';
+import { load } from '../../src/model/index.js';
+import type { HostArray } from '../../src/tensor/index.js';
+import { type Evaluated, runFile } from '../../src/train/index.js';
+import { engine, fixturePath } from '../fixture.js';
+import { runFolder, stage } from './runs.js';
+import { logOf, stoppedAndResumed } from './small-runs.js';
+
+const teach = (settings: object = {}, others: object = {}) =>
+  stage({
+    ...{ name: 'learn', train: ['**'], batch: 4, optimizer: { lr: 1e-2 } },
+    objective: { kind: 'distil', teacher: './base', ...settings },
+    ...others,
+  });
+const steps = (folder: string) => logOf(folder, 'learn').filter(({ loss }) => loss !== undefined);
+const metrics = (folder: string, name: string): number[] =>
+  steps(folder).map((line) => (line.metrics as Record<string, number>)[name] as number);
+
+test('a fresh student comes near its teacher, goes on where it was stopped, and is loaded again', async () => {
+  const { folder, file } = runFolder({
+    fresh: true,
+    stages: [teach({ temperature: 2 }, { steps: 30, saveEvery: 10 })],
+  });
+  const { whole, resumed } = await stoppedAndResumed(file, { engine });
+  expect(resumed).toEqual(whole);
+  const far = metrics(folder, 'loss/teacher');
+  expect(far.at(-1)).toBeLessThan(0.3 * (far[0] as number));
+  await (await load(join(folder, 'out/model'), { engine })).close();
+});
+
+test('who is the teacher has nothing to learn from it, whatever pictures and micro-batches, and is held to labels besides', async () => {
+  const own = teach({ weight: 0.5 }, { steps: 1, microBatch: 3 });
+  const { folder, file } = runFolder({ stages: [own], evaluate: { data: 'chats.jsonl', every: 1 } });
+  await runFile(file, { engine });
+  expect(Math.abs(metrics(folder, 'loss/teacher')[0] as number)).toBeLessThan(1e-6);
+  const words = metrics(folder, 'loss/words')[0] as number;
+  expect(steps(folder)[0]?.loss).toBeCloseTo(words / 2, 5);
+  const [before] = logOf(folder, 'learn').flatMap(({ evaluation }) => (evaluation ? [evaluation as Evaluated] : []));
+  expect(before?.metrics?.['loss/words']).toBeCloseTo(words, 4);
+});
+
+test('a teacher of other words, or one that sees no pictures, is refused before the first step', async () => {
+  const other = runFolder({ stages: [teach({ teacher: './teacher' })] });
+  cpSync(`${fixturePath('opt')}/model`, join(other.folder, 'teacher'), { recursive: true });
+  await expect(runFile(other.file, { engine })).rejects.toThrow(/speaks with other words/);
+  const { folder, file } = runFolder({ stages: [teach({ teacher: './teacher' })] });
+  cpSync(join(folder, 'base'), join(folder, 'teacher'), { recursive: true });
+  const config = join(folder, 'teacher/config.json');
+  const { text_config: text } = JSON.parse(readFileSync(config, 'utf8'));
+  writeFileSync(config, JSON.stringify({ ...text, architectures: ['LlamaForCausalLM'], model_type: 'llama' }));
+  const prefix = 'language_model.';
+  const tensors = Object.entries(await readTensors(join(folder, 'base/model.safetensors')));
+  const words = tensors.flatMap(([name, array]): [string, HostArray][] =>
+    name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : [],
+  );
+  await writeSafetensors(join(folder, 'teacher/model.safetensors'), words);
+  await expect(runFile(file, { engine })).rejects.toThrow(/the teacher, llama, takes no pixel_values/);
+});
