@@ -4,7 +4,7 @@ import { type Graph, graph } from '../graph/index.js';
 import { type Declaration, type Params, rootScope } from '../nn/index.js';
 import { type Binding, lower } from '../onnx/index.js';
 import type { Engine, Session, SessionOptions } from '../runtime/engine.js';
-import { type Piece, type Pieces, quantised, type Tensors, type WeightForm } from '../system/index.js';
+import { type HostArrays, type Piece, type Pieces, quantised, type Tensors, type WeightForm } from '../system/index.js';
 import { QuintetError } from '../tensor/index.js';
 import type { Weights } from './weights.js';
 
@@ -15,6 +15,8 @@ export interface Compiler {
   /** Scope transformations: adapters. */
   readonly adapt: (p: Params) => Params;
   readonly session: SessionOptions;
+  /** Parameters whose numbers change while sessions last, by name: each run is given them as they are then. */
+  readonly living?: HostArrays;
 }
 
 /** Weights in integers for one kind of session. */
@@ -66,7 +68,7 @@ interface Bound {
 
 /** A session of a graph whose parameters are bound to the weights. */
 export async function openSession(
-  { engine, weights, session }: Compiler,
+  { engine, weights, session, living = {} }: Compiler,
   built: Graph,
   declarations: ReadonlyMap<string, Declaration>,
   { fed = new Set(), known = new Map() }: Bound = {},
@@ -74,10 +76,22 @@ export async function openSession(
   const bindings = new Map<string, Binding>(known);
   for (const { node } of built.parameters) {
     const name = node.name as string;
-    if (fed.has(name) || known.has(name)) continue;
+    if (fed.has(name) || known.has(name) || Object.hasOwn(living, name)) continue;
     const declaration = declarations.get(name);
     if (!declaration) throw new QuintetError('name', `"${name}" was declared in another scope`, { at: built.name });
     bindings.set(name, await weights.bind(declaration));
   }
-  return engine.createSession(lower(built, bindings), session);
+  return alive(await engine.createSession(lower(built, bindings), session), living);
+}
+
+/** A session that is fed what lives, besides what it is given. */
+function alive(session: Session, living: HostArrays): Session {
+  const own = Object.fromEntries(Object.entries(living).filter(([name]) => session.inputs.includes(name)));
+  if (Object.keys(own).length === 0) return session;
+  return {
+    inputs: session.inputs.filter((name) => !Object.hasOwn(own, name)),
+    outputs: session.outputs,
+    run: (feeds, options) => session.run({ ...own, ...feeds }, options),
+    close: () => session.close(),
+  };
 }

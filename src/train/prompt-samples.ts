@@ -10,14 +10,13 @@ import {
   type GenerateOptions,
   generateTokens,
   generationDefaults,
-  LanguageSession,
   type Model,
   type Processor,
-  VisionSession,
 } from '../model/index.js';
 import { alone, partOf } from '../parallel/group.js';
 import { advantagesOf, type System } from '../system/index.js';
-import { concatRows, type HostArray, hostArray, ignored, QuintetError, seedFor } from '../tensor/index.js';
+import { closeAll, concatRows, type HostArray, hostArray, ignored, QuintetError, seedFor } from '../tensor/index.js';
+import { type DrawingSessions, drawingSessions } from './drawing-sessions.js';
 import { createPreparer, type Preparer } from './prepare.js';
 import type { Reward } from './reward.js';
 import { fieldsOf, picturesOf, type SampleOptions } from './samples.js';
@@ -56,6 +55,7 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
   if (answers < 2)
     throw new QuintetError('config', 'answers are compared with each other: at least 2', { at: 'answers' });
   const preparer = createPreparer(model, processor);
+  const sessions = drawingSessions();
   const samples = stepSamples<Prompt>(dataset, { ...options, longest }, (sample) =>
     preparePrompt(sample, { system, processor, preparer, longest }),
   );
@@ -71,7 +71,7 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
       // Each answer is drawn as if those of the other shares were drawn beside it.
       const firstRow = answers * partOf(batch, share).from;
       const settings = { maxTokens, temperature, firstRow, seed: seedFor(seed, 'answers', step) };
-      const drawn = await draw(own, asked, { longest, settings });
+      const drawn = await draw(own, asked, { longest, settings, sessions });
       const rewards = drawn.length > 0 ? await rewardsOf(drawn, reward, processor) : [];
       const worth = advantagesOf(rewards, answers, { scaled });
       const size = microBatch * answers;
@@ -91,7 +91,7 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
         };
       });
     },
-    close: preparer.close,
+    close: () => closeAll(preparer, sessions),
   };
 }
 
@@ -121,6 +121,7 @@ async function preparePrompt(sample: Sample, { system, processor, preparer, long
 
 interface Drawing {
   readonly longest: number;
+  readonly sessions: DrawingSessions;
   readonly settings: Required<Pick<GenerateOptions, 'maxTokens' | 'temperature' | 'firstRow' | 'seed'>>;
 }
 
@@ -128,28 +129,24 @@ interface Drawing {
 async function draw(
   model: Model<System>,
   prompts: readonly Prompt[],
-  { longest, settings }: Drawing,
+  { longest, settings, sessions }: Drawing,
 ): Promise<Drawn[]> {
   if (prompts.length === 0) return [];
   const { stopIds = [] } = generationDefaults(model);
-  const features = await featuresOf(model, prompts);
-  const language = await LanguageSession.open(model);
-  try {
-    const ids = prompts.map((prompt) => prompt.ids);
-    const capacity = Math.min(longest, Math.max(...ids.map((row) => row.length)) + settings.maxTokens);
-    const drawn = prompts.map((prompt): { prompt: Prompt; ids: number[] } => ({ prompt, ids: [] }));
-    const given = { ids, ...(features ? { features } : {}) };
-    for await (const { row, id } of generateTokens(language, language.start(ids.length, capacity), given, {
-      ...settings,
-      ...wordsAlone(model.network),
-      stopIds,
-    })) {
-      drawn[row]?.ids.push(id);
-    }
-    return drawn;
-  } finally {
-    await language.close();
+  const features = await featuresOf(model, prompts, sessions);
+  const language = await sessions.language(model);
+  const ids = prompts.map((prompt) => prompt.ids);
+  const capacity = Math.min(longest, Math.max(...ids.map((row) => row.length)) + settings.maxTokens);
+  const drawn = prompts.map((prompt): { prompt: Prompt; ids: number[] } => ({ prompt, ids: [] }));
+  const given = { ids, ...(features ? { features } : {}) };
+  for await (const { row, id } of generateTokens(language, language.start(ids.length, capacity), given, {
+    ...settings,
+    ...wordsAlone(model.network),
+    stopIds,
+  })) {
+    drawn[row]?.ids.push(id);
   }
+  return drawn;
 }
 
 /** An answer has words alone: the token that pictures stand at cannot be learnt without one. */
@@ -161,17 +158,17 @@ function wordsAlone({ image, backbone }: System): Pick<GenerateOptions, 'constra
 }
 
 /** The features of all prompts' pictures in order [F, D]; each prompt is looked at once. */
-async function featuresOf(model: Model<System>, prompts: readonly Prompt[]): Promise<HostArray | undefined> {
+async function featuresOf(
+  model: Model<System>,
+  prompts: readonly Prompt[],
+  sessions: DrawingSessions,
+): Promise<HostArray | undefined> {
   const pictured = prompts.filter(({ tensors }) => tensors.pixel_values);
   if (pictured.length === 0) return undefined;
-  const vision = await VisionSession.open(model);
-  try {
-    const seen = new Map<Prompt, HostArray>();
-    for (const prompt of new Set(pictured)) seen.set(prompt, await vision.run(prompt.tensors));
-    return concatRows(pictured.map((prompt) => seen.get(prompt) as HostArray));
-  } finally {
-    await vision.close();
-  }
+  const vision = await sessions.vision(model);
+  const seen = new Map<Prompt, HostArray>();
+  for (const prompt of new Set(pictured)) seen.set(prompt, await vision.run(prompt.tensors));
+  return concatRows(pictured.map((prompt) => seen.get(prompt) as HostArray));
 }
 
 async function rewardsOf(

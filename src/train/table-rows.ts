@@ -2,7 +2,7 @@
 
 import { layeredWeights, type Model } from '../model/index.js';
 import type { Declaration } from '../nn/index.js';
-import type { HostArrays, TableRows } from '../system/index.js';
+import { type HostArrays, isSystem, type TableRows } from '../system/index.js';
 import { type HostArray, sliceRows } from '../tensor/index.js';
 
 /** What a parameter begins with: of rows [R, D], what their table has there. */
@@ -32,6 +32,20 @@ export async function withRows(model: Model, rows: readonly TableRows[], values:
 
 async function tableOf({ weights, declarations }: Model, name: string, values: HostArrays): Promise<HostArray> {
   return values[name] ?? weights.read(declarations.get(name) as Declaration);
+}
+
+/**
+ * The model as it learns. It is one and the same, whose sessions are given the values as they are; a new one each time where rows
+ * learn apart from their table, or virtual tokens, whose keys a session begins with.
+ */
+export function learningModel(model: Model, rows: readonly TableRows[], values: HostArrays): () => Promise<Model> {
+  const anew = (): Promise<Model> => withLearnt(model, rows, values);
+  if (rows.length > 0 || (isSystem(model.network) && model.network.virtual)) return anew;
+  let living: Promise<Model> | undefined;
+  return () => {
+    living ??= anew().then((own) => ({ ...own, living: values }));
+    return living;
+  };
 }
 
 /** The model with what was learnt so far, the very numbers: without the integers that others would be packed in. */

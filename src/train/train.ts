@@ -18,7 +18,7 @@ import { checkOptimizer } from './optimisers/index.js';
 import { RunFolder } from './run-folder.js';
 import type { SavedSnapshot } from './snapshot.js';
 import { compileStep, type FrozenForm, type MicroLoss, type StageStep, type StepOptions } from './step.js';
-import { beginning, withLearnt, withRows } from './table-rows.js';
+import { beginning, learningModel, withRows } from './table-rows.js';
 import { copyFromFirst, goOnTogether } from './together.js';
 import { type EvaluationPlan, openWatch, type Watch } from './watch.js';
 
@@ -160,7 +160,7 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
     const first = await goOnTogether(group, { step: own, state: stateOf(step, options), regions });
     const watch = await openWatch(run, options);
     const { tensors } = learner.arena.values;
-    const now = (): Promise<Model> => withLearnt(model, rows, tensors);
+    const now = learningModel(model, rows, tensors);
     const forecast = openForecast(model, step, options, { before, log: async (record) => run?.log(record) });
     const { done, stopped } = await loop({ step, learner, run, watch, now, forecast, options }, first);
     const best = stopped ? undefined : watch.best();

@@ -1,0 +1,36 @@
+/** The sessions by which a model answers while it learns. */
+
+import { LanguageSession, type Model, VisionSession } from '../model/index.js';
+import type { System } from '../system/index.js';
+import { closeAll } from '../tensor/index.js';
+
+export interface DrawingSessions {
+  language(model: Model<System>): Promise<LanguageSession>;
+  vision(model: Model<System>): Promise<VisionSession>;
+  close(): Promise<void>;
+}
+
+type Opened = Pick<LanguageSession | VisionSession, 'close'>;
+
+/** Sessions are compiled once for a model, and again only where another one comes in its place. */
+export function drawingSessions(): DrawingSessions {
+  const open = new Map<string, { readonly model: Model<System>; readonly session: Opened }>();
+  const sessionOf = async <S extends Opened>(
+    kind: string,
+    model: Model<System>,
+    make: (model: Model<System>) => Promise<S>,
+  ): Promise<S> => {
+    const known = open.get(kind);
+    if (known?.model === model) return known.session as S;
+    open.delete(kind);
+    await known?.session.close();
+    const session = await make(model);
+    open.set(kind, { model, session });
+    return session;
+  };
+  return {
+    language: (model) => sessionOf('language', model, (own) => LanguageSession.open(own)),
+    vision: (model) => sessionOf('vision', model, (own) => VisionSession.open(own)),
+    close: () => closeAll(...[...open.values()].map(({ session }) => session)),
+  };
+}
