@@ -4,12 +4,14 @@ import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { innerFolders, type LazyTensor, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
 import type { Declaration } from '../nn/index.js';
+import { isLatentDiffusion } from '../system/index.js';
 import { castArray, type DType, type HostArray, QuintetError } from '../tensor/index.js';
 import { changedJson } from './config-text.js';
 import { writeGenerationConfig } from './generation-file.js';
 import { type Merging, merged } from './merge.js';
 import type { Model } from './model.js';
 import { headInConfig } from './reward-model.js';
+import { savePipeline } from './save-pipeline.js';
 import { layeredWeights } from './weights.js';
 
 export interface SaveOptions {
@@ -25,7 +27,10 @@ export interface SaveOptions {
 
 const torchNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' } as const;
 
-/** Writes `model.safetensors` (or shards) under the published names, and the files that the model came with. */
+/**
+ * Writes `model.safetensors` (or shards) under the published names, and the files that the model came with; of latent diffusion
+ * the folders of a pipeline.
+ */
 export async function saveModel(model: Model, folder: string, options: SaveOptions = {}): Promise<void> {
   const { values = {}, merge, dtype = 'f32', maxShardBytes } = options;
   const source = folderOf(model);
@@ -37,7 +42,12 @@ export async function saveModel(model: Model, folder: string, options: SaveOptio
     model.weights.fileName(declaration.name),
     { dtype, shape: declaration.shape, read: () => finalValue(declaration) },
   ]);
-  await saveCheckpoint(folder, tensors, maxShardBytes === undefined ? {} : { maxShardBytes });
+  const sharding = maxShardBytes === undefined ? {} : { maxShardBytes };
+  if (isLatentDiffusion(model.network)) {
+    await savePipeline(folder, { source, tensors, dtype: torchNames[dtype], ...sharding });
+    return;
+  }
+  await saveCheckpoint(folder, tensors, sharding);
   await copyFiles(source, folder, { ...headInConfig(model), dtype: torchNames[dtype] });
   await writeGenerationConfig(model, folder);
 }

@@ -81,6 +81,9 @@ export interface DualEncoder extends Network {
   readonly stages: readonly Stage[];
 }
 
+export const isDualEncoder = (network: Network): network is DualEncoder =>
+  'kind' in network && network.kind === 'dual-encoder';
+
 /** Outputs: `<side>_last_hidden`, the vectors `<side>_pooled` and of length 1 `<side>_embeds`, scores both ways, the loss. */
 export function dualEncoder(parts: DualEncoderParts): DualEncoder {
   const { name, paper, image, text, stages = [], renames = [] } = parts;

@@ -6,13 +6,21 @@
  *
  * B batch, C latent channels, h w size of latents, T length of the condition, D its width
  */
-import { add, cast, gather, mean, mul, reshape, sqrt, sub, type Tensor, values } from '../graph/index.js';
+import { add, cast, div, gather, mean, mul, reshape, sqrt, sub, type Tensor, values } from '../graph/index.js';
 import type { Glob, Params } from '../nn/index.js';
 import type { Autoencoder, Denoiser, NoiseSchedule, Sampler, SamplingOptions } from '../parts/generators/types.js';
 import type { Tower } from '../parts/types.js';
 import { QuintetError, type Shape } from '../tensor/index.js';
 import type { InputType, Network, Renames, Tensors } from './network.js';
-import { countedOnce, errorOfEach, type Objective, snrWeights } from './objectives/index.js';
+import {
+  countedOnce,
+  errorOfEach,
+  type FlowWeightName,
+  flowErrors,
+  flowed,
+  type Objective,
+  snrWeights,
+} from './objectives/index.js';
 import { codePictures, coderInputs } from './picture-coding.js';
 import type { Stage } from './stage.js';
 import type { Slot } from './system.js';
@@ -129,16 +137,22 @@ export interface NoisyBatch {
 
 /**
  * The mean squared error of what the denoiser predicts: Ho et al., 2020, equation 14; with `mostSnr` weighted by `snrWeights`.
- * Scalar.
+ * Of flow matching that of the velocity, weighted by `weights`. Scalar.
  */
 export function diffusionLoss(
   { denoiser, noise: schedule }: Pick<LatentDiffusionParts, 'denoiser' | 'noise'>,
   p: Params,
   { latents, noise, times, condition }: NoisyBatch,
-  { mostSnr }: DiffusionLossOptions = {},
+  { mostSnr, weights }: DiffusionLossOptions = {},
 ): Tensor {
+  const at = p.at(denoiser.prefix);
+  if (schedule.flow) {
+    const moments = div(times, schedule.flow.total);
+    const predicted = denoiser.part.forward(at, flowed(latents, noise, moments), times, condition);
+    return mean(flowErrors(predicted, { latents, noise, moments }, weights));
+  }
   const noisy = addNoise(schedule, latents, noise, times);
-  const predicted = denoiser.part.forward(p.at(denoiser.prefix), noisy, times, condition);
+  const predicted = denoiser.part.forward(at, noisy, times, condition);
   const wanted = denoisingTarget(schedule, latents, noise, times);
   if (mostSnr === undefined) return squaredError(predicted, wanted);
   return mean(mul(errorOfEach(predicted, wanted), snrWeights(keptAt(schedule, times), schedule.predicts, mostSnr)));
@@ -147,33 +161,54 @@ export function diffusionLoss(
 export interface DiffusionLossOptions {
   /** The ratio of signal to noise up to which moments count in full; default none is weighted. */
   readonly mostSnr?: number | undefined;
+  /** How moments of flow matching are weighed; default all count the same. */
+  readonly weights?: FlowWeightName | undefined;
 }
 
 /**
  * Finding the noise in pictures under their texts: `pixel_values`, `posterior_noise`, `noise`, `timestep`, and a text as
  * `input_ids`, or its states as `encoder_hidden_states`.
  */
-export function denoise({ mostSnr }: DiffusionLossOptions = {}): Objective {
+export function denoise(options: DiffusionLossOptions = {}): Objective {
   return {
     name: 'denoise',
-    ...(mostSnr === undefined ? {} : { settings: { mostSnr } }),
+    ...(Object.keys(options).length > 0 ? { settings: { ...options } } : {}),
+    inputs: (network) => ({ noise: coderInputs(asDiffusion(network).autoencoder.part).posterior_noise }),
     loss(network, p, batch) {
-      if (!isLatentDiffusion(network)) {
-        throw new QuintetError('unsupported', 'it takes no noise out of pictures', { at: network.name });
-      }
+      const diffusion = asDiffusion(network);
+      checkWeights(diffusion, options);
       const { noise, timestep: times, input_ids: ids, encoder_hidden_states: given } = batch;
-      const { part, prefix } = network.text;
+      const { part, prefix } = diffusion.text;
       const condition = ids ? part.forward(p.at(prefix), { input_ids: ids }).last : given;
-      const { sampled } = codePictures(network.autoencoder, p, batch);
+      const { sampled } = codePictures(diffusion.autoencoder, p, batch);
       if (!sampled || !noise || !times || !condition) {
         const needed = 'pixel_values, posterior_noise, noise, timestep, and input_ids or encoder_hidden_states';
         throw new QuintetError('name', `taking out noise needs ${needed}`, { at: network.name });
       }
-      const { scale, shift } = network.autoencoder.part;
+      const { scale, shift } = diffusion.autoencoder.part;
       const noisy = { latents: mul(sub(sampled, shift), scale), noise, times, condition };
-      return countedOnce(diffusionLoss(network, p, noisy, { mostSnr }), noise.dim(0));
+      return countedOnce(diffusionLoss(diffusion, p, noisy, options), noise.dim(0));
     },
   };
+}
+
+function asDiffusion(network: Network): LatentDiffusion {
+  if (isLatentDiffusion(network)) return network;
+  throw new QuintetError('unsupported', 'it takes no noise out of pictures', { at: network.name });
+}
+
+/** Weights of the one kind of moments mean nothing for the other. */
+function checkWeights({ name, noise: { flow } }: LatentDiffusion, { mostSnr, weights }: DiffusionLossOptions): void {
+  if (flow && mostSnr !== undefined) {
+    throw new QuintetError('config', 'ways to noise are straight: there is no ratio of signal to noise to bound', {
+      at: `${name}: mostSnr`,
+    });
+  }
+  if (!flow && weights !== undefined) {
+    throw new QuintetError('config', 'it is not trained by flow matching, whose moments these weights are of', {
+      at: `${name}: weights`,
+    });
+  }
 }
 
 /** Whether a network makes pictures by itself. */

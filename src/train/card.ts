@@ -9,7 +9,7 @@ import { basename, isAbsolute, join } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { writeAtomically } from '../checkpoint/index.js';
 import type { Model } from '../model/index.js';
-import { isMaskedWords, isRewardSystem, isSystem } from '../system/index.js';
+import { isDualEncoder, isLatentDiffusion, isMaskedWords, isRewardSystem, isSystem } from '../system/index.js';
 import { fields, formatCount, parseJson } from '../tensor/index.js';
 import { bestOf, type Evaluated } from './evaluations.js';
 import { formatLoss, meanOfLast } from './report/figures.js';
@@ -34,12 +34,16 @@ const classes = {
   'text2text-generation': 'AutoModelForSeq2SeqLM',
   'text-classification': 'AutoModelForSequenceClassification',
   'fill-mask': 'AutoModelForMaskedLM',
+  'zero-shot-image-classification': 'AutoModel',
+  'text-to-image': 'DiffusionPipeline',
 } as const;
 
 type Task = keyof typeof classes;
 
 function taskOf({ network }: Model): Task {
   if (isMaskedWords(network)) return 'fill-mask';
+  if (isLatentDiffusion(network)) return 'text-to-image';
+  if (isDualEncoder(network)) return 'zero-shot-image-classification';
   if (isRewardSystem(network)) return 'text-classification';
   if (isSystem(network) && network.image) return 'image-text-to-text';
   return isSystem(network) && network.backbone.part.encoder ? 'text2text-generation' : 'text-generation';
@@ -81,7 +85,7 @@ async function licenseOf({ path, metadata }: Model): Promise<string | undefined>
 }
 
 export function modelCard(facts: CardFacts): string {
-  const { run, adapter } = facts;
+  const { run } = facts;
   const sections = [
     `---\n${stringify(metadata(facts)).trimEnd()}\n---`,
     `# ${inline(run.name)}`,
@@ -90,26 +94,36 @@ export function modelCard(facts: CardFacts): string {
     `## Training\n\n${training(run)}`,
     ...evaluation(run),
     ...samples(run),
-    `## Files\n\n${adapter ? adapterFiles : modelFiles}`,
+    `## Files\n\n${filesOf(facts)}`,
   ];
   return `${sections.join('\n\n')}\n`;
 }
 
+const filesOf = ({ adapter, task }: CardFacts): string =>
+  adapter ? adapterFiles : task === 'text-to-image' ? pipelineFiles : modelFiles;
+
+const pipelineFiles = "`model_index.json` and a folder for each part, in diffusers' layout.";
 const modelFiles =
   "`model.safetensors` (or shards), `config.json`, of what answers `generation_config.json`, and the base's tokenizer and processor.";
 const adapterFiles = "`adapter_config.json` and `adapter_model.safetensors`, in PEFT's format.";
 
 function metadata(facts: CardFacts): Record<string, unknown> {
-  const { run, adapter, task, known, license } = facts;
+  const { run, adapter, task, license } = facts;
   const base = hubName(run);
   return {
-    library_name: known ? (adapter ? 'peft' : 'transformers') : 'quintet',
+    library_name: libraryOf(facts),
     ...(license === undefined ? {} : { license }),
     ...(base === undefined ? {} : { base_model: base, base_model_relation: adapter ? 'adapter' : 'finetune' }),
     pipeline_tag: task,
     tags: ['quintet', ...(adapter ? [adapter] : [])],
     ...results(facts),
   };
+}
+
+function libraryOf({ adapter, task, known }: CardFacts): string {
+  if (task === 'text-to-image') return 'diffusers';
+  if (!known) return 'quintet';
+  return adapter ? 'peft' : 'transformers';
 }
 
 /** The name of the base, where it is one that others know. */
@@ -162,8 +176,17 @@ function usage({ run, adapter, task, known }: CardFacts): string {
   const base = hubName(run) ?? 'BASE';
   const rates = task === 'text-classification';
   const quintet = inQuintet(task, base, adapter);
+  if (task === 'text-to-image') {
+    const lines = [
+      `from diffusers import ${classes[task]}`,
+      '',
+      `pipeline = ${classes[task]}.from_pretrained("FOLDER")`,
+    ];
+    return `\`\`\`python\n${lines.join('\n')}\n\`\`\`\n\n${quintet}`;
+  }
   if (!known) return quintet;
-  const [model, processor] = [classes[task], task === 'image-text-to-text' ? 'AutoProcessor' : 'AutoTokenizer'];
+  const sees = task === 'image-text-to-text' || task === 'zero-shot-image-classification';
+  const [model, processor] = [classes[task], sees ? 'AutoProcessor' : 'AutoTokenizer'];
   const lines = [
     ...(adapter ? ['from peft import PeftModel'] : []),
     `from transformers import ${model}, ${processor}`,
@@ -181,6 +204,7 @@ function inQuintet(task: Task, base: string, adapter: string | undefined): strin
   const block = (language: string, text: string): string => `\`\`\`${language}\n${text}\n\`\`\``;
   const settings = 'objective: { kind: grpo, reward: FOLDER }   # in a run file';
   if (task === 'text-classification') return block('yaml', settings);
+  if (task === 'text-to-image') return block('sh', 'quintet draw FOLDER "a prompt"');
   const command = adapter ? `quintet chat ${base} --adapter FOLDER` : 'quintet chat FOLDER';
   if (answering.includes(task)) return block('sh', command);
   const options = adapter ? `'${base}', { adapter: 'FOLDER' }` : "'FOLDER'";

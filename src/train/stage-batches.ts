@@ -1,9 +1,11 @@
 /** The batches of a stage, whatever is made of its samples; what is asked for besides, such as a reward, is open with them. */
 
 import type { Dataset } from '../data/index.js';
-import { asSystem, type Model } from '../model/index.js';
+import { isSystem, type Model } from '../model/index.js';
 import { closeAll, closeOnFailure, QuintetError } from '../tensor/index.js';
+import { contrastBatches } from './captioned-samples.js';
 import { maskedBatches } from './masked-samples.js';
+import { noisyBatches } from './noisy-samples.js';
 import { pairBatches, ratedBatches } from './preference-samples.js';
 import { promptBatches } from './prompt-samples.js';
 import { openReward } from './reward.js';
@@ -21,14 +23,21 @@ export async function stageBatches(
   if (options.packing && form.kind !== 'chats') {
     throw new QuintetError('config', 'only samples that are learnt one by one can share rows', { at: 'packing' });
   }
+  if (form.kind === 'captions') return contrastBatches(model, dataset, options);
+  if (form.kind === 'noisy') return noisyBatches(model, dataset, options);
   if (form.kind === 'masked') return maskedBatches(model, dataset, { ...options, ...form });
-  const system = asSystem(model);
-  if (form.kind === 'pairs') return pairBatches(system, dataset, { ...options, margins: form.margins ?? false });
-  if (form.kind === 'rated') return ratedBatches(system, dataset, options);
+  if (!isSystem(model)) {
+    throw new QuintetError('config', `${model.network.name} is no language model: it learns by another objective`, {
+      at: 'objective',
+      hint: 'contrast, denoise or masked-words',
+    });
+  }
+  if (form.kind === 'pairs') return pairBatches(model, dataset, { ...options, margins: form.margins ?? false });
+  if (form.kind === 'rated') return ratedBatches(model, dataset, options);
   if (form.kind === 'chats') {
-    const source = sampleBatches(system, dataset, { ...options, learn: form.learn ?? 'answers' });
+    const source = sampleBatches(model, dataset, { ...options, learn: form.learn ?? 'answers' });
     const { teacher } = form;
-    return teacher === undefined ? source : closeOnFailure([source], () => taughtBatches(system, source, teacher));
+    return teacher === undefined ? source : closeOnFailure([source], () => taughtBatches(model, source, teacher));
   }
   if (options.once) {
     throw new QuintetError('config', 'answers that are drawn anew have no held-out loss: leave it out', {
@@ -39,7 +48,7 @@ export async function stageBatches(
   const { kind: _, reward: path, ...drawing } = form;
   const opened = await openReward(path, { engine: model.engine });
   return closeOnFailure([opened], async () => {
-    const source = promptBatches(system, dataset, { ...options, ...drawing, reward: opened.reward });
+    const source = promptBatches(model, dataset, { ...options, ...drawing, reward: opened.reward });
     return { ...source, close: () => closeAll(source, opened) };
   });
 }

@@ -81,6 +81,16 @@ export interface NoiseSchedule {
   /** The part of a picture's variance that is left at each moment of training, falling: a in the formulas. */
   readonly kept: readonly number[];
   readonly predicts: Prediction;
+  /** Of flow matching, where what is predicted is noise less picture, and no variance is kept. */
+  readonly flow?: Flow;
+}
+
+/** Straight ways from pictures to noise. */
+export interface Flow {
+  /** What the denoiser is told at the end of a way; 0 at its beginning. */
+  readonly total: number;
+  /** Where a moment from 0 to 1 is moved, towards noise. */
+  shifted(moment: number): number;
 }
 
 export type Latents = Float32Array<ArrayBuffer>;

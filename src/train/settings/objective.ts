@@ -8,10 +8,14 @@
 import { resolve } from 'node:path';
 import {
   type CpoSettings,
+  contrast,
   cpo,
+  type DiffusionLossOptions,
   type DpoSettings,
+  denoise,
   distil,
   dpo,
+  flowWeights,
   type GrpoSettings,
   grpo,
   grpoLosses,
@@ -38,6 +42,10 @@ export type SampleForm =
   /** Pairs of answers, or single ones that are rated. */
   | { readonly kind: 'pairs'; readonly margins?: boolean }
   | { readonly kind: 'rated' }
+  /** Pictures with a caption each, which are compared. */
+  | { readonly kind: 'captions' }
+  /** Pictures with a caption each, to whose latents noise is added. */
+  | { readonly kind: 'noisy' }
   /** Texts, of whose tokens a part is masked and guessed. */
   | { readonly kind: 'masked'; readonly guessed?: number }
   /** Prompts that the model answers itself. */
@@ -97,6 +105,11 @@ const kinds: Readonly<Record<string, Kind>> = {
   'masked-words': {
     readers: { guessed: part },
     make: (settings) => ({ objective: maskedWords(), form: { ...settings, kind: 'masked' } }),
+  },
+  contrast: { readers: {}, make: () => ({ objective: contrast(), form: { kind: 'captions' } }) },
+  denoise: {
+    readers: { mostSnr: number, weights: word(...Object.keys(flowWeights)) },
+    make: (settings) => ({ objective: denoise(settings as DiffusionLossOptions), form: { kind: 'noisy' } }),
   },
   dpo: {
     readers: { loss: word(...Object.keys(preferenceLosses)), beta: number, smoothing: number },

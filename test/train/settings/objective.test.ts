@@ -39,6 +39,8 @@ test('the examples of the page are read', () => {
     'dpo',
     'distil',
     'masked-words',
+    'contrast',
+    'denoise',
     'reward',
     'grpo',
   ]);
@@ -48,10 +50,12 @@ test('the examples of the page are read', () => {
     'pairs',
     'chats',
     'masked',
+    'captions',
+    'noisy',
     'pairs',
     'prompts',
   ]);
-  expect(found[6]?.form).toEqual({ kind: 'prompts', reward: '/runs/reward.ts', answers: 8, maxTokens: 64 });
+  expect(found[8]?.form).toEqual({ kind: 'prompts', reward: '/runs/reward.ts', answers: 8, maxTokens: 64 });
 });
 
 test('the table of the page has every kind, every setting and the defaults', () => {

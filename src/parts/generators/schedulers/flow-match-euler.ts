@@ -4,19 +4,27 @@
  * Lipman et al., 2023, https://arxiv.org/abs/2210.02747; shifted moments: Esser et al., "Scaling Rectified Flow Transformers",
  * 2024, section 5.3.2, https://arxiv.org/abs/2403.03206
  */
-import { QuintetError } from '../../../tensor/index.js';
+import { type Fields, QuintetError } from '../../../tensor/index.js';
+import type { Flow } from '../types.js';
 import { mix, type Scheduler, unchanged } from './sampler.js';
 import { readCurve } from './sigmas.js';
+
+/** The ways that a `scheduler_config.json` describes; shifted by Esser et al., equation 23, in training as in sampling. */
+export function readFlow(config: Fields): Flow {
+  const shift = config.number('shift', 1);
+  return {
+    total: config.whole('num_train_timesteps', 1000),
+    shifted: (moment) => (shift * moment) / (1 + (shift - 1) * moment),
+  };
+}
 
 export const flowMatchEuler: Scheduler = (config) => {
   if (config.flag('use_dynamic_shifting', false) || config.flag('invert_sigmas', false)) {
     throw new QuintetError('unsupported', 'shifts that depend on the picture are not built here', { at: config.at });
   }
-  const total = config.whole('num_train_timesteps', 1000);
-  const shift = config.number('shift', 1);
+  const { total, shifted } = readFlow(config);
   const stochastic = config.flag('stochastic_sampling', false);
   const curve = readCurve(config);
-  const shifted = (sigma: number): number => (shift * sigma) / (1 + (shift - 1) * sigma);
   return ({ steps }) => {
     const [largest, smallest] = [shifted(1), shifted(1 / total)];
     const even = Array.from({ length: steps }, (_, i) =>

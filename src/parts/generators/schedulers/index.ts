@@ -7,7 +7,7 @@ import { ddpm } from './ddpm.js';
 import { dpmSolver } from './dpm-solver.js';
 import { euler } from './euler.js';
 import { eulerAncestral } from './euler-ancestral.js';
-import { flowMatchEuler } from './flow-match-euler.js';
+import { flowMatchEuler, readFlow } from './flow-match-euler.js';
 import { heun } from './heun.js';
 import { lcm } from './lcm.js';
 import { readNoise } from './noise.js';
@@ -43,7 +43,9 @@ export interface Diffusion {
 
 /** Both as a `scheduler_config.json` sets them up. */
 export function readDiffusion(config: Fields): Diffusion {
-  return { noise: readNoise(config), sampling: readSampling(config) };
+  const flows = config.text('_class_name', '') === 'FlowMatchEulerDiscreteScheduler';
+  const noise = { ...readNoise(config), ...(flows ? { flow: readFlow(config) } : {}) };
+  return { noise, sampling: readSampling(config) };
 }
 
 /** Both as diffusers names the settings. */
