@@ -1,5 +1,5 @@
-"""Compares models and adapters that Quintet saved with transformers and peft, which must load them and give the same logits or, of reward models,
-the same scores.
+"""Compares models and adapters that Quintet saved with transformers, diffusers and peft, which must load them and give the same logits, scores of
+reward models, likenesses of texts and pictures, or what a denoiser predicts.
 
     npx tsx scripts/save-examples.ts saved  # trains tiny models for a few steps and writes them with their logits
     .venv/bin/python oracle/check_saved.py saved
@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import torch
+from diffusers import DiffusionPipeline
 from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import (
+    AutoModel,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
     AutoModelForMaskedLM,
@@ -26,6 +28,8 @@ def kind_of(config: dict, tensors: dict):
         return AutoModelForSequenceClassification
     if name.endswith("ForMaskedLM"):
         return AutoModelForMaskedLM
+    if "logits_per_text" in tensors:
+        return AutoModel
     return AutoModelForImageTextToText if "pixel_values" in tensors else AutoModelForCausalLM
 
 
@@ -51,27 +55,37 @@ def scores(model, ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
 
 
 def check(folder: Path) -> float:
-    """The largest error of the logits, or of the scores, as a part of their largest magnitude."""
+    """The largest error of what is compared as a part of its largest magnitude."""
     tensors = load_file(folder / "trace.safetensors")
+    if "predicted" in tensors:
+        return far(denoised(folder / "model", tensors), tensors["predicted"])
     rates = "score" in tensors
-    expected = tensors.pop("score" if rates else "logits")
     model = load_model(folder / "model", tensors, rates)
+    (compared,) = {"score", "logits", "logits_per_text"} & tensors.keys()
+    expected = tensors.pop(compared)
     if (folder / "adapter").is_dir():
         model = PeftModel.from_pretrained(model, folder / "adapter").eval()
     real = tensors["attention_mask"].bool()
     with torch.no_grad():
-        if rates:
-            found = scores(model, tensors["input_ids"], real)
-            return float((found - expected).abs().max() / expected.abs().max())
-        found = model(**tensors).logits
-    return float((found - expected)[real].abs().max() / expected[real].abs().max())
+        found = scores(model, tensors["input_ids"], real) if rates else model(**tensors)[compared]
+    return far(found[real], expected[real]) if compared == "logits" else far(found, expected)
+
+
+def far(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+def denoised(folder: Path, tensors: dict) -> torch.Tensor:
+    unet = DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32).unet.eval()
+    with torch.no_grad():
+        return unet(tensors["noisy"], tensors["timestep"], tensors["encoder_hidden_states"]).sample
 
 
 def main() -> None:
     errors = {folder.name: check(folder) for folder in sorted(Path(sys.argv[1]).iterdir())}
     print(json.dumps(errors, indent=1))
     if not errors or max(errors.values()) > 1e-4:
-        raise SystemExit("some logits differ")
+        raise SystemExit("some differ")
 
 
 if __name__ == "__main__":

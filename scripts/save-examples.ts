@@ -19,6 +19,8 @@ import {
   type AdapterSettings,
   adamw,
   adapterOf,
+  contrast,
+  denoise,
   type HostArrays,
   isRewardSystem,
   maskedWords,
@@ -28,7 +30,7 @@ import {
   rewardPairs,
   type System,
 } from '../src/system/index.js';
-import { hostArray } from '../src/tensor/index.js';
+import { castArray, type HostArray, hostArray, sliceRows } from '../src/tensor/index.js';
 import { type TrainOptions, train } from '../src/train/index.js';
 
 const fixtures = new URL('../test/fixtures/', import.meta.url).pathname;
@@ -56,7 +58,7 @@ interface Example {
   /** What three steps are made on, and what is traced. */
   readonly batch: HostArrays;
   readonly inputs: HostArrays;
-  readonly want: 'logits' | 'score';
+  readonly want: 'logits' | 'score' | 'logits_per_text' | 'predicted';
   readonly adapters: readonly AdapterSettings[];
 }
 
@@ -127,9 +129,33 @@ async function rating(name: string): Promise<Example> {
   return { name: `${name}-reward`, model, objective: rewardPairs(), batch, inputs, want: 'score', adapters: [lora] };
 }
 
+/** CLIP on the texts and pictures of its fixture. */
+async function matching(): Promise<Example> {
+  const inputs = await readTensors(`${fixtures}clip/inputs.safetensors`);
+  const model = await load(folderOf('clip'));
+  return { name: 'clip', model, objective: contrast(), batch: inputs, inputs, want: 'logits_per_text', adapters: [] };
+}
+
+/** Latent diffusion on the picture of its fixture. */
+async function denoising(): Promise<Example> {
+  const given = await readTensors(`${fixtures}stable-diffusion/inputs.safetensors`);
+  const { sample: noisy, timestep, encoder_hidden_states: states, image, noise, posterior_noise } = given;
+  const times = castArray(timestep as HostArray, 'f32');
+  const inputs = { noisy, timestep: times, encoder_hidden_states: states } as HostArrays;
+  const first = (array: HostArray): HostArray => sliceRows(array, 0, 1);
+  const batch = {
+    ...{ pixel_values: image, posterior_noise, noise },
+    ...{ timestep: first(times), encoder_hidden_states: first(states as HostArray) },
+  } as HostArrays;
+  const model = await load(folderOf('stable-diffusion'));
+  return { name: 'stable-diffusion', model, objective: denoise(), batch, inputs, want: 'predicted', adapters: [] };
+}
+
 const examples: Readonly<Record<string, () => Promise<Example>>> = {
   ...Object.fromEntries(models.map((name) => [name, () => onLabels(name, { objective: nextToken(), adapters })])),
   'bert-masked': () => onLabels('bert-masked', { objective: maskedWords(), adapters: [] }),
+  clip: matching,
+  'stable-diffusion': denoising,
   'llama-reward': () => rating('llama'),
   'qwen2-reward': () => rating('qwen2'),
 };
