@@ -1,5 +1,5 @@
-"""Compares models and adapters that Quintet saved with transformers, diffusers and peft, which must load them and give the same logits, scores of
-reward models, likenesses of texts and pictures, or what a denoiser predicts.
+"""Compares models and adapters that Quintet saved with transformers, diffusers and peft, which must load them and give the
+same logits, scores of reward models, likenesses of texts and pictures, or what a denoiser predicts.
 
     npx tsx scripts/save-examples.ts saved  # trains tiny models for a few steps and writes them with their logits
     .venv/bin/python oracle/check_saved.py saved
@@ -40,8 +40,12 @@ def load_model(folder: Path, tensors: dict, rates: bool):
         return AutoModelForSequenceClassification.from_pretrained(
             folder, num_labels=1, dtype=torch.float32, attn_implementation="eager"
         ).eval()
-    model, report = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
-    left = {name: sorted(report[name]) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]}
+    model, report = kind.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+    )
+    left = {
+        name: sorted(report[name]) for name in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[name]
+    }
     if left:
         raise SystemExit(f"{folder}: {left}")
     return model.eval()

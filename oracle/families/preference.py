@@ -24,7 +24,13 @@ GRPO = ("grpo", "bnpo", "dr_grpo", "dapo")
 # Rows of micro-batches, by which bnpo differs from dapo.
 PARTS = ([0, 1, 4, 5], [2, 3])
 # Some parameters from the beginning to the end; the norm is over all.
-SHOWN = ("model.embed_tokens.weight", "model.layers.1.self_attn.q_proj.weight", "model.norm.weight", "lm_head.weight", "score.weight")
+SHOWN = (
+    "model.embed_tokens.weight",
+    "model.layers.1.self_attn.q_proj.weight",
+    "model.norm.weight",
+    "lm_head.weight",
+    "score.weight",
+)
 
 
 class Still:
@@ -111,7 +117,14 @@ def dpo_losses(inputs: dict, each: torch.Tensor, reference: torch.Tensor) -> tup
         own = trainer(**settings, ld_alpha=None, f_divergence_type="reverse_kl", use_weighting=False)
         losses[kind] = DPOTrainer._compute_loss(own, lambda **_: seen, given, False)
         told = {name: torch.tensor(values[0]) for name, values in own._metrics["eval"].items()}
-    names = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected")
+    names = (
+        "rewards/chosen",
+        "rewards/rejected",
+        "rewards/margins",
+        "rewards/accuracies",
+        "logps/chosen",
+        "logps/rejected",
+    )
     return losses, {f"metric/{name}": told[name] for name in names}
 
 
@@ -149,7 +162,9 @@ def kto_loss(inputs: dict, each: torch.Tensor, frozen: torch.Tensor, drift: tupl
     )
     given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
     given |= {"completion_mask": (inputs["labels"] != -100).long(), "label": inputs["desirable"]}
-    return KTOTrainer._compute_loss(own, lambda **_: seen, given | {"ref_logps": frozen, "ref_KL_logps": drift[1]}, False)
+    return KTOTrainer._compute_loss(
+        own, lambda **_: seen, given | {"ref_logps": frozen, "ref_KL_logps": drift[1]}, False
+    )
 
 
 def grpo_losses(inputs: dict, each: torch.Tensor, reference: torch.Tensor) -> tuple[dict, dict]:
@@ -192,10 +207,14 @@ def preference(fixture: FixtureFolder, *, config: dict) -> None:
 
     def compute(inputs: dict, dtype: torch.dtype) -> dict:
         policy = open_model(LlamaForCausalLM, fixture, dtype)
-        frozen = LlamaForCausalLM.from_pretrained(fixture.path / "reference", dtype=dtype, attn_implementation="eager").eval()
+        frozen = LlamaForCausalLM.from_pretrained(
+            fixture.path / "reference", dtype=dtype, attn_implementation="eager"
+        ).eval()
         parameters = dict(policy.named_parameters())
         with torch.no_grad():
-            before, before_other, before_group = (log_probabilities(frozen, inputs, p)[0] for p in ("", "other_", "group_"))
+            before, before_other, before_group = (
+                log_probabilities(frozen, inputs, p)[0] for p in ("", "other_", "group_")
+            )
             drifted = log_probabilities(policy, inputs, "other_")[0]
         each, logits = log_probabilities(policy, inputs)
         losses, found = dpo_losses(inputs, each, before)
