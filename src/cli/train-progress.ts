@@ -112,7 +112,7 @@ interface Pacing {
   readonly time: number;
   /** The part of it that is spent waiting for data. */
   readonly waiting: number;
-  /** Tokens a second. */
+  /** Tokens a second; 0 where a batch does not say how many it has. */
   readonly speed: number;
 }
 
@@ -146,7 +146,7 @@ function progressOf(stage: RunStage, report: StepReport, pace: Pacing): string {
     `${step}/${steps}`,
     `loss ${loss.toFixed(4)}`,
     step === steps ? 'done' : `${formatDuration(pace.time * (steps - step))} left`,
-    `${formatCount(pace.speed)} tokens/s`,
+    ...(pace.speed > 0 ? [`${formatCount(pace.speed)} tokens/s`] : []),
     `rate ${rate.toExponential(2)}`,
     `waiting ${Math.round(100 * pace.waiting)} %`,
     ...(memory === undefined ? [] : [`${formatBytes(memory)}, at most ${formatBytes(peakMemory())}`]),

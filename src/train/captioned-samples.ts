@@ -37,6 +37,9 @@ export function contrastBatches(model: Model, dataset: Dataset, options: SampleO
       at: model.path ?? network.name,
     });
   }
+  if (options.batch < 2) {
+    throw new QuintetError('config', 'captions are compared with each other: at least 2', { at: 'batch' });
+  }
   const read = createTextReader(model);
   const settings = { processor: files?.processorConfig, preprocessor: files?.preprocessorConfig };
   const samples = captionedPictures(dataset, settings, options);

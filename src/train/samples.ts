@@ -27,6 +27,8 @@ export interface SampleOptions {
   readonly packing?: boolean;
   /** Which of every step's samples are given, where several processes train together; default all. */
   readonly share?: Share;
+  /** Whether but the sizes of batches count, as for an estimate: what takes long to compute is left 0. Default false. */
+  readonly sizesOnly?: boolean;
   /** How long samples are (`dataset.lengths`), where like lengths go into one batch; default batches are random. */
   readonly lengths?: readonly number[];
   /** The part of all samples that may be bad before the run stops; default 0.01. */

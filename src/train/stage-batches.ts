@@ -37,7 +37,9 @@ export async function stageBatches(
   if (form.kind === 'chats') {
     const source = sampleBatches(model, dataset, { ...options, learn: form.learn ?? 'answers' });
     const { teacher } = form;
-    return teacher === undefined ? source : closeOnFailure([source], () => taughtBatches(model, source, teacher));
+    return teacher === undefined
+      ? source
+      : closeOnFailure([source], () => taughtBatches(model, source, { ...options, teacher }));
   }
   if (options.once) {
     throw new QuintetError('config', 'answers that are drawn anew have no held-out loss: leave it out', {

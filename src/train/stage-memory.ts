@@ -10,6 +10,7 @@ import type { RunOptions } from './run.js';
 import type { RunStage } from './run-file.js';
 import { around } from './settings/adapted.js';
 import { stageBatches } from './stage-batches.js';
+import type { BatchSource } from './train.js';
 
 export interface StageData {
   readonly dataset: Dataset;
@@ -19,6 +20,7 @@ export interface StageData {
 export interface LargestStep {
   readonly fields: readonly string[];
   readonly batches: readonly HostArrays[];
+  readonly beside: BatchSource['memory'];
 }
 
 /** Samples whose lengths are read for what is only told; what a limit is kept to is the longest of all. */
@@ -34,12 +36,12 @@ export async function largestStep(
   if (form.kind === 'prompts') return undefined;
   const own = largestPart(batch, group);
   const source = await stageBatches(model, await longestSamples(dataset, own, most), form, {
-    ...{ batch: own, packing, badShare: 1 },
+    ...{ batch: own, packing, badShare: 1, sizesOnly: true },
     ...(microBatch === undefined ? {} : { microBatch }),
     ...(longest === undefined ? {} : { longest }),
   });
   try {
-    return { fields: source.fields, batches: await source.take(0) };
+    return { fields: source.fields, batches: await source.take(0), beside: source.memory };
   } finally {
     await source.close?.();
   }
@@ -62,7 +64,7 @@ export async function fittedStage(
       hint: 'give microBatch in its place',
     });
   };
-  const { fields } = await largest(1);
+  const { fields, beside } = await largest(1);
   const { penalty, pruning, adapt = model.adapt } = adapter ?? {};
   const fit = await fitToMemory(
     { ...model, adapt, network: around(model.network, adapter) },
@@ -75,6 +77,7 @@ export async function fittedStage(
       ...{ optimizer, limit, batch },
       ...(pruning ? { pruning } : {}),
       ...(memory ? { memory } : {}),
+      ...(beside ? { beside } : {}),
       largest: async (size) => (await largest(size)).batches,
     },
   );

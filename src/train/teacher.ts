@@ -1,43 +1,67 @@
 /** Batches of chats with what a teacher says of them: its scores of words, `teacher_logits` [B, T, V]. */
 
-import { asSystem, compile, createProcessor, load, type Model } from '../model/index.js';
-import { inputTensors, type System } from '../system/index.js';
-import { closeAll, closeOnFailure, QuintetError } from '../tensor/index.js';
+import { graph } from '../graph/index.js';
+import { asSystem, createProcessor, load, type Model, openSession } from '../model/index.js';
+import { rootScope } from '../nn/index.js';
+import type { Session } from '../runtime/engine.js';
+import { type HostArrays, type InputType, inputTensors, type System } from '../system/index.js';
+import { closeAll, closeOnFailure, type HostArray, QuintetError, zerosArray } from '../tensor/index.js';
+import { sessionMemory } from './estimate/memory.js';
+import { measure, sizesOf } from './estimate/schedule.js';
+import type { SampleOptions } from './samples.js';
 import type { BatchSource } from './train.js';
 
-/** The teacher is a folder or a hub name; it is open as long as the batches are. */
-export async function taughtBatches(student: Model<System>, source: BatchSource, path: string): Promise<BatchSource> {
+export interface TeacherOptions extends Pick<SampleOptions, 'sizesOnly'> {
+  /** A folder or a hub name. */
+  readonly teacher: string;
+}
+
+/** The teacher's weights are mapped at once, its session is opened for the first batch; both are closed with the batches. */
+export async function taughtBatches(
+  student: Model<System>,
+  source: BatchSource,
+  { teacher: path, sizesOnly = false }: TeacherOptions,
+): Promise<BatchSource> {
   const teacher = asSystem(await load(path, { engine: student.engine }));
   return closeOnFailure([teacher], async () => {
-    const { network } = teacher;
     checkWords(student, teacher, path);
-    const unseen = source.fields.find((name) => !Object.hasOwn(network.inputs, name));
-    if (unseen !== undefined) {
-      throw new QuintetError('config', `the teacher, ${network.name}, takes no ${unseen}`, { at: 'teacher' });
-    }
-    const types = Object.fromEntries(source.fields.map((name) => [name, network.inputs[name] as Input]));
-    const session = await compile(teacher, 'teacher', (p) => {
-      const { logits } = network.forward(p, inputTensors(types));
-      if (!logits) throw new QuintetError('unsupported', 'it gives no scores of words', { at: path });
-      return { teacher_logits: logits };
-    });
+    const types = typesOf(teacher, source.fields);
+    const { p, declarations } = rootScope();
+    const { logits } = teacher.network.forward(teacher.adapt(p), inputTensors(types));
+    if (!logits) throw new QuintetError('unsupported', 'it gives no scores of words', { at: path });
+    const built = graph('teacher', { teacher_logits: logits });
+    const memory = sessionMemory(teacher, built, declarations);
+    let session: Promise<Session> | undefined;
+    const say = async (batch: HostArrays): Promise<HostArrays> => {
+      if (sizesOnly) return { teacher_logits: zerosArray('f32', logits.shape.map(measure(sizesOf(types, batch)).dim)) };
+      session ??= openSession(teacher, built, declarations);
+      const opened = await session;
+      return opened.run(Object.fromEntries(opened.inputs.map((name) => [name, batch[name] as HostArray])));
+    };
     return {
       ...source,
       fields: [...source.fields, 'teacher_logits'],
+      memory: (batches) => Math.max(...batches.map((batch) => memory(sizesOf(types, batch)))),
       async take(step, now) {
         const taught = [];
-        for (const batch of await source.take(step, now)) {
-          const feeds = Object.entries(batch).filter(([name]) => session.inputs.includes(name));
-          taught.push({ ...batch, ...(await session.run(Object.fromEntries(feeds))) });
-        }
+        for (const batch of await source.take(step, now)) taught.push({ ...batch, ...(await say(batch)) });
         return taught;
       },
-      close: () => closeAll(source, session, teacher),
+      close: () => closeAll(source, { close: async () => (await session)?.close() }, teacher),
     };
   });
 }
 
-type Input = System['inputs'][string];
+/** What the teacher takes of a batch's fields, which is to be all of them. */
+function typesOf({ network }: Model<System>, names: readonly string[]): Readonly<Record<string, InputType>> {
+  return Object.fromEntries(
+    names.map((name) => {
+      const type = network.inputs[name];
+      if (type) return [name, type];
+      throw new QuintetError('config', `the teacher, ${network.name}, takes no ${name}`, { at: 'teacher' });
+    }),
+  );
+}
 
 /** What a teacher says of words can be learnt by whoever has the same ones. */
 function checkWords(student: Model<System>, teacher: Model<System>, at: string): void {

@@ -36,6 +36,8 @@ export interface BatchSource {
   readonly onPolicy?: boolean;
   /** The micro-batches of a step, counted from 0. `now` gives the model with what was learnt before it. */
   take(step: number, now?: () => Promise<Model>): Promise<readonly HostArrays[]>;
+  /** Bytes that making such micro-batches takes besides them; where it is not given, none that count. */
+  readonly memory?: (batches: readonly HostArrays[]) => number;
   /** Frees what making batches took. */
   close?(): Promise<void>;
 }

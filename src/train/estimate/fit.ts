@@ -22,6 +22,8 @@ export interface FitOptions {
   readonly memory?: () => number;
   /** A step of the longest samples (`longestSamples`), of which so many are computed at once. */
   readonly largest: (microBatch: number) => Promise<readonly HostArrays[]>;
+  /** Bytes that making these micro-batches takes besides them; default none. */
+  readonly beside?: (batches: readonly HostArrays[]) => number;
 }
 
 export interface Fit {
@@ -56,7 +58,7 @@ async function fitOf(model: Model, options: FitOptions): Promise<Fit> {
 
 /** The largest micro-batch that fits, or the memory of the smallest one. */
 async function tryAll(model: Model, options: FitOptions): Promise<Omit<Fit, 'recompute'> | Pick<Fit, 'memory'>> {
-  const { step, optimizer, pruning, limit, batch, memory: meter = () => usualProcess, largest } = options;
+  const { step, optimizer, pruning, limit, batch, memory: meter = () => usualProcess, largest, beside } = options;
   const { objective, group = alone } = step;
   const prepared = await prepareStep(model, step);
   const learning = { objective, optimizer, ...(pruning ? { pruning } : {}) };
@@ -65,7 +67,7 @@ async function tryAll(model: Model, options: FitOptions): Promise<Omit<Fit, 'rec
   for (const microBatch of objective.whole ? [own] : divisorsOf(own)) {
     const batches = await largest(microBatch);
     // What tracing took stays with the process.
-    memory = memoryOf(model, prepared, { ...learning, batches, before: meter() });
+    memory = memoryOf(model, prepared, { ...learning, batches, before: meter(), beside: beside?.(batches) });
     if (memory <= limit) return { microBatch, memory };
   }
   return { memory };

@@ -51,7 +51,7 @@ export function openForecast(
   options: TrainOptions,
   { before, log }: ForecastOptions,
 ): Forecast {
-  const { objective, optimizer, pruning, steps, clock, memory, largest, onEstimate } = options;
+  const { objective, optimizer, pruning, steps, clock, memory, largest, data, onEstimate } = options;
   if (before === undefined || !memory) return silent;
   let estimated: Cost | undefined;
   /** First passes that the steps left come to, and when the first one began. */
@@ -62,7 +62,8 @@ export function openForecast(
     begin(step, batches) {
       if (estimated || batches.length === 0) return;
       const learning = { objective, optimizer, ...(pruning ? { pruning } : {}) };
-      estimated = { memory: memoryOf(model, prepared, { ...learning, batches: largest ?? batches, before }) };
+      const beside = largest && data.memory?.(largest);
+      estimated = { memory: memoryOf(model, prepared, { ...learning, batches: largest ?? batches, before, beside }) };
       const work = workOf(prepared.graph);
       const works = batches.map((batch) => work(batchSizes(model, prepared, { batch, objective })));
       passes = ((steps - step) * works.reduce((sum, own) => sum + own, 0)) / (works[0] as number);

@@ -31,11 +31,13 @@ export interface MemoryOptions {
   readonly batches: readonly HostArrays[];
   /** Bytes that the process has before the stage begins. */
   readonly before: number;
+  /** Bytes that making the batches takes besides them; default none. */
+  readonly beside?: number | undefined;
 }
 
 /** The most bytes that a process has in memory while it runs a stage, but for evaluations. */
 export function memoryOf(model: Model, step: PreparedStep, options: MemoryOptions): number {
-  const { optimizer, pruning, batches, before } = options;
+  const { optimizer, pruning, batches, before, beside = 0 } = options;
   const sizes = batches.map((batch) => batchSizes(model, step, { batch, objective: options.objective }));
   const fed = new Set(step.trained.map(({ name }) => name));
   const most = (graph: Graph): number => spread * Math.max(...sizes.map(peakOfValues(graph)));
@@ -48,6 +50,7 @@ export function memoryOf(model: Model, step: PreparedStep, options: MemoryOption
   const batchBytes = batches.flatMap(Object.values<HostArray>).reduce((sum, { data }) => sum + data.byteLength, 0);
   return (
     before +
+    beside +
     learntBytes(model, step.trained, { optimizer, accumulates: batches.length > 1, ...(pruning ? { pruning } : {}) }) +
     [total(weights), ...sessions].reduce((sum, bytes) => sum + bytes) +
     // While a session is made, the largest weight is there once more.
@@ -55,6 +58,17 @@ export function memoryOf(model: Model, step: PreparedStep, options: MemoryOption
     // The next step's batch is made while this one's is used.
     2 * batchBytes
   );
+}
+
+/** The most bytes that a session takes which computes a graph over the weights of a model, by sizes. */
+export function sessionMemory(
+  model: Pick<Model, 'weights'>,
+  graph: Graph,
+  declarations: Holding['declarations'],
+): (sizes: Sizes) => number {
+  const session = total(weightsOf(graph, { model, declarations, fed: new Set(), known: new Map(), copies: true }));
+  const peak = peakOfValues(graph);
+  return (sizes) => session + spread * peak(sizes);
 }
 
 type Learning = Omit<LearnerOptions, 'steps'>;
@@ -92,7 +106,7 @@ export function batchSizes(
 
 /** How a session holds the weights of its graph. */
 interface Holding {
-  readonly model: Model;
+  readonly model: Pick<Model, 'weights'>;
   readonly declarations: ReadonlyMap<string, Declaration>;
   /** Those in integers. */
   readonly known: PreparedStep['known'];

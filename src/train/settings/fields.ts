@@ -25,11 +25,22 @@ export type Read = (file: Fields, name: string) => unknown;
 export type Readers = Readonly<Record<string, Read>>;
 
 export const number: Read = (file, name) => file.number(name);
+export const positive: Read = (file, name) => {
+  const value = file.number(name);
+  if (value > 0) return value;
+  throw new QuintetError('config', `expected a number above 0, got ${value}`, { at: `${file.at}.${name}` });
+};
 /** A part above 0, and below 1. */
 export const part: Read = (file, name) => {
   const value = file.number(name);
   if (value > 0 && value < 1) return value;
   throw new QuintetError('config', `expected a part between 0 and 1, got ${value}`, { at: `${file.at}.${name}` });
+};
+/** A part from 0 to 1, both included. */
+export const share: Read = (file, name) => {
+  const value = file.number(name);
+  if (value >= 0 && value <= 1) return value;
+  throw new QuintetError('config', `expected a part from 0 to 1, got ${value}`, { at: `${file.at}.${name}` });
 };
 export const flag: Read = (file, name) => file.flag(name);
 export const count: Read = (file, name) => countOf(file, name);

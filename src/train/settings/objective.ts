@@ -32,7 +32,7 @@ import {
   simpo,
 } from '../../system/index.js';
 import { type Fields, fields } from '../../tensor/index.js';
-import { count, flag, given, number, part, type Readers, refuseUnknown, word } from './fields.js';
+import { count, flag, given, number, part, positive, type Readers, refuseUnknown, share, word } from './fields.js';
 import { modelPlace } from './model-place.js';
 
 /** What of samples becomes a batch. */
@@ -93,7 +93,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
   distil: {
     readers: {
-      ...{ temperature: number, direction: word('forward', 'reverse'), weight: number, learn: word('answers', 'all') },
+      ...{ temperature: positive, direction: word('forward', 'reverse'), weight: share, learn: word('answers', 'all') },
       teacher: (file, name) => file.text(name),
     },
     make({ learn, teacher: _, ...settings }, file, folder) {
@@ -108,7 +108,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
   contrast: { readers: {}, make: () => ({ objective: contrast(), form: { kind: 'captions' } }) },
   denoise: {
-    readers: { mostSnr: number, weights: word(...Object.keys(flowWeights)) },
+    readers: { mostSnr: positive, weights: word(...Object.keys(flowWeights)) },
     make: (settings) => ({ objective: denoise(settings as DiffusionLossOptions), form: { kind: 'noisy' } }),
   },
   dpo: {
