@@ -1,7 +1,7 @@
 /** `quintet merge`: a model with an adapter in its weights. */
 
 import { checkDestination } from '../checkpoint/index.js';
-import { load, readAdapter, saveModel } from '../model/index.js';
+import { isLatentDiffusion, isSystem, load, readAdapter, saveModel } from '../model/index.js';
 import { interruptible } from './interrupt.js';
 import { invocation } from './invocation.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
@@ -26,5 +26,6 @@ export async function merge(source: string, options: MergeOptions): Promise<void
     await model.close();
   }
   process.stdout.write(`${output}\n`);
-  note(`Try it: ${invocation()} chat ${output}`);
+  if (isSystem(model)) note(`Try it: ${invocation()} chat ${output}`);
+  if (isLatentDiffusion(model.network)) note(`Try it: ${invocation()} draw ${output} "a prompt"`);
 }

@@ -121,7 +121,7 @@ function metadata(facts: CardFacts): Record<string, unknown> {
 }
 
 function libraryOf({ adapter, task, known }: CardFacts): string {
-  if (task === 'text-to-image') return 'diffusers';
+  if (task === 'text-to-image') return adapter ? 'quintet' : 'diffusers';
   if (!known) return 'quintet';
   return adapter ? 'peft' : 'transformers';
 }
@@ -172,19 +172,23 @@ function introduction({ run, adapter, license }: CardFacts): string {
   ].join(' ');
 }
 
-function usage({ run, adapter, task, known }: CardFacts): string {
+function usage(facts: CardFacts): string {
+  const { run, adapter, task } = facts;
   const base = hubName(run) ?? 'BASE';
-  const rates = task === 'text-classification';
   const quintet = inQuintet(task, base, adapter);
-  if (task === 'text-to-image') {
-    const lines = [
-      `from diffusers import ${classes[task]}`,
-      '',
-      `pipeline = ${classes[task]}.from_pretrained("FOLDER")`,
-    ];
-    return `\`\`\`python\n${lines.join('\n')}\n\`\`\`\n\n${quintet}`;
-  }
-  if (!known) return quintet;
+  if (libraryOf(facts) === 'quintet') return quintet;
+  const python = task === 'text-to-image' ? inDiffusers : inTransformers(facts, base);
+  return `${block('python', python)}\n\n${quintet}`;
+}
+
+const block = (language: string, text: string): string => `\`\`\`${language}\n${text}\n\`\`\``;
+
+const inDiffusers = `from diffusers import ${classes['text-to-image']}
+
+pipeline = ${classes['text-to-image']}.from_pretrained("FOLDER")`;
+
+function inTransformers({ adapter, task }: CardFacts, base: string): string {
+  const rates = task === 'text-classification';
   const sees = task === 'image-text-to-text' || task === 'zero-shot-image-classification';
   const [model, processor] = [classes[task], sees ? 'AutoProcessor' : 'AutoTokenizer'];
   const lines = [
@@ -196,15 +200,17 @@ function usage({ run, adapter, task, known }: CardFacts): string {
       : `model = ${model}.from_pretrained("FOLDER")`,
     `processor = ${processor}.from_pretrained("${adapter ? base : 'FOLDER'}")`,
   ];
-  return `\`\`\`python\n${lines.join('\n')}\n\`\`\`\n\n${quintet}`;
+  return lines.join('\n');
 }
 
 /** How Quintet uses what answers, and what rewards answers; what does neither is loaded in a program. */
 function inQuintet(task: Task, base: string, adapter: string | undefined): string {
-  const block = (language: string, text: string): string => `\`\`\`${language}\n${text}\n\`\`\``;
   const settings = 'objective: { kind: grpo, reward: FOLDER }   # in a run file';
   if (task === 'text-classification') return block('yaml', settings);
-  if (task === 'text-to-image') return block('sh', 'quintet draw FOLDER "a prompt"');
+  if (task === 'text-to-image') {
+    const merging = adapter ? [`quintet merge ${base} --adapter FOLDER -o PIPELINE   # diffusers loads it, too`] : [];
+    return block('sh', [...merging, `quintet draw ${adapter ? 'PIPELINE' : 'FOLDER'} "a prompt"`].join('\n'));
+  }
   const command = adapter ? `quintet chat ${base} --adapter FOLDER` : 'quintet chat FOLDER';
   if (answering.includes(task)) return block('sh', command);
   const options = adapter ? `'${base}', { adapter: 'FOLDER' }` : "'FOLDER'";

@@ -42,6 +42,9 @@ test('rows are compared as a whole, by a network that can, of samples that have 
   await expect(runFile(matching({ steps: 1, microBatch: 2 }, 'clip').file, { engine })).rejects.toThrow(
     /compares all samples of a step/,
   );
+  await expect(runFile(matching({ steps: 1, batch: 1 }, 'clip').file, { engine })).rejects.toThrow(
+    /batch: captions are compared with each other: at least 2/,
+  );
   await expect(runFile(matching({ steps: 1 }, 'llava').file, { engine })).rejects.toThrow(/does not compare texts/);
   const asked = matching({ steps: 1, objective: 'next-token' }, 'clip');
   await expect(runFile(asked.file, { engine })).rejects.toThrow(/is no language model.*contrast/s);

@@ -3,12 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openDataset } from '../../src/data/index.js';
-import { load, type Model, traceNetwork } from '../../src/model/index.js';
+import { load, type Model, readAdapter, saveModel, traceNetwork, withAdapter } from '../../src/model/index.js';
 import { denoise, type HostArrays, type LatentDiffusion } from '../../src/system/index.js';
-import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
+import { castArray, type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/index.js';
 import { noisyBatches } from '../../src/train/noisy-samples.js';
-import { engine } from '../fixture.js';
+import { engine, fixtureTensors } from '../fixture.js';
 import { captioned } from './captioned.js';
 import { pass } from './objectives.js';
 import { stoppedAndResumed } from './small-runs.js';
@@ -125,6 +125,34 @@ test('a run learns, goes on where it was stopped, and leaves a pipeline', async 
   if (!declared) throw new Error('no unet');
   expect(numbers(await model.weights.read(declared))).toEqual(whole['conv_in.weight']);
   await model.close();
+});
+
+test('an adapter is merged into a pipeline, which its card says', async () => {
+  const lora = { rank: 2, on: ['unet.**.to_q'] };
+  const { folder, file } = painting('epsilon', { steps: 3, train: undefined, lora });
+  await runFile(file, { engine });
+  const adapter = join(folder, 'out/adapter');
+  expect(readFileSync(join(adapter, 'README.md'), 'utf8')).toMatch(
+    /library_name: quintet.*quintet merge BASE --adapter FOLDER -o PIPELINE.*quintet draw PIPELINE/s,
+  );
+  const base = await open(folder);
+  const loaded = await readAdapter(adapter, base.network, base.declarations);
+  await saveModel(base, join(folder, 'merged'), { merge: loaded });
+  const adapted = withAdapter(base, loaded);
+  const merged = await load(join(folder, 'merged'), { engine });
+  const inputs = await fixtureTensors('stable-diffusion', 'inputs');
+  const asked = {
+    noisy: inputs.sample,
+    timestep: castArray(inputs.timestep as HostArray, 'f32'),
+    encoder_hidden_states: inputs.encoder_hidden_states,
+  } as HostArrays;
+  const predicted = async (model: Model) =>
+    numbers((await traceNetwork(model, asked, { want: ['predicted'] })).predicted);
+  const [found, expected, before] = [await predicted(merged), await predicted(adapted), await predicted(base)];
+  const error = Math.max(...found.map((x, i) => Math.abs(x - (expected[i] as number))));
+  expect(error).toBeLessThan(1e-5);
+  expect(found).not.toEqual(before);
+  for (const model of [merged, base]) await model.close();
 });
 
 test('a run of flow matching learns', async () => {

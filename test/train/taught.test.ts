@@ -43,6 +43,24 @@ test('who is the teacher has nothing to learn from it, whatever pictures and mic
   expect(before?.metrics?.['loss/words']).toBeCloseTo(words, 4);
 });
 
+test('what the teacher takes is in the estimate, and in what a limit of memory allows', async () => {
+  const estimateOf = async (objective: object, settings: object = {}): Promise<number> => {
+    const told: number[] = [];
+    const { file } = runFolder({ stages: [stage({ name: 'learn', train: ['**'], objective, steps: 2, ...settings })] });
+    await runFile(file, { engine, memory: () => 0, onEstimate: (_, { estimated }) => told.push(estimated.memory) });
+    return told[0] as number;
+  };
+  const alone = await estimateOf({ kind: 'next-token' });
+  const distil = { kind: 'distil', teacher: './base' };
+  // The model is tiny: what its second session takes is nearly all of it what every session does.
+  const beside = ((await estimateOf(distil)) - alone) / 2 ** 20;
+  expect(beside).toBeGreaterThan(20);
+  expect(beside).toBeLessThan(30);
+  const limit = { memory: `${Math.round(alone / 1e6) + 10}MB` };
+  expect(await estimateOf({ kind: 'next-token' }, limit)).toBeLessThan(1.01 * alone);
+  await expect(estimateOf(distil, limit)).rejects.toThrow(/the least that is expected/);
+});
+
 test('a teacher of other words, or one that sees no pictures, is refused before the first step', async () => {
   const other = runFolder({ stages: [teach({ teacher: './teacher' })] });
   cpSync(`${fixturePath('opt')}/model`, join(other.folder, 'teacher'), { recursive: true });

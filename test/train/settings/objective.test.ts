@@ -30,9 +30,12 @@ async function samplesOf(text: string): Promise<Sample[]> {
 
 const read = (settings: unknown) => objectiveOf(fields({ objective: settings }, 'page'), '/runs');
 
+/** A stage, or a run file with some. */
+type Example = Readonly<Record<string, unknown>> & { readonly stages?: readonly unknown[] };
+
 test('the examples of the page are read', () => {
-  const all = blocks('yaml').flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as unknown));
-  const found = all.map((file) => objectiveOf(fields(file, 'page'), '/runs'));
+  const all = blocks('yaml').flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as Example));
+  const found = all.flatMap((file) => file.stages ?? [file]).map((own) => objectiveOf(fields(own, 'page'), '/runs'));
   expect(found.map(({ objective }) => objective.name)).toEqual([
     'next-token',
     'next-token',
@@ -87,6 +90,16 @@ test('the records of the page are pairs, rated answers and prompts', async () =>
   expect(pairs?.map(({ answers }) => answers?.map(({ good }) => good))).toEqual(new Array(3).fill([true, false]));
   expect(rated?.map(({ answers }) => answers?.map(({ good }) => good))).toEqual([[true], [false]]);
   expect(prompts?.map(({ record }) => record?.solution)).toEqual(['4']);
+});
+
+test.each<[object, string]>([
+  [{ kind: 'distil', teacher: './big', temperature: 0 }, 'temperature: expected a number above 0, got 0'],
+  [{ kind: 'distil', teacher: './big', weight: 1.2 }, 'weight: expected a part from 0 to 1, got 1.2'],
+  [{ kind: 'distil' }, 'teacher: expected a text, got nothing'],
+  [{ kind: 'denoise', mostSnr: -5 }, 'mostSnr: expected a number above 0, got -5'],
+  [{ kind: 'denoise', weights: 'cosine' }, 'weights: expected one of sigma-sqrt, cosmap, got "cosine"'],
+])('%j is refused', (objective, message) => {
+  expect(() => objectiveOf(fields({ objective }, 'stage'), '/runs')).toThrow(`stage: objective.${message}`);
 });
 
 test('a reward that is not there is told', async () => {
