@@ -5,7 +5,7 @@ import { createTextReader, type Model } from '../model/index.js';
 import { isDualEncoder } from '../system/index.js';
 import { concatRows, type HostArray, QuintetError } from '../tensor/index.js';
 import type { SampleOptions } from './samples.js';
-import { type StepSamples, stepSamples } from './step-samples.js';
+import { checkNeighbours, type StepSamples, stepSamples } from './step-samples.js';
 import type { BatchSource } from './train.js';
 
 export interface CaptionedPicture {
@@ -37,9 +37,7 @@ export function contrastBatches(model: Model, dataset: Dataset, options: SampleO
       at: model.path ?? network.name,
     });
   }
-  if (options.batch < 2) {
-    throw new QuintetError('config', 'captions are compared with each other: at least 2', { at: 'batch' });
-  }
+  checkNeighbours('captions are compared with each other', dataset, options);
   const read = createTextReader(model);
   const settings = { processor: files?.processorConfig, preprocessor: files?.preprocessorConfig };
   const samples = captionedPictures(dataset, settings, options);

@@ -11,10 +11,10 @@ import {
 } from '../data/index.js';
 import { createProcessor, type Model, type Processor } from '../model/index.js';
 import type { HostArrays, System } from '../system/index.js';
-import { hostArray, QuintetError } from '../tensor/index.js';
+import { hostArray } from '../tensor/index.js';
 import { createPreparer, labelled, type PreparedSample, type Preparer } from './prepare.js';
 import { fieldsOf, picturesOf, type SampleOptions } from './samples.js';
-import { stepSamples } from './step-samples.js';
+import { checkNeighbours, stepSamples } from './step-samples.js';
 import type { BatchSource } from './train.js';
 
 /** A prompt that was looked at, and what it is answered. */
@@ -140,7 +140,7 @@ interface RatedSample extends AskedSample {
  * answer.
  */
 export function ratedBatches(model: Model<System>, dataset: Dataset, options: SampleOptions): BatchSource {
-  checkNeighbours(dataset, options);
+  checkNeighbours('rated answers are set beside those to other prompts', dataset, options);
   return answerBatches<RatedSample>(model, dataset, options, {
     fields: ['desirable', 'other_input_ids', 'other_attention_mask', 'other_labels'],
     prepare(asked, where) {
@@ -176,21 +176,4 @@ export function ratedBatches(model: Model<System>, dataset: Dataset, options: Sa
       });
     },
   });
-}
-
-/** Refuses batches of one answer: no other could be set beside it. */
-function checkNeighbours({ count }: Dataset, { batch, once = false }: SampleOptions): void {
-  const last = once ? count % batch : 0;
-  if (batch >= 2 && last !== 1) return;
-  const alone = batch < 2 ? '' : `; of ${count}, the last one would be alone`;
-  throw new QuintetError(
-    'config',
-    `rated answers are set beside those to other prompts: at least 2 in a batch${alone}`,
-    {
-      at: once ? 'evaluate: batch' : 'batch',
-      ...(once
-        ? { hint: 'say how many held-out answers make a batch; where nothing is said, a micro-batch is one' }
-        : {}),
-    },
-  );
 }

@@ -2,6 +2,7 @@
 
 import { type Dataset, datasetOrder, type Sample, sampler, usualBadShare } from '../data/index.js';
 import { alone, partOf } from '../parallel/group.js';
+import { QuintetError } from '../tensor/index.js';
 import type { SampleOptions } from './samples.js';
 import type { BatchSource } from './train.js';
 
@@ -48,4 +49,17 @@ export function stepSamples<T>(
       return samples.take(step * part.count, Math.min(part.count, left));
     },
   };
+}
+
+/** Refuses batches of one sample, where samples are compared with each other; `why` says so. */
+export function checkNeighbours(why: string, { count }: Dataset, { batch, once = false }: SampleOptions): void {
+  const last = once ? count % batch : 0;
+  if (batch >= 2 && last !== 1) return;
+  const alone = batch < 2 ? '' : `; of ${count}, the last one would be alone`;
+  throw new QuintetError('config', `${why}: at least 2 in a batch${alone}`, {
+    at: once ? 'evaluate: batch' : 'batch',
+    ...(once
+      ? { hint: 'say how many held-out samples make a batch; where nothing is said, a micro-batch is one' }
+      : {}),
+  });
 }

@@ -43,7 +43,11 @@ test('rows are compared as a whole, by a network that can, of samples that have 
     /compares all samples of a step/,
   );
   await expect(runFile(matching({ steps: 1, batch: 1 }, 'clip').file, { engine })).rejects.toThrow(
-    /batch: captions are compared with each other: at least 2/,
+    /^batch: captions are compared with each other: at least 2 in a batch$/m,
+  );
+  const lonely = matching({ steps: 1, evaluate: { data: 'captions.csv', every: 1, batch: 3 } }, 'clip');
+  await expect(runFile(lonely.file, { engine })).rejects.toThrow(
+    /evaluate: batch: .*; of 4, the last one would be alone/,
   );
   await expect(runFile(matching({ steps: 1 }, 'llava').file, { engine })).rejects.toThrow(/does not compare texts/);
   const asked = matching({ steps: 1, objective: 'next-token' }, 'clip');
