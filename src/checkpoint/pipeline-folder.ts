@@ -46,6 +46,9 @@ export async function openPipelineFolder(folder: string): Promise<PipelineFolder
   });
 }
 
+/** The name of a folder in this one, and of nothing outside. */
+export const isComponentName = (name: string): boolean => /^[A-Za-z]\w*$/.test(name);
+
 function isComponent(value: unknown): value is [string, string] | [null, null] {
   if (!Array.isArray(value) || value.length !== 2) return false;
   return value.every((item) => typeof item === 'string') || value.every((item) => item === null);
@@ -57,7 +60,7 @@ async function openComponent(
   [library, className]: [string, string],
 ): Promise<PipelineComponent> {
   const folder = join(pipeline, name);
-  if (!/^[A-Za-z]\w*$/.test(name)) {
+  if (!isComponentName(name)) {
     throw new QuintetError('format', `"${name.slice(0, 80)}" is no component`, { at: `${pipeline}: model_index.json` });
   }
   if ((await kindOfPath(folder)) !== 'folder') {

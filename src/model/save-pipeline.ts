@@ -2,7 +2,7 @@
 
 import { copyFile, cp, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LazyTensor, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
+import { isComponentName, type LazyTensor, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
 import { fields, parseJson, QuintetError } from '../tensor/index.js';
 import { changedJson } from './config-text.js';
 
@@ -25,7 +25,7 @@ export async function savePipeline(folder: string, saving: PipelineSaving): Prom
   const components = Object.entries(fields(parseJson(await readFile(file, 'utf8'), file), file).raw);
   await mkdir(folder, { recursive: true });
   for (const [name, value] of components) {
-    if (!Array.isArray(value) || typeof value[0] !== 'string') continue;
+    if (!isComponentName(name) || !Array.isArray(value) || typeof value[0] !== 'string') continue;
     const own = tensors.flatMap(([full, tensor]): [string, LazyTensor][] =>
       full.startsWith(`${name}.`) ? [[full.slice(name.length + 1), tensor]] : [],
     );

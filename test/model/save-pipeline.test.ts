@@ -1,0 +1,27 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { savePipeline } from '../../src/model/save-pipeline.js';
+
+test('a component whose name leads out of the folder is not written', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'quintet-pipeline-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const source = join(folder, 'deep', 'down', 'source');
+  mkdirSync(join(source, 'scheduler'), { recursive: true });
+  mkdirSync(join(folder, 'deep', 'taken'), { recursive: true });
+  writeFileSync(join(source, 'scheduler', 'scheduler_config.json'), '{}');
+  const component = ['diffusers', 'DDIMScheduler'];
+  const components = { scheduler: component, '_/../../../taken': component, '_/../../scheduler': component };
+  writeFileSync(
+    join(source, 'model_index.json'),
+    JSON.stringify({ _class_name: 'StableDiffusionPipeline', ...components }),
+  );
+
+  const written = join(folder, 'out', 'model');
+  await savePipeline(written, { source, tensors: [], dtype: 'float32' });
+
+  expect(readdirSync(written).sort()).toEqual(['model_index.json', 'scheduler']);
+  expect(readdirSync(join(folder, 'out'))).toEqual(['model']);
+  expect(existsSync(join(folder, 'taken'))).toBe(false);
+});
