@@ -40,7 +40,7 @@ beforeAll(() => {
   }
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   cpSync(join(llava, 'model'), join(folder, 'models/smol'), { recursive: true });
-  execFileSync(process.execPath, ['--import', 'tsx', join(folder, 'scripts/list-models.ts')]);
+  execFileSync(tsx[0], [...tsx.slice(1), join(folder, 'scripts/list-models.ts')]);
   mkdirSync(elsewhere);
   renameSync(join(folder, 'models/smol'), join(elsewhere, 'smol'));
 });
