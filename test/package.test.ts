@@ -52,13 +52,13 @@ describe.skipIf(!existsSync(`${root}dist`))('the build', () => {
     expect(execFileSync(process.execPath, [root + command, '--help'], { encoding: 'utf8' })).toContain('quintet');
   });
 
-  test('is packed with the embedded model and nothing else, in less than 20 MB', () => {
+  test('is packed with the embedded model, the list of all that ship and nothing else, in less than 20 MB', () => {
     const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
     const [packed] = JSON.parse(
       execFileSync(npm, ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' }),
     ) as { size: number; files: { path: string }[] }[];
     const others = packed?.files.map(({ path }) => path).filter((path) => !/^dist\/.*\.(js|d\.ts)$/.test(path)) ?? [];
-    const documents = ['LICENSE', 'NOTICE', 'package.json'];
+    const documents = ['LICENSE', 'NOTICE', 'package.json', 'models/index.json'];
     expect(others).toEqual(expect.arrayContaining(documents));
     expect(
       others.filter((path) => ![...documents, 'README.md'].includes(path) && !path.startsWith('models/nano/')),

@@ -72,7 +72,7 @@ export const exceptions: {
     {
       path: 'src/model/load.ts',
       name: 'process.env',
-      reason: "the default for where Hugging Face's cache is and whether it may download",
+      reason: "the default for where caches are and whether Hugging Face's may download",
     },
   ],
   files: [{ path: 'test/graph/samples/index.ts', reason: 'one table over all ops, a few lines each' }],

@@ -55,7 +55,7 @@ function readRangeNow(file: string, offset: number, bytes: Uint8Array<ArrayBuffe
 }
 
 /** The size of a file; folders, pipes and devices are refused. */
-async function regularFileSize(file: string): Promise<number> {
+export async function regularFileSize(file: string): Promise<number> {
   const found = await stat(file).catch((cause: Error) => {
     throw fileError(file, cause);
   });

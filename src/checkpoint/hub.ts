@@ -3,8 +3,16 @@
 import { join } from 'node:path';
 import { fields, parseJson, QuintetError } from '../tensor/index.js';
 import { kindOfPath } from './file.js';
-import { cachedCommit, checkedPath, isCommit, rememberCommit, repositoryCache } from './hub-cache.js';
-import { downloadFile, type HubProgress, type Patience, type Transfer } from './hub-download.js';
+import { type HubProgress, type Patience, type Transfer, usualPatience } from './file-download.js';
+import {
+  cachedCommit,
+  checkedPath,
+  isCommit,
+  type RepositoryCache,
+  rememberCommit,
+  repositoryCache,
+} from './hub-cache.js';
+import { downloadFile } from './hub-download.js';
 import { modelFiles } from './hub-files.js';
 import { type HubConnection, hubFetch, readBody, statusError } from './hub-http.js';
 import { openCheckpoint } from './open.js';
@@ -28,8 +36,6 @@ export interface HubOptions {
   readonly fetch?: typeof fetch;
   readonly patience?: Patience;
 }
-
-const usualPatience: Patience = { attempts: 5, pause: 500, stall: 30_000 };
 
 /** What Hugging Face's variables say, by the rules of its Python library. */
 export function hubOptionsFromEnvironment(
@@ -98,7 +104,7 @@ async function resolveRepository(repository: string, options: HubOptions): Promi
   };
   try {
     const { patience = usualPatience, onProgress = () => {} } = options;
-    return await download({ hub, cache, patience, onProgress }, repository, { revision, files });
+    return await download({ hub, patience, onProgress }, cache, { repository, revision, files });
   } catch (error) {
     // Without a connection, what was there before still is.
     if (complete && error instanceof QuintetError && error.code === 'network') return cache.snapshot(cached);
@@ -107,13 +113,15 @@ async function resolveRepository(repository: string, options: HubOptions): Promi
 }
 
 interface Selection {
+  readonly repository: string;
   readonly revision: string;
   readonly files: readonly string[] | undefined;
 }
 
 /** Brings what is missing of a repository into the cache; the folder of its commit. */
-async function download(transfer: Transfer, repository: string, { revision, files }: Selection): Promise<string> {
-  const { hub, cache } = transfer;
+async function download(transfer: Transfer, cache: RepositoryCache, selection: Selection): Promise<string> {
+  const { hub } = transfer;
+  const { repository, revision, files } = selection;
   const { commit, all } = await listFiles(hub, repository, revision);
   const wanted = files ?? modelFiles(all, repository);
   const missing = wanted.find((file) => !all.includes(file));
@@ -121,7 +129,7 @@ async function download(transfer: Transfer, repository: string, { revision, file
   for (const path of wanted) {
     // A commit never changes, so what its folder has is right.
     if ((await kindOfPath(join(cache.snapshot(commit), checkedPath(path)))) !== undefined) continue;
-    await downloadFile(transfer, { repository, commit, path });
+    await downloadFile(transfer, cache, { repository, commit, path });
   }
   await rememberCommit(cache, revision, commit);
   return cache.snapshot(commit);

@@ -3,11 +3,9 @@
  * picture that is given.
  */
 
-import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { loadPicture } from '../media/index.js';
-import { asSystem, Chat, load } from '../model/index.js';
+import { asSystem, Chat, load, modelsCache, shippedModel, wholeFolder } from '../model/index.js';
 import { parameterCount } from '../system/index.js';
 import { answer, formatStats, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
@@ -17,15 +15,16 @@ import { invocation, typed } from './invocation.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { bold, note, printable } from './terminal.js';
 
-/** In a clone the model of published weights; an installed package has the one that was trained from nothing alone. */
-function embedded(): string {
-  const folders = ['smol', 'nano'].map((name) => fileURLToPath(new URL(`../../models/${name}`, import.meta.url)));
-  return folders.find((folder) => existsSync(join(folder, 'config.json'))) ?? (folders[1] as string);
+/** The model of published weights, or where not all of it is here the one that was trained from nothing. */
+async function embedded(): Promise<string> {
+  const smol = await shippedModel('smol');
+  const isHere = smol !== undefined && (await wholeFolder(smol, modelsCache(process.env))) !== undefined;
+  return isHere ? 'smol' : 'nano';
 }
 
-/** What may be typed next, with the program as it was called and the folder as it is seen from here. */
-function nextSteps(folder: string): string {
-  const [call, model] = [invocation(), typed(shownPath(folder))];
+/** What may be typed next, with the program and the model as they are called. */
+function nextSteps(model: string): string {
+  const call = invocation();
   const rows = [
     [`${call} demo photo.jpg "What is this?"`, 'another picture, another question'],
     [`${call} chat ${model}`, 'a conversation; /help says more'],
@@ -41,16 +40,14 @@ function nextSteps(folder: string): string {
 
 const shownPath = (path: string): string => relative(process.cwd(), path) || '.';
 
-export async function demo(
-  given: readonly string[],
-  options: GlobalOptions,
-  folder: string = embedded(),
-): Promise<void> {
+export async function demo(given: readonly string[], options: GlobalOptions, source?: string): Promise<void> {
   const { pictures: paths, prompt = 'Describe the picture.' } = await picturesAndPrompt(given);
-  const shown = paths.length > 0 ? paths : [join(folder, 'samples/scene.png')];
+  const called = source ?? (await embedded());
   const interrupt = onInterrupt();
-  const model = asSystem(await load(folder, await loadOptions(options, interrupt.signal)));
+  const model = asSystem(await load(called, await loadOptions(options, interrupt.signal)));
   try {
+    const folder = model.path ?? called;
+    const shown = paths.length > 0 ? paths : [join(folder, 'samples/scene.png')];
     const chat = await Chat.open(model);
     const count = formatCount(parameterCount(model.declarations.values()));
     const names = shown.map(shownPath).join(', ');
@@ -63,7 +60,7 @@ export async function demo(
     const said = await answer(chat, conversation, { signal: interrupt.signal, write });
     process.stdout.write('\n');
     note(formatStats(said));
-    process.stdout.write(nextSteps(folder));
+    process.stdout.write(nextSteps(called === folder ? typed(shownPath(folder)) : called));
     await chat.close();
   } finally {
     await model.close();

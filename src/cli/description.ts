@@ -5,8 +5,8 @@ import { basename } from 'node:path';
 import {
   type Checkpoint,
   type FolderFiles,
-  type HubOptions,
   isQuantised,
+  kindOfPath,
   openModel,
   partsOfModelName,
   quantisedTypes,
@@ -19,8 +19,11 @@ import {
   checkpointWeights,
   findModel,
   isLatentDiffusion,
+  type SourceOptions,
+  shippedModel,
   typesIn,
   type WeightsOption,
+  wholeFolder,
 } from '../model/index.js';
 import { type Declaration, rootScope, select } from '../nn/index.js';
 import { networkOf, recipes } from '../recipes/index.js';
@@ -102,14 +105,10 @@ export interface Described {
 }
 
 /** Describes a recipe, a folder, a file or a model of the hub, of which only `config.json` is fetched if it is not there. */
-export async function describe(source: string, size: string | undefined, hub: HubOptions): Promise<Described> {
+export async function describe(source: string, size: string | undefined, hub: SourceOptions): Promise<Described> {
   const [name = '', sizeInName] = source.split(':');
   const recipe = recipes.find((known) => known.name === name);
-  const exists = await stat(source).then(
-    () => true,
-    () => false,
-  );
-  if (recipe && !exists) {
+  if (recipe && !(await hasWeights(source, size, hub))) {
     const network = recipe.of(size ?? sizeInName);
     return withForms(ofNetwork(network, { sizes: recipe.sizes, published: recipe.published }));
   }
@@ -127,8 +126,15 @@ export async function describe(source: string, size: string | undefined, hub: Hu
   }
 }
 
+/** Whether what is called as a recipe is a path, or a shipped model of which all is here and no size was asked for. */
+async function hasWeights(source: string, size: string | undefined, { models }: SourceOptions): Promise<boolean> {
+  if ((await kindOfPath(source)) !== undefined) return true;
+  const shipped = size === undefined ? await shippedModel(source) : undefined;
+  return shipped !== undefined && (await wholeFolder(shipped, models)) !== undefined;
+}
+
 /** What there is, or of a model on the hub its configuration alone. */
-async function resolve(source: string, hub: HubOptions): Promise<string> {
+async function resolve(source: string, hub: SourceOptions): Promise<string> {
   try {
     return await findModel(source, { ...hub, offline: true });
   } catch (error) {

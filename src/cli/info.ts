@@ -7,7 +7,7 @@ import { formatShape } from '../tensor/index.js';
 import { type Description, describe, type StageDescription } from './description.js';
 import { formatBytes, formatCount, formatTable } from './format.js';
 import { interruptible } from './interrupt.js';
-import { type GlobalOptions, hubOptions } from './settings.js';
+import { type GlobalOptions, sourceOptions } from './settings.js';
 import { bold } from './terminal.js';
 
 export interface InfoOptions extends GlobalOptions {
@@ -19,7 +19,7 @@ export interface InfoOptions extends GlobalOptions {
 
 export async function info(source: string, options: InfoOptions): Promise<void> {
   const { network, declarations, description } = await interruptible((signal) =>
-    describe(source, options.size, hubOptions(options, signal)),
+    describe(source, options.size, sourceOptions(options, signal)),
   );
   const { json = false, parameters = false } = options;
   if (options.graph) process.stdout.write(graphText(network));

@@ -1,6 +1,5 @@
 /** The commands and their options. What a command does is in a file of its own, loaded when it is called. */
 
-import { readFileSync } from 'node:fs';
 import { Argument, Command, Option } from 'commander';
 import { formatNames } from '../data/formats/names.js';
 import { between, names, repeatedly, whole } from './arguments.js';
@@ -11,6 +10,8 @@ import type { DrawCommandOptions } from './draw.js';
 import type { InfoOptions } from './info.js';
 import { invocation } from './invocation.js';
 import type { MergeOptions } from './merge.js';
+import { ownPackage } from './package.js';
+import type { PullCommandOptions } from './pull.js';
 import type { ReportOptions } from './report.js';
 import type { GlobalOptions } from './settings.js';
 import type { TraceCommandOptions } from './trace.js';
@@ -22,7 +23,7 @@ const cacheActions = ['list', 'size', 'clean'] as const;
 export function createProgram(): Command {
   const program = new Command('quintet')
     .description('Builds, trains and runs multimodal language models.')
-    .version(versionOf(), '-v, --version', 'print the version')
+    .version(ownPackage().version, '-v, --version', 'print the version')
     .addOption(
       new Option('--engine <name>', 'ONNX Runtime itself, or its WebAssembly build').choices(['native', 'web']),
     )
@@ -48,7 +49,7 @@ export function createProgram(): Command {
       writeErr: (text) => process.stderr.write(text),
       outputError: (text, write) => write(mistake(text)),
     })
-    .addHelpText('after', examples('quintet chat models/nano photo.jpg "What is this?"', 'quintet info llava-1.5:7b'))
+    .addHelpText('after', examples('quintet chat nano photo.jpg "What is this?"', 'quintet info llava-1.5:7b'))
     .exitOverride();
   for (const add of [
     addChat,
@@ -68,12 +69,6 @@ export function createProgram(): Command {
   return program;
 }
 
-/** From the package's own file, which is two folders up in the sources and in what is built from them. */
-function versionOf(): string {
-  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(file) as { version: string }).version;
-}
-
 /** What commander says of a mistake, on one line, with what to do. */
 function mistake(text: string): string {
   const [, message, guess] = /^(.*?)(?:\n\(Did you mean (.*)\?\))?\n$/s.exec(text) ?? [];
@@ -88,7 +83,7 @@ function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${typed.join('\n')}`;
 }
 
-const modelText = "a model's folder, a .gguf file, or a name on the Hugging Face hub";
+const modelText = 'a folder, a .gguf file, a name on the Hugging Face hub, or smol or nano, which ship with Quintet';
 
 function addChat(program: Command): void {
   program
@@ -119,10 +114,10 @@ function addChat(program: Command): void {
     .addHelpText(
       'after',
       examples(
-        'quintet chat models/nano photo.jpg "What is this?"',
+        'quintet chat nano photo.jpg "What is this?"',
         'quintet chat HuggingFaceTB/SmolVLM-256M-Instruct a.png b.png "What differs?" --max-tokens 80',
         'printf "Name a river.\\nIs it long?\\n" | quintet chat model.gguf --temperature 0.7 --seed 1',
-        'quintet chat models/nano photo.jpg "Is there a dog?" --choices yes,no',
+        'quintet chat nano photo.jpg "Is there a dog?" --choices yes,no',
       ),
     )
     .action(async (model: string, given: readonly string[], _: unknown, command: Command) => {
@@ -198,7 +193,7 @@ function addData(program: Command): void {
   )
     .addHelpText(
       'after',
-      examples('quintet data check chats.jsonl', "quintet data check 'train-*.parquet' --model models/nano"),
+      examples('quintet data check chats.jsonl', "quintet data check 'train-*.parquet' --model nano"),
     )
     .action(async (files: readonly string[], _: unknown, command: Command) => {
       const { checkData } = await import('./data.js');
@@ -211,7 +206,7 @@ function addData(program: Command): void {
       .argument('<file>', 'as above')
       .argument('<index>', 'counted from 0', whole(0)),
   )
-    .addHelpText('after', examples('quintet data show chats.jsonl 0 --model models/nano'))
+    .addHelpText('after', examples('quintet data show chats.jsonl 0 --model nano'))
     .action(async (file: string, index: number, _: unknown, command: Command) => {
       const { showData } = await import('./data.js');
       await showData(file, index, command.optsWithGlobals<DataCommandOptions>());
@@ -249,13 +244,19 @@ function addMerge(program: Command): void {
 function addPull(program: Command): void {
   program
     .command('pull')
-    .description("Downloads a model of the hub into Hugging Face's cache and prints its folder.")
-    .argument('<name>', 'as in org/name, or org/name/file.gguf')
-    .option('--revision <name>', 'a branch, tag or commit')
-    .addHelpText('after', examples('quintet pull HuggingFaceTB/SmolVLM-256M-Instruct'))
+    .description(
+      "Downloads a model of the hub into Hugging Face's cache, or one that ships with Quintet, and prints its folder.",
+    )
+    .argument('<name>', 'as in org/name, or org/name/file.gguf; or smol')
+    .option('--revision <name>', 'of a model of the hub: a branch, tag or commit')
+    .option(
+      '--from <place>',
+      "of smol: the address of a folder, or a clone's models (or the variable QUINTET_MODELS); default: the repository's",
+    )
+    .addHelpText('after', examples('quintet pull HuggingFaceTB/SmolVLM-256M-Instruct', 'quintet pull smol'))
     .action(async (name: string, _: unknown, command: Command) => {
       const { pull } = await import('./pull.js');
-      await pull(name, command.optsWithGlobals<GlobalOptions & { revision?: string }>());
+      await pull(name, command.optsWithGlobals<PullCommandOptions>());
     });
 }
 

@@ -1,16 +1,51 @@
-/** `quintet pull`: brings a model of the hub into the cache that all of Hugging Face's tools share. */
+/** `quintet pull`: brings a model of the hub into the cache that all of Hugging Face's tools share, or a shipped one into our own. */
 
-import { findModel } from '../model/index.js';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { findModel, pullModel, type ShippedModel, shippedModel, shippedModels } from '../model/index.js';
+import { UsageError } from './failures.js';
 import { interruptible } from './interrupt.js';
 import { invocation } from './invocation.js';
-import { type GlobalOptions, hubOptions } from './settings.js';
+import { modelsAddress, ownPackage } from './package.js';
+import { type GlobalOptions, sourceOptions } from './settings.js';
 import { note } from './terminal.js';
 
-export async function pull(name: string, options: GlobalOptions & { readonly revision?: string }): Promise<void> {
-  const { revision } = options;
-  const named = revision === undefined ? {} : { revision };
-  const path = await interruptible((signal) => findModel(name, { ...hubOptions(options, signal), ...named }));
+export interface PullCommandOptions extends GlobalOptions {
+  readonly revision?: string;
+  readonly from?: string;
+}
+
+export async function pull(name: string, options: PullCommandOptions): Promise<void> {
+  const shipped = await shippedModel(name);
+  const path = shipped ? await pullShipped(shipped, options) : await pullNamed(name, options);
   process.stdout.write(`${path}\n`);
   // The path alone is for programs.
   note(`Try it: ${invocation()} chat ${name}`);
 }
+
+async function pullNamed(name: string, options: PullCommandOptions): Promise<string> {
+  const { revision, from } = options;
+  if (from !== undefined) {
+    const names = (await shippedModels()).map((model) => model.name);
+    throw new UsageError(`--from is for the models that ship with Quintet: ${names.join(', ')}`);
+  }
+  const named = revision === undefined ? {} : { revision };
+  return interruptible((signal) => findModel(name, { ...sourceOptions(options, signal), ...named }));
+}
+
+/** Names the variable that `--from` stands before. */
+const placeVariable = 'QUINTET_MODELS';
+
+async function pullShipped(model: ShippedModel, options: PullCommandOptions): Promise<string> {
+  if (options.revision !== undefined) throw new UsageError('--revision is for models of the hub');
+  const place = options.from ?? (process.env[placeVariable] || modelsAddress(ownPackage()));
+  const from = place === undefined ? {} : { from: addressOf(place) };
+  const { folder, brought } = await interruptible((signal) =>
+    pullModel(model, { ...sourceOptions(options, signal), ...from }),
+  );
+  if (brought === 0) note(`${model.name} is here already`);
+  return folder;
+}
+
+/** A web address as it is, and that of a folder. */
+const addressOf = (place: string): URL => (/^https?:\/\//.test(place) ? new URL(place) : pathToFileURL(resolve(place)));

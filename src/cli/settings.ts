@@ -1,9 +1,8 @@
 /** What every command takes: the engine, its settings, and where models come from. */
 
 import { extname } from 'node:path';
-import type { HubOptions } from '../checkpoint/index.js';
 import { hubOptionsFromEnvironment } from '../checkpoint/index.js';
-import type { LoadOptions, WeightsOption } from '../model/index.js';
+import { type LoadOptions, modelsCache, type SourceOptions, type WeightsOption } from '../model/index.js';
 import { defaultEngine, type Engine } from '../runtime/index.js';
 import { formatBytes } from './format.js';
 import { note, ProgressLine } from './terminal.js';
@@ -27,7 +26,7 @@ export async function loadOptions(
   const line = new ProgressLine();
   return {
     engine: await engineOf(options),
-    hub: hubOptions(options, signal),
+    hub: sourceOptions(options, signal),
     ...(weights === undefined ? {} : { weights }),
     onPacking(made, total) {
       // Where lines are not written over, one for each tenth.
@@ -63,11 +62,12 @@ function profiled(engine: Engine, file: string): Engine {
   };
 }
 
-/** Hugging Face's settings of the environment, with downloads shown on the standard error. */
-export function hubOptions({ offline }: GlobalOptions, signal: AbortSignal): HubOptions {
+/** What the environment says of caches and hubs, with downloads shown on the standard error. */
+export function sourceOptions({ offline }: GlobalOptions, signal: AbortSignal): SourceOptions {
   const line = new ProgressLine();
   return {
     ...hubOptionsFromEnvironment(process.env),
+    models: modelsCache(process.env),
     ...(offline ? { offline } : {}),
     signal,
     onProgress({ file, received, total }) {

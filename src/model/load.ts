@@ -1,15 +1,15 @@
 /** Models from folders, files and hubs. */
 
-import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { type HubOptions, hubOptionsFromEnvironment, openModel, readFolderFiles } from '../checkpoint/index.js';
+import { hubOptionsFromEnvironment, openModel, readFolderFiles } from '../checkpoint/index.js';
 import { networkOf } from '../recipes/index.js';
 import { closeOnFailure, fields, QuintetError } from '../tensor/index.js';
 import { initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 import { type PackingOptions, packFrozen, packWeights } from './packed.js';
 import { isOfRewardModel, type LoadedAdapter, readAdapter } from './peft/index.js';
 import { rewardModel } from './reward-model.js';
-import { findModel } from './source.js';
+import { findModel, type SourceOptions } from './source.js';
+import { modelsCache, weightsCache } from './user-cache.js';
 import { withAdapter } from './with-adapter.js';
 
 export interface LoadOptions extends ModelOptions, PackingOptions {
@@ -17,17 +17,18 @@ export interface LoadOptions extends ModelOptions, PackingOptions {
   readonly adapter?: string;
   /** Starts from freshly initialised parameters of this seed instead of the folder's weights. */
   readonly fresh?: number;
-  /** Where hub models come from and go; default what Hugging Face's environment variables say. */
-  readonly hub?: Partial<HubOptions>;
+  /** Where models come from and go that are named; default what Hugging Face's environment variables and `QUINTET_CACHE` say. */
+  readonly hub?: Partial<SourceOptions>;
 }
 
 /**
- * Loads a model: a folder in the published format, a `.gguf` file, or a hub name such as `org/name`, which is downloaded into
- * Hugging Face's cache where it is not there. `config.json` names the recipe; the weights stay where they are.
+ * Loads a model: a folder in the published format, a `.gguf` file, a hub name such as `org/name`, which is downloaded into
+ * Hugging Face's cache where it is not there, or a model that ships with Quintet, `nano` or `smol`. `config.json` names the
+ * recipe; the weights stay where they are.
  */
 export async function load(source: string, options: LoadOptions = {}): Promise<Model> {
-  const environment = hubOptionsFromEnvironment(globalThis.process?.env ?? {});
-  const path = await findModel(source, { ...environment, ...options.hub });
+  const named = { ...hubOptionsFromEnvironment(process.env), models: modelsCache(process.env) };
+  const path = await findModel(source, { ...named, ...options.hub });
   if (options.fresh !== undefined) return freshFolder(path, options, options.fresh);
   const { weights, cache = weightsCache(process.env), onPacking } = options;
   const opened = await modelOf(await openModel(path), options);
@@ -69,11 +70,3 @@ const adapted = (model: Model, folder: string): Promise<Model> =>
     const own = isSystem(model) && (await isOfRewardModel(folder)) ? rewardModel(model) : model;
     return withAdapter(own, await adapterIn(own, folder));
   });
-
-/** Where packed weights are kept: the user's own cache. */
-export function weightsCache(environment: Readonly<Record<string, string | undefined>>): string {
-  const own = environment.QUINTET_CACHE;
-  if (own) return join(own, 'weights');
-  const base = environment.XDG_CACHE_HOME || join(homedir(), '.cache');
-  return join(base, 'quintet', 'weights');
-}

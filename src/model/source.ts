@@ -1,17 +1,23 @@
-/** Finding a model by what a user calls it: a path, or a name on a hub. */
+/** Finding a model by what a user calls it: a path, a name on a hub, or the short name of a shipped model. */
 
 import { basename, dirname } from 'node:path';
 import { type HubOptions, kindOfPath, partsOfModelName, resolveModel } from '../checkpoint/index.js';
 import { recipes } from '../recipes/index.js';
 import { nearest, QuintetError } from '../tensor/index.js';
+import { shippedModel, wholeFolder } from './shipped.js';
+
+export interface SourceOptions extends HubOptions {
+  /** The folder in which shipped models are kept that the package does not hold. */
+  readonly models: string;
+}
 
 /**
- * The folder or file of a model, downloaded where it is not there. Recipes, which have no weights, and impossible names are
- * refused before anybody is asked for them.
+ * The folder or file of a model, downloaded from a hub where it is not there. Recipes, which have no weights, and impossible
+ * names are refused before anybody is asked for them.
  */
-export async function findModel(source: string, options: HubOptions): Promise<string> {
+export async function findModel(source: string, options: SourceOptions): Promise<string> {
   if ((await kindOfPath(source)) !== undefined) return source;
-  if (!partsOfModelName(source)) throw noModel(source);
+  if (!partsOfModelName(source)) return findShipped(source, options.models);
   try {
     return await resolveModel(source, options);
   } catch (error) {
@@ -21,6 +27,18 @@ export async function findModel(source: string, options: HubOptions): Promise<st
     const hint = `As a path it is not there either: ${folder} has no ${basename(source)}.`;
     throw new QuintetError(error.code, error.message, { hint, cause: error });
   }
+}
+
+async function findShipped(name: string, cache: string): Promise<string> {
+  const model = await shippedModel(name);
+  if (!model) throw noModel(name);
+  const folder = await wholeFolder(model, cache);
+  if (folder !== undefined) return folder;
+  const megabytes = model.files.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
+  throw new QuintetError('not-found', 'not all files of this model came with Quintet', {
+    at: name,
+    hint: `\`quintet pull ${name}\` brings them (${megabytes.toFixed()} MB), once.`,
+  });
 }
 
 function noModel(source: string): QuintetError {

@@ -19,6 +19,8 @@ type Signal = (name: NodeJS.Signals) => void;
 type Watcher = (text: string, signal: Signal) => void;
 
 export interface RunOptions {
+  /** Node and its arguments; default those of `quintet` itself. */
+  readonly command?: readonly [string, ...string[]];
   /** Written to the standard input, which then ends. */
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -32,9 +34,9 @@ export interface RunOptions {
 /** Runs `quintet` and waits for its end. */
 export function quintet(
   args: readonly string[],
-  { input = '', env = {}, onStart, onOutput, onError }: RunOptions = {},
+  { command = quintetCommand, input = '', env = {}, onStart, onOutput, onError }: RunOptions = {},
 ): Promise<Ended> {
-  const [program, ...before] = quintetCommand;
+  const [program, ...before] = command;
   const child = spawn(program, [...before, ...args], {
     env: { ...process.env, HF_HUB_OFFLINE: '1', NO_COLOR: '1', ...env },
   });

@@ -75,7 +75,7 @@ describe('names that can be no model are refused before a network is asked:', ()
       /^error: llava-1\.5: this is a recipe, which has no weights\n.*such as llava-hf\/llava-1\.5-7b-hf or /,
     ],
     ['llava-1.5:7b', /this is a recipe, which has no weights/],
-    ['nano', /^error: nano: this is a recipe, which has no weights\n.*a name on the Hugging Face hub\.\n/],
+    ['opt', /^error: opt: this is a recipe, which has no weights\n.*a name on the Hugging Face hub\.\n/],
   ])('%s', async (name, message) => {
     const hub = await hubServer({});
     for (const [variable, value] of [

@@ -59,8 +59,8 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
     /has no stage "mine"\n {2}stages of the recipe: align, instruct; one of your own needs optimizer too/,
   ],
   [
-    { ...align({}), model: 'nano' },
-    /nano: this is a recipe, which has no weights\n.*\n {2}To train one from nothing: a folder with config\.json \(model_type quintet_nano\)/,
+    { ...align({}), model: 'opt' },
+    /opt: this is a recipe, which has no weights\n.*\n {2}To train one from nothing: a folder with config\.json \(model_type opt\)/,
   ],
   [{ ...align({}), output: './chats.jsonl' }, /chats\.jsonl: is a file, where a folder is to be written/],
   [{ ...align({}), output: './chats.jsonl/run' }, /there is no folder .*chats\.jsonl to write it to/],
