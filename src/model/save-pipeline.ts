@@ -2,8 +2,8 @@
 
 import { copyFile, cp, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isComponentName, type LazyTensor, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
-import { fields, parseJson, QuintetError } from '../tensor/index.js';
+import { isComponentName, type LazyTensor, readJson, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
+import { fields, QuintetError } from '../tensor/index.js';
 import { changedJson } from './config-text.js';
 
 export interface PipelineSaving {
@@ -22,7 +22,7 @@ const index = 'model_index.json';
 export async function savePipeline(folder: string, saving: PipelineSaving): Promise<void> {
   const { source, tensors, maxShardBytes } = saving;
   const file = join(source, index);
-  const components = Object.entries(fields(parseJson(await readFile(file, 'utf8'), file), file).raw);
+  const components = Object.entries(fields(await readJson(file), file).raw);
   await mkdir(folder, { recursive: true });
   for (const [name, value] of components) {
     if (!isComponentName(name) || !Array.isArray(value) || typeof value[0] !== 'string') continue;
@@ -31,7 +31,8 @@ export async function savePipeline(folder: string, saving: PipelineSaving): Prom
     );
     const [from, to] = [join(source, name), join(folder, name)];
     if (own.length === 0) {
-      await cp(from, to, { recursive: true });
+      // The files of a hub's cache are links into it.
+      await cp(from, to, { recursive: true, dereference: true });
       continue;
     }
     const stem = value[0] === 'diffusers' ? 'diffusion_pytorch_model' : 'model';

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -24,4 +34,21 @@ test('a component whose name leads out of the folder is not written', async () =
   expect(readdirSync(written).sort()).toEqual(['model_index.json', 'scheduler']);
   expect(readdirSync(join(folder, 'out'))).toEqual(['model']);
   expect(existsSync(join(folder, 'taken'))).toBe(false);
+});
+
+test('a pipeline of links, as a hub’s cache has it, is written as files that need it no more', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'quintet-pipeline-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const source = join(folder, 'source');
+  mkdirSync(join(source, 'scheduler'), { recursive: true });
+  writeFileSync(join(folder, 'blob'), '{"beta_start":0.1}');
+  symlinkSync('../../blob', join(source, 'scheduler', 'scheduler_config.json'));
+  writeFileSync(join(source, 'model_index.json'), '{"scheduler":["diffusers","DDIMScheduler"]}');
+
+  const written = join(folder, 'written');
+  await savePipeline(written, { source, tensors: [], dtype: 'float32' });
+
+  const file = join(written, 'scheduler', 'scheduler_config.json');
+  expect(lstatSync(file).isFile()).toBe(true);
+  expect(readFileSync(file, 'utf8')).toBe('{"beta_start":0.1}');
 });
