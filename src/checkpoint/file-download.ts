@@ -150,7 +150,7 @@ async function fetchRest(transfer: Transfer, download: Download): Promise<void> 
     if (response.status === 416) await restart(download);
     if (response.status >= 400) throw refusal(response.status, refused(response.status));
     if (download.received > 0 && !continues(response, download.received)) await restart(download);
-    checkLength(response, download);
+    await checkLength(response, download);
     await readChunks(hub, response, async (chunk) => {
       timer.refresh();
       if (download.received + chunk.byteLength > size) {
@@ -179,10 +179,11 @@ function continues(response: Response, from: number): boolean {
 }
 
 /** What is to come is what is missing: an answer of another length is another file, or another version of it. */
-function checkLength({ headers }: Response, { wanted: { path, size }, received }: Download): void {
+async function checkLength({ headers, body }: Response, { wanted: { path, size }, received }: Download): Promise<void> {
   const length = headers.get('content-length');
   // Compressed bytes have a length of their own.
   if (length === null || headers.has('content-encoding') || received + Number(length) === size) return;
+  await body?.cancel();
   throw new QuintetError('integrity', `${path}: the server has ${received + Number(length)} bytes of it, not ${size}`);
 }
 

@@ -138,6 +138,15 @@ describe('a model that is pulled', () => {
     expect(await wholeFolder(model, options.models)).toBe(folder);
   });
 
+  test('is not read where its length is another: the connection is closed', async () => {
+    let closed = 0;
+    const fetch = async (): Promise<Response> =>
+      new Response(new ReadableStream({ cancel: () => void closed++ }), { headers: { 'content-length': '5' } });
+    const refused = pullModel(model, { models: temporaryFolder(), from: 'http://127.0.0.1/models', fetch });
+    await expect(refused).rejects.toThrow('config.json: the server has 5 bytes of it, not 2');
+    expect(closed).toBe(1);
+  });
+
   test('that the server does not have is told with what holds such models', async () => {
     const { server, options } = await setUp();
     const astray = pullModel(model, { ...options, from: `${server.origin}/models/tiny` });
