@@ -47,5 +47,9 @@ async function pullShipped(model: ShippedModel, options: PullCommandOptions): Pr
   return folder;
 }
 
-/** A web address as it is, and that of a folder. */
-const addressOf = (place: string): URL => (/^https?:\/\//.test(place) ? new URL(place) : pathToFileURL(resolve(place)));
+/** An address as it is, and that of a folder. */
+function addressOf(place: string): URL {
+  if (!/^(?:https?|file):\/\//i.test(place)) return pathToFileURL(resolve(place));
+  if (URL.canParse(place)) return new URL(place);
+  throw new UsageError(`${place} is no address of a folder`);
+}

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { modelsAddress } from '../../src/cli/package.js';
 import { fileServer, partOf } from '../checkpoint/file-server.js';
@@ -112,7 +112,7 @@ test('its name is a recipe and no model before it was pulled; it comes from a fo
   expect(errorOf(await run('pull', 'smol'))).toMatch(
     /smol\/chat_template\.jinja: no such file\n {2}The place to name is what holds the folder smol/,
   );
-  const pulled = await run('pull', 'smol', '--offline', '--from', elsewhere);
+  const pulled = await run('pull', 'smol', '--offline', '--from', pathToFileURL(elsewhere).href);
   expect(pulled.code, pulled.stderr).toBe(0);
   expect((await run(...chat)).stdout).toBe(`${answer}\n`);
 });
