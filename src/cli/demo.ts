@@ -4,8 +4,9 @@
  */
 
 import { join, relative } from 'node:path';
+import { kindOfPath } from '../checkpoint/index.js';
 import { loadPicture } from '../media/index.js';
-import { asSystem, Chat, load, modelsCache, shippedModel, wholeFolder } from '../model/index.js';
+import { asSystem, Chat, findShipped, load, modelsCache, shippedModel, wholeFolder } from '../model/index.js';
 import { parameterCount } from '../system/index.js';
 import { answer, formatStats, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
@@ -16,10 +17,11 @@ import { type GlobalOptions, loadOptions } from './settings.js';
 import { bold, note, printable } from './terminal.js';
 
 /** The model of published weights, or where not all of it is here the one that was trained from nothing. */
-async function embedded(): Promise<string> {
+async function embedded(): Promise<{ readonly name: string; readonly folder: string }> {
+  const cache = modelsCache(process.env);
   const smol = await shippedModel('smol');
-  const isHere = smol !== undefined && (await wholeFolder(smol, modelsCache(process.env))) !== undefined;
-  return isHere ? 'smol' : 'nano';
+  const folder = smol && (await wholeFolder(smol, cache));
+  return folder === undefined ? { name: 'nano', folder: await findShipped('nano', cache) } : { name: 'smol', folder };
 }
 
 /** What may be typed next, with the program and the model as they are called. */
@@ -40,13 +42,13 @@ function nextSteps(model: string): string {
 
 const shownPath = (path: string): string => relative(process.cwd(), path) || '.';
 
+/** `given` are pictures and a question, `source` is another folder than the embedded model's. */
 export async function demo(given: readonly string[], options: GlobalOptions, source?: string): Promise<void> {
   const { pictures: paths, prompt = 'Describe the picture.' } = await picturesAndPrompt(given);
-  const called = source ?? (await embedded());
+  const { name, folder } = source === undefined ? await embedded() : { name: source, folder: source };
   const interrupt = onInterrupt();
-  const model = asSystem(await load(called, await loadOptions(options, interrupt.signal)));
+  const model = asSystem(await load(folder, await loadOptions(options, interrupt.signal)));
   try {
-    const folder = model.path ?? called;
     const shown = paths.length > 0 ? paths : [join(folder, 'samples/scene.png')];
     const chat = await Chat.open(model);
     const count = formatCount(parameterCount(model.declarations.values()));
@@ -60,7 +62,9 @@ export async function demo(given: readonly string[], options: GlobalOptions, sou
     const said = await answer(chat, conversation, { signal: interrupt.signal, write });
     process.stdout.write('\n');
     note(formatStats(said));
-    process.stdout.write(nextSteps(called === folder ? typed(shownPath(folder)) : called));
+    // Of a path that is called so the name would be understood.
+    const isPath = (await kindOfPath(name)) !== undefined;
+    process.stdout.write(nextSteps(isPath ? typed(shownPath(folder)) : name));
     await chat.close();
   } finally {
     await model.close();

@@ -36,7 +36,7 @@ export { type Choice, choose, type SamplingOptions } from './sample.js';
 export { folderOf, type SaveOptions, saveModel } from './save.js';
 export { conditionOf, generatorTokenizerOf, sayPicture } from './say-picture.js';
 export { type ShippedFile, type ShippedModel, shippedModel, shippedModels, wholeFolder } from './shipped.js';
-export { findModel, type SourceOptions } from './source.js';
+export { findModel, findShipped, type SourceOptions } from './source.js';
 export { type DraftOptions, draftModel, type LookupOptions, promptLookup, type Speculator } from './speculate.js';
 export { type TraceOptions, traceNetwork } from './trace.js';
 export { modelsCache, weightsCache } from './user-cache.js';

@@ -29,7 +29,8 @@ export async function findModel(source: string, options: SourceOptions): Promise
   }
 }
 
-async function findShipped(name: string, cache: string): Promise<string> {
+/** The folder of a shipped model, whatever paths are called so. */
+export async function findShipped(name: string, cache: string): Promise<string> {
   const model = await shippedModel(name);
   if (!model) throw noModel(name);
   const folder = await wholeFolder(model, cache);

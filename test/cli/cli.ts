@@ -24,6 +24,8 @@ export interface RunOptions {
   /** Written to the standard input, which then ends. */
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Where it is started; default where the tests are. */
+  readonly cwd?: string;
   /** Called once it runs. */
   readonly onStart?: (signal: Signal) => Promise<void>;
   /** Called with each piece of the standard output, or of the standard error. */
@@ -34,10 +36,11 @@ export interface RunOptions {
 /** Runs `quintet` and waits for its end. */
 export function quintet(
   args: readonly string[],
-  { command = quintetCommand, input = '', env = {}, onStart, onOutput, onError }: RunOptions = {},
+  { command = quintetCommand, input = '', env = {}, cwd, onStart, onOutput, onError }: RunOptions = {},
 ): Promise<Ended> {
   const [program, ...before] = command;
   const child = spawn(program, [...before, ...args], {
+    cwd,
     env: { ...process.env, HF_HUB_OFFLINE: '1', NO_COLOR: '1', ...env },
   });
   let [stdout, stderr] = ['', ''];

@@ -99,7 +99,7 @@ test('a model that the package lacks comes from a server, where it broke off goe
   expect(server.requests).toHaveLength(before);
 });
 
-test('its name is a recipe and no model before it was pulled; it comes from a folder, too, and answers', {
+test('its name is a recipe and no model before it was pulled; it comes from a folder, too, and answers, wherever it is asked', {
   timeout: patience,
 }, async () => {
   const env = { QUINTET_CACHE: temporaryFolder(), QUINTET_MODELS: join(folder, 'none') };
@@ -115,6 +115,14 @@ test('its name is a recipe and no model before it was pulled; it comes from a fo
   const pulled = await run('pull', 'smol', '--offline', '--from', pathToFileURL(elsewhere).href);
   expect(pulled.code, pulled.stderr).toBe(0);
   expect((await run(...chat)).stdout).toBe(`${answer}\n`);
+
+  // Where something else is called so.
+  const cwd = temporaryFolder();
+  mkdirSync(join(cwd, 'smol'));
+  const shown = await quintet(['demo', join(llava, 'media/one.png'), 'What do you see?'], { command, env, cwd });
+  expect(shown.code, shown.stderr).toBe(0);
+  expect(shown.stdout).toContain(`> What do you see?\n${answer}`);
+  expect(shown.stdout).toMatch(/chat \S+models\/smol-[0-9a-f]{12} /);
 });
 
 test('what a clone has is not pulled, and is what its name means where no size is asked for; each option is for the models that it is for', async () => {
