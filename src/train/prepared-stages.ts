@@ -160,10 +160,11 @@ interface StageData {
 function batchesOf(
   model: Model,
   { batch, microBatch, longest, badShare, form, packing }: RunStage,
-  { dataset, seed, once = false, lengths, onBad, options: { onNotice, group } }: StageData,
+  { dataset, seed, once = false, lengths, onBad, options: { onNotice, group, hub } }: StageData,
 ): Promise<BatchSource> {
   return stageBatches(model, dataset, form, {
     ...{ batch, seed, once },
+    ...(hub ? { hub } : {}),
     // What is evaluated is shared batch by batch.
     ...(group && !once ? { share: group } : {}),
     ...(microBatch === undefined ? {} : { microBatch }),

@@ -1,7 +1,7 @@
 /** The batches of a stage, whatever is made of its samples; what is asked for besides, such as a reward, is open with them. */
 
 import type { Dataset } from '../data/index.js';
-import { isSystem, type Model } from '../model/index.js';
+import { isSystem, type LoadOptions, type Model } from '../model/index.js';
 import { closeAll, closeOnFailure, QuintetError } from '../tensor/index.js';
 import { contrastBatches } from './captioned-samples.js';
 import { maskedBatches } from './masked-samples.js';
@@ -18,7 +18,7 @@ export async function stageBatches(
   model: Model,
   dataset: Dataset,
   form: SampleForm,
-  options: SampleOptions,
+  options: SampleOptions & Pick<LoadOptions, 'hub'>,
 ): Promise<BatchSource> {
   if (options.packing && form.kind !== 'chats') {
     throw new QuintetError('config', 'only samples that are learnt one by one can share rows', { at: 'packing' });

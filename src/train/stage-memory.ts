@@ -14,7 +14,7 @@ import type { BatchSource } from './train.js';
 
 export interface StageData {
   readonly dataset: Dataset;
-  readonly options: Pick<RunOptions, 'memory' | 'group'>;
+  readonly options: Pick<RunOptions, 'memory' | 'group' | 'hub'>;
 }
 
 export interface LargestStep {
@@ -30,13 +30,14 @@ const mostLookedAt = 1000;
 export async function largestStep(
   model: Model,
   { form, batch, microBatch, longest, packing }: RunStage,
-  { dataset, options: { group = alone } }: StageData,
+  { dataset, options: { group = alone, hub } }: StageData,
   most = mostLookedAt,
 ): Promise<LargestStep | undefined> {
   if (form.kind === 'prompts') return undefined;
   const own = largestPart(batch, group);
   const source = await stageBatches(model, await longestSamples(dataset, own, most), form, {
     ...{ batch: own, packing, badShare: 1, sizesOnly: true },
+    ...(hub ? { hub } : {}),
     ...(microBatch === undefined ? {} : { microBatch }),
     ...(longest === undefined ? {} : { longest }),
   });

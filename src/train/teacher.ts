@@ -1,7 +1,7 @@
 /** Batches of chats with what a teacher says of them: its scores of words, `teacher_logits` [B, T, V]. */
 
 import { graph } from '../graph/index.js';
-import { asSystem, createProcessor, load, type Model, openSession } from '../model/index.js';
+import { asSystem, createProcessor, type LoadOptions, load, type Model, openSession } from '../model/index.js';
 import { rootScope } from '../nn/index.js';
 import type { Session } from '../runtime/engine.js';
 import { type HostArrays, type InputType, inputTensors, type System } from '../system/index.js';
@@ -11,7 +11,7 @@ import { measure, sizesOf } from './estimate/schedule.js';
 import type { SampleOptions } from './samples.js';
 import type { BatchSource } from './train.js';
 
-export interface TeacherOptions extends Pick<SampleOptions, 'sizesOnly'> {
+export interface TeacherOptions extends Pick<SampleOptions, 'sizesOnly'>, Pick<LoadOptions, 'hub'> {
   /** A folder or a hub name. */
   readonly teacher: string;
 }
@@ -20,9 +20,11 @@ export interface TeacherOptions extends Pick<SampleOptions, 'sizesOnly'> {
 export async function taughtBatches(
   student: Model<System>,
   source: BatchSource,
-  { teacher: path, sizesOnly = false }: TeacherOptions,
+  { teacher: path, sizesOnly = false, hub }: TeacherOptions,
 ): Promise<BatchSource> {
-  const teacher = asSystem(await load(path, { engine: student.engine }));
+  // A revision, and some files of it, are the student's.
+  const { revision: _, files: __, ...place } = hub ?? {};
+  const teacher = asSystem(await load(path, { engine: student.engine, hub: place }));
   return closeOnFailure([teacher], async () => {
     checkWords(student, teacher, path);
     const types = typesOf(teacher, source.fields);

@@ -61,6 +61,22 @@ test('what the teacher takes is in the estimate, and in what a limit of memory a
   await expect(estimateOf(distil, limit)).rejects.toThrow(/the least that is expected/);
 });
 
+test('a teacher of a hub is found as the model is', async () => {
+  const { file } = runFolder({ stages: [teach({ teacher: 'org/teacher' })] });
+  const asked: string[] = [];
+  const hub = {
+    ...{ endpoint: 'http://127.0.0.1', cache: join(file, '..', 'hub') },
+    fetch: async (address: string | URL | Request): Promise<Response> => {
+      asked.push(String(address));
+      return new Response(null, { status: 404 });
+    },
+  };
+  await expect(runFile(file, { engine, hub: { ...hub, offline: true } })).rejects.toThrow(/org\/teacher/);
+  expect(asked).toEqual([]);
+  await expect(runFile(file, { engine, hub: { ...hub, offline: false } })).rejects.toThrow(/org\/teacher/);
+  expect(asked[0]).toMatch(/^http:\/\/127\.0\.0\.1\/.*org\/teacher/);
+});
+
 test('a teacher of other words, or one that sees no pictures, is refused before the first step', async () => {
   const other = runFolder({ stages: [teach({ teacher: './teacher' })] });
   cpSync(`${fixturePath('opt')}/model`, join(other.folder, 'teacher'), { recursive: true });
