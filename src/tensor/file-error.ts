@@ -42,7 +42,11 @@ export interface FileFailure {
 }
 
 /** An error of the file system as 'not-found' or 'io'. */
-export function fileError(path: string, cause: unknown, { missing = 'no such file', failed }: FileFailure = {}) {
+export function fileError(
+  path: string,
+  cause: unknown,
+  { missing = 'no such file', failed }: FileFailure = {},
+): QuintetError {
   const { nowhere = false, reason = nowhere ? missing : (cause as Error).message, hint } = meaningOf(cause);
   return new QuintetError(nowhere ? 'not-found' : 'io', failed === undefined ? reason : `${failed}: ${reason}`, {
     ...{ at: path, cause },

@@ -55,8 +55,8 @@ export function stepSamples<T>(
 export function checkNeighbours(why: string, { count }: Dataset, { batch, once = false }: SampleOptions): void {
   const last = once ? count % batch : 0;
   if (batch >= 2 && last !== 1) return;
-  const alone = batch < 2 ? '' : `; of ${count}, the last one would be alone`;
-  throw new QuintetError('config', `${why}: at least 2 in a batch${alone}`, {
+  const left = batch < 2 ? '' : `; of ${count}, the last one would be alone`;
+  throw new QuintetError('config', `${why}: at least 2 in a batch${left}`, {
     at: once ? 'evaluate: batch' : 'batch',
     ...(once
       ? { hint: 'say how many held-out samples make a batch; where nothing is said, a micro-batch is one' }
