@@ -137,8 +137,9 @@ test('what a clone has is not pulled, and is what its name means where no size i
   const mistaken = [
     await here(['pull', 'org/name', '--from', 'models']),
     await here(['pull', 'smol', '--revision', 'main']),
+    await here(['pull', 'smol', '--from', 'https://']),
   ];
-  expect(mistaken.map(({ code }) => code)).toEqual([2, 2]);
+  expect(mistaken.map(({ code }) => code)).toEqual([2, 2, 2]);
   expect(mistaken[0]?.stderr).toBe('error: --from is for the models that ship with Quintet: nano, smol\n');
 });
 
