@@ -101,28 +101,44 @@ async function runStages(model: Model, run: Run, options: RunOptions): Promise<R
   const stages = await prepareStages(model, run, options);
   try {
     const record = group.rank === 0 ? await beginRecord(model, run, stages, options) : undefined;
-    return await tellingFailure(run, record, async () => {
-      let values: Record<string, HostArray> = {};
-      for (const [index, prepared] of stages.entries()) {
-        const begun = prepared.adapter ? await begunValues(model, prepared.adapter) : [];
-        const known = new Map([...begun, ...Object.entries(values)]);
-        const weights = layeredWeights(model.weights, known, run.seed + index);
-        const trained = await runStage({ ...model, weights }, prepared, options);
-        if (trained.stopped) return { stopped: true };
-        values = { ...values, ...trained.values };
-      }
-      const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + stages.length - 1);
-      const folder = record ? await saveRun({ ...model, weights }, { run, values, ...stages.at(-1) }) : undefined;
-      if (record && folder !== undefined) {
-        await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
-      }
-      const [written] = await group.gather(folder);
-      const answers = isSystem(model) && !isRewardSystem(model.network);
-      return { stopped: false, folder: written as string, answers };
-    });
+    const trained = await tellingFailure(run, record, () => runAll(model, { run, stages, record }, options));
+    if (trained.stopped) return trained;
+    // What is written stays so, whatever becomes of the other processes.
+    const [folder] = await group.gather(trained.folder);
+    return { stopped: false, folder: folder as string, answers: isSystem(model) && !isRewardSystem(model.network) };
   } finally {
     await closeStages(stages);
   }
+}
+
+interface Begun {
+  readonly run: Run;
+  readonly stages: readonly PreparedStage[];
+  /** Of the process that writes. */
+  readonly record: RunRecord | undefined;
+}
+
+/** Runs all stages, and writes what they have trained where this process is the one that writes. */
+async function runAll(
+  model: Model,
+  { run, stages, record }: Begun,
+  options: RunOptions,
+): Promise<Pick<RunResult, 'stopped' | 'folder'>> {
+  let values: Record<string, HostArray> = {};
+  for (const [index, prepared] of stages.entries()) {
+    const begun = prepared.adapter ? await begunValues(model, prepared.adapter) : [];
+    const known = new Map([...begun, ...Object.entries(values)]);
+    const weights = layeredWeights(model.weights, known, run.seed + index);
+    const trained = await runStage({ ...model, weights }, prepared, options);
+    if (trained.stopped) return { stopped: true };
+    values = { ...values, ...trained.values };
+  }
+  const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + stages.length - 1);
+  const folder = record ? await saveRun({ ...model, weights }, { run, values, ...stages.at(-1) }) : undefined;
+  if (record && folder !== undefined) {
+    await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
+  }
+  return { stopped: false, ...(folder === undefined ? {} : { folder }) };
 }
 
 /** Writes into the run's record why it failed. */

@@ -2,7 +2,9 @@
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { alone, type ProcessGroup } from '../../src/parallel/group.js';
 import { machineOf } from '../../src/parallel/machine.js';
+import { QuintetError } from '../../src/tensor/index.js';
 import { html } from '../../src/train/report/html.js';
 import { report } from '../../src/train/report/index.js';
 import { averaged, logTicks, type Point, smoothed, thinned, ticks } from '../../src/train/report/series.js';
@@ -164,6 +166,19 @@ test('a run that failed says why, until it goes on', async () => {
   const after = await report([run]);
   expect(after).toContain('class="state finished"');
   expect(after).not.toContain('the lamp');
+});
+
+test('a run whose model is written has not failed, though another process has since', async () => {
+  const { file, folder } = runFolder({ stages: [stage({ name: 'align' })] });
+  const ending: ProcessGroup = {
+    ...alone,
+    async gather(own) {
+      if (typeof own === 'string') throw new QuintetError('network', 'process 1 has ended');
+      return [own];
+    },
+  };
+  await expect(runFile(file, { engine, group: ending })).rejects.toThrow('process 1 has ended');
+  expect(await report([join(folder, 'out')])).toContain('class="state finished"');
 });
 
 test('runs side by side show where their settings differ', async () => {
