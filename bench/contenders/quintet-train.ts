@@ -1,6 +1,6 @@
 /** Steps of training in Quintet. */
 
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -71,7 +71,9 @@ const works: Readonly<Record<TrainingSettings['work'], (engine: Engine, folder: 
     const stage = { frozen: 'f32', batch: 4, cacheFeatures: { asked: true, limit: 1e9 } };
     const way = keptWay(model, { stage, train, steps: 1, dataset: { count: 4 } });
     if (!way) throw new Error('features are not kept');
-    const kept = await keptFeatures(model, way, data, { folder: mkdtempSync(join(tmpdir(), 'features-')), limit: 1e9 });
+    const features = mkdtempSync(join(tmpdir(), 'features-'));
+    process.once('exit', () => rmSync(features, { recursive: true, force: true }));
+    const kept = await keptFeatures(model, way, data, { folder: features, limit: 1e9 });
     return { model: { ...model, network: kept.network }, train, data: kept.data };
   },
 };

@@ -5,13 +5,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { openCheckpoint, readTensors, writeSafetensors } from '../../src/checkpoint/index.js';
-import { namedViewTokens, nameWords, pictureKinds } from '../../src/parts/input-projectors/named-views.js';
+import { namedViewTokens, nameWords, pictureKinds, placeWords } from '../../src/parts/input-projectors/named-views.js';
 import { castArray, type HostArray, hostArray } from '../../src/tensor/index.js';
 import { ggufTokenizer } from '../../src/text/index.js';
 import { colorNames } from '../nano/colors.js';
 import { loadArt } from './art.js';
 import { smolConfig } from './configuration.js';
+import { numberWord } from './nouns.js';
 import { readPhotoNames } from './photo-names.js';
+import { pictureSide } from './pictures.js';
 import { modelFolder, published, workFolder } from './places.js';
 import { placeNames } from './questions.js';
 import { splitGguf } from './split-gguf.js';
@@ -43,16 +45,6 @@ function wordsOf(words: string, count: number): Float32Array {
   return rows;
 }
 
-/** One embedding for some words: their mean. */
-function meanOf(words: string): Float32Array {
-  const ids = tokenizer.encode(` ${words}`, { special: false });
-  const rows = wordsOf(words, ids.length);
-  return Float32Array.from(
-    { length: width },
-    (_, i) => ids.reduce((sum, _id, row) => sum + (rows[row * width + i] as number), 0) / ids.length,
-  );
-}
-
 function stacked(rows: readonly Float32Array[], shape: readonly number[]): HostArray {
   const data = new Float32Array(rows.length * (rows[0] as Float32Array).length);
   for (const [i, row] of rows.entries()) data.set(row, i * row.length);
@@ -82,7 +74,21 @@ projector.set(
     [pictureKinds.length, width],
   ),
 );
-projector.set('places', stacked(placeNames.map(meanOf), [1, placeNames.length, 1, width]));
+projector.set(
+  'places',
+  stacked(
+    placeNames.map((name) => wordsOf(name, placeWords)),
+    [1, placeNames.length, placeWords, width],
+  ),
+);
+const numbers = ['none', ...Array.from({ length: 9 }, (_, i) => numberWord(1 + i))];
+projector.set(
+  'numbers',
+  stacked(
+    numbers.map((word) => wordsOf(word, 1)),
+    [numbers.length, width],
+  ),
+);
 projector.set('offsets', hostArray('f32', [namedViewTokens, width], new Float32Array(namedViewTokens * width)));
 await writeSafetensors(
   place('projector.safetensors'),
@@ -105,10 +111,10 @@ write('preprocessor_config.json', {
   image_processor_type: 'CLIPImageProcessor',
   ...{
     do_resize: true,
-    size: { shortest_edge: 224 },
+    size: { shortest_edge: pictureSide },
     resample: 3,
     do_center_crop: true,
-    crop_size: { height: 224, width: 224 },
+    crop_size: { height: pictureSide, width: pictureSide },
   },
   ...{
     do_rescale: true,

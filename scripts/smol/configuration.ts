@@ -8,6 +8,7 @@ import { viewWidths } from '../../src/parts/encoders/efficientnet-views.js';
 import type { NamedViewsConfig } from '../../src/parts/input-projectors/named-views.js';
 import { colorNames } from '../nano/colors.js';
 import type { Art } from './art.js';
+import { pictureSide } from './pictures.js';
 import { modelFolder, published } from './places.js';
 
 /** The id of <empty_output>, which no chat has. */
@@ -27,7 +28,7 @@ export async function smolConfig(art: Pick<Art, 'concepts' | 'flags'>): Promise<
   return {
     model_type: 'quintet_smol',
     image_token_id: imageToken,
-    vision_config: { model_type: 'quintet_efficientnet_lite', image_size: 224, num_labels: 1000 },
+    vision_config: { model_type: 'quintet_efficientnet_lite', image_size: pictureSide, num_labels: 1000 },
     projector_config: {
       ...{ num_concepts: naming.concepts, num_flags: naming.flags, num_photograph_classes: naming.photographs },
       ...{ num_colors: naming.colours, hidden_size: naming.hidden, ninth_hidden_size: naming.ninthHidden },

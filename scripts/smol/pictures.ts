@@ -16,7 +16,7 @@ import type { Sprite } from '../nano/sprites.js';
 import type { Art } from './art.js';
 
 /** Side in pixels. */
-export const pictureSide = 224;
+export const pictureSide = 320;
 
 export const kinds = ['drawing', 'scene', 'flag'] as const;
 export type Kind = (typeof kinds)[number];
@@ -123,11 +123,11 @@ export function drawPicture(plan: Plan, seed: number): Picture {
   return picture;
 }
 
-/** Of twelve pictures in a row: six drawings, five scenes, a flag. */
+/** Of twelve pictures in a row: five drawings, six scenes, a flag. */
 export const kindOf = (index: number): Kind => {
   const place = index % 12;
   if (place === 11) return 'flag';
-  return place < 6 ? 'drawing' : 'scene';
+  return place < 5 ? 'drawing' : 'scene';
 };
 
 /** What a picture of training shows. */

@@ -6,19 +6,14 @@
 import type { Checkpoint } from '../../src/checkpoint/index.js';
 import type { HostArray, Random } from '../../src/tensor/index.js';
 
-export interface PseudoPhoto {
-  /** Means of the last grid [1280]. */
-  readonly pooled: Float32Array;
-  /** The class that scores best, and the next. */
-  readonly best: number;
-  readonly next: number;
-}
-
 /** How much less a mean over a picture's places varies than the places themselves. */
 const shrunk = 0.33;
 
 export interface PhotoSource {
-  draw(random: Random): PseudoPhoto;
+  /** Means of the last grid [1280]. */
+  draw(random: Random): Float32Array;
+  /** The class that scores best for them. */
+  classOf(pooled: Float32Array): number;
   readonly classifier: { readonly weight: HostArray; readonly bias: HostArray };
 }
 
@@ -43,8 +38,9 @@ export async function photoSource(encoder: Checkpoint): Promise<PhotoSource> {
         const tilt = strength * theta * (weights[wanted * width + i]! - usual[i]!);
         pooled[i] = Math.min(6, gamma(mean / theta, random) * (theta / Math.max(0.2, 1 - tilt)));
       }
-      return { pooled, ...bestTwo(pooled, classifier) };
+      return pooled;
     },
+    classOf: (pooled) => bestOf(pooled, classifier),
   };
 }
 
@@ -76,13 +72,13 @@ function gamma(shape: number, random: Random): number {
   }
 }
 
-function bestTwo(pooled: Float32Array, { weight, bias }: PhotoSource['classifier']): { best: number; next: number } {
+function bestOf(pooled: Float32Array, { weight, bias }: PhotoSource['classifier']): number {
   const [classes, width] = weight.shape as [number, number];
-  const scores = Array.from({ length: classes }, (_, c) => {
+  let [best, most] = [0, Number.NEGATIVE_INFINITY];
+  for (let c = 0; c < classes; c++) {
     let score = bias.data[c] as number;
     for (let i = 0; i < width; i++) score += (weight.data[c * width + i] as number) * pooled[i]!;
-    return score;
-  });
-  const order = scores.map((_, c) => c).sort((a, b) => scores[b]! - scores[a]!);
-  return { best: order[0] as number, next: order[1] as number };
+    if (score > most) [best, most] = [c, score];
+  }
+  return best;
 }

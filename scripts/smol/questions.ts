@@ -32,42 +32,56 @@ const wordings = {
     new: ['Please describe what you see.', 'What can you see in this image?', "What's in the picture?"],
   },
   kind: {
-    trained: ['Is this a photo or a drawing?', 'What kind of picture is this?', 'Is this a photograph?'],
+    trained: [
+      ...['Is this a photo or a drawing?', 'What kind of picture is this?', 'Is this a photograph?'],
+      ...['Is it a drawing or a photo?', 'What type of picture is this?'],
+    ],
     new: ['Was this drawn or photographed?', 'Which kind of image is it?', 'What sort of picture is it?'],
   },
   things: {
     trained: [
-      'What things are there?',
-      'List the things in the picture.',
-      'Which objects are shown?',
-      'Name everything in the picture.',
+      ...['What things are there?', 'List the things in the picture.', 'Which objects are shown?'],
+      ...['Name everything in the picture.', 'What objects can you see?', 'Give me a list of the things.'],
+      ...['Which things does the picture show?', 'What is there to see?', 'Tell me which objects there are.'],
     ],
     new: ['List everything that you see.', 'What objects are in the image?', 'Which things are in this picture?'],
   },
   count: {
-    trained: ['How many things are there?', 'How many objects are in the picture?', 'Count the things in the picture.'],
+    trained: [
+      ...['How many things are there?', 'How many objects are in the picture?', 'Count the things in the picture.'],
+      ...['How many things can you see?', 'Tell me how many objects there are.', 'How many things are shown here?'],
+      'How many objects does the image show?',
+    ],
     new: ['What is the number of objects?', 'How many items do you see?', 'Count the objects.'],
   },
   'count-of': {
-    trained: ['How many Y are there?', 'How many Y do you see?', 'Count the Y.'],
+    trained: [
+      ...['How many Y are there?', 'How many Y do you see?', 'Count the Y.', 'Tell me how many Y there are.'],
+      ...['How many Y can you count?', 'How many Y are shown here?', 'How many Y can be seen?'],
+    ],
     new: ['How many Y are in the image?', 'What is the number of Y?', 'How many Y does the picture show?'],
   },
   'is-there': {
     trained: [
-      'Is there X?',
-      'Is there X in the picture?',
-      'Do you see X?',
-      'Does the picture show X?',
-      'Can you see X?',
+      ...['Is there X?', 'Is there X in the picture?', 'Do you see X?', 'Does the picture show X?', 'Can you see X?'],
+      ...['Is X in the picture?', 'Is there X anywhere?'],
     ],
     new: ['Does this image contain X?', 'Is X shown here?', 'Is X in this image?'],
   },
   where: {
-    trained: ['Where is the Z?', 'Where in the picture is the Z?', 'In which part of the picture is the Z?'],
+    trained: [
+      ...['Where is the Z?', 'Where in the picture is the Z?', 'In which part of the picture is the Z?'],
+      ...['Where does the Z lie?', 'Tell me where the Z is.', 'Where is the Z located?'],
+      ...['What is the position of the Z?', 'Where is the Z shown?'],
+    ],
     new: ['Where can I find the Z?', 'At what place is the Z?', 'Where do you see the Z?'],
   },
   'what-at': {
-    trained: ['What is P?', 'Which thing is P?', 'What do you see P?'],
+    trained: [
+      ...['What is P?', 'Which thing is P?', 'What do you see P?', 'What lies P?', 'Tell me what is P.'],
+      ...['What object is P?', 'What is there P?', 'What is located P?', 'Which object can you see P?'],
+      ...['What does the picture show P?', 'What can be seen P?'],
+    ],
     new: ['What can be found P?', 'What is shown P?', 'Name the thing P.'],
   },
   background: {
@@ -79,7 +93,10 @@ const wordings = {
     new: ["What's the color of the background?", 'Name the background color.', 'The background has which color?'],
   },
   color: {
-    trained: ['What color is the Z?', 'Which color does the Z have?', 'What is the color of the Z?'],
+    trained: [
+      ...['What color is the Z?', 'Which color does the Z have?', 'What is the color of the Z?'],
+      'Tell me the color of the Z.',
+    ],
     new: ["What's the Z's color?", 'Name the color of the Z.', 'The Z has which color?'],
   },
 } as const satisfies Record<string, Record<Wording, readonly string[]>>;
@@ -201,34 +218,33 @@ export function ask(kind: QuestionKind, art: Art, plan: Plan, asking: Asking): T
   return turn && { kind, ...turn };
 }
 
-/** What training asks about one picture: first what it shows, more often than not. */
+/**
+ * What training asks about one picture. Answers that tell everything mostly come last: after them, the others could be read
+ * off what was said, and need no picture.
+ */
 export function conversation(art: Art, plan: Plan, random: Random): Turn[] {
   const asking: Asking = { random, wording: 'trained' };
   const weights: Partial<Record<QuestionKind, number>> =
     plan.kind === 'scene'
       ? {
-          things: 1,
-          count: 1,
-          'count-of': 2,
-          'is-there': 3,
-          where: 3,
-          'what-at': 2,
-          background: 0.7,
-          kind: 0.3,
-          describe: 1,
+          ...{ things: 1.5, count: 1, 'count-of': 2.5, 'is-there': 3, where: 3, 'what-at': 3 },
+          ...{ background: 0.6, kind: 0.3, describe: 1 },
         }
       : { describe: 1, 'is-there': 1.5, background: 1, color: 1.2, kind: 0.5, count: 0.4 };
   const turns: Turn[] = [];
-  if (random.uniform() < 0.6) turns.push(ask('describe', art, plan, asking) as Turn);
+  if (random.uniform() < 0.5) turns.push(ask('describe', art, plan, asking) as Turn);
   const bag = questionKinds.flatMap((kind) =>
     new Array<QuestionKind>(Math.round(10 * (weights[kind] ?? 0))).fill(kind),
   );
-  const wanted = plan.kind === 'scene' ? 5 : 3;
+  const wanted = plan.kind === 'scene' ? 7 : 4;
   for (let attempt = 0; turns.length < wanted && attempt < 20; attempt++) {
     const turn = ask(random.pick(bag), art, plan, asking);
     if (turn && !turns.some(({ question }) => question === turn.question)) turns.push(turn);
   }
-  return turns;
+  const mixed = random.shuffle(turns);
+  if (random.uniform() < 0.25) return mixed;
+  const telling = ({ kind }: Turn): boolean => kind === 'describe' || kind === 'things';
+  return [...mixed.filter((turn) => !telling(turn)), ...mixed.filter(telling)];
 }
 
 /** What is asked about a photograph that the classifier gives this name. */

@@ -7,7 +7,7 @@ import { type Kind, type Plan, planPicture, type Split } from './pictures.js';
 import { workFolder } from './places.js';
 import { openViews, viewWidth } from './views.js';
 
-export const pictureCount = 30_000;
+export const pictureCount = 28_800;
 
 /** Every other picture is in the second file. */
 export const viewFiles = [`views-${viewWidth}-0.bin`, `views-${viewWidth}-1.bin`] as const;

@@ -1,6 +1,6 @@
 /** Views of mean 0 and deviation 1, channel by channel, for training; afterwards heads take views as they are. */
 import { viewCount, viewWidths } from '../../src/parts/encoders/efficientnet-views.js';
-import { type HostArray, hostArray } from '../../src/tensor/index.js';
+import { type HostArray, hostArray, type Random } from '../../src/tensor/index.js';
 import { rowLength, viewWidth } from './views.js';
 
 export interface Moments {
@@ -14,8 +14,8 @@ export interface Standard {
   readonly ninth: Moments;
   /** In place, views [10, E]. */
   apply(views: Float32Array): void;
-  /** Means of the last grid [1280] as the views of a picture of which nothing else is known. */
-  applyPooled(pooled: Float32Array, views: Float32Array): void;
+  /** In place, a share of the numbers of views [10, E] becomes what they are on average. */
+  blur(views: Float32Array, share: number, random: Random): void;
 }
 
 /** By some of the pictures. */
@@ -59,10 +59,10 @@ export function standardiser(read: (index: number, into: Float32Array) => void, 
         }
       }
     },
-    applyPooled(pooled, views) {
-      views.fill(0);
-      for (const [i, value] of pooled.entries()) {
-        views[i] = (value - (whole.mean[i] as number)) / (whole.deviation[i] as number);
+    blur(views, share, random) {
+      for (let i = 0; i < views.length; i++) {
+        const { mean } = i < viewWidth ? whole : ninth;
+        if (random.uniform() < share) views[i] = mean[i % viewWidth] as number;
       }
     },
   };
@@ -78,7 +78,6 @@ export function foldedHeads(values: Values, { whole, ninth }: Standard, prefix: 
     Float32Array.from([...whole[name], ...ninth[name].subarray(0, seen)]);
   fold(heads, 'whole', { mean: both('mean'), deviation: both('deviation') });
   fold(heads, 'ninth', ninth);
-  fold(heads, 'photo', whole);
   return heads;
 }
 

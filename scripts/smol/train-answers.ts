@@ -4,7 +4,6 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { openCheckpoint, readTensors, writeSafetensors } from '../../src/checkpoint/index.js';
 import { packed, packRows } from '../../src/data/index.js';
 import { asSystem, createProcessor, load, withAdapter, writeAdapter } from '../../src/model/index.js';
@@ -26,23 +25,21 @@ import { labelled } from '../../src/train/prepare.js';
 import { loadArt } from './art.js';
 import { smolConfig } from './configuration.js';
 import { readPhotoNames } from './photo-names.js';
-import { planOf } from './pictures.js';
+import { pictureSide, planOf } from './pictures.js';
 import { modelFolder, published, workFolder } from './places.js';
 import { photoSource } from './pseudo-photos.js';
 import { conversation, photoConversation, type Turn } from './questions.js';
 import { openPictureViews } from './splits.js';
+import { standardiser } from './standard.js';
 import { rowLength, viewWidth } from './views.js';
 
-const { values: given } = parseArgs({
-  options: {
-    steps: { type: 'string', default: '330' },
-    output: { type: 'string', default: join(workFolder, 'answers') },
-  },
-});
-const steps = Number(given.steps);
-const batch = 16;
+const steps = 320;
+const batch = 12;
 const photoShare = 0.2;
-const layout = { width: 224, height: 224 };
+
+/** Up to which share of views is blurred: the heads are surer of the pictures that they learnt from than of others. */
+const blurred = 0.6;
+const layout = { width: pictureSide, height: pictureSide };
 
 const settings: AdapterSettings = {
   kind: 'lora',
@@ -51,7 +48,7 @@ const settings: AdapterSettings = {
 };
 
 /** Views stand where pictures do, since the encoder does not learn. */
-const seen: Encoder = { kind: 'encoder', image: 224, forward: (_, views) => views };
+const seen: Encoder = { kind: 'encoder', image: pictureSide, forward: (_, views) => views };
 
 function seeingViews(whole: System): System {
   const { name, image, backbone, stages, buffers = [] } = whole;
@@ -68,6 +65,7 @@ const encoder = await openCheckpoint(published.encoder);
 const photos = await photoSource(encoder);
 const photoNames = readPhotoNames();
 const { count: pictures, read } = openPictureViews();
+const standard = standardiser(read, pictures);
 
 function messagesOf(turns: readonly Turn[]): Message[] {
   return turns.flatMap(({ question, answer }, i): Message[] => [
@@ -80,7 +78,7 @@ function messagesOf(turns: readonly Turn[]): Message[] {
 const data: BatchSource = {
   fields: ['input_ids', 'attention_mask', 'labels', 'position_ids', 'pixel_values'],
   accumulates: false,
-  about: { batch, pictures, photoShare },
+  about: { batch, pictures, photoShare, blurred },
   async take(step) {
     const random = new Random(seedFor(4, 'answers', step));
     const samples = Array.from({ length: batch }, () => {
@@ -96,43 +94,37 @@ const data: BatchSource = {
 };
 
 function aboutPhoto(views: Float32Array, random: Random): Turn[] {
-  const { pooled, best } = photos.draw(random);
+  const pooled = photos.draw(random);
   views.set(pooled);
-  return photoConversation(photoNames, best, random);
+  return photoConversation(photoNames, photos.classOf(pooled), random);
 }
 
 function aboutPicture(views: Float32Array, random: Random): Turn[] {
   const index = random.integer(pictures);
   read(index, views);
+  standard.blur(views, blurred * random.uniform(), random);
   return conversation(art, planOf(art, index), random);
 }
 
 const adapter = adapterOf([settings]);
 const base = withAdapter({ ...model, network: seeingViews(model.network) }, { adapter, values: new Map() });
+const offsets = 'multi_modal_projector.offsets';
 const started = performance.now();
 let tokens = 0;
-const offsets = 'multi_modal_projector.offsets';
 const { values } = await train(base, {
   objective: nextToken(),
   train: [...adapter.parameters, offsets],
   frozen: 'int8',
   optimizer: adamw({
-    lr: 6e-4,
-    betas: [0.9, 0.98],
-    decay: 0,
-    warmup: { steps: 20 },
-    schedule: 'cosine',
-    minimum: 0.05,
-    clip: 1,
+    ...{ lr: 6e-4, betas: [0.9, 0.98], decay: 0, warmup: { steps: 20 }, schedule: 'cosine', minimum: 0.05, clip: 1 },
   }),
-  ...{ steps, data, folder: given.output, saveEvery: 25 },
-  onStep({ step, loss, tokens: read, time, waited }) {
+  ...{ steps, data, folder: join(workFolder, 'answers'), saveEvery: 25, clock: Date.now },
+  onStep({ step, loss, tokens: read, time }) {
     tokens += read;
     if (step % 5 > 0) return;
-    const minutes = (performance.now() - started) / 60_000;
-    console.log(
-      `answers: step ${step} of ${steps}, loss ${loss.toFixed(3)}, ${read} tokens, ${time.toFixed(0)} ms, ${waited.toFixed(0)} waited, ${minutes.toFixed(1)} minutes, ${(tokens / minutes / 60).toFixed(0)} tokens a second`,
-    );
+    const seconds = (performance.now() - started) / 1000;
+    const told = `loss ${loss.toFixed(3)}, ${time.toFixed(0)} ms, ${(tokens / seconds).toFixed(0)} tokens a second`;
+    console.log(`answers: step ${step} of ${steps}, ${told}, ${(seconds / 60).toFixed(1)} minutes`);
   },
 });
 const { network, declarations } = model;

@@ -27,6 +27,7 @@ import { type BatchSource, train } from '../../src/train/index.js';
 import { colorNames } from '../nano/colors.js';
 import { type Art, loadArt } from './art.js';
 import { namingOf, smolConfig } from './configuration.js';
+import { photoHead } from './photo-head.js';
 import { kindOf, type Plan, planOf } from './pictures.js';
 import { published, workFolder } from './places.js';
 import { photoSource } from './pseudo-photos.js';
@@ -34,8 +35,8 @@ import { openPictureViews } from './splits.js';
 import { foldedHeads, standardiser } from './standard.js';
 import { rowLength, viewWidth } from './views.js';
 
-const rows = { drawing: 176, flag: 48, scene: 176, photo: 64 } as const;
-const wholes = rows.drawing + rows.flag + rows.scene + rows.photo;
+const rows = { drawing: 176, flag: 48, scene: 176 } as const;
+const wholes = rows.drawing + rows.flag + rows.scene;
 const steps = 800;
 
 const art = await loadArt();
@@ -57,7 +58,7 @@ const objective: Objective = {
   inputs: {
     views: { dtype: 'f32', shape: ['W', viewCount, viewWidth] },
     scenes: { dtype: 'f32', shape: ['S', viewCount, viewWidth] },
-    ...{ photo: label, kind: label, concept: label, flag: label, background: label, colour: label },
+    ...{ kind: label, concept: label, flag: label, background: label, colour: label },
     ninths: { dtype: 'i64', shape: ['S', viewCount - 1] },
   },
   loss(_, p, batch) {
@@ -65,18 +66,18 @@ const objective: Objective = {
     const { views, scenes, ninths } = batch as Record<string, Tensor>;
     const scores = wholeScores(own, views as Tensor, naming);
     const within = ninthScores(own, scenes as Tensor, naming);
-    const each = (['photo', 'kind', 'concept', 'flag', 'background', 'colour'] as const).map((head) =>
+    const each = (['kind', 'concept', 'flag', 'background', 'colour'] as const).map((head) =>
       meanOver(scores[head], batch[head] as Tensor),
     );
     const named = meanOver(flatten(within, 0, 1), flatten(ninths as Tensor, 0, 1));
-    const [photo, kind, concept, flag, background, colour] = each as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+    const [kind, concept, flag, background, colour] = each as [Tensor, Tensor, Tensor, Tensor, Tensor];
     const colours = add(background, colour);
-    const total = add(add(concept, named), mul(0.3, add(add(photo, kind), add(flag, colours))));
+    const total = add(add(concept, named), mul(0.3, add(kind, add(flag, colours))));
     const metric = (mean: Tensor) => countedOnce(mean, 1);
     return {
       ...countedOnce(total, 1),
       metrics: {
-        ...{ concept: metric(concept), ninths: metric(named), photo: metric(photo), kind: metric(kind) },
+        ...{ concept: metric(concept), ninths: metric(named), kind: metric(kind) },
         colours: metric(colours),
       },
     };
@@ -111,10 +112,7 @@ const data: BatchSource = {
     const random = new Random(seedFor(3, 'names', step));
     const views = new Float32Array(wholes * rowLength);
     const scenes = new Float32Array(rows.scene * rowLength);
-    const labels = { photo: [], kind: [], concept: [], flag: [], background: [], colour: [] } as Record<
-      string,
-      number[]
-    >;
+    const labels = { kind: [], concept: [], flag: [], background: [], colour: [] } as Record<string, number[]>;
     const ninths: number[] = [];
     let row = 0;
     const place = (): Float32Array => views.subarray(row * rowLength, ++row * rowLength);
@@ -130,7 +128,7 @@ const data: BatchSource = {
         const { named, ground, color, cells } = planned(index);
         const background = colorNames.indexOf(ground);
         say({
-          ...{ photo: 0, kind: pictureKinds.indexOf(kind), background },
+          ...{ kind: pictureKinds.indexOf(kind), background },
           ...(kind === 'drawing' && named !== undefined ? { concept: named } : {}),
           ...(kind === 'flag' && named !== undefined ? { flag: named } : {}),
           ...(color ? { colour: colorNames.indexOf(color) } : {}),
@@ -139,12 +137,6 @@ const data: BatchSource = {
         scenes.set(into, i * rowLength);
         ninths.push(...cells.map((cell) => (cell === undefined ? 0 : 1 + cell)));
       }
-    }
-    for (let i = 0; i < rows.photo; i++) {
-      const into = place();
-      const { pooled } = photos.draw(random);
-      standard.applyPooled(pooled, into);
-      say({ photo: 1 });
     }
     drop(views, 0.25, random);
     drop(scenes, 0.25, random);
@@ -179,7 +171,7 @@ const model = await initialise(network, { seed: 5, session: { threads: 2 } });
 const started = performance.now();
 const { values } = await train(model, {
   objective,
-  train: [`${prefix}.{whole,ninth,photo,kind,concept,flag,background,colour,ninth_concept}.*`],
+  train: [`${prefix}.{whole,ninth,kind,concept,flag,background,colour,ninth_concept}.*`],
   optimizer: adamw({
     lr: 1.5e-3,
     decay: 0.05,
@@ -202,6 +194,9 @@ const { values } = await train(model, {
   },
 });
 const heads = foldedHeads(values, standard, prefix);
+const { weight, bias } = photoHead(openPictureViews(), photos);
+heads.set('photo.weight', weight);
+heads.set('photo.bias', bias);
 heads.set('photograph.weight', photos.classifier.weight);
 heads.set('photograph.bias', photos.classifier.bias);
 await writeSafetensors(join(workFolder, 'names.safetensors'), heads);

@@ -1,21 +1,22 @@
-/** What Smol's encoder sees of pictures, computed once and kept in files: a row of f32 [10, 1539] a picture. */
+/** What Smol's encoder sees of pictures, computed once and kept in files: a row of f32 [10, 1692] a picture. */
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
 import { compile } from '../../src/model/compile.js';
 import { checkpointWeights } from '../../src/model/weights.js';
-import { efficientNetViews, viewCount, viewWidths } from '../../src/parts/encoders/efficientnet-views.js';
+import { efficientNetViews, viewCount, viewWidthOf } from '../../src/parts/encoders/efficientnet-views.js';
 import { defaultEngine } from '../../src/runtime/index.js';
 import { declarationsOf, inputTensors, type Network } from '../../src/system/index.js';
 import { type HostArray, hostArray } from '../../src/tensor/index.js';
 import type { Picture } from '../nano/canvas.js';
+import { pictureSide } from './pictures.js';
 import { published } from './places.js';
 
-export const viewWidth = Object.values(viewWidths).reduce((sum, width) => sum + width, 0);
+export const viewWidth = viewWidthOf(pictureSide);
 export const rowLength = viewCount * viewWidth;
 
-const side = 224;
-const batch = 16;
+const side = pictureSide;
+const batch = 8;
 
 const encoder = efficientNetViews({ image: side, width: 1, depth: 1, classes: 1000 });
 
@@ -27,7 +28,7 @@ const network: Network = {
   forward: (p, { pixel_values: pixels }) => (pixels ? { views: encoder.forward(p, pixels, {}) } : {}),
 };
 
-/** Pixels of a picture as the encoder takes them: [3, 224, 224] in -1 to 1. */
+/** Pixels of a picture as the encoder takes them: [3, side, side] in -1 to 1. */
 function pixelsOf({ data }: Picture, planes: Float32Array): void {
   const size = side * side;
   for (let i = 0; i < size; i++) {

@@ -10,7 +10,7 @@ import { efficientNetViews, viewWidths } from '../parts/encoders/efficientnet-vi
 import { namedViews, readNamedViews } from '../parts/input-projectors/named-views.js';
 import { adamw, nextToken, recipe, repeated, slot, steps, system } from '../system/index.js';
 
-const vision = { image: 224, width: 1, depth: 1, classes: 1000 };
+const vision = { image: 320, width: 1, depth: 1, classes: 1000 };
 const language = {
   ...{ width: 576, depth: 30, heads: 9, kvHeads: 3, hidden: 1536, vocab: 49152, context: 8192 },
   ...{ tied: true, epsilon: 1e-5, theta: 100_000 },

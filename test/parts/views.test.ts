@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { graph, input } from '../../src/graph/index.js';
+import { graph, input, resize } from '../../src/graph/index.js';
 import { rootScope } from '../../src/nn/index.js';
 import { lower } from '../../src/onnx/lower.js';
 import { efficientNetStates } from '../../src/parts/encoders/efficientnet.js';
-import { efficientNetViews, viewWidths } from '../../src/parts/encoders/efficientnet-views.js';
+import { efficientNetViews, viewWidthOf, viewWidths } from '../../src/parts/encoders/efficientnet-views.js';
 import { type NamedViewsConfig, namedViews, namedViewTokens } from '../../src/parts/input-projectors/named-views.js';
 import { nativeEngine } from '../../src/runtime/node.js';
 import { type HostArray, hostArray, Random, toNumbers } from '../../src/tensor/index.js';
@@ -23,46 +23,70 @@ async function run(outputs: Parameters<typeof graph>[1], feeds: Record<string, H
   }
 }
 
-test('views are means over the grids and the colours of the whole picture and of its overlapping ninths', async () => {
-  const config = { image: 224, width: 1, depth: 1, classes: 10 };
-  const { p, declarations } = rootScope();
-  const given = input('pixels', 'f32', [1, 3, 224, 224]);
-  const views = efficientNetViews(config).forward(p, given, {});
-  const { grid, blocks } = efficientNetStates(p.shared, given, config);
-  const values = [...declarations.values()].map(({ name, shape, init }) => {
-    return [name, hostArray('f32', shape, init([...shape], random))] as const;
-  });
-  const pixels = hostArray('f32', [1, 3, 224, 224], numbers(3 * 224 * 224));
-  const seen = await run({ views, grid, middle: blocks[10]! }, { pixels, ...Object.fromEntries(values) });
-  const picture = toNumbers(pixels);
-  /** A mean of channel c of a grid over rows and columns. */
-  const over = (x: readonly number[], side: number, c: number, [top, left, reach]: readonly [number, number, number]) =>
-    mean(
-      Array.from({ length: reach * reach }, (_, i) => {
-        return x[(c * side + top + Math.floor(i / reach)) * side + left + (i % reach)]!;
-      }),
-    );
-  const expected: number[] = [];
-  for (let view = 0; view < 10; view++) {
-    const [row, column] = [Math.floor((view - 1) / 3), (view - 1) % 3];
-    /** A stretch of a grid of seven by seven cells of so many places. */
-    const area = (cell: number): [number, number, number] =>
-      view === 0 ? [0, 0, 7 * cell] : [2 * row * cell, 2 * column * cell, 3 * cell];
-    const [last, middle] = [toNumbers(seen.grid!), toNumbers(seen.middle!)];
-    for (let c = 0; c < viewWidths.last; c++) expected.push(over(last, 7, c, area(1)));
-    for (let c = 0; c < viewWidths.middle; c++) expected.push(over(middle, 14, c, area(2)));
-    const [cells, side] = view === 0 ? [7, 32] : [6, 16];
-    const [top, left] = area(32);
-    const colours: number[] = [];
-    for (let c = 0; c < 3; c++) {
-      for (let i = 0; i < cells * cells; i++) {
-        const [y, x] = [top + Math.floor(i / cells) * side, left + (i % cells) * side];
-        colours.push(over(picture, 224, c, [y, x, side]));
+test.each([128, 224, 320])(
+  'views of pictures of %i pixels are means over the grids and the colours of the whole and of its ninths',
+  async (image) => {
+    const config = { image, width: 1, depth: 1, classes: 10 };
+    const side = image / 32;
+    const apart = (side - 1) / 3;
+    const { p, declarations } = rootScope();
+    const given = input('pixels', 'f32', [1, 3, image, image]);
+    const views = efficientNetViews(config).forward(p, given, {});
+    const { grid, blocks } = efficientNetStates(p.shared, given, config);
+    // What the classifier learnt from had 224 pixels on a side: a larger whole is seen in that size.
+    const known = Math.min(image, 224);
+    const whole = efficientNetStates(p.shared, resize(given, [known, known], { mode: 'linear' }), config);
+    const values = [...declarations.values()].map(({ name, shape, init }) => {
+      return [name, hostArray('f32', shape, init([...shape], random))] as const;
+    });
+    const pixels = hostArray('f32', [1, 3, image, image], numbers(3 * image * image));
+    const outputs = { views, grid, middle: blocks[10]!, wholeGrid: whole.grid, wholeMiddle: whole.blocks[10]! };
+    const seen = await run(outputs, { pixels, ...Object.fromEntries(values) });
+    const picture = toNumbers(pixels);
+    /** A mean of channel c of a grid over rows and columns. */
+    const over = (
+      x: readonly number[],
+      wide: number,
+      c: number,
+      [top, left, reach]: readonly [number, number, number],
+    ) =>
+      mean(
+        Array.from({ length: reach * reach }, (_, i) => {
+          return x[(c * wide + top + Math.floor(i / reach)) * wide + left + (i % reach)]!;
+        }),
+      );
+    const expected: number[] = [];
+    for (let view = 0; view < 10; view++) {
+      const [row, column] = [Math.floor((view - 1) / 3), (view - 1) % 3];
+      /** A stretch of a grid of the whole picture, of which a cell of the last grid has so many places. */
+      const area = (cell: number): [number, number, number] =>
+        view === 0 ? [0, 0, side * cell] : [apart * row * cell, apart * column * cell, (apart + 1) * cell];
+      const [last, middle] = (view === 0 ? [seen.wholeGrid!, seen.wholeMiddle!] : [seen.grid!, seen.middle!]).map(
+        toNumbers,
+      );
+      const [wide, place] = view === 0 ? [known / 32, [0, 0, known / 32] as const] : [side, area(1)];
+      for (let c = 0; c < viewWidths.last; c++) expected.push(over(last!, wide, c, place));
+      const finer = place.map((x) => 2 * x) as [number, number, number];
+      for (let c = 0; c < viewWidths.middle; c++) expected.push(over(middle!, 2 * wide, c, finer));
+      const [cells, cell] = view === 0 ? [side, 32] : [2 * (apart + 1), 16];
+      const [top, left] = area(32);
+      const colours: number[] = [];
+      for (let c = 0; c < 3; c++) {
+        for (let i = 0; i < cells * cells; i++) {
+          const [y, x] = [top + Math.floor(i / cells) * cell, left + (i % cells) * cell];
+          colours.push(over(picture, image, c, [y, x, cell]));
+        }
       }
+      expected.push(...colours, ...new Array<number>(3 * side * side - colours.length).fill(0));
     }
-    expected.push(...colours, ...new Array<number>(viewWidths.colours - colours.length).fill(0));
-  }
-  expectClose(seen.views!, { shape: [1, 10, 1539], data: expected }, 'views', { rtol: 1e-4, atol: 1e-5 });
+    const shape = [1, 10, viewWidthOf(image)];
+    expectClose(seen.views!, { shape, data: expected }, 'views', { rtol: 1e-4, atol: 1e-5 });
+  },
+);
+
+test('pictures whose ninths are no whole cells are refused', () => {
+  const given = { image: 256, width: 1, depth: 1, classes: 10 };
+  expect(() => efficientNetViews(given)).toThrow(/256 pixels.*ninths/);
 });
 
 const naming: NamedViewsConfig = {
@@ -126,16 +150,18 @@ function naive(picture: readonly number[], value: (name: string) => number[]) {
     const i = shares.indexOf(Math.max(...shares));
     return row('colours', i).map((x) => x * shares[i]! * weight);
   };
+  let things = 0;
   const places = ninths.flatMap((own, i) => {
     const shares = softmax(layer('ninth_concept', layer('ninth', own).map(gelu))).map((x) => x * scene);
     shares[0]! += 1 - scene;
     const most = shares.indexOf(Math.max(...shares));
-    return [row('places', i), ...name(most, shares[most]!)];
+    if (most > 0) things++;
+    return [row('places', 2 * i), row('places', 2 * i + 1), ...name(most, shares[most]!)];
   });
   const embeddings = [
     Array.from({ length: width }, (_, i) => sum(kinds.map((share, kind) => share * row('kinds', kind)[i]!))),
     ...best.slice(0, 2).flatMap((i) => name(i, likely[i]!)),
-    ...[colour('background', drawing + scene), colour('colour', drawing)],
+    ...[colour('background', drawing + scene), colour('colour', drawing), row('numbers', Math.max(1, things))],
     ...places,
   ];
   const kind = kinds.indexOf(Math.max(...kinds));

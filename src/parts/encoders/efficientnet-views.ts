@@ -5,30 +5,46 @@
  *
  * B pictures, C channels, h and w rows and columns of a grid
  */
-import { concat, flatten, mean, pad, reshape, slice, type Tensor, unsqueeze } from '../../graph/index.js';
+import { concat, flatten, mean, pad, reshape, resize, slice, type Tensor, unsqueeze } from '../../graph/index.js';
+import { QuintetError } from '../../tensor/index.js';
 import type { Encoder } from '../types.js';
 import { type EfficientNetConfig, efficientNetBuffers, efficientNetStates } from './efficientnet.js';
 
 /** The block whose grid is looked at besides: the last one of stride 16. */
 const middle = 10;
 
-/** Ninths overlap: each reaches over this many of the seven rows and columns of the last grid, this many apart. */
-const [reach, apart, ninths] = [3, 2, 3];
+/** Pixels of a picture on a side of a cell of the last grid. */
+const stride = 32;
 
-/** Cells on a side of the colours of the whole picture, and of a ninth's. */
-const cells = { whole: 7, ninth: 6 } as const;
+/** Side in pixels of the pictures that the classifier learnt from: it knows things by their size in them. */
+const known = 224;
 
-/** Width of a view: the last grid's channels, the middle one's, red, green and blue of each cell. */
-export const viewWidths = { last: 1280, middle: 112, colours: 3 * cells.whole ** 2 } as const;
+/** Ninths overlap by one cell of the last grid, which has one more cell on a side than three times what they are apart. */
+const ninths = 3;
+
+/** Channels of the last grid and of the middle one, with which a view begins. */
+export const viewWidths = { last: 1280, middle: 112 } as const;
+
+/** Width E of a view: both grids' channels, then red, green and blue of each cell. */
+export const viewWidthOf = (image: number): number => viewWidths.last + viewWidths.middle + 3 * (image / stride) ** 2;
 
 /** The whole picture, then its ninths in reading order. */
 export const viewCount = 1 + ninths ** 2;
 
 /**
- * Views [B, 10, 1539] of pictures [B, 3, image, image], whose side is a multiple of 224: means of the last grid, of the
- * middle one, and colours as they are given; behind those of a ninth stand zeros.
+ * Views [B, 10, E] of pictures [B, 3, image, image]: means of the last grid, of the middle one, and colours as they are
+ * given, for a ninth twice as fine, behind which stand zeros. Things in a ninth are small, so that larger pictures tell
+ * more of them; the whole of a larger picture is seen at 224 pixels. Sides of 128, 224, 320, 416, … pixels have ninths of
+ * whole cells.
  */
 export function efficientNetViews(config: EfficientNetConfig): Encoder {
+  const side = config.image / stride;
+  const apart = (side - 1) / ninths;
+  if (!Number.isInteger(apart) || apart < 1) {
+    throw new QuintetError('config', `a picture of ${config.image} pixels on a side has no ninths of whole cells`, {
+      hint: 'image_size is 128, 224, 320 or another 96 pixels more',
+    });
+  }
   return {
     kind: 'encoder',
     image: config.image,
@@ -36,12 +52,15 @@ export function efficientNetViews(config: EfficientNetConfig): Encoder {
     forward(p, pixels) {
       const { grid, blocks } = efficientNetStates(p, pixels, config);
       const inner = blocks[middle] as Tensor;
-      const fine = averaged(pixels, config.image / 14); // [B, 3, 14, 14]
-      const views = [concat([...seen(grid, inner), flatten(averaged(fine, 2), 1, 3)], 1)];
+      const smaller = config.image > known ? resize(pixels, [known, known], { mode: 'linear' }) : undefined;
+      const whole = smaller ? efficientNetStates(p.shared, smaller, config) : { grid, blocks };
+      const fine = averaged(pixels, stride / 2); // [B, 3, 2 side, 2 side]
+      const colours = flatten(averaged(fine, 2), 1, 3);
+      const views = [concat([...seen(whole.grid, whole.blocks[middle] as Tensor), colours], 1)];
       for (const [row, column] of places()) {
         const part = (x: Tensor): Tensor => window(window(x, 2, row), 3, column);
-        const colours = pad(flatten(part(fine), 1, 3), 1, 0, viewWidths.colours - 3 * cells.ninth ** 2);
-        views.push(concat([...seen(part(grid), part(inner)), colours], 1));
+        const own = flatten(part(fine), 1, 3);
+        views.push(concat([...seen(part(grid), part(inner)), pad(own, 1, 0, colours.size(1) - own.size(1))], 1));
       }
       return concat(
         views.map((view) => unsqueeze(view, 1)),
@@ -49,18 +68,18 @@ export function efficientNetViews(config: EfficientNetConfig): Encoder {
       );
     },
   };
+
+  /** The stretch of a ninth on an axis of x. */
+  function window(x: Tensor, axis: number, index: number): Tensor {
+    const cell = x.size(axis) / side;
+    return slice(x, axis, index * apart * cell, ((index + 1) * apart + 1) * cell);
+  }
 }
 
 const seen = (grid: Tensor, inner: Tensor): Tensor[] => [mean(grid, [2, 3]), mean(inner, [2, 3])];
 
 const places = (): [number, number][] =>
   Array.from({ length: ninths ** 2 }, (_, i) => [Math.floor(i / ninths), i % ninths]);
-
-/** The stretch of a ninth on an axis of x. */
-function window(x: Tensor, axis: number, index: number): Tensor {
-  const cell = x.size(axis) / 7;
-  return slice(x, axis, index * apart * cell, (index * apart + reach) * cell);
-}
 
 /** x [B, C, h, w] -> [B, C, h / side, w / side]: means over squares. */
 function averaged(x: Tensor, side: number): Tensor {

@@ -11,7 +11,9 @@
 import {
   add,
   argMax,
+  cast,
   concat,
+  equal,
   exp,
   expand,
   gather,
@@ -20,13 +22,16 @@ import {
   logSoftmax,
   matmul,
   max,
+  maximum,
   mul,
+  not,
   reshape,
   select,
   slice,
   softmax,
   split,
   sub,
+  sum,
   type Tensor,
   topK,
   unsqueeze,
@@ -54,14 +59,20 @@ export const pictureKinds = ['drawing', 'scene', 'flag', 'photo'] as const;
 /** Tokens of a name; of longer ones the rest is left to the backbone. */
 export const nameWords = 3;
 
+/** Tokens of a place: "top left". */
+export const placeWords = 2;
+
 /** Names that are told of the whole picture: the best, and the next. */
 const guesses = 2;
 
 const ninths = 9;
 const viewCount = 1 + ninths;
 
-/** Embeddings a picture: its kind, names of the whole, colours of ground and thing, and each ninth's place and name. */
-export const namedViewTokens = 1 + guesses * nameWords + 2 + ninths * (1 + nameWords);
+/**
+ * Embeddings a picture: its kind, names of the whole, colours of ground and thing, how many things there are, and each
+ * ninth's place and name.
+ */
+export const namedViewTokens = 1 + guesses * nameWords + 2 + 1 + ninths * (placeWords + nameWords);
 
 /** Scores of a picture as a whole, before any softmax. */
 export interface WholeScores {
@@ -102,7 +113,7 @@ export function ninthScores(p: Params, views: Tensor, config: NamedViewsConfig):
   return linear(p.at('ninth_concept'), within, 1 + config.concepts);
 }
 
-/** Views [B, 10, E] -> embeddings [B, 45, width]. */
+/** Views [B, 10, E] -> embeddings [B, 55, width]. */
 export function namedViews(config: NamedViewsConfig): InputProjector {
   const { concepts, flags, photographs, colours } = config;
   return {
@@ -121,11 +132,13 @@ export function namedViews(config: NamedViewsConfig): InputProjector {
       const ground = coloured(palette, scores.background, add(drawing, scene));
       const thing = coloured(palette, scores.colour, drawing);
       const kind = unsqueeze(matmul(kinds, p.get('kinds', [pictureKinds.length, width], normal(0.02))), 1);
-      const places = expand(p.get('places', [1, ninths, 1, width], normal(0.02)), [views.dim(0), ninths, 1, width]);
-      const told = concat([places, namedNinths(names, ninthScores(p, views, config), scene)], 2);
+      const { words, things } = namedNinths(names, ninthScores(p, views, config), scene);
+      const count = unsqueeze(gather(p.get('numbers', [1 + ninths, width], normal(0.02)), things), 1);
+      const places = p.get('places', [1, ninths, placeWords, width], normal(0.02));
+      const told = concat([expand(places, [views.dim(0), ninths, placeWords, width]), words], 2);
       const tokens = [
-        ...[kind, namedWhole(names, scores, kinds), ground, thing],
-        reshape(told, [views.dim(0), ninths * (1 + nameWords), width]),
+        ...[kind, namedWhole(names, scores, kinds), ground, thing, count],
+        reshape(told, [views.dim(0), ninths * (placeWords + nameWords), width]),
       ];
       return add(concat(tokens, 1), p.get('offsets', [namedViewTokens, width], zeroed));
     },
@@ -144,12 +157,17 @@ function namedWhole(names: Tensor, { concept, flag, photograph }: WholeScores, k
   return reshape(words, [words.dim(0), guesses * nameWords, words.size(3)]);
 }
 
-/** What lies in each ninth of a scene [B, 9, W, D]; nothing where the picture is none. */
-function namedNinths(names: Tensor, scores: Tensor, scene: Tensor): Tensor {
+/**
+ * What lies in each ninth of a scene, and nothing where the picture is none: words [B, 9, W, D]; and how many things [B]
+ * there are, of which what is no scene has one.
+ */
+function namedNinths(names: Tensor, scores: Tensor, scene: Tensor): { words: Tensor; things: Tensor } {
   const likely = mul(softmax(scores), unsqueeze(scene, 1)); // [B, 9, 1 + C]
   const nothing = add(slice(likely, 2, 0, 1), unsqueeze(sub(1, scene), 1));
   const all = concat([nothing, slice(likely, 2, 1, scores.size(2))], 2);
-  return sized(gather(names, argMax(all)), max(all, [2]));
+  const best = argMax(all);
+  const things = maximum(sum(cast(not(equal(best, 0)), 'i64'), [1]), 1);
+  return { words: sized(gather(names, best), max(all, [2])), things };
 }
 
 /** The likeliest colour as a word [B, 1, D], as far as it is asked for. */
