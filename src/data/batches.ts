@@ -90,5 +90,9 @@ export function cutTo(sample: LabelledTokens, longest: number, where: string): L
 /** The samples of a step as micro-batches of at most `size`, similar lengths together. */
 export function microBatches<T extends LabelledTokens>(samples: readonly T[], size: number): T[][] {
   const sorted = samples.toSorted((a, b) => a.ids.length - b.ids.length);
-  return Array.from({ length: Math.ceil(sorted.length / size) }, (_, i) => sorted.slice(i * size, (i + 1) * size));
+  return pieces(sorted, size);
 }
+
+/** Pieces of so many in their order; the last one may have fewer. */
+export const pieces = <T>(all: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));

@@ -42,15 +42,12 @@ export function contrastBatches(model: Model, dataset: Dataset, options: SampleO
   const settings = { processor: files?.processorConfig, preprocessor: files?.preprocessorConfig };
   const samples = captionedPictures(dataset, settings, options);
   return {
+    ...samples,
     fields: [...Object.keys(read([''])), 'pixel_values'],
-    about: samples.about,
-    accumulates: samples.accumulates,
-    ...(samples.rows === undefined ? {} : { rows: samples.rows }),
     async take(step) {
       const pairs = await samples.take(step);
       const texts = read(pairs.map(({ caption }) => caption));
       return [{ ...texts, pixel_values: concatRows(pairs.map(({ pixels }) => pixels)) }];
     },
-    close: samples.close,
   };
 }

@@ -40,10 +40,9 @@ export function maskedBatches(model: Model, dataset: Dataset, options: MaskedOpt
   });
   const { from } = partOf(batch, share);
   return {
+    ...samples,
     fields: ['input_ids', 'attention_mask', 'labels'],
     about: { ...samples.about, guessed },
-    accumulates: samples.accumulates,
-    ...(samples.rows === undefined ? {} : { rows: samples.rows }),
     async take(step) {
       const rows = (await samples.take(step)).map((ids, i): LabelledTokens => {
         // The same row has the same mask, whoever computes it beside which others.

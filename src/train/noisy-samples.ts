@@ -1,6 +1,6 @@
 /** Captioned pictures with the noise that is to be found in them, as the batches of a run. */
 
-import type { Dataset } from '../data/index.js';
+import { type Dataset, pieces } from '../data/index.js';
 import { createTextReader, type Model } from '../model/index.js';
 import { alone, partOf } from '../parallel/group.js';
 import { coderInputs, isLatentDiffusion, type LatentDiffusion } from '../system/index.js';
@@ -22,17 +22,14 @@ export function noisyBatches(model: Model, dataset: Dataset, options: SampleOpti
   const samples = captionedPictures(dataset, { preprocessor: squares(part.image), processor: undefined }, options);
   const { from } = partOf(batch, share);
   return {
+    ...samples,
     fields: ['input_ids', 'pixel_values', 'posterior_noise', 'noise', 'timestep'],
-    about: samples.about,
-    accumulates: samples.accumulates,
-    ...(samples.rows === undefined ? {} : { rows: samples.rows }),
     async take(step) {
       const rows = (await samples.take(step)).map((pair, i) => ({
         // The same row has the same noise, whoever computes it beside which others.
         ...{ pair, ...drawn(network.noise, shape, new Random(seedFor(seed, 'noise', step, from + i))) },
       }));
-      return Array.from({ length: Math.ceil(rows.length / microBatch) }, (_, i) => {
-        const part = rows.slice(i * microBatch, (i + 1) * microBatch);
+      return pieces(rows, microBatch).map((part) => {
         const times = part.map(({ time }) => time);
         return {
           ...read(part.map(({ pair }) => pair.caption)),
@@ -43,7 +40,6 @@ export function noisyBatches(model: Model, dataset: Dataset, options: SampleOpti
         };
       });
     },
-    close: samples.close,
   };
 }
 

@@ -7,6 +7,7 @@ import {
   dataError,
   type LabelledTokens,
   padded,
+  pieces,
   type Sample,
 } from '../data/index.js';
 import { createProcessor, type Model, type Processor } from '../model/index.js';
@@ -70,9 +71,6 @@ function answerBatches<T>(model: Model<System>, dataset: Dataset, given: SampleO
     close: parts.preparer.close,
   };
 }
-
-const pieces = <T>(all: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));
 
 const whole = (numbers: readonly number[]) => hostArray('i64', [numbers.length], numbers);
 

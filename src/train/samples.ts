@@ -1,6 +1,6 @@
 /** Conversations with pictures as the batches of a run. */
 
-import { type Dataset, microBatches, packed, packRows, padded } from '../data/index.js';
+import { type Dataset, microBatches, packed, packRows, padded, pieces } from '../data/index.js';
 import { createProcessor, type Model } from '../model/index.js';
 import type { Share } from '../parallel/group.js';
 import { type HostArrays, type InputType, pictureInputs, type System } from '../system/index.js';
@@ -61,9 +61,7 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, given: Sam
     ...(saying || packing || samples.rows === undefined ? {} : { rows: samples.rows }),
     async take(step) {
       if (packing) {
-        const rows = packRows(await samples.take(step));
-        return Array.from({ length: Math.ceil(rows.length / microBatch) }, (_, i) => {
-          const part = rows.slice(i * microBatch, (i + 1) * microBatch);
+        return pieces(packRows(await samples.take(step)), microBatch).map((part) => {
           return { ...packed(part, processor.tokenizer.special.pad ?? 0), ...picturesOf(system, part.flat()) };
         });
       }
