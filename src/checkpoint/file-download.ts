@@ -102,7 +102,7 @@ export async function fetchFile(transfer: Transfer, file: RemoteFile, path: stri
     }
     await rename(partial, path);
   } catch (cause) {
-    throw cause instanceof QuintetError ? cause : fileError(path, cause);
+    throw fileError(path, cause);
   }
 }
 

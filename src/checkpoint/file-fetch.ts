@@ -3,7 +3,7 @@
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { fileError, QuintetError } from '../tensor/index.js';
+import { fileError } from '../tensor/index.js';
 import { regularFileSize } from './file.js';
 
 /** Answers requests for `file:` addresses, with 404 where there is no such file. Fails with 'io' where it cannot be read. */
@@ -17,7 +17,7 @@ export async function fileFetch(
     const stream = (await open(path, 'r')).createReadStream(signal ? { signal } : {});
     return new Response(Readable.toWeb(stream) as ReadableStream, { headers: { 'content-length': String(size) } });
   } catch (cause) {
-    const error = cause instanceof QuintetError ? cause : fileError(path, cause);
+    const error = fileError(path, cause);
     if (error.code === 'not-found') return new Response(null, { status: 404 });
     throw error;
   }

@@ -129,7 +129,7 @@ export async function writeAtomically(path: string, write: (handle: FileHandle) 
     await syncFolder(dirname(file));
   } catch (cause) {
     await rm(temporary, { force: true });
-    throw cause instanceof QuintetError ? cause : fileError(file, cause);
+    throw fileError(file, cause);
   }
 }
 

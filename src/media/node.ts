@@ -17,6 +17,6 @@ export async function readFileWithin(source: string, most: number, at: string): 
     if (found.size > most) throw new QuintetError('limit', `${found.size} bytes; at most ${most} are read`, { at });
     return await readFile(path);
   } catch (cause) {
-    throw cause instanceof QuintetError ? cause : fileError(at, cause, { missing: 'no such picture' });
+    throw fileError(at, cause, { missing: 'no such picture' });
   }
 }

@@ -41,12 +41,13 @@ export interface FileFailure {
   readonly failed?: string;
 }
 
-/** An error of the file system as 'not-found' or 'io'. */
+/** An error of the file system as 'not-found' or 'io'; one that is in words already stays as it is. */
 export function fileError(
   path: string,
   cause: unknown,
   { missing = 'no such file', failed }: FileFailure = {},
 ): QuintetError {
+  if (cause instanceof QuintetError) return cause;
   const { nowhere = false, reason = nowhere ? missing : (cause as Error).message, hint } = meaningOf(cause);
   return new QuintetError(nowhere ? 'not-found' : 'io', failed === undefined ? reason : `${failed}: ${reason}`, {
     ...{ at: path, cause },

@@ -141,7 +141,6 @@ async function writing<T>(path: string, failed: string | undefined, write: () =>
   try {
     return await write();
   } catch (cause) {
-    if (cause instanceof QuintetError) throw cause;
     throw fileError(path, cause, failed === undefined ? {} : { failed });
   }
 }

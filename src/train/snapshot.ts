@@ -159,7 +159,7 @@ async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>):
   try {
     return await use(file);
   } catch (error) {
-    throw error instanceof QuintetError ? error : fileError(path, error);
+    throw fileError(path, error);
   } finally {
     await file.close();
   }
