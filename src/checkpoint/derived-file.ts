@@ -5,8 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { ownProcess, wordOf } from '../machine/process.js';
 import { arrayOfBytes, fileError, type InitializerSource, QuintetError } from '../tensor/index.js';
 import { fileSource, kindOfPath } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
@@ -55,8 +55,7 @@ async function inFile(
 ): Promise<Places> {
   const found = await placesIn(file, tensors);
   if (found) return found;
-  // Machines that share a home folder may have processes of the same number.
-  const own = `${file}.${hostname()}.${process.pid}.${attempts++}`;
+  const own = `${file}.${wordOf(ownProcess())}.${attempts++}`;
   try {
     await mkdir(dirname(file), { recursive: true });
     let made = 0;

@@ -1,8 +1,8 @@
 /** The folder of files that `derivedTensors` keeps: what is there, and what nobody needs any more. */
 
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { isRunning, processOf } from '../machine/process.js';
 import { fileError } from '../tensor/index.js';
 import { fileSource } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
@@ -55,17 +55,11 @@ async function sourceOf(file: string): Promise<string | undefined> {
   }
 }
 
-/** Whether the process in the name of an unfinished file still runs; those of other machines are taken to. */
+/** Whether the process in the name of an unfinished file still runs; one that is not to be seen is taken to. */
 function isBeingWritten(name: string): boolean {
-  const [, host, id] = /\.safetensors\.(.+)\.(\d+)\.\d+(?:\.part)?$/.exec(name) ?? [];
-  if (host === undefined) return false;
-  if (host !== hostname()) return true;
-  try {
-    process.kill(Number(id), 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  const [, word = ''] = /\.safetensors\.(.+)\.\d+(?:\.part)?$/.exec(name) ?? [];
+  const writer = processOf(word);
+  return writer !== undefined && isRunning(writer) !== false;
 }
 
 /** Removes files that were last used before a time, and what was left behind; returns what is gone. */

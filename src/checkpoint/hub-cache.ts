@@ -3,9 +3,9 @@
  * links to them for each commit (https://huggingface.co/docs/hub/local-cache).
  */
 import { copyFile, mkdir, open, readFile, rename, rm, symlink } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { isRunning, ownProcess, processOf, wordOf } from '../machine/process.js';
 import { fileError, QuintetError } from '../tensor/index.js';
 import { writeAtomically } from './file.js';
 import { quoted } from './json-scanner.js';
@@ -147,20 +147,15 @@ function cancelled(cause: unknown): never {
 async function writeBeat(file: string, beats: number, flags: 'w' | 'wx'): Promise<void> {
   const handle = await open(file, flags);
   try {
-    await handle.writeFile(`${hostname()} ${process.pid} ${beats}`);
+    await handle.writeFile(`${wordOf(ownProcess())} ${beats}`);
   } finally {
     await handle.close();
   }
 }
 
-/** Whether the holder was a process of this machine that no longer runs. */
+/** Whether the holder is known to run no more. */
 function isDead(content: string): boolean {
-  const [host, id] = content.split(' ');
-  if (host !== hostname() || !/^\d+$/.test(id ?? '')) return false;
-  try {
-    process.kill(Number(id), 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
+  const [word = ''] = content.split(' ');
+  const holder = processOf(word);
+  return holder !== undefined && isRunning(holder) === false;
 }

@@ -2,9 +2,9 @@
 
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
+import { isRunning, ownProcess, type Process } from '../machine/process.js';
 import { type ErrorCode, QuintetError } from '../tensor/index.js';
 import type { ProcessGroup } from './group.js';
-import { isThere, type Machine, machineOf } from './machine.js';
 import { inPlace, type MpiApi, startMpi } from './mpi-api.js';
 
 /** Bytes that are summed or copied at once: few enough for the cache; 64 MiB are summed in 30 ms on one machine. */
@@ -26,11 +26,6 @@ export interface MpiOptions {
 /** What a process gives in a `gather`. */
 type Message = { readonly value: unknown } | { readonly error: { readonly code: ErrorCode; readonly message: string } };
 
-/** What the others know of a process. */
-interface Peer extends Machine {
-  readonly pid: number;
-}
-
 /** Something begun. */
 interface Pending {
   readonly request: BigUint64Array;
@@ -47,7 +42,7 @@ export async function openMpiGroup({ patience = 1800 }: MpiOptions = {}): Promis
 
 export class MpiGroup implements ProcessGroup {
   /** By rank; empty until they have met. */
-  #peers: readonly Peer[] = [];
+  #peers: readonly Process[] = [];
   /** Memory that messages under way read and write: only this keeps it from being collected. */
   readonly #buffers = new Set<unknown>();
   /** Why nothing is agreed upon any more. */
@@ -75,7 +70,7 @@ export class MpiGroup implements ProcessGroup {
 
   /** Lets the processes know of each other. */
   async meet(): Promise<void> {
-    this.#peers = await this.gather({ ...machineOf(), pid: process.pid });
+    this.#peers = await this.gather(ownProcess());
   }
 
   async gather<T>(own: T): Promise<readonly T[]> {
@@ -242,7 +237,7 @@ export class MpiGroup implements ProcessGroup {
   /** Whether a process is there, as far as can be told from this machine. */
   #lives(rank: number): boolean {
     const peer = this.#peers[rank];
-    return peer === undefined || isThere(peer) !== false;
+    return peer === undefined || isRunning(peer) !== false;
   }
 
   #nameOf(rank: number): string {

@@ -2,14 +2,8 @@
 
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isThere, type Machine, machineOf } from '../parallel/machine.js';
-import { fields, parseJson, QuintetError } from '../tensor/index.js';
-
-interface Owner extends Machine {
-  readonly pid: number;
-  /** When the process began, in the kernel's ticks; process numbers are used again. '' where it cannot be known. */
-  readonly started: string;
-}
+import { isRunning, ownProcess, type Process, processOf, wordOf } from '../machine/process.js';
+import { QuintetError } from '../tensor/index.js';
 
 export interface FolderLock {
   release(): Promise<void>;
@@ -19,8 +13,7 @@ export interface FolderLock {
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const file = join(folder, 'lock');
   const own = `${file}.${process.pid}`;
-  const owner: Owner = { pid: process.pid, started: await startOf(process.pid), ...machineOf() };
-  await writeFile(own, `${JSON.stringify(owner)}\n`, { flush: true }); // a power cut must not leave a lock without owner
+  await writeFile(own, `${wordOf(ownProcess())}\n`, { flush: true }); // a power cut must not leave a lock without owner
   try {
     // A link appears with its content or not at all; of two processes that try, one fails.
     while (!(await linked(own, file))) await removeStale(file);
@@ -33,7 +26,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 /** Whether a living process works in a folder. */
 export async function isLocked(folder: string): Promise<boolean> {
   const owner = await readOwner(join(folder, 'lock'));
-  return owner !== undefined && alive(owner);
+  return owner !== undefined && isRunning(owner) !== false;
 }
 
 async function linked(own: string, file: string): Promise<boolean> {
@@ -50,7 +43,7 @@ async function linked(own: string, file: string): Promise<boolean> {
 async function removeStale(file: string): Promise<void> {
   const before = await readOwner(file);
   if (before === undefined) return;
-  if (await alive(before)) throw held(file, before);
+  if (isRunning(before) !== false) throw held(file, before);
   // Another process may be taking the same lock over: what is moved away may by now be its own.
   const aside = `${file}.stale.${process.pid}`;
   try {
@@ -60,7 +53,7 @@ async function removeStale(file: string): Promise<void> {
     throw error;
   }
   const moved = await readOwner(aside);
-  if (moved && (await alive(moved))) {
+  if (moved && isRunning(moved) !== false) {
     await linked(aside, file);
     await rm(aside, { force: true });
     throw held(file, moved);
@@ -68,14 +61,14 @@ async function removeStale(file: string): Promise<void> {
   await rm(aside, { force: true });
 }
 
-function held(file: string, owner: Owner): QuintetError {
+function held(file: string, owner: Process): QuintetError {
   return new QuintetError('io', `process ${owner.pid} on ${owner.host} is working in this folder`, {
     at: file,
     hint: 'Wait for it to end, or use another folder. If that process is long gone, delete the lock file',
   });
 }
 
-async function readOwner(file: string): Promise<Owner | undefined> {
+async function readOwner(file: string): Promise<Process | undefined> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
@@ -83,33 +76,10 @@ async function readOwner(file: string): Promise<Owner | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  const owner = fields(parseJson(text, file), file);
-  return {
-    pid: owner.whole('pid'),
-    started: owner.text('started'),
-    host: owner.text('host'),
-    boot: owner.text('boot', ''),
-    container: owner.text('container', ''),
-  };
-}
-
-async function alive(owner: Owner): Promise<boolean> {
-  const { host, boot } = machineOf();
-  if (owner.host === host && owner.boot !== boot) return false; // the machine was started again since
-  const there = isThere(owner);
-  return there === true ? (await startOf(owner.pid)) === owner.started : there === undefined;
-}
-
-/**
- * Field 22 of Linux's /proc/PID/stat; '' elsewhere, and for a process (Z) that has ended though its parent has not asked how.
- * The name in field 2 may hold spaces and parentheses.
- */
-async function startOf(pid: number): Promise<string> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const [state, ...others] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' ? '' : (others[18] ?? '');
-  } catch {
-    return '';
-  }
+  const owner = processOf(text.trim());
+  if (owner) return owner;
+  throw new QuintetError('format', 'does not say which process works in this folder', {
+    at: file,
+    hint: 'If none does, delete the lock file',
+  });
 }

@@ -1,5 +1,4 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
@@ -8,6 +7,7 @@ import {
   openModelFolder,
   resolveModel,
 } from '../../src/checkpoint/index.js';
+import { ownProcess, type Process, wordOf } from '../../src/machine/process.js';
 import { bytesOf, Random } from '../../src/tensor/index.js';
 import { commit, hubServer, repository, sha256 } from './hub-server.js';
 import { safetensorsBytes, temporaryFolder } from './temporary.js';
@@ -254,11 +254,17 @@ describe('a download', () => {
     expect(readdirSync(join(cache, '.locks/models--someone--tiny'))).toEqual([]);
   });
 
-  test('is not held up by the lock of a process that is gone', async () => {
+  test('is held up by the lock of a process that may run, and not by that of one that is gone', async () => {
     const { cache, options } = await setUp();
     const locks = join(cache, '.locks/models--someone--tiny');
     mkdirSync(locks, { recursive: true });
-    writeFileSync(join(locks, `${sha256(model)}.quintet`), `${hostname()} 999999999 3`);
+    const gone = { ...ownProcess(), pid: 2 ** 30 }; // process numbers end far below
+    const lockedBy = (holder: Process): void =>
+      writeFileSync(join(locks, `${sha256(model)}.quintet`), `${wordOf(holder)} 3`);
+    lockedBy({ ...gone, container: '12' });
+    const signal = AbortSignal.timeout(300);
+    await expect(resolveModel(repository, { ...options, signal })).rejects.toMatchObject({ code: 'aborted' });
+    lockedBy(gone);
     await resolveModel(repository, options);
   });
 });

@@ -1,9 +1,9 @@
 /** The cache of packed weights: seen and cleaned. */
 
 import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { ownProcess, type Process, wordOf } from '../../src/machine/process.js';
 import { asSystem, LanguageSession, load } from '../../src/model/index.js';
 import { engine } from '../fixture.js';
 import { ggufModel } from '../model/gguf-model.js';
@@ -62,19 +62,26 @@ test('looking does not count as using, and only what was not used for so long is
 
 test('what a process left behind goes, what one is writing and files of others stay', async () => {
   const { folder } = await filledCache();
-  const own = (pid: number): string => join(folder, `.abc.safetensors.${hostname()}.${pid}.0.part`);
-  // Process numbers end far below.
-  const [writing, left, other] = [own(process.pid), own(2 ** 30), join(folder, 'notes.txt')];
-  for (const file of [writing, left, other]) writeFileSync(file, 'x');
+  const of = (change: Partial<Process>): string =>
+    join(folder, `.abc.safetensors.${wordOf({ ...ownProcess(), ...change })}.0.part`);
+  const gone = { pid: 2 ** 30 }; // process numbers end far below
+  const [writing, unseen, left, other] = [
+    of({}),
+    of({ ...gone, container: '12' }),
+    of(gone),
+    join(folder, 'notes.txt'),
+  ];
+  for (const file of [writing, unseen, left, other]) writeFileSync(file, 'x');
   const partial = (await listed()).files.filter((file) => file.partial).map(({ file, partial: how }) => [file, how]);
   expect(partial.sort()).toEqual(
     [
       [left, 'left behind'],
       [writing, 'being written'],
+      [unseen, 'being written'],
     ].sort(),
   );
   await listed('clean', '--older-than', '1');
-  expect([existsSync(writing), existsSync(left), existsSync(other)]).toEqual([true, false, true]);
+  expect([writing, unseen, left, other].map((file) => existsSync(file))).toEqual([true, true, false, true]);
 });
 
 test('an empty one is no mistake', async () => {

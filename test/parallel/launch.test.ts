@@ -1,7 +1,5 @@
-import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { launchOf, partOf, threadsOf } from '../../src/parallel/index.js';
-import { isThere, machineOf } from '../../src/parallel/machine.js';
 import { libraryOf } from '../../src/parallel/mpi-api.js';
 
 const mpirun = { OMPI_COMM_WORLD_SIZE: '6', OMPI_COMM_WORLD_RANK: '4', OMPI_COMM_WORLD_LOCAL_SIZE: '3' };
@@ -39,14 +37,4 @@ test.each([
 test('on Windows several processes are refused: Microsoft MPI is not Open MPI', () => {
   expect(libraryOf('linux')).toBe('libmpi.so.40');
   expect(() => libraryOf('win32')).toThrow(/not on win32\n {2}.*Microsoft MPI has other handles.*within WSL/);
-});
-
-test('whether a process is there is known within its machine and container only, whatever their names', () => {
-  const own = { ...machineOf(), pid: process.pid };
-  const { pid: ended } = spawnSync(process.execPath, ['--version']);
-  expect(isThere(own)).toBe(true);
-  expect(isThere({ ...own, pid: ended })).toBe(false);
-  for (const other of [{ host: 'another' }, { boot: 'another' }, { container: 'another' }]) {
-    expect(isThere({ ...own, pid: ended, ...other })).toBeUndefined();
-  }
 });

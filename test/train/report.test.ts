@@ -2,8 +2,8 @@
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { ownProcess, wordOf } from '../../src/machine/process.js';
 import { alone, type ProcessGroup } from '../../src/parallel/group.js';
-import { machineOf } from '../../src/parallel/machine.js';
 import { QuintetError } from '../../src/tensor/index.js';
 import { html } from '../../src/train/report/html.js';
 import { report } from '../../src/train/report/index.js';
@@ -139,9 +139,7 @@ test('a run at work and one that was stopped are told as they are', async () => 
   expect(stopped).toContain('class="state stopped"');
   expect(stopped).toContain('picture not found');
 
-  const [, started] = /\) \S (?:\S+ ){18}(\d+)/.exec(readFileSync('/proc/self/stat', 'utf8')) ?? [];
-  const owner = { pid: process.pid, started, ...machineOf() };
-  writeFileSync(join(run, 'instruct/lock'), JSON.stringify(owner));
+  writeFileSync(join(run, 'instruct/lock'), wordOf(ownProcess()));
   expect(await report([run])).toContain('class="state running"');
 
   // Before its first step a run has nothing but its record.

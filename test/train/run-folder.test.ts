@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { machineOf } from '../../src/parallel/machine.js';
+import { ownProcess, wordOf } from '../../src/machine/process.js';
 import { type QuintetError, Random } from '../../src/tensor/index.js';
 import { RunFolder } from '../../src/train/run-folder.js';
 import type { SavedSnapshot } from '../../src/train/snapshot.js';
@@ -179,19 +179,17 @@ test('a folder is refused while another run works in it; the lock of a dead one 
   await expect(RunFolder.open(path)).rejects.toThrow(`process ${process.pid} on`);
   await folder.close();
   const lock = join(path, 'lock');
-  // The number of a living process that began at another time: the lock's owner is gone.
-  const here = { pid: process.pid, started: '12', ...machineOf() };
-  writeFileSync(lock, JSON.stringify(here));
-  await (await RunFolder.open(path)).close();
-  // Of before the machine was started again.
-  writeFileSync(lock, JSON.stringify({ ...here, boot: 'before', container: 'gone with it' }));
+  const gone = { ...ownProcess(), pid: 2 ** 30 }; // process numbers end far below
+  writeFileSync(lock, wordOf(gone));
   await (await RunFolder.open(path)).close();
   // Of another machine, or of a container that is called alike, whose processes are not seen from here.
-  for (const other of [{ host: 'another', boot: 'another' }, { container: 'another' }]) {
-    const owner = { ...here, ...other };
-    writeFileSync(lock, JSON.stringify(owner));
-    await expect(RunFolder.open(path)).rejects.toThrow(`process ${process.pid} on ${owner.host} is working`);
+  for (const other of [{ host: 'another' }, { machine: 'another', boot: 'another' }, { container: '12' }]) {
+    const owner = { ...gone, ...other };
+    writeFileSync(lock, wordOf(owner));
+    await expect(RunFolder.open(path)).rejects.toThrow(`process ${gone.pid} on ${owner.host} is working`);
   }
+  writeFileSync(lock, '');
+  await expect(RunFolder.open(path)).rejects.toThrow('does not say which process works in this folder');
 });
 
 test('the log is cut back to the step the run goes on from, without the line a crash cut short', async () => {
