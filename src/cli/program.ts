@@ -28,9 +28,14 @@ export function createProgram(): Command {
       new Option('--engine <name>', 'ONNX Runtime itself, or its WebAssembly build').choices(['native', 'web']),
     )
     .addOption(
-      new Option('--library <path>', "another build of ONNX Runtime's shared library").env('QUINTET_ORT_LIBRARY'),
+      orVariable(
+        'QUINTET_ORT_LIBRARY',
+        new Option('--library <path>', "another build of ONNX Runtime's shared library"),
+      ),
     )
-    .addOption(new Option('--threads <n>', 'threads inside one operator').env('QUINTET_THREADS').argParser(whole(1)))
+    .addOption(
+      orVariable('QUINTET_THREADS', new Option('--threads <n>', 'threads inside one operator').argParser(whole(1))),
+    )
     .addOption(
       new Option('--weights <form>', "how a language model's weights are held; auto keeps what the file has").choices([
         'auto',
@@ -67,6 +72,11 @@ export function createProgram(): Command {
   ])
     add(program);
   return program;
+}
+
+/** An option that a variable of the environment may give; an empty one gives nothing, as with other programs. */
+function orVariable(name: string, option: Option): Option {
+  return process.env[name] === '' ? option : option.env(name);
 }
 
 /** What commander says of a mistake, on one line, with what to do. */
