@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type Dataset, type DatasetOptions, openDataset } from '../../src/data/dataset.js';
@@ -86,6 +86,18 @@ test('some lengths of Parquet are those of rows that are spread evenly; of other
       [3, lengths[3]],
       [10, lengths[10]],
     ]);
+  });
+  const many = Array.from({ length: 20 }, (_, i) => `many-${String(i).padStart(2, '0')}.parquet`);
+  for (const [i, name] of many.entries())
+    copyFileSync(join(files, i === 0 ? 'hub.parquet' : 'none.parquet'), join(folder, name));
+  await withData(join(folder, 'many-*.parquet'), async (data) => {
+    // Some of each file, more of that with more rows, and of no more files than rows are asked for.
+    const filesOf = async (most: number) => {
+      const indices = [...((await data.someLengths?.(most)) ?? new Map<number, number>()).keys()];
+      return indices.map((index) => basename(data.where(index).split(':row')[0] as string));
+    };
+    expect(await filesOf(20)).toEqual([many[0], ...many]);
+    expect(await filesOf(2)).toEqual([many[5], many[15]]);
   });
   await withData(join(files, 'questions.jsonl'), async (data) => expect(data.someLengths).toBeUndefined(), {
     pictures: join(files, 'pictures'),

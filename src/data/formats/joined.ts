@@ -30,17 +30,15 @@ export function spread(places: number, most: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * places) / count));
 }
 
-/** Of parts that must be read for the lengths of what they hold, so many are. */
-const mostParts = 16;
-
-/** Lengths of each part's own, as far as they are known or read, by index among all. */
+/** Lengths of each part's own, as far as they are known or read, by index among all. Of large parts more are read. */
 async function someLengths<T>(parts: readonly Sequence<T>[], starts: readonly number[], most: number) {
-  const costly = parts.flatMap(({ someLengths }, part) => (someLengths ? [part] : []));
-  const read = new Set(spread(costly.length, mostParts).map((place) => costly[place]));
+  const costly = parts.filter((part) => part.someLengths);
+  const { count } = startsOf(costly.map((part) => part.count));
+  const read = new Set(spread(costly.length, most).map((place) => costly[place]));
   const found = new Map<number, number>();
   for (const [part, own] of parts.entries()) {
-    if (own.someLengths && !read.has(part)) continue;
-    const lengths = (await own.someLengths?.(Math.ceil(most / read.size))) ?? (await own.lengths());
+    if (own.someLengths && !read.has(own)) continue;
+    const lengths = (await own.someLengths?.(Math.ceil((most * own.count) / count))) ?? (await own.lengths());
     for (const [index, length] of lengths.entries()) found.set((starts[part] as number) + index, length);
   }
   return found;
