@@ -18,6 +18,7 @@ import {
   max,
   mean,
   mul,
+  not,
   range,
   select,
   type Tensor,
@@ -33,8 +34,8 @@ import { normalised } from './dual-encoder.js';
 import type { Network, Tensors } from './network.js';
 import {
   countedOnce,
-  type HostWork,
   type Mean,
+  meanWhere,
   nextTokenLoss,
   type Objective,
   pickedRight,
@@ -122,7 +123,6 @@ export function learnImageText(settings: ImageTextWeights = {}): Objective {
     name: 'image-text',
     settings: { contrast, match, caption, temperature, smoothing },
     whole: true,
-    host: severalRows,
     loss(network, p, batch) {
       if (!isImageText(network)) {
         throw new QuintetError('unsupported', 'it does not compare pictures with texts', { at: network.name });
@@ -155,17 +155,6 @@ export function learnImageText(settings: ImageTextWeights = {}): Objective {
   };
 }
 
-/** A pair alone would be taken for what does not belong together, too. */
-const severalRows: HostWork = {
-  fields: {},
-  match({ input_ids: ids }) {
-    if (ids && ids.shape[0] !== 1) return {};
-    throw new QuintetError('config', 'pictures are told from those of other texts: at least 2 in a batch', {
-      at: 'batch',
-    });
-  },
-};
-
 function isImageText(network: Network): network is ImageText {
   return 'kind' in network && network.kind === 'image-text';
 }
@@ -180,7 +169,7 @@ interface Pairs {
 
 /**
  * The pairs themselves belong together; the text that looks most like a picture's own, and the picture that looks most like a
- * text's own, do not.
+ * text's own, do not. A pair alone, as the last of some samples may be, has no others: it counts once.
  */
 function matchingLoss({ reader: { part } }: ImageText, p: Params, { scores, features, text, at }: Pairs): Tensor {
   const places = range(0, scores.dim(0));
@@ -193,10 +182,9 @@ function matchingLoss({ reader: { part } }: ImageText, p: Params, { scores, feat
     ids: thrice(text.ids, gather(text.ids, texts), text.ids),
     present: thrice(text.present, gather(text.present, texts), text.present),
   };
-  const together = thrice(
-    full('i64', [scores.dim(0)], 1),
-    full('i64', [scores.dim(0)], 0),
-    full('i64', [scores.dim(0)], 0),
-  );
-  return mean(crossEntropy(judged(part.match(at, seen, read), p), together));
+  const apart = (picked: Tensor): Tensor => where(equal(picked, places), ignored, full('i64', [scores.dim(0)], 0));
+  const together = thrice(full('i64', [scores.dim(0)], 1), apart(texts), apart(pictures));
+  const losses = crossEntropy(judged(part.match(at, seen, read), p), together);
+  const { total, targets } = meanWhere(losses, not(equal(together, ignored)));
+  return div(total, targets);
 }

@@ -309,8 +309,11 @@ async function oneStep(
   return { step: index + 1, steps, loss, targets, tokens, rate, norm, ...metricsOf(losses) };
 }
 
-/** Refuses batches in parts where rows are compared with each other. */
-export function checkBatches({ name, whole }: Objective, { accumulates }: BatchSource): void {
+/** Refuses batches in parts, and those of one row, where rows are compared with each other. */
+export function checkBatches({ name, whole }: Objective, { accumulates, rows }: BatchSource): void {
+  if (whole && rows === 1) {
+    throw new QuintetError('config', `${name} compares all samples of a step: at least 2 in a batch`, { at: 'batch' });
+  }
   if (!whole || !accumulates) return;
   throw new QuintetError('config', `${name} compares all samples of a step: they cannot be cut into micro-batches`, {
     at: 'microBatch',

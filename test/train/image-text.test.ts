@@ -67,11 +67,17 @@ test('a batch whose rows are compared is not cut', async () => {
   await expect(train(model, options)).rejects.toThrow(/cannot be cut into micro-batches/);
 });
 
-test('a pair alone is refused: it has no other that it could be told from', async () => {
+test('a pair alone, as the last of some samples may be, is told to belong together, and is no run', async () => {
   const { model, batch } = await opened();
-  const kept = (places: readonly number[]) =>
-    Object.fromEntries(Object.entries(batch).map(([key, array]) => [key, rows(array, places)]));
+  const one = Object.fromEntries(Object.entries(batch).map(([key, array]) => [key, rows(array, [1])]));
   const objective = learnImageText();
-  await expect(pass({ objective, model }, [kept([1])])).rejects.toThrow('batch: pictures are told from those of other');
-  expect((await pass({ objective, model }, [kept([0, 1])])).loss).toBeGreaterThan(0);
+  const { itm_logits: scores } = await traceNetwork(model, one);
+  const [apart = 0, together = 0] = scores ? toNumbers(scores) : [];
+  const { metrics, norm } = await pass({ objective, model }, [one]);
+  expect(metrics['loss/match']).toBeCloseTo(Math.log1p(Math.exp(apart - together)), 5);
+  expect(metrics['loss/contrast']).toBe(0);
+  expect(norm).toBeGreaterThan(0);
+  const data = { fields: Object.keys(one), accumulates: false, rows: 1, take: () => expect.unreachable() };
+  const options = { objective, train: ['**'], optimizer: adamw({ lr: 1e-3 }), steps: 1, data };
+  await expect(train(model, options)).rejects.toThrow('batch: image-text compares all samples of a step: at least 2');
 });
