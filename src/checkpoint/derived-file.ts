@@ -4,11 +4,11 @@
  * half of it under its name.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ownProcess, wordOf } from '../machine/process.js';
 import { arrayOfBytes, fileError, type InitializerSource, QuintetError } from '../tensor/index.js';
-import { fileSource, kindOfPath } from './file.js';
+import { fileSource, kindOfPath, makeFolder } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
 import { writeSafetensors } from './safetensors-write.js';
 
@@ -57,7 +57,7 @@ async function inFile(
   if (found) return found;
   const own = `${file}.${wordOf(ownProcess())}.${attempts++}`;
   try {
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolder(dirname(file));
     let made = 0;
     const lazy = tensors.map(({ name, length, make }) => {
       const read = async () => {

@@ -4,7 +4,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileError, QuintetError } from '../tensor/index.js';
+import { QuintetError, writeError } from '../tensor/index.js';
 import { writeFully } from './file.js';
 import { type HubConnection, hubFetch, isTransient, readChunks } from './hub-http.js';
 
@@ -102,7 +102,7 @@ export async function fetchFile(transfer: Transfer, file: RemoteFile, path: stri
     }
     await rename(partial, path);
   } catch (cause) {
-    throw fileError(path, cause);
+    throw writeError(path, cause);
   }
 }
 

@@ -1,9 +1,9 @@
 /** Files of a model folder on disk: positional reads, bounded JSON, and writing that a crash cannot leave half done. */
 
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { access, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { access, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { fileError, parseJson, QuintetError } from '../tensor/index.js';
+import { fileError, parseJson, QuintetError, writeError } from '../tensor/index.js';
 import { allocate, type ByteSource, checkFileSize, checkRange, textOf } from './source.js';
 
 /** One system call reads at most this much: Linux and macOS stop short of 2 GiB. */
@@ -78,6 +78,9 @@ export async function kindOfPath(path: string): Promise<'file' | 'folder' | unde
  */
 export async function checkDestination(path: string, kind: 'file' | 'folder' = 'file'): Promise<void> {
   const place = resolve(path);
+  await stat(place).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENAMETOOLONG') throw writeError(path, cause);
+  });
   const found = await kindOfPath(place);
   if (found !== undefined && found !== kind) {
     throw new QuintetError('io', `is a ${found}, where a ${kind} is to be written`, { at: path });
@@ -128,9 +131,15 @@ export async function writeAtomically(path: string, write: (handle: FileHandle) 
     await rename(temporary, file);
     await syncFolder(dirname(file));
   } catch (cause) {
-    await rm(temporary, { force: true });
-    throw fileError(file, cause);
+    await rm(temporary, { force: true }).catch(() => {});
+    throw writeError(file, cause);
   }
+}
+
+export async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((cause: Error) => {
+    throw writeError(folder, cause);
+  });
 }
 
 /** Makes new names and renames within a folder durable. Windows cannot open folders and needs no such call. */

@@ -2,12 +2,12 @@
  * The cache of Hugging Face on disk, shared with its Python library: contents once in `blobs` by their hash, and a folder of
  * links to them for each commit (https://huggingface.co/docs/hub/local-cache).
  */
-import { copyFile, mkdir, open, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { copyFile, open, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isRunning, ownProcess, processOf, wordOf } from '../machine/process.js';
-import { fileError, QuintetError } from '../tensor/index.js';
-import { writeAtomically } from './file.js';
+import { QuintetError, writeError } from '../tensor/index.js';
+import { makeFolder, writeAtomically } from './file.js';
 import { quoted } from './json-scanner.js';
 
 export interface RepositoryCache {
@@ -65,12 +65,6 @@ export async function rememberCommit(cache: RepositoryCache, revision: string, c
   await writeAtomically(file, (handle) => handle.writeFile(commit));
 }
 
-export async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause: Error) => {
-    throw fileError(folder, cause);
-  });
-}
-
 /** A file of a repository at a commit. */
 export interface HubFile {
   readonly repository: string;
@@ -91,7 +85,7 @@ export async function linkBlob(cache: RepositoryCache, { commit, path }: HubFile
     });
     await rename(temporary, link);
   } catch (cause) {
-    throw fileError(link, cause);
+    throw writeError(link, cause);
   }
 }
 
@@ -130,7 +124,7 @@ async function acquire(file: string, signal: AbortSignal | undefined): Promise<v
       await writeBeat(file, 0, 'wx');
       return;
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError(file, cause);
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw writeError(file, cause);
     }
     const found = await readFile(file, 'utf8').catch(() => '');
     silence = found === last ? silence + poll : 0;

@@ -2,9 +2,9 @@
 
 import { dirname } from 'node:path';
 import { QuintetError } from '../tensor/index.js';
-import { kindOfPath } from './file.js';
+import { kindOfPath, makeFolder } from './file.js';
 import { fetchFile, type RemoteFile, refusal, retrying, type Transfer } from './file-download.js';
-import { type HubFile, linkBlob, makeFolder, type RepositoryCache, withLock } from './hub-cache.js';
+import { type HubFile, linkBlob, type RepositoryCache, withLock } from './hub-cache.js';
 import { type HubConnection, hubFetch, statusError } from './hub-http.js';
 
 /** Puts a file into the cache unless it is there. Fails with 'network', 'not-found', 'integrity', 'io' or 'aborted'. */

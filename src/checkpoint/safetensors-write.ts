@@ -3,10 +3,10 @@
  * reference writer (`prepare` in safetensors/src/tensor.rs): wide dtypes first, then by name, the header padded to eight bytes.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { byteSizeOf, bytesOf, type DType, fileError, type HostArray, QuintetError } from '../tensor/index.js';
-import { writeAtomically, writeFully } from './file.js';
+import { byteSizeOf, bytesOf, type DType, type HostArray, QuintetError } from '../tensor/index.js';
+import { makeFolder, writeAtomically, writeFully } from './file.js';
 import { quoted } from './json-scanner.js';
 import { largestHeader, safetensorsDtypes } from './safetensors.js';
 
@@ -123,9 +123,7 @@ export async function saveCheckpoint(
     shards.length === 1 ? `${stem}.safetensors` : `${stem}-${String(i + 1).padStart(5, '0')}-of-${count}.safetensors`,
   );
   const index = `${stem}.safetensors.index.json`;
-  await mkdir(folder, { recursive: true }).catch((cause: Error) => {
-    throw fileError(folder, cause);
-  });
+  await makeFolder(folder);
   for (const [i, shard] of shards.entries()) await writePlanned(join(folder, names[i] as string), shard, metadata);
   if (shards.length > 1) {
     await writeAtomically(join(folder, index), (handle) => handle.writeFile(indexText(shards, names)));

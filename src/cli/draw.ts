@@ -16,6 +16,7 @@ import {
   sayPicture,
 } from '../model/index.js';
 import type { LatentDiffusion, System } from '../system/index.js';
+import { writeError } from '../tensor/index.js';
 import { promptOf } from './arguments.js';
 import { UsageError } from './failures.js';
 import { onInterrupt } from './interrupt.js';
@@ -47,7 +48,10 @@ export async function draw(source: string, text: string, options: DrawCommandOpt
     const show = (done: number, total: number): void => line.show(`${done} of ${total}`, { always: done === total });
     const picture = await (painting ? painted : drawn)(model, prompt, { ...options, show, signal: interrupt.signal });
     line.clear();
-    await writeFile(options.output, await encodePicture(picture, format));
+    const bytes = await encodePicture(picture, format);
+    await writeFile(options.output, bytes).catch((cause: Error) => {
+      throw writeError(options.output, cause);
+    });
     note(`${options.output}: ${picture.width} x ${picture.height} pixels`);
   } finally {
     interrupt.forget();

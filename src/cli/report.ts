@@ -3,7 +3,7 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkDestination } from '../checkpoint/index.js';
-import { QuintetError } from '../tensor/index.js';
+import { QuintetError, writeError } from '../tensor/index.js';
 import { outputOf, report as reportOf } from '../train/index.js';
 
 export interface ReportOptions {
@@ -15,7 +15,10 @@ export async function report(sources: readonly string[], options: ReportOptions)
   const [first = ''] = folders;
   const output = options.output ?? (folders.length === 1 ? join(first, 'report.html') : 'report.html');
   await checkDestination(output);
-  await writeFile(output, await reportOf(folders));
+  const page = await reportOf(folders);
+  await writeFile(output, page).catch((cause: Error) => {
+    throw writeError(output, cause);
+  });
   process.stdout.write(`${output}\n`);
 }
 

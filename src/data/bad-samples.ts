@@ -2,7 +2,7 @@
 
 import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { fileError, type QuintetError } from '../tensor/index.js';
+import { type QuintetError, writeError } from '../tensor/index.js';
 
 /** Appends to a file, which is made with the first sample. */
 export function badSamplesReport(path: string): (error: QuintetError) => void {
@@ -17,7 +17,7 @@ export function badSamplesReport(path: string): (error: QuintetError) => void {
       mkdirSync(dirname(path), { recursive: true });
       appendFileSync(path, `${line}\n`);
     } catch (cause) {
-      throw fileError(path, cause);
+      throw writeError(path, cause);
     }
   };
 }

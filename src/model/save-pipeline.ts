@@ -1,8 +1,15 @@
 /** Writing latent diffusion in the layout of diffusers: `model_index.json`, and a folder for each component. */
 
-import { copyFile, cp, mkdir, readdir, readFile } from 'node:fs/promises';
+import { copyFile, cp, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isComponentName, type LazyTensor, readJson, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
+import {
+  isComponentName,
+  type LazyTensor,
+  makeFolder,
+  readJson,
+  saveCheckpoint,
+  writeAtomically,
+} from '../checkpoint/index.js';
 import { fields, QuintetError } from '../tensor/index.js';
 import { changedJson } from './config-text.js';
 
@@ -23,7 +30,7 @@ export async function savePipeline(folder: string, saving: PipelineSaving): Prom
   const { source, tensors, maxShardBytes } = saving;
   const file = join(source, index);
   const components = Object.entries(fields(await readJson(file), file).raw);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (const [name, value] of components) {
     if (!isComponentName(name) || !Array.isArray(value) || typeof value[0] !== 'string') continue;
     const own = tensors.flatMap(([full, tensor]): [string, LazyTensor][] =>

@@ -1,8 +1,8 @@
 /** Writing a model so that transformers, and Quintet, load it again. */
 
-import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { innerFolders, type LazyTensor, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
+import { innerFolders, type LazyTensor, makeFolder, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
 import type { Declaration } from '../nn/index.js';
 import { isLatentDiffusion } from '../system/index.js';
 import { castArray, type DType, type HostArray, QuintetError } from '../tensor/index.js';
@@ -34,7 +34,7 @@ const torchNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' } as const
 export async function saveModel(model: Model, folder: string, options: SaveOptions = {}): Promise<void> {
   const { values = {}, merge, dtype = 'f32', maxShardBytes } = options;
   const source = folderOf(model);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const weights = layeredWeights(model.weights, new Map(Object.entries(values)));
   const read = merge ? merged({ ...model, weights }, merge) : weights.read;
   const finalValue = async (declaration: Declaration): Promise<HostArray> => castArray(await read(declaration), dtype);
@@ -68,7 +68,7 @@ export function folderOf({ path, files, network }: Model): string {
 async function copyFiles(path: string, folder: string, changed: Readonly<Record<string, unknown>>): Promise<void> {
   const names = await readdir(path);
   for (const inner of innerFolders.filter((name) => names.includes(name))) {
-    await mkdir(join(folder, inner), { recursive: true });
+    await makeFolder(join(folder, inner));
     names.push(...(await readdir(join(path, inner))).map((name) => `${inner}/${name}`));
   }
   for (const name of names) {

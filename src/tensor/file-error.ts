@@ -17,13 +17,14 @@ interface Meaning {
 const meanings: Readonly<Record<string, Meaning>> = {
   ENOENT: { nowhere: true },
   ENOTDIR: { nowhere: true },
-  ENAMETOOLONG: { nowhere: true },
+  ENAMETOOLONG: { nowhere: true, reason: 'the name is too long' },
   ELOOP: { nowhere: true, reason: 'the symbolic links turn in a circle' },
   ENOSPC: { reason: 'the disk is full', hint: room },
   EDQUOT: { reason: 'the disk quota is used up', hint: room },
   EACCES: { reason: 'permission denied', hint: rights },
   EPERM: { reason: 'permission denied', hint: rights },
   EROFS: { reason: 'the file system is read-only', hint: 'Name another place' },
+  EEXIST: { reason: 'it is there already' },
   EISDIR: { reason: 'it is a folder' },
   EMFILE: { reason: 'too many open files', hint: limit },
   ENFILE: { reason: 'too many open files', hint: limit },
@@ -54,3 +55,7 @@ export function fileError(
     ...(hint === undefined ? {} : { hint }),
   });
 }
+
+/** The same of what is to be written: where its path leads nowhere, a folder is missing. */
+export const writeError = (path: string, cause: unknown, failed?: string): QuintetError =>
+  fileError(path, cause, { missing: 'there is no folder to write it to', ...(failed === undefined ? {} : { failed }) });

@@ -4,8 +4,9 @@
  * over, one that a power cut has spoilt is not believed.
  */
 import { createHash } from 'node:crypto';
-import { constants, type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises';
+import { constants, type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../checkpoint/index.js';
 import { closeAll, QuintetError } from '../tensor/index.js';
 
 export interface FeatureStore {
@@ -53,7 +54,7 @@ export async function openFeatureStore(
     return count * record;
   };
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const own = `${name}.${rank}`;
     for (const other of await namesIn(folder)) {
       if (!other.startsWith(`${name}.`)) await rm(join(folder, other), { force: true });

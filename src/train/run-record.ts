@@ -1,8 +1,8 @@
 /** `run.json` in a run's folder: what the run is, for whoever looks at it. Nothing in training reads it. */
 
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeAtomically } from '../checkpoint/index.js';
+import { makeFolder, writeAtomically } from '../checkpoint/index.js';
 import { type Fields, fields, parseJson, QuintetError } from '../tensor/index.js';
 
 export interface RunRecord {
@@ -56,7 +56,7 @@ export interface QuestionRecord {
 const file = (folder: string): string => join(folder, 'run.json');
 
 export async function writeRunRecord(folder: string, record: RunRecord): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const text = `${JSON.stringify({ format: 1, ...record }, null, 2)}\n`;
   await writeAtomically(file(folder), (handle) => handle.writeFile(text));
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fileError } from '../../src/tensor/index.js';
+import { fileError, writeError } from '../../src/tensor/index.js';
 
 const failing = (code: string) => Object.assign(new Error(`${code}: as the system says it`), { code });
 
@@ -9,7 +9,7 @@ test.each([
   ['ENOSPC', 'io', 'a.tar: the disk is full\n  Make room'],
   ['EIO', 'io', 'a.tar: EIO: as the system says it'],
   ['ENOENT', 'not-found', 'a.tar: no such file'],
-  ['ENAMETOOLONG', 'not-found', 'a.tar: no such file'],
+  ['ENAMETOOLONG', 'not-found', 'a.tar: the name is too long'],
   ['ELOOP', 'not-found', 'a.tar: the symbolic links turn in a circle'],
 ] as const)('%s says what it means and what to do', (code, own, message) => {
   const error = fileError('a.tar', failing(code));
@@ -20,4 +20,11 @@ test.each([
 test('what failed stands before its reason', () => {
   const error = fileError('out', failing('ENOSPC'), { failed: 'the checkpoint of step 3 cannot be saved' });
   expect(error.message).toMatch(/^out: the checkpoint of step 3 cannot be saved: the disk is full\n/);
+});
+
+test('what cannot be written has no folder, or what is wrong with its place', () => {
+  expect(writeError('out/a.tar', failing('ENOENT')).message).toBe('out/a.tar: there is no folder to write it to');
+  expect(writeError('out', failing('ENOSPC'), 'the log cannot be written').message).toMatch(
+    /^out: the log cannot be written: the disk is full\n/,
+  );
 });

@@ -1,8 +1,7 @@
 /** Writes adapters so that PEFT loads them over the same base. */
 
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeAtomically, writeSafetensors } from '../../checkpoint/index.js';
+import { makeFolder, writeAtomically, writeSafetensors } from '../../checkpoint/index.js';
 import { type AdapterSettings, isRewardSystem, rowsOfWords, settingsFor } from '../../system/index.js';
 import { concatRows, type HostArray, QuintetError } from '../../tensor/index.js';
 import { type CutRanks, cutRanks } from './cut-ranks.js';
@@ -23,7 +22,7 @@ export async function writeAdapter(
   settings: readonly AdapterSettings[],
   learnt: Values,
 ): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const { values, pattern } = cutRanks(settings, learnt);
   const tensors = [...keyed(base, settings, values)];
   await writeSafetensors(join(folder, 'adapter_model.safetensors'), tensors, { metadata: { format: 'pt' } });
