@@ -9,10 +9,10 @@
  * A checkpoint is written under another name and renamed when it has reached the disk, so that at every moment, a power cut
  * included, each `step-` folder is whole. Reading checks it all the same, and falls back to the one before.
  */
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder } from '../checkpoint/index.js';
-import { closeAll, closeOnFailure, fileError, QuintetError } from '../tensor/index.js';
+import { makeFolder, syncFolder } from '../checkpoint/index.js';
+import { closeAll, closeOnFailure, fileError, QuintetError, writeError } from '../tensor/index.js';
 import { type EventFile, openEventFile } from './event-file.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import type { LogRecord } from './log-record.js';
@@ -22,6 +22,13 @@ import { looksWhole, readSnapshot, type SavedSnapshot, type Snapshot, writeSnaps
 export interface RunFolderOptions {
   /** How many checkpoints stay; default 2. */
   readonly keep?: number;
+}
+
+export interface SaveOptions {
+  /** The step whose checkpoint stays besides. */
+  readonly best?: number | undefined;
+  /** Told of each older checkpoint that could not be removed. */
+  readonly onLeft?: ((error: QuintetError) => void) | undefined;
 }
 
 export class RunFolder {
@@ -42,7 +49,7 @@ export class RunFolder {
       throw new QuintetError('config', `expected to keep 1 checkpoint or more, got ${keep}`, { at: path });
     }
     return writing(path, undefined, async () => {
-      await mkdir(join(path, 'checkpoints'), { recursive: true });
+      await makeFolder(join(path, 'checkpoints'));
       const lock = await lockFolder(path);
       return closeOnFailure([{ close: lock.release }], async () => {
         return new RunFolder(path, keep, lock, await openRunLog(join(path, 'log.jsonl')), openEventFile(path));
@@ -70,12 +77,12 @@ export class RunFolder {
   }
 
   /**
-   * Saves a checkpoint, then removes older ones but for that of the step `best`. When this resolves, neither a crash nor a
-   * power cut loses it.
+   * Saves a checkpoint, then removes older ones. When this resolves, neither a crash nor a power cut loses it, though an
+   * older one may not have been removed.
    */
-  async save(snapshot: Snapshot, best?: number): Promise<void> {
+  async save(snapshot: Snapshot, { best, onLeft = () => {} }: SaveOptions = {}): Promise<void> {
     const all = join(this.path, 'checkpoints');
-    await writing(all, `the checkpoint of step ${snapshot.step} cannot be saved`, async () => {
+    const { name, before } = await writing(all, `the checkpoint of step ${snapshot.step} cannot be saved`, async () => {
       await this.runLog.flush();
       const temporary = join(all, 'saving');
       await rm(temporary, { recursive: true, force: true });
@@ -85,11 +92,17 @@ export class RunFolder {
         await rm(temporary, { recursive: true, force: true });
         throw error;
       }
-      const name = freeName(snapshot.step, await readdir(all));
+      const before = await readdir(all);
+      const name = freeName(snapshot.step, before);
       await rename(temporary, join(all, name));
       await syncFolder(all);
-      await this.#prune(name, best);
+      return { name, before };
     });
+    for (const old of await this.#unneeded(name, before, best)) {
+      await rm(join(all, old), { recursive: true, force: true }).catch((cause: Error) => {
+        onLeft(fileError(join(all, old), cause, { failed: 'this old checkpoint cannot be removed' }));
+      });
+    }
   }
 
   /** The newest checkpoint that is whole, or undefined. `onDamaged` hears of each newer one that is not. */
@@ -120,19 +133,15 @@ export class RunFolder {
     await closeAll(this.events, this.runLog, { close: () => this.lock.release() });
   }
 
-  /** Keeps the checkpoint just saved, the newest others that look whole, and that of the step `best`. */
-  async #prune(saved: string, best: number | undefined): Promise<void> {
+  /** Those of some checkpoints that are neither just saved nor the newest that look whole, nor of the step `best`. */
+  async #unneeded(saved: string, names: readonly string[], best: number | undefined): Promise<readonly string[]> {
     const all = join(this.path, 'checkpoints');
-    const names = await readdir(all);
+    const checkpoints = newestFirst(names);
     const kept = new Set([saved]);
-    for (const name of newestFirst(names)) {
+    for (const name of checkpoints) {
       if (kept.size < this.keep && !this.#damaged.has(name) && (await looksWhole(join(all, name)))) kept.add(name);
     }
-    for (const name of names) {
-      const parsed = parseName(name);
-      if (parsed && parsed.step !== best && !kept.has(name))
-        await rm(join(all, name), { recursive: true, force: true });
-    }
+    return checkpoints.filter((name) => !kept.has(name) && parseName(name)?.step !== best);
   }
 }
 
@@ -141,7 +150,7 @@ async function writing<T>(path: string, failed: string | undefined, write: () =>
   try {
     return await write();
   } catch (cause) {
-    throw fileError(path, cause, failed === undefined ? {} : { failed });
+    throw writeError(path, cause, failed);
   }
 }
 

@@ -177,7 +177,7 @@ async function runStage(model: Model, prepared: PreparedStage, options: RunOptio
     ...(onEstimate ? { onEstimate: (estimate) => onEstimate(stage, estimate) } : {}),
     ...(largest ? { largest: largest.batches } : {}),
     ...(onStep ? { onStep: (report) => onStep(stage, report) } : {}),
-    ...(onNotice ? { onDamaged: onNotice } : {}),
+    ...(onNotice ? { onNotice } : {}),
     ...(clock ? { clock } : {}),
     ...(memory ? { memory } : {}),
     ...(signal ? { signal } : {}),

@@ -78,8 +78,8 @@ export interface TrainOptions {
   readonly onEstimate?: (estimate: Estimate) => void;
   /** Micro-batches as large as any that comes, for the estimate of memory; default those of the first step. */
   readonly largest?: readonly HostArrays[];
-  /** Told of checkpoints that are damaged and passed over. */
-  readonly onDamaged?: (error: QuintetError) => void;
+  /** Told of checkpoints that are damaged and passed over, or old and cannot be removed. */
+  readonly onNotice?: (error: QuintetError) => void;
   /** Ends the run after the step in flight, with a checkpoint. */
   readonly signal?: AbortSignal;
   /**
@@ -198,7 +198,8 @@ async function loop(
   let saved = first;
   const save = async ({ again = false } = {}): Promise<void> => {
     if (!run || (saved === done && !again)) return;
-    await run.save({ step: done, state: stateOf(step, options), arrays: learner.regions }, watch.best());
+    const snapshot = { step: done, state: stateOf(step, options), arrays: learner.regions };
+    await run.save(snapshot, { best: watch.best(), onLeft: options.onNotice });
     saved = done;
   };
   // An evaluation stands in the log before the checkpoint that a run goes on from.
@@ -343,7 +344,7 @@ function stateOf({ trained }: StageStep, options: TrainOptions): Record<string, 
 
 /** Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. */
 async function resume(run: RunFolder, step: StageStep, learner: Learner, options: TrainOptions): Promise<number> {
-  const snapshot = await run.latest(options.onDamaged);
+  const snapshot = await run.latest(options.onNotice);
   if (!snapshot) {
     await run.rewindLog(-1);
     return 0;

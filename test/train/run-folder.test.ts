@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   mkdirSync,
@@ -102,6 +102,24 @@ test('the newest two checkpoints stay', async () => {
   await folder.close();
 });
 
+test('an old checkpoint that cannot be removed stays, and is told; the new one is saved', async () => {
+  const folder = await savedRun(1, 2);
+  // Paths that are too long for the system, which whoever removes step by step can reach.
+  const old = join(path, 'checkpoints/step-000001');
+  spawnSync('sh', ['-c', `for i in $(seq 30); do mkdir ${'n'.repeat(200)} && cd ${'n'.repeat(200)}; done`], {
+    cwd: old,
+  });
+  const left: QuintetError[] = [];
+  await folder.save(snapshotOf(3), { onLeft: (error) => left.push(error) });
+  expect(left.map(({ message }) => message)).toEqual([
+    `${old}: this old checkpoint cannot be removed: the name is too long`,
+  ]);
+  expect(checkpoints()).toEqual(['step-000001', 'step-000002', 'step-000003']);
+  spawnSync('rm', ['-rf', old]);
+  await expectWhole(await folder.latest(), 3);
+  await folder.close();
+});
+
 test.each<[string, (folder: string) => void]>([
   [
     'one flipped bit',
@@ -151,7 +169,9 @@ test('a checkpoint that cannot be saved says so', async () => {
   const folder = await savedRun(1);
   const [all, away] = [join(path, 'checkpoints'), join(path, 'away')];
   renameSync(all, away);
-  await expect(folder.save(snapshotOf(2))).rejects.toThrow(`${all}: the checkpoint of step 2 cannot be saved: no such`);
+  await expect(folder.save(snapshotOf(2))).rejects.toThrow(
+    `${all}: the checkpoint of step 2 cannot be saved: there is no folder`,
+  );
   renameSync(away, all);
   await expectWhole(await folder.latest(), 1);
   await folder.close();
