@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fetchFile, fileFetch, makeFolder, type Transfer, usualPatience, withLock } from '../checkpoint/index.js';
-import { QuintetError } from '../tensor/index.js';
+import { fileError, QuintetError } from '../tensor/index.js';
 import { cachedFolder, type ShippedFile, type ShippedModel, wholeFolder } from './shipped.js';
 import type { SourceOptions } from './source.js';
 
@@ -56,7 +56,11 @@ async function isRight(path: string, { bytes, sha256 }: ShippedFile): Promise<bo
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile() || found.size !== bytes) return false;
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  try {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  } catch (cause) {
+    throw fileError(path, cause);
+  }
   return hash.digest('hex') === sha256;
 }
 

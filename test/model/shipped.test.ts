@@ -1,7 +1,16 @@
 /** Models that ship with Quintet: that the list is what the folders hold, and how one comes that the package does not hold. */
 
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -13,6 +22,7 @@ import {
   shippedModels,
   wholeFolder,
 } from '../../src/model/index.js';
+import { cachedFolder } from '../../src/model/shipped.js';
 import { Random } from '../../src/tensor/index.js';
 import { type FileServer, fileServer, partOf } from '../checkpoint/file-server.js';
 import { temporaryFolder } from '../checkpoint/temporary.js';
@@ -207,4 +217,15 @@ describe('a model that is pulled', () => {
     expect(server.requests).toHaveLength(2);
     expect(existsSync(`${both[0].folder}.lock`)).toBe(false);
   });
+});
+
+test.runIf(process.platform === 'linux')('a file of the cache that cannot be read is told by its name', async () => {
+  const models = temporaryFolder();
+  const empty = { path: 'memory', bytes: 0, sha256: sha256(new Uint8Array()) };
+  const unreadable = { ...model, files: [empty] };
+  const folder = cachedFolder(unreadable, models);
+  mkdirSync(folder);
+  const file = join(folder, 'memory');
+  symlinkSync('/proc/self/mem', file); // nothing is mapped where it begins
+  await expect(pullModel(unreadable, { models })).rejects.toMatchObject({ code: 'io', at: file });
 });
