@@ -36,7 +36,7 @@ export interface LearnerOptions {
   /** Whether a step has several micro-batches. */
   readonly accumulates: boolean;
   /** What is cut after each step; default nothing. */
-  readonly pruning?: Pruning;
+  readonly pruning?: Pruning | undefined;
 }
 
 /** What an optimiser and what is cut keep beside values and gradients. */
@@ -56,7 +56,7 @@ export function openLearner(
 ): Learner {
   checkTensors(optimizer, trained, 'optimizer');
   const { average, clip = 1 } = optimizer;
-  const arena = createArena(trained, arenaOptions({ optimizer, accumulates, ...(pruning ? { pruning } : {}) }));
+  const arena = createArena(trained, arenaOptions({ optimizer, accumulates, pruning }));
   const pruner = pruning && openPruner(pruning, arena, trained);
   const optimiser = openOptimiser(optimizer, arena, (graph) => openSession(model, graph, new Map()));
   const { values, kernels, state } = arena;

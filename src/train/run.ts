@@ -170,7 +170,7 @@ async function runStage(model: Model, prepared: PreparedStage, options: RunOptio
     data: { ...(kept?.data ?? data), about: { ...data.about, ...taskOf(stage) } },
     ...(prepared.reference ? { reference: prepared.reference } : {}),
     ...(adapter?.penalty ? { penalty: adapter.penalty } : {}),
-    ...(adapter?.pruning ? { pruning: adapter.pruning } : {}),
+    pruning: adapter?.pruning,
     ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
     ...(evaluation ? { evaluation: evaluationPlan(adapted, evaluation, stepOptions(prepared, options)) } : {}),
     ...(onEvaluation ? { onEvaluation: (found) => onEvaluation(stage, found) } : {}),

@@ -76,7 +76,7 @@ export async function fittedStage(
         ...(group ? { group } : {}),
       },
       ...{ optimizer, limit, batch },
-      ...(pruning ? { pruning } : {}),
+      pruning,
       ...(memory ? { memory } : {}),
       ...(beside ? { beside } : {}),
       largest: async (size) => (await largest(size)).batches,

@@ -51,7 +51,7 @@ export interface TrainOptions {
   /** What is added to the mean loss, of parameters by name. */
   readonly penalty?: StepOptions['penalty'];
   /** What is cut from parameters after each step; default nothing. */
-  readonly pruning?: Pruning;
+  readonly pruning?: Pruning | undefined;
   /** How weights that do not learn are held; default as they are. */
   readonly frozen?: FrozenForm;
   /** Whether blocks are computed once more for their gradients instead of being kept; default false. */
@@ -147,7 +147,7 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
   try {
     learner = openLearner(model, step.trained, {
       ...{ optimizer, steps, accumulates: data.accumulates },
-      ...(options.pruning ? { pruning: options.pruning } : {}),
+      pruning: options.pruning,
     });
     const rows = tableRows(options.train);
     for (const declaration of step.trained) {

@@ -13,7 +13,7 @@ export interface FitOptions {
   readonly step: StepOptions;
   readonly optimizer: Optimizer;
   /** What is cut after each step; default nothing. */
-  readonly pruning?: Pruning;
+  readonly pruning?: Pruning | undefined;
   /** The most bytes that the process may have in memory. */
   readonly limit: number;
   /** Samples a step. */
@@ -61,13 +61,13 @@ async function tryAll(model: Model, options: FitOptions): Promise<Omit<Fit, 'rec
   const { step, optimizer, pruning, limit, batch, memory: meter = () => usualProcess, largest, beside } = options;
   const { objective, group = alone } = step;
   const prepared = await prepareStep(model, step);
-  const learning = { objective, optimizer, ...(pruning ? { pruning } : {}) };
   const own = largestPart(batch, group);
   let memory = Number.POSITIVE_INFINITY;
   for (const microBatch of objective.whole ? [own] : divisorsOf(own)) {
     const batches = await largest(microBatch);
     // What tracing took stays with the process.
-    memory = memoryOf(model, prepared, { ...learning, batches, before: meter(), beside: beside?.(batches) });
+    const learning = { objective, optimizer, pruning, batches };
+    memory = memoryOf(model, prepared, { ...learning, before: meter(), beside: beside?.(batches) });
     if (memory <= limit) return { microBatch, memory };
   }
   return { memory };

@@ -61,9 +61,9 @@ export function openForecast(
   return {
     begin(step, batches) {
       if (estimated || batches.length === 0) return;
-      const learning = { objective, optimizer, ...(pruning ? { pruning } : {}) };
       const beside = largest && data.memory?.(largest);
-      estimated = { memory: memoryOf(model, prepared, { ...learning, batches: largest ?? batches, before, beside }) };
+      const learning = { objective, optimizer, pruning, batches: largest ?? batches };
+      estimated = { memory: memoryOf(model, prepared, { ...learning, before, beside }) };
       const work = workOf(prepared.graph);
       const works = batches.map((batch) => work(batchSizes(model, prepared, { batch, objective })));
       passes = ((steps - step) * works.reduce((sum, own) => sum + own, 0)) / (works[0] as number);

@@ -26,7 +26,7 @@ export interface MemoryOptions {
   readonly objective: Objective;
   readonly optimizer: Optimizer;
   /** What is cut after each step; default nothing. */
-  readonly pruning?: Pruning;
+  readonly pruning?: Pruning | undefined;
   /** The micro-batches of a step. */
   readonly batches: readonly HostArrays[];
   /** Bytes that the process has before the stage begins. */
@@ -51,7 +51,7 @@ export function memoryOf(model: Model, step: PreparedStep, options: MemoryOption
   return (
     before +
     beside +
-    learntBytes(model, step.trained, { optimizer, accumulates: batches.length > 1, ...(pruning ? { pruning } : {}) }) +
+    learntBytes(model, step.trained, { optimizer, accumulates: batches.length > 1, pruning }) +
     [total(weights), ...sessions].reduce((sum, bytes) => sum + bytes) +
     // While a session is made, the largest weight is there once more.
     Math.max(weights.largest, most(step.graph) + Math.max(0, ...preliminaries.map(({ graph }) => most(graph)))) +
