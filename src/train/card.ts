@@ -7,7 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
-import { writeAtomically } from '../checkpoint/index.js';
+import { partsOfModelName, writeAtomically } from '../checkpoint/index.js';
 import type { Model } from '../model/index.js';
 import { isDualEncoder, isLatentDiffusion, isMaskedWords, isRewardSystem, isSystem } from '../system/index.js';
 import { fields, formatCount, parseJson } from '../tensor/index.js';
@@ -23,8 +23,14 @@ export interface CardFacts {
   readonly task: Task;
   /** Whether transformers knows the architecture. */
   readonly known: boolean;
-  /** Of the base, as its own card says. */
+  /** Of the base. */
+  readonly origin: Origin;
+}
+
+/** What a model's own card says of where it comes from, in the Hub's words. */
+interface Origin {
   readonly license?: string;
+  readonly base_model?: string | readonly string[];
 }
 
 /** What the Hub calls it, and the class by which transformers loads such a model. */
@@ -51,14 +57,14 @@ function taskOf({ network }: Model): Task {
 
 /** Writes the card of what a run, whose folder is `output`, has saved in `folder`. */
 export async function writeCard(model: Model, output: string, folder: string): Promise<void> {
-  const [license, adapter] = [await licenseOf(model), await adapterIn(folder)];
+  const [origin, adapter] = [await originOf(model), await adapterIn(folder)];
   const text = modelCard({
     run: await readRun(output),
     task: taskOf(model),
     // Configurations that transformers wrote name a class of it.
     known: Array.isArray(model.files?.config?.architectures),
     ...(adapter === undefined ? {} : { adapter }),
-    ...(license === undefined ? {} : { license }),
+    origin,
   });
   await writeAtomically(join(folder, 'README.md'), (file) => file.writeFile(text));
 }
@@ -70,17 +76,21 @@ async function adapterIn(folder: string): Promise<string | undefined> {
   return text === undefined ? undefined : fields(parseJson(text, file), file).text('peft_type').toLowerCase();
 }
 
-/** The licence that a model's own card names, or its .gguf file; undefined where it is not known. */
-async function licenseOf({ path, metadata }: Model): Promise<string | undefined> {
+/** What a model's own card says, or its .gguf file; where neither does, it is not known. */
+async function originOf({ path, metadata }: Model): Promise<Origin> {
   const named = metadata?.get('general.license');
-  if (typeof named === 'string') return named;
+  if (typeof named === 'string') return { license: named };
   const card = path === undefined ? '' : await readFile(join(path, 'README.md'), 'utf8').catch(() => '');
   const [, front = ''] = /^---\r?\n(.*?)\r?\n---/s.exec(card.slice(0, 2 ** 16)) ?? [];
   try {
-    const settings = parseDocument(front).toJS() as { readonly license?: unknown } | null;
-    return typeof settings?.license === 'string' ? settings.license : undefined;
+    const { license, base_model: bases } = (parseDocument(front).toJS() ?? {}) as Record<string, unknown>;
+    const isNamed = [bases].flat().every((base) => typeof base === 'string');
+    return {
+      ...(typeof license === 'string' ? { license } : {}),
+      ...(isNamed ? { base_model: bases as string | readonly string[] } : {}),
+    };
   } catch {
-    return undefined; // no YAML that can be read
+    return {}; // no YAML that can be read
   }
 }
 
@@ -108,12 +118,16 @@ const modelFiles =
 const adapterFiles = "`adapter_config.json` and `adapter_model.safetensors`, in PEFT's format.";
 
 function metadata(facts: CardFacts): Record<string, unknown> {
-  const { run, adapter, task, license } = facts;
+  const { run, adapter, task, origin } = facts;
+  const { license, ...made } = origin;
   const base = hubName(run);
+  // Of what is not on the Hub it is told what that was made of.
+  const bases = base === undefined ? made : { base_model: base };
+  const relation = adapter && base !== undefined ? 'adapter' : 'finetune';
   return {
     library_name: libraryOf(facts),
     ...(license === undefined ? {} : { license }),
-    ...(base === undefined ? {} : { base_model: base, base_model_relation: adapter ? 'adapter' : 'finetune' }),
+    ...(run.model.fresh || bases.base_model === undefined ? {} : { ...bases, base_model_relation: relation }),
     pipeline_tag: task,
     tags: ['quintet', ...(adapter ? [adapter] : [])],
     ...results(facts),
@@ -126,10 +140,16 @@ function libraryOf({ adapter, task, known }: CardFacts): string {
   return adapter ? 'peft' : 'transformers';
 }
 
-/** The name of the base, where it is one that others know. */
-function hubName({ model: { source, fresh } }: ReportedRun): string | undefined {
-  return !fresh && /^[\w.-]+\/[\w.-]+$/.test(source) && !source.startsWith('.') ? source : undefined;
-}
+/** The base on the Hub, where it is there. */
+const hubName = ({ model: { source, fresh } }: ReportedRun): string | undefined =>
+  fresh ? undefined : partsOfModelName(source)?.repository;
+
+/** What Quintet finds the base by on any machine: its name on the Hub, or that of a model that ships with Quintet. */
+const knownName = ({ model: { source, fresh } }: ReportedRun): string | undefined =>
+  !fresh && (partsOfModelName(source) || isShipped(source)) ? source : undefined;
+
+/** Models elsewhere are found by paths, which are absolute, or by names with an owner. */
+const isShipped = (source: string): boolean => /^[\w-]+$/.test(source);
 
 /** The last stage with held-out samples, and the evaluation of the values that were kept. */
 function final(run: ReportedRun): { readonly stage: ReportedStage; readonly kept: Evaluated } | undefined {
@@ -152,10 +172,11 @@ function results({ run, task }: CardFacts): Record<string, unknown> {
   return { 'model-index': [{ name: run.name, results: [result] }] };
 }
 
-function introduction({ run, adapter, license }: CardFacts): string {
+function introduction({ run, adapter, origin: { license } }: CardFacts): string {
   const { model, stages } = run;
   const base = hubName(run);
-  const named = base ? `[${base}](https://huggingface.co/${base})` : `\`${inline(basename(model.source))}\``;
+  const local = `\`${inline(basename(model.source))}\`${isShipped(model.source) ? ' that ships with Quintet' : ''}`;
+  const named = base ? `[${base}](https://huggingface.co/${base})` : local;
   const what = model.fresh
     ? `A ${model.network} of ${formatCount(model.parameters)} parameters, trained from random ones`
     : `${adapter ? 'An adapter over' : 'Trained from'} ${named}, a ${model.network} of ${formatCount(model.parameters)} parameters,`;
@@ -174,10 +195,9 @@ function introduction({ run, adapter, license }: CardFacts): string {
 
 function usage(facts: CardFacts): string {
   const { run, adapter, task } = facts;
-  const base = hubName(run) ?? 'BASE';
-  const quintet = inQuintet(task, base, adapter);
+  const quintet = inQuintet(task, knownName(run) ?? 'BASE', adapter);
   if (libraryOf(facts) === 'quintet') return quintet;
-  const python = task === 'text-to-image' ? inDiffusers : inTransformers(facts, base);
+  const python = task === 'text-to-image' ? inDiffusers : inTransformers(facts, hubName(run) ?? 'BASE');
   return `${block('python', python)}\n\n${quintet}`;
 }
 

@@ -28,7 +28,7 @@ async function card(settings: Settings, change: (folder: string) => void = () =>
 test('the card of a model tells its licence, its training, and the evaluation of what is in the folder', async () => {
   const stages = [stage({ name: 'align', train: ['language_model.**'], steps: 8, optimizer: { lr: 0.2 } })];
   const { folder, front, body } = await card({ ...asked, keepBest: true, stages }, (base) =>
-    writeFileSync(join(base, 'base/README.md'), '---\nlicense: llama2\ntags: [x]\n---\n# base\n'),
+    writeFileSync(join(base, 'base/README.md'), '---\nlicense: llama2\nbase_model: [17]\n---\n# base\n'),
   );
   const evaluations = evaluationsIn(await readRunLog(join(folder, 'out/align/log.jsonl')));
   const best = bestOf(evaluations);
@@ -58,6 +58,23 @@ test('what was asked and answered stays in its cells', async () => {
   const rows = body.split('\n').filter((line) => line.startsWith('| '));
   const cells = rows.map((row) => row.replaceAll('\\|', '').split('|').length - 2);
   expect(new Set(cells)).toEqual(new Set([7, 4]));
+});
+
+test('the card of what ships with Quintet was trained from names it, its licence and what it was made of', async () => {
+  const lora = { rank: 2, on: ['language_model.**.q_proj'] };
+  const { front, body } = await card({ model: 'nano', stages: [stage({ name: 'tune', train: [], lora, steps: 2 })] });
+  expect(front).toMatchObject({ library_name: 'quintet', license: 'apache-2.0' });
+  expect(front).not.toHaveProperty('base_model'); // it was trained from nothing
+  expect(body).toMatch(/^An adapter over `nano` that ships with Quintet, a \S+ of 6\.00M parameters,/m);
+  expect(body).toContain('quintet chat nano --adapter FOLDER');
+  expect(body).not.toContain('BASE');
+});
+
+test('of a base that is not on the Hub its card tells what that was made of', async () => {
+  const made = await card({ stages: [stage({ name: 'align' })] }, (base) =>
+    writeFileSync(join(base, 'base/README.md'), '---\nbase_model: someone/tiny\n---\n'),
+  );
+  expect(made.front).toMatchObject({ base_model: 'someone/tiny', base_model_relation: 'finetune' });
 });
 
 test('the card of an adapter is for peft', async () => {
