@@ -7,6 +7,7 @@ import { nearest, QuintetError } from '../tensor/index.js';
 import { Chat } from './chat.js';
 import { combineLoras } from './combine.js';
 import type { Model } from './model.js';
+import { Opened } from './opened.js';
 import { type LoadedAdapter, readAdapter } from './peft/index.js';
 import { withAdapter } from './with-adapter.js';
 
@@ -14,7 +15,7 @@ import { withAdapter } from './with-adapter.js';
 export type AdapterChoice = string | Readonly<Record<string, number>> | undefined;
 
 export class AdaptedChats {
-  readonly #chats = new Map<string, Promise<Chat>>();
+  readonly #chats = new Opened<string, Chat>((chat) => chat.close());
 
   private constructor(
     readonly model: Model<System>,
@@ -36,20 +37,12 @@ export class AdaptedChats {
 
   /** The chat of an adapter, of LoRAs together, or of the base alone. */
   use(choice?: AdapterChoice): Promise<Chat> {
-    const key = JSON.stringify(choice ?? null);
-    const known = this.#chats.get(key);
-    if (known) return known;
-    const opening = this.#open(choice);
-    this.#chats.set(key, opening);
-    opening.catch(() => this.#chats.delete(key));
-    return opening;
+    return this.#chats.get(JSON.stringify(choice ?? null), () => this.#open(choice));
   }
 
   /** Closes the chats. The model stays. */
-  async close(): Promise<void> {
-    const chats = await Promise.allSettled(this.#chats.values());
-    this.#chats.clear();
-    for (const chat of chats) if (chat.status === 'fulfilled') await chat.value.close();
+  close(): Promise<void> {
+    return this.#chats.close();
   }
 
   async #open(choice: AdapterChoice): Promise<Chat> {

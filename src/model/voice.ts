@@ -5,6 +5,7 @@
 import type { System } from '../system/index.js';
 import { LanguageSession } from './language-session.js';
 import type { Model } from './model.js';
+import { Opened } from './opened.js';
 import { Recollection } from './recollection.js';
 import { withAdapter } from './with-adapter.js';
 
@@ -15,26 +16,19 @@ export interface Voice {
 
 export class Voices {
   /** By whether they see pictures, as far as they were asked for. */
-  readonly #open = new Map<boolean, Promise<Voice>>();
+  readonly #open = new Opened<boolean, Voice>(({ language }) => language.close());
 
   constructor(private readonly model: Model<System>) {}
 
   /** The voice of a conversation with so many pictures, opened when it first speaks. */
   of(pictures: number): Promise<Voice> {
-    const { pictureAdapter } = this.model;
-    const sees = pictures > 0 && pictureAdapter !== undefined;
-    const known = this.#open.get(sees);
-    if (known) return known;
-    const opening = openVoice(sees ? withAdapter(this.model, pictureAdapter) : this.model);
-    this.#open.set(sees, opening);
-    opening.catch(() => this.#open.delete(sees));
-    return opening;
+    const adapter = pictures > 0 ? this.model.pictureAdapter : undefined;
+    const model = adapter ? withAdapter(this.model, adapter) : this.model;
+    return this.#open.get(adapter !== undefined, () => openVoice(model));
   }
 
-  async close(): Promise<void> {
-    const open = await Promise.allSettled(this.#open.values());
-    this.#open.clear();
-    for (const voice of open) if (voice.status === 'fulfilled') await voice.value.language.close();
+  close(): Promise<void> {
+    return this.#open.close();
   }
 }
 

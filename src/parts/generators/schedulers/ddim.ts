@@ -3,8 +3,7 @@
  *
  * Song et al., 2021, https://arxiv.org/abs/2010.02502 (equations 12 and 16)
  */
-import { roundTiesToEven } from '../../../tensor/index.js';
-import { readNoise, spacedTimes, spacings } from './noise.js';
+import { readNoise, spacings, strides } from './noise.js';
 import { mix, readLimits, readPrediction, type Scheduler, unchanged } from './sampler.js';
 
 export const ddim: Scheduler = (config) => {
@@ -14,17 +13,13 @@ export const ddim: Scheduler = (config) => {
   const offset = config.whole('steps_offset', 0);
   const last = config.flag('set_alpha_to_one', true) ? 1 : (kept[0] as number);
   return ({ steps, batch = 1, eta = 0 }) => {
-    const total = kept.length;
-    const times = spacedTimes({ steps, total, spacing, offset }).map(roundTiesToEven);
-    const stride = Math.floor(total / steps);
-    const keptAt = (time: number): number => (time >= 0 ? (kept[time] as number) : last);
+    const { times, around } = strides(kept, { steps, spacing, offset, last });
     return {
       times,
       start: 1,
       shown: unchanged,
       step(i, predicted, latents, noise) {
-        const time = times[i] as number;
-        const [now, next] = [keptAt(time), keptAt(time - stride)];
+        const [now, next] = around(i);
         const seen = readPrediction(predicts, now, latents, predicted);
         const picture = limit(seen.picture, batch);
         const deviation = eta * Math.sqrt(((1 - next) / (1 - now)) * (1 - now / next));

@@ -5,9 +5,8 @@
  * equation 15, https://arxiv.org/abs/2102.09672
  */
 
-import { roundTiesToEven } from '../../../tensor/index.js';
 import type { Latents } from '../types.js';
-import { readNoise, spacedTimes, spacings } from './noise.js';
+import { readNoise, spacings, strides } from './noise.js';
 import { mix, readLimits, readPrediction, type Scheduler, unchanged } from './sampler.js';
 
 const variances = ['fixed_small', 'fixed_small_log', 'fixed_large', 'learned_range'] as const;
@@ -19,17 +18,13 @@ export const ddpm: Scheduler = (config) => {
   const offset = config.whole('steps_offset', 0);
   const variance = config.choice('variance_type', variances, 'fixed_small');
   return ({ steps, batch = 1 }) => {
-    const total = kept.length;
-    const times = spacedTimes({ steps, total, spacing, offset }).map(roundTiesToEven);
-    const stride = Math.floor(total / steps);
-    const keptAt = (time: number): number => (time >= 0 ? (kept[time] as number) : 1);
+    const { times, around } = strides(kept, { steps, spacing, offset });
     return {
       times,
       start: 1,
       shown: unchanged,
       step(i, answer, latents, noise) {
-        const time = times[i] as number;
-        const [now, next] = [keptAt(time), keptAt(time - stride)];
+        const [now, next] = around(i);
         const added = 1 - now / next; // beta of the whole step
         const [predicted, spread] = variance === 'learned_range' ? splitChannels(answer, batch) : [answer];
         const picture = limit(readPrediction(predicts, now, latents, predicted).picture, batch);
@@ -37,7 +32,7 @@ export const ddpm: Scheduler = (config) => {
           [(Math.sqrt(next) * added) / (1 - now), picture],
           [(Math.sqrt(1 - added) * (1 - next)) / (1 - now), latents],
         );
-        if (time === 0) return mean;
+        if (times[i] === 0) return mean;
         const small = Math.max(((1 - next) / (1 - now)) * added, 1e-20);
         const fresh = noise();
         if (!spread) return mix([1, mean], [Math.sqrt(variance === 'fixed_large' ? added : small), fresh]);

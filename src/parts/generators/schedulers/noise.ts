@@ -98,3 +98,20 @@ export function spacedTimes({ steps, total, spacing, offset }: Spaced): number[]
       return places.map((i) => roundTiesToEven(total - (i * total) / steps) - 1);
   }
 }
+
+interface Strides extends Omit<Spaced, 'total'> {
+  /** How much is kept where the last step leads; default all. */
+  readonly last?: number;
+}
+
+/** Moments of a generation, and how much of a picture is kept around each step: before and after it. */
+export function strides(kept: readonly number[], { last = 1, ...spaced }: Strides) {
+  const times = spacedTimes({ ...spaced, total: kept.length }).map(roundTiesToEven);
+  const stride = Math.floor(kept.length / spaced.steps);
+  const keptAt = (time: number): number => (time >= 0 ? (kept[time] as number) : last);
+  const around = (i: number): [now: number, next: number] => {
+    const time = times[i] as number;
+    return [keptAt(time), keptAt(time - stride)];
+  };
+  return { times, around };
+}
