@@ -6,14 +6,14 @@
  * The LoRA runs need the model that `bench/make_models.py` writes, nano its data (`scripts/nano/make-data.ts`).
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { models } from '../bench/harness/paths.js';
 import { formatBytes, formatDuration, formatTable } from '../src/cli/format.js';
 import { adamw, asSystem, defaultEngine, load, lora, nextToken } from '../src/index.js';
-import { initialise, layeredWeights } from '../src/model/index.js';
+import { initialise, layeredWeights, rewardModel, saveModel } from '../src/model/index.js';
 import { gpt2 } from '../src/parts/backbones/gpt2.js';
 import { slot, system } from '../src/system/index.js';
 import { hostArray } from '../src/tensor/index.js';
@@ -61,21 +61,55 @@ const whole = (form: Form) => async (onEstimate: Told) => {
   });
 };
 
-/** The stages of nano, one after another. */
-async function nano(onEstimate: Told): Promise<void> {
-  const output = mkdtempSync(join(tmpdir(), 'quintet-estimates-'));
+/** In a folder that is gone afterwards. */
+async function within(action: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'quintet-estimates-'));
   try {
-    const file = fileURLToPath(new URL('../models/nano/train.yaml', import.meta.url));
-    await runFile(file, {
-      ...meters,
-      output,
-      steps,
-      engine: { threads: 2 },
-      onEstimate: (_, told) => onEstimate(told),
-    });
+    await action(folder);
   } finally {
-    rmSync(output, { recursive: true });
+    rmSync(folder, { recursive: true });
   }
+}
+
+async function runOf(file: string, output: string, onEstimate: Told): Promise<void> {
+  const engine = { threads: 2 };
+  await runFile(file, { ...meters, output, steps, engine, onEstimate: (_, told) => onEstimate(told) });
+}
+
+/** The stages of nano, one after another. */
+const nano = (onEstimate: Told): Promise<void> =>
+  within((folder) => runOf(fileURLToPath(new URL('../models/nano/train.yaml', import.meta.url)), folder, onEstimate));
+
+const byLength = 'export default (answers) => answers.map(({ answer }) => answer.length);\n';
+
+/** The same LoRA, by answers that it draws itself: 4 to each of 2 prompts, rewarded by their length or by a model as large. */
+const drawing = (isRated: boolean) => (onEstimate: Told) =>
+  within(async (folder) => {
+    const reward = join(folder, isRated ? 'rater' : 'reward.mjs');
+    if (isRated) await writeRater(reward);
+    else writeFileSync(reward, byLength);
+    const objective = { kind: 'grpo', reward, answers: 4, maxTokens: 64 };
+    const stage = {
+      name: 'draw',
+      data: 'prompts.jsonl',
+      lora: { rank: 8, on: ['**.{q,v}_proj'] },
+      objective,
+      batch: 2,
+    };
+    const prompts = ['Tell me about the sea.', 'What do birds eat in winter, and where do they find it?'];
+    writeFileSync(join(folder, 'prompts.jsonl'), prompts.map((prompt) => `${JSON.stringify({ prompt })}\n`).join(''));
+    const optimizer = { lr: 1e-4 };
+    writeFileSync(
+      join(folder, 'run.yaml'),
+      JSON.stringify({ model: models.f32Folder, output: 'out', stages: [{ ...stage, steps, optimizer }] }),
+    );
+    await runOf(join(folder, 'run.yaml'), join(folder, 'out'), onEstimate);
+  });
+
+async function writeRater(folder: string): Promise<void> {
+  const model = asSystem(await load(models.f32Folder));
+  await saveModel(rewardModel(model), folder);
+  await model.close();
 }
 
 const runs: Readonly<Record<string, (onEstimate: Told) => Promise<void>>> = {
@@ -85,6 +119,8 @@ const runs: Readonly<Record<string, (onEstimate: Told) => Promise<void>>> = {
   'lora-nf4-recomputed': adapting(2, { frozen: 'nf4', recompute: true }),
   gpt: whole({}),
   'gpt-recomputed': whole({ recompute: true }),
+  grpo: drawing(false),
+  'grpo-rated': drawing(true),
   nano,
 };
 

@@ -18,7 +18,7 @@ export {
 export { drawPicture } from './draw-picture.js';
 export { Drawer, type DrawOptions, drawTokens } from './draw-tokens.js';
 export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts } from './generate.js';
-export { type Cache, type LanguageEnds, ownWords } from './language-graph.js';
+export { type Cache, cachedSide, type LanguageEnds, mostTokens, ownWords, readingGraph } from './language-graph.js';
 export { LanguageSession, type NewTokens } from './language-session.js';
 export { begunValues, learntValues } from './learnt-adapter.js';
 export { type LoadOptions, load } from './load.js';
@@ -40,6 +40,6 @@ export { findModel, findShipped, type SourceOptions } from './source.js';
 export { type DraftOptions, draftModel, type LookupOptions, promptLookup, type Speculator } from './speculate.js';
 export { type TraceOptions, traceNetwork } from './trace.js';
 export { modelsCache, weightsCache } from './user-cache.js';
-export { VisionSession } from './vision.js';
+export { pictureFeatures, VisionSession } from './vision.js';
 export { checkpointWeights, initialWeights, layeredWeights, type Weights } from './weights.js';
 export { withAdapter } from './with-adapter.js';

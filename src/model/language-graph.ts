@@ -4,18 +4,21 @@
  * B rows, T new tokens, R = B scores, F features of pictures, D width, V vocabulary
  */
 import { gather, input, reshape, type Tensor } from '../graph/index.js';
-import type { Params } from '../nn/index.js';
+import { type Params, rootScope } from '../nn/index.js';
 import {
   type CachedContext,
   embed,
   encoderOf,
   growingCache,
+  inPlaceCache,
   makeMemory,
   memoryPresent,
   rememberedMemory,
   type System,
+  type Tensors,
 } from '../system/index.js';
 import { bytesOf, type HostArray, productOf, sizeOf, sliceRows, zerosArray } from '../tensor/index.js';
+import type { Model } from './model.js';
 
 /** What a session reads and writes; default the system's own words. */
 export interface LanguageEnds {
@@ -96,6 +99,27 @@ export function languageGraph(
     logits: () => score(p, gather(rows, input('at', 'i64', ['R']))),
     caches: context.outputs,
     layers: context.layers,
+  };
+}
+
+/** The language side with a cache as an engine keeps it. */
+export interface CachedSide {
+  /** Whether keys and values stay where they are: head widths that the engine's own attention does not take use the growing cache. */
+  readonly inPlace: boolean;
+  readonly layers: CachedContext['layers'];
+  /** New tokens to scores and caches. */
+  build(p: Params): Tensors;
+}
+
+export function cachedSide({ network, adapt, engine }: Model<System>, ends: LanguageEnds): CachedSide {
+  const { layers } = languageGraph(network, adapt(rootScope().p), growingCache(), ends);
+  const inPlace = engine.inPlace && layers.every(({ headWidth, biased }) => headWidth % 8 === 0 && !biased);
+  return {
+    ...{ inPlace, layers },
+    build(p) {
+      const { logits, caches } = languageGraph(network, p, inPlace ? inPlaceCache() : growingCache(), ends);
+      return { logits: logits(), ...caches };
+    },
   };
 }
 

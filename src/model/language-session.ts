@@ -4,17 +4,8 @@
  *
  * B rows, T new tokens, F features of pictures, D width, V vocabulary
  */
-import { rootScope } from '../nn/index.js';
 import type { RunOptions, Session } from '../runtime/engine.js';
-import {
-  type CachedContext,
-  cacheNames,
-  encoderOf,
-  growingCache,
-  inPlaceCache,
-  isRewardSystem,
-  type System,
-} from '../system/index.js';
+import { type CachedContext, cacheNames, encoderOf, isRewardSystem, type System } from '../system/index.js';
 import {
   closeOnFailure,
   concatRows,
@@ -27,8 +18,8 @@ import {
 import { compile } from './compile.js';
 import {
   type Cache,
+  cachedSide,
   type LanguageEnds,
-  languageGraph,
   languageSides,
   mostTokens,
   nothingSeen,
@@ -75,24 +66,15 @@ export class LanguageSession {
     private readonly beginning: Readonly<Record<string, HostArray>>,
   ) {}
 
-  /** Compiles the sessions. Head widths that the engine's own attention does not take use the growing cache. */
+  /** Compiles the sessions. */
   static async open(model: Model<System>, ends: LanguageEnds = ownWords(model.network)): Promise<LanguageSession> {
-    const { network, adapt, engine } = model;
+    const { network } = model;
     if (isRewardSystem(network)) {
       throw new QuintetError('unsupported', 'a reward model rates texts and writes none', { at: network.name });
     }
-    const { layers } = languageGraph(network, adapt(rootScope().p), growingCache(), ends);
+    const { inPlace, layers, build } = cachedSide(model, ends);
     const packed = await model.pack?.(model, languageSides(network, ends));
-    const inPlace = engine.inPlace && layers.every(({ headWidth, biased }) => headWidth % 8 === 0 && !biased);
-    const session = await compile(
-      model,
-      `${network.name} language`,
-      (p) => {
-        const { logits, caches } = languageGraph(network, p, inPlace ? inPlaceCache() : growingCache(), ends);
-        return { logits: logits(), ...caches };
-      },
-      packed?.decode,
-    );
+    const session = await compile(model, `${network.name} language`, build, packed?.decode);
     // Made in the background: short prompts need not wait for it.
     const prompts = inPlace && packed?.prefill ? PromptSession.open(model, ends, packed.prefill) : undefined;
     prompts?.catch(() => {}); // told to whoever waits for it

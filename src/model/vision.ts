@@ -2,8 +2,16 @@
 
 import { flatten } from '../graph/index.js';
 import { type Picture, type PictureLayout, pictureKey } from '../media/index.js';
+import type { Params } from '../nn/index.js';
 import type { Session } from '../runtime/engine.js';
-import { type HostArrays, imageFeatures, inputTensors, pictureInputs, type System } from '../system/index.js';
+import {
+  type HostArrays,
+  imageFeatures,
+  inputTensors,
+  pictureInputs,
+  type System,
+  type Tensors,
+} from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
 import { compile } from './compile.js';
 import type { Model } from './model.js';
@@ -18,6 +26,11 @@ export interface SeenPicture {
 /** Features of this many pictures are remembered: about a megabyte each. */
 const mostPictures = 32;
 
+/** The features [F, D] of a network's pictures. */
+export const pictureFeatures = (network: System, p: Params): Tensors => ({
+  features: flatten(imageFeatures(network, p, inputTensors(pictureInputs(network))), 0, 1),
+});
+
 export class VisionSession {
   /** By what the pictures show; the one seen last stands last. */
   readonly #seen = new Map<string, Promise<SeenPicture>>();
@@ -28,9 +41,8 @@ export class VisionSession {
   ) {}
 
   static async open(model: Model<System>): Promise<VisionSession> {
-    const session = await compile(model, `${model.network.name} vision`, (p) => ({
-      features: flatten(imageFeatures(model.network, p, inputTensors(pictureInputs(model.network))), 0, 1),
-    }));
+    const { network } = model;
+    const session = await compile(model, `${network.name} vision`, (p) => pictureFeatures(network, p));
     return new VisionSession(model, session);
   }
 

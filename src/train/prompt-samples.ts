@@ -17,14 +17,17 @@ import { alone, partOf } from '../parallel/group.js';
 import { advantagesOf, type System } from '../system/index.js';
 import { closeAll, concatRows, type HostArray, hostArray, ignored, QuintetError, seedFor } from '../tensor/index.js';
 import { type DrawingSessions, drawingSessions } from './drawing-sessions.js';
+import { drawingMemory } from './estimate/drawing.js';
 import { createPreparer, type Preparer } from './prepare.js';
-import type { Reward } from './reward.js';
+import type { OpenReward, Reward } from './reward.js';
 import { fieldsOf, picturesOf, type SampleOptions } from './samples.js';
 import { stepSamples } from './step-samples.js';
 import type { BatchSource } from './train.js';
 
 export interface PromptOptions extends SampleOptions {
   readonly reward: Reward;
+  /** Bytes that rewarding the answers of a step's micro-batches takes; default none that count. */
+  readonly rewardMemory?: OpenReward['memory'];
   /** Answers to each prompt; default 8. */
   readonly answers?: number;
   /** Most tokens of an answer; default 256. */
@@ -51,7 +54,8 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
   const { network: system } = model;
   const processor = createProcessor(model);
   const { longest = system.backbone.part.context, batch, microBatch = batch, seed = 0, share = alone } = options;
-  const { reward, answers = 8, maxTokens = 256, temperature = 1, scaled = true } = options;
+  const { reward, rewardMemory: rewarding = () => 0, answers = 8, maxTokens = 256 } = options;
+  const { temperature = 1, scaled = true } = options;
   if (answers < 2)
     throw new QuintetError('config', 'answers are compared with each other: at least 2', { at: 'answers' });
   const preparer = createPreparer(model, processor);
@@ -64,6 +68,7 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
     about: { ...samples.about, answers, maxTokens, temperature, scaled },
     accumulates: samples.accumulates,
     onPolicy: true,
+    memory: (batches, learning) => drawingMemory(learning, batches, { longest, maxTokens }) + rewarding(batches),
     async take(step, now) {
       const prompts = await samples.take(step);
       const own = asSystem(now ? await now() : model);

@@ -1,9 +1,13 @@
 /** A reward model as the reward of answers: it reads each prompt with its answer by its own template. */
 
 import { padded } from '../data/index.js';
-import { asSystem, compile, createProcessor, load, type Model, type ModelOptions } from '../model/index.js';
+import { graph } from '../graph/index.js';
+import { asSystem, createProcessor, load, type Model, type ModelOptions, openSession } from '../model/index.js';
+import { rootScope } from '../nn/index.js';
 import { type HostArrays, inputTensors, isRewardSystem, ratings, type System } from '../system/index.js';
 import { closeAll, closeOnFailure, type HostArray, QuintetError, toNumbers } from '../tensor/index.js';
+import { sessionMemory } from './estimate/memory.js';
+import { sizesOf } from './estimate/schedule.js';
 import { labelled } from './prepare.js';
 import type { OpenReward, Rewarded } from './reward.js';
 
@@ -26,7 +30,10 @@ export async function rewardOf(model: Model<System>): Promise<OpenReward> {
   const { input_ids, attention_mask } = network.inputs;
   const types = { input_ids, attention_mask } as Parameters<typeof inputTensors>[0];
   const processor = createProcessor(model);
-  const session = await compile(model, 'ratings', (p) => ({ score: ratings(network, p, inputTensors(types)) }));
+  const { p, declarations } = rootScope();
+  const built = graph('ratings', { score: ratings(network, model.adapt(p), inputTensors(types)) });
+  const session = await openSession(model, built, declarations);
+  const { values } = sessionMemory(model, built, declarations);
   const parts = { system: network, processor };
   const rowOf = ({ prompt, answer }: Rewarded) => {
     const row = labelled({ messages: [...prompt, { role: 'assistant', content: answer }] }, [], parts);
@@ -42,6 +49,13 @@ export async function rewardOf(model: Model<System>): Promise<OpenReward> {
       const { input_ids, attention_mask } = padded(answers.map(rowOf), processor.tokenizer.special.pad ?? 0);
       const given = { input_ids, attention_mask } as HostArrays;
       return toNumbers((await session.run(given)).score as HostArray);
+    },
+    // All answers are rated at once. What the session holds was there before.
+    memory(batches) {
+      const shapes = batches.map((batch) => (batch.input_ids as HostArray).shape as [number, number]);
+      const rows = shapes.reduce((sum, [count]) => sum + count, 0);
+      const longest = Math.max(...shapes.map(([, tokens]) => tokens));
+      return values(sizesOf(types, { input_ids: { shape: [rows, longest] } }));
     },
     close: () => session.close(),
   };

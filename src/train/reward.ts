@@ -3,6 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { ModelOptions } from '../model/index.js';
+import type { HostArrays } from '../system/index.js';
 import { QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
 import { openRatings } from './ratings.js';
@@ -21,6 +22,8 @@ export type Reward = (answers: readonly Rewarded[]) => readonly number[] | Promi
 /** A reward that is asked for as long as a run lasts. */
 export interface OpenReward {
   readonly reward: Reward;
+  /** Bytes that rewarding the answers of a step's micro-batches takes, besides what is there before; default none that count. */
+  readonly memory?: (batches: readonly HostArrays[]) => number;
   close(): Promise<void>;
 }
 

@@ -50,7 +50,9 @@ export async function stageBatches(
   const { kind: _, reward: path, ...drawing } = form;
   const opened = await openReward(path, { engine: model.engine });
   return closeOnFailure([opened], async () => {
-    const source = promptBatches(model, dataset, { ...options, ...drawing, reward: opened.reward });
+    const { reward, memory } = opened;
+    const rewarding = { reward, ...(memory ? { rewardMemory: memory } : {}) };
+    const source = promptBatches(model, dataset, { ...options, ...drawing, ...rewarding });
     return { ...source, close: () => closeAll(source, opened) };
   });
 }

@@ -43,7 +43,7 @@ export async function taughtBatches(
     return {
       ...source,
       fields: [...source.fields, 'teacher_logits'],
-      memory: (batches) => Math.max(...batches.map((batch) => memory(sizesOf(types, batch)))),
+      memory: (batches) => memory.held + Math.max(...batches.map((batch) => memory.values(sizesOf(types, batch)))),
       async take(step, now) {
         const taught = [];
         for (const batch of await source.take(step, now)) taught.push({ ...batch, ...(await say(batch)) });

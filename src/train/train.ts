@@ -9,7 +9,8 @@ import { alone, type ProcessGroup } from '../parallel/group.js';
 import { type HostArrays, type Objective, type Optimizer, type Pruning, tableRows } from '../system/index.js';
 import { closeAll, closeOnFailure, fields, type HostArray, QuintetError } from '../tensor/index.js';
 import type { Region } from './arena.js';
-import { type Estimate, type Forecast, openForecast } from './estimate/forecast.js';
+import { type Estimate, type Forecast, type MadeBatches, openForecast } from './estimate/forecast.js';
+import type { LearningModel } from './estimate/memory.js';
 import type { Evaluated } from './evaluations.js';
 import { accumulateGradients, gradientNorm } from './gradients.js';
 import { type Learner, openLearner } from './learner.js';
@@ -37,7 +38,7 @@ export interface BatchSource {
   /** The micro-batches of a step, counted from 0. `now` gives the model with what was learnt before it. */
   take(step: number, now?: () => Promise<Model>): Promise<readonly HostArrays[]>;
   /** Bytes that making such micro-batches takes besides them; where it is not given, none that count. */
-  readonly memory?: (batches: readonly HostArrays[]) => number;
+  readonly memory?: (batches: readonly HostArrays[], learning: LearningModel) => number;
   /** Frees what making batches took. */
   close?(): Promise<void>;
 }
@@ -221,9 +222,10 @@ async function loop(
     while (!isOver() && !(await isStopped())) {
       const timer = timerOf(options);
       const batches = await (upcoming ?? begin(done));
-      timer.waited();
+      const waited = timer.waited();
       upcoming = ahead && done + 1 < steps ? begin(done + 1) : undefined;
-      const report = await oneStep({ step, learner, forecast, options }, done, batches);
+      const made = { batches, making: data.onPolicy ? waited : 0 };
+      const report = await oneStep({ step, learner, forecast, options }, done, made);
       done++;
       const timed = timer.timed(report);
       await run?.log(timed.record);
@@ -255,8 +257,9 @@ function timerOf({ clock, memory }: TrainOptions) {
   const started = now();
   let waited = 0;
   return {
-    waited(): void {
+    waited(): number {
       waited = now() - started;
+      return waited;
     },
     timed(untimed: UntimedReport) {
       const ended = now();
@@ -279,13 +282,13 @@ async function oneStep(
     options: { steps, group = alone },
   }: Pick<Run, 'step' | 'learner' | 'forecast' | 'options'>,
   index: number,
-  batches: readonly HostArrays[],
+  { batches, making }: MadeBatches,
 ): Promise<UntimedReport> {
   const { arena } = learner;
   const own: MicroLoss[] = [];
   const known = await step.foresee(batches, arena.values.tensors);
   if (known.length === 0) arena.gradients.data.fill(0);
-  forecast.begin(index, batches);
+  forecast.begin(index, { batches, making });
   for (const [i, batch] of known.entries()) {
     const into = i === 0 ? arena.gradients : (arena.incoming as Region);
     own.push(await step.run(batch, arena.values.tensors, into.tensors));

@@ -6,7 +6,8 @@ import { alone, largestPart } from '../../parallel/group.js';
 import type { HostArrays, Optimizer, Pruning } from '../../system/index.js';
 import { formatBytes, QuintetError } from '../../tensor/index.js';
 import { prepareStep, type StepOptions } from '../step.js';
-import { memoryOf, usualProcess } from './memory.js';
+import type { BatchSource } from '../train.js';
+import { learningBy, memoryOf, usualProcess } from './memory.js';
 
 export interface FitOptions {
   /** What the stage minimises, and how. */
@@ -23,7 +24,7 @@ export interface FitOptions {
   /** A step of the longest samples (`longestSamples`), of which so many are computed at once. */
   readonly largest: (microBatch: number) => Promise<readonly HostArrays[]>;
   /** Bytes that making these micro-batches takes besides them; default none. */
-  readonly beside?: (batches: readonly HostArrays[]) => number;
+  readonly beside?: BatchSource['memory'];
 }
 
 export interface Fit {
@@ -67,7 +68,8 @@ async function tryAll(model: Model, options: FitOptions): Promise<Omit<Fit, 'rec
     const batches = await largest(microBatch);
     // What tracing took stays with the process.
     const learning = { objective, optimizer, pruning, batches };
-    memory = memoryOf(model, prepared, { ...learning, before: meter(), beside: beside?.(batches) });
+    const making = beside?.(batches, learningBy(model, prepared));
+    memory = memoryOf(model, prepared, { ...learning, before: meter(), beside: making });
     if (memory <= limit) return { microBatch, memory };
   }
   return { memory };

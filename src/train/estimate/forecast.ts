@@ -6,7 +6,7 @@ import { formatBytes, formatDuration } from '../../tensor/index.js';
 import type { LogRecord } from '../log-record.js';
 import type { StageStep } from '../step.js';
 import type { StepReport, TrainOptions } from '../train.js';
-import { batchSizes, memoryOf } from './memory.js';
+import { batchSizes, learningBy, memoryOf } from './memory.js';
 import { workOf } from './schedule.js';
 
 /** What a run takes. */
@@ -26,10 +26,17 @@ export interface Estimate {
   readonly was?: Cost;
 }
 
+/** All micro-batches of a step. */
+export interface MadeBatches {
+  readonly batches: readonly HostArrays[];
+  /** Milliseconds that they took, where they cannot be made while another step runs. */
+  readonly making: number;
+}
+
 /** Follows a run from its first step in this process to its last one. */
 export interface Forecast {
-  /** To be called before the first pass of a step, counted from 0, with all its micro-batches. */
-  begin(step: number, batches: readonly HostArrays[]): void;
+  /** To be called before the first pass of a step, counted from 0. */
+  begin(step: number, made: MadeBatches): void;
   /** To be called after the first pass of a step. */
   passed(): Promise<void>;
   stepped(report: StepReport): void;
@@ -54,26 +61,29 @@ export function openForecast(
   const { objective, optimizer, pruning, steps, clock, memory, largest, data, onEstimate } = options;
   if (before === undefined || !memory) return silent;
   let estimated: Cost | undefined;
-  /** First passes that the steps left come to, and when the first one began. */
+  /** First passes that the steps left come to, what they wait for their batches, and when the first one began. */
   let passes = 0;
+  let waiting = 0;
   let began: number | undefined;
   let was = { step: 0, time: 0, memory: 0 };
   return {
-    begin(step, batches) {
+    begin(step, { batches, making }) {
       if (estimated || batches.length === 0) return;
-      const beside = largest && data.memory?.(largest);
-      const learning = { objective, optimizer, pruning, batches: largest ?? batches };
+      const most = largest ?? batches;
+      const beside = data.memory?.(most, learningBy(model, prepared));
+      const learning = { objective, optimizer, pruning, batches: most };
       estimated = { memory: memoryOf(model, prepared, { ...learning, before, beside }) };
       const work = workOf(prepared.graph);
       const works = batches.map((batch) => work(batchSizes(model, prepared, { batch, objective })));
       passes = ((steps - step) * works.reduce((sum, own) => sum + own, 0)) / (works[0] as number);
+      waiting = (steps - step) * making;
       was = { ...was, step };
       onEstimate?.({ estimated });
       began = clock?.();
     },
     async passed() {
       if (!clock || began === undefined || !estimated) return;
-      estimated = { ...estimated, time: (clock() - began) * passes };
+      estimated = { ...estimated, time: (clock() - began) * passes + waiting };
       began = undefined;
       onEstimate?.({ estimated });
       await log({ step: was.step, estimate: { estimated } });

@@ -39,7 +39,7 @@ export interface MemoryOptions {
 export function memoryOf(model: Model, step: PreparedStep, options: MemoryOptions): number {
   const { optimizer, pruning, batches, before, beside = 0 } = options;
   const sizes = batches.map((batch) => batchSizes(model, step, { batch, objective: options.objective }));
-  const fed = new Set(step.trained.map(({ name }) => name));
+  const { fed } = learningBy(model, step);
   const most = (graph: Graph): number => spread * Math.max(...sizes.map(peakOfValues(graph)));
   const whole: Holding = { model, declarations: step.declarations, known: step.known, fed, copies: step.copies };
   const weights = weightsOf(step.graph, whole);
@@ -60,15 +60,37 @@ export function memoryOf(model: Model, step: PreparedStep, options: MemoryOption
   );
 }
 
-/** The most bytes that a session takes which computes a graph over the weights of a model, by sizes. */
+/** A model as a stage teaches it. */
+export interface LearningModel {
+  readonly model: Model;
+  /** The parameters that learn, by name: sessions are fed them. */
+  readonly fed: ReadonlySet<string>;
+}
+
+export const learningBy = (model: Model, { trained }: Pick<PreparedStep, 'trained'>): LearningModel => ({
+  model,
+  fed: new Set(trained.map(({ name }) => name)),
+});
+
+/** The most bytes that a session takes which computes a graph over the weights of a model. */
+export interface SessionMemory {
+  /** As long as it is open. */
+  readonly held: number;
+  /** In a run. */
+  values(sizes: Sizes): number;
+}
+
 export function sessionMemory(
   model: Pick<Model, 'weights'>,
   graph: Graph,
   declarations: Holding['declarations'],
-): (sizes: Sizes) => number {
-  const session = total(weightsOf(graph, { model, declarations, fed: new Set(), known: new Map(), copies: true }));
+  fed: Holding['fed'] = new Set(),
+): SessionMemory {
   const peak = peakOfValues(graph);
-  return (sizes) => session + spread * peak(sizes);
+  return {
+    held: total(weightsOf(graph, { model, declarations, fed, known: new Map(), copies: true })),
+    values: (sizes) => spread * peak(sizes),
+  };
 }
 
 type Learning = Omit<LearnerOptions, 'steps'>;
