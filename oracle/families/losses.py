@@ -16,7 +16,7 @@ from torch.nn.functional import (
 from kit.folder import FixtureFolder
 from kit.numbers import settle
 
-SMOOTHING, Z_WEIGHT, TEMPERATURE, MOST_SNR = 0.15, 0.02, 1.7, 4.0
+SMOOTHING, Z_WEIGHT, TEMPERATURE, SNR_GAMMA = 0.15, 0.02, 1.7, 4.0
 CHOSEN = 2
 # Boxes of each picture: some, none, one.
 BOXES = (3, 0, 1)
@@ -94,7 +94,7 @@ def diffusion(x: dict) -> dict:
     kept = schedule(x["latents"].dtype)[x["times"]].view(-1, 1, 1, 1)
     velocity = kept.sqrt() * x["noise"] - (1 - kept).sqrt() * x["latents"]
     ratio = (kept / (1 - kept)).flatten()
-    bounded = ratio.clamp(max=MOST_SNR)
+    bounded = ratio.clamp(max=SNR_GAMMA)
 
     def each(target: torch.Tensor) -> torch.Tensor:
         return (x["predicted"] - target).square().mean((1, 2, 3))
@@ -186,7 +186,7 @@ def losses(fixture: FixtureFolder) -> None:
             found |= {f"grad.{name}.{one}": slope for one, slope in zip(free, slopes, strict=True) if slope is not None}
         return found | {"kept": schedule(dtype)}
 
-    fixture.info["settings"] = {"smoothing": SMOOTHING, "z_weight": Z_WEIGHT, "temperature": TEMPERATURE, "most_snr": MOST_SNR}
+    fixture.info["settings"] = {"smoothing": SMOOTHING, "z_weight": Z_WEIGHT, "temperature": TEMPERATURE, "snr_gamma": SNR_GAMMA}
     fixture.note(
         "grad.<loss>.<input> is the gradient of loss.<loss> by an input",
         "answers[n] is the answer that box n is matched with; detect_* are the parts of loss.detect",

@@ -136,14 +136,14 @@ export interface NoisyBatch {
 }
 
 /**
- * The mean squared error of what the denoiser predicts: Ho et al., 2020, equation 14; with `mostSnr` weighted by `snrWeights`.
+ * The mean squared error of what the denoiser predicts: Ho et al., 2020, equation 14; with `snrGamma` weighted by `snrWeights`.
  * Of flow matching that of the velocity, weighted by `weights`. Scalar.
  */
 export function diffusionLoss(
   { denoiser, noise: schedule }: Pick<LatentDiffusionParts, 'denoiser' | 'noise'>,
   p: Params,
   { latents, noise, times, condition }: NoisyBatch,
-  { mostSnr, weights }: DiffusionLossOptions = {},
+  { snrGamma, weights }: DiffusionLossOptions = {},
 ): Tensor {
   const at = p.at(denoiser.prefix);
   if (schedule.flow) {
@@ -154,13 +154,13 @@ export function diffusionLoss(
   const noisy = addNoise(schedule, latents, noise, times);
   const predicted = denoiser.part.forward(at, noisy, times, condition);
   const wanted = denoisingTarget(schedule, latents, noise, times);
-  if (mostSnr === undefined) return squaredError(predicted, wanted);
-  return mean(mul(errorOfEach(predicted, wanted), snrWeights(keptAt(schedule, times), schedule.predicts, mostSnr)));
+  if (snrGamma === undefined) return squaredError(predicted, wanted);
+  return mean(mul(errorOfEach(predicted, wanted), snrWeights(keptAt(schedule, times), schedule.predicts, snrGamma)));
 }
 
 export interface DiffusionLossOptions {
-  /** The ratio of signal to noise up to which moments count in full; default none is weighted. */
-  readonly mostSnr?: number | undefined;
+  /** Min-SNR's γ, the ratio of signal to noise up to which moments count in full; default none is weighted. diffusers' scripts call it so. */
+  readonly snrGamma?: number | undefined;
   /** How moments of flow matching are weighed; default all count the same. */
   readonly weights?: FlowWeightName | undefined;
 }
@@ -198,10 +198,10 @@ function asDiffusion(network: Network): LatentDiffusion {
 }
 
 /** Weights of the one kind of moments mean nothing for the other. */
-function checkWeights({ name, noise: { flow } }: LatentDiffusion, { mostSnr, weights }: DiffusionLossOptions): void {
-  if (flow && mostSnr !== undefined) {
+function checkWeights({ name, noise: { flow } }: LatentDiffusion, { snrGamma, weights }: DiffusionLossOptions): void {
+  if (flow && snrGamma !== undefined) {
     throw new QuintetError('config', 'ways to noise are straight: there is no ratio of signal to noise to bound', {
-      at: `${name}: mostSnr`,
+      at: `${name}: snrGamma`,
     });
   }
   if (!flow && weights !== undefined) {

@@ -164,7 +164,9 @@ test('a run of flow matching learns', async () => {
 
 test('weights of the other kind of moments, and networks that paint nothing, are refused', async () => {
   const wrong = (kind: Kind, objective: object) => runFile(painting(kind, { steps: 1, objective }).file, { engine });
-  await expect(wrong('flow', { kind: 'denoise', mostSnr: 5 })).rejects.toThrow(/mostSnr.*ways to noise are straight/s);
+  await expect(wrong('flow', { kind: 'denoise', snrGamma: 5 })).rejects.toThrow(
+    /snrGamma.*ways to noise are straight/s,
+  );
   await expect(wrong('epsilon', { kind: 'denoise', weights: 'cosmap' })).rejects.toThrow(
     /not trained by flow matching/,
   );

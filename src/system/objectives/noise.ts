@@ -21,11 +21,12 @@ const beside = (numbers: Tensor, like: Tensor): Tensor =>
 
 /**
  * Weights [B] by the ratio of signal to noise, a / (1 - a) of the kept variance a [B], so that easy moments do not outweigh
- * others: Hang et al., "Efficient Diffusion Training via Min-SNR Weighting Strategy", 2023, section 3.4.
+ * others: Hang et al., "Efficient Diffusion Training via Min-SNR Weighting Strategy", 2023, section 3.4, whose γ bounds it,
+ * https://arxiv.org/abs/2303.09556
  */
-export function snrWeights(kept: Tensor, predicts: Prediction, most: number): Tensor {
+export function snrWeights(kept: Tensor, predicts: Prediction, gamma: number): Tensor {
   const ratio = div(kept, sub(1, kept));
-  const bounded = minimum(ratio, most);
+  const bounded = minimum(ratio, gamma);
   if (predicts === 'sample') return bounded;
   return div(bounded, predicts === 'epsilon' ? ratio : add(ratio, 1));
 }

@@ -108,7 +108,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
   contrast: { readers: {}, make: () => ({ objective: contrast(), form: { kind: 'captions' } }) },
   denoise: {
-    readers: { mostSnr: positive, weights: word(...Object.keys(flowWeights)) },
+    readers: { snrGamma: positive, weights: word(...Object.keys(flowWeights)) },
     make: (settings) => ({ objective: denoise(settings as DiffusionLossOptions), form: { kind: 'noisy' } }),
   },
   dpo: {

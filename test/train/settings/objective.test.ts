@@ -96,7 +96,7 @@ test.each<[object, string]>([
   [{ kind: 'distil', teacher: './big', temperature: 0 }, 'temperature: expected a number above 0, got 0'],
   [{ kind: 'distil', teacher: './big', weight: 1.2 }, 'weight: expected a part from 0 to 1, got 1.2'],
   [{ kind: 'distil' }, 'teacher: expected a text, got nothing'],
-  [{ kind: 'denoise', mostSnr: -5 }, 'mostSnr: expected a number above 0, got -5'],
+  [{ kind: 'denoise', snrGamma: -5 }, 'snrGamma: expected a number above 0, got -5'],
   [{ kind: 'denoise', weights: 'cosine' }, 'weights: expected one of sigma-sqrt, cosmap, got "cosine"'],
 ])('%j is refused', (objective, message) => {
   expect(() => objectiveOf(fields({ objective }, 'stage'), '/runs')).toThrow(`stage: objective.${message}`);
