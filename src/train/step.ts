@@ -96,9 +96,11 @@ export interface StepPlan extends Pick<StageStep, 'trained' | 'declarations' | '
   /** The names of the objective's metrics. */
   readonly metrics: readonly string[];
   readonly before: ForeknowledgePlan;
+  /** What a micro-batch holds, with all that is found out about it before the pass. */
+  readonly types: Readonly<Record<string, InputType>>;
 }
 
-interface LossPlan extends Pick<StepPlan, 'declarations' | 'before'> {
+interface LossPlan extends Pick<StepPlan, 'declarations' | 'before' | 'types'> {
   readonly loss: Loss;
   /** The parameters that the patterns select. */
   readonly selected: readonly Declaration[];
@@ -111,13 +113,14 @@ function planLoss(
   held: Held['adapt'] = (p) => p,
 ): LossPlan {
   const current = (p: Params): Params => learningRows(tableRows(train)).adapt(adapt(p));
-  const types = typesOf(network, objective, { fields, ...(rows === undefined ? {} : { rows }) });
-  const before = planForeknowledge({ network }, { objective, types, reference, current });
+  const given = typesOf(network, objective, { fields, ...(rows === undefined ? {} : { rows }) });
+  const before = planForeknowledge({ network }, { objective, types: given, reference, current });
+  const types = { ...given, ...before.types };
   const { p, declarations } = rootScope();
-  const alone = objective.loss(network, current(held(p)), inputTensors({ ...types, ...before.types }));
+  const alone = objective.loss(network, current(held(p)), inputTensors(types));
   const loss = penalty ? penalised(alone, penalty(declarations)) : alone;
   const names = select([...declarations.keys()], train, 'train');
-  return { loss, declarations, before, selected: names.map((name) => declarations.get(name) as Declaration) };
+  return { loss, declarations, before, types, selected: names.map((name) => declarations.get(name) as Declaration) };
 }
 
 /** Traces and differentiates a stage. All mistakes of shape, name and pattern are found here, before any step. */
@@ -126,7 +129,7 @@ export function planStep(
   options: StepOptions,
   held?: Held['adapt'],
 ): StepPlan {
-  const { loss, declarations, before, selected } = planLoss(model, options, held);
+  const { loss, selected, ...plan } = planLoss(model, options, held);
   const { total, targets, metrics = {} } = loss;
   const tensors = selected.map(({ tensor }) => tensor);
   const slopes = options.recompute ? recomputingGradients(total, tensors, blockOf) : gradients(total, tensors);
@@ -136,11 +139,10 @@ export function planStep(
   const reached = slopes.filter((slope) => slope !== null);
   const named = Object.fromEntries(trained.map(({ name }, i) => [gradientOf(name), reached[i] as Tensor]));
   return {
+    ...plan,
     trained,
-    declarations,
     unreached: selected.filter((_, i) => !slopes[i]).map(({ name }) => name),
     metrics: Object.keys(metrics),
-    before,
     graph: graph('step', { total, targets, ...metricOutputs(metrics), ...named, done: ordering(reached) }),
   };
 }

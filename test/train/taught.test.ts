@@ -1,11 +1,13 @@
 /** Run files that learn what a teacher says. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { readTensors, writeSafetensors } from '../../src/checkpoint/index.js';
-import { load } from '../../src/model/index.js';
-import type { HostArray } from '../../src/tensor/index.js';
-import { type Evaluated, runFile } from '../../src/train/index.js';
+import { initialise, load } from '../../src/model/index.js';
+import { gpt2 } from '../../src/parts/backbones/gpt2.js';
+import { adamw, distil, slot, system } from '../../src/system/index.js';
+import { type HostArray, hostArray, zerosArray } from '../../src/tensor/index.js';
+import { type Estimate, type Evaluated, runFile, train } from '../../src/train/index.js';
 import { engine, fixturePath } from '../fixture.js';
 import { runFolder, stage } from './runs.js';
 import { logOf, stoppedAndResumed } from './small-runs.js';
@@ -59,6 +61,37 @@ test('what the teacher takes is in the estimate, and in what a limit of memory a
   const limit = { memory: `${Math.round(alone / 1e6) + 10}MB` };
   expect(await estimateOf({ kind: 'next-token' }, limit)).toBeLessThan(1.01 * alone);
   await expect(estimateOf(distil, limit)).rejects.toThrow(/the least that is expected/);
+});
+
+test('what a batch holds is traced once for a stage, however many micro-batches a step has', async () => {
+  const backbone = gpt2({ width: 16, depth: 1, heads: 2, vocab: 40, context: 8 });
+  const model = await initialise(system({ name: 'gpt', backbone: slot(backbone, { prefix: '' }) }), { engine });
+  onTestFinished(() => model.close());
+  const [ids, ones] = [hostArray('i64', [1, 4], [5, 6, 7, 8]), hostArray('i64', [1, 4], [1, 1, 1, 1])];
+  const teacher_logits = zerosArray('f32', [1, 4, 40]);
+  const batch = { input_ids: ids, attention_mask: ones, labels: ids, teacher_logits };
+  const traces = async (count: number): Promise<number> => {
+    let traced = 0;
+    const { network } = model;
+    const forward: typeof network.forward = (...given) => {
+      traced++;
+      return network.forward(...given);
+    };
+    const told: Estimate[] = [];
+    await train(
+      { ...model, network: { ...network, forward } },
+      {
+        ...{ objective: distil(), train: ['**'], optimizer: adamw({ lr: 1e-3 }), steps: 2 },
+        ...{ memory: () => 0, onEstimate: (estimate) => told.push(estimate) },
+        data: { fields: Object.keys(batch), accumulates: count > 1, take: async () => Array(count).fill(batch) },
+      },
+    );
+    expect(told.length).toBeGreaterThan(0);
+    return traced;
+  };
+  const once = await traces(1);
+  expect(once).toBeGreaterThan(0);
+  expect(await traces(7)).toBe(once);
 });
 
 test('a teacher of a hub is found as the model is', async () => {

@@ -5,7 +5,7 @@
 import { type Graph, nameOf, type OpName, ops } from '../../graph/index.js';
 import type { Model } from '../../model/index.js';
 import type { Declaration } from '../../nn/index.js';
-import { type HostArrays, type Objective, type Optimizer, objectiveInputs, type Pruning } from '../../system/index.js';
+import type { HostArrays, Objective, Optimizer, Pruning } from '../../system/index.js';
 import { byteSizeOf, dtypes, type HostArray, sizeOf, zerosArray } from '../../tensor/index.js';
 import { arenaBytes } from '../arena.js';
 import { arenaOptions, type LearnerOptions } from '../learner.js';
@@ -112,18 +112,18 @@ const isInMemory = (weights: Model['weights'], declaration: Declaration): boolea
 /** What the letters of a micro-batch's dimensions are, with all that is found out about it before the pass. */
 export function batchSizes(
   { network }: Pick<Model, 'network'>,
-  { before }: Pick<PreparedStep, 'before'>,
+  { before, types }: Pick<PreparedStep, 'before' | 'types'>,
   { batch, objective }: { readonly batch: HostArrays; readonly objective: Objective },
 ): Sizes {
-  const types = { ...network.inputs, ...objectiveInputs(objective, network), ...before.types };
-  const given = sizesOf(types, batch);
+  const all = { ...network.inputs, ...types };
+  const given = sizesOf(all, batch);
   // Whatever their values are, what is found out has these shapes.
   const { dim } = measure(given);
   const found = before.preliminaries.flatMap(({ graph }) =>
     Object.entries(graph.outputs).map(([name, { dtype, shape }]) => [name, zerosArray(dtype, shape.map(dim))]),
   );
   const known = { ...batch, ...Object.fromEntries(found) };
-  return sizesOf(types, { ...known, ...objective.host?.match?.(known, network) });
+  return sizesOf(all, { ...known, ...objective.host?.match?.(known, network) });
 }
 
 /** How a session holds the weights of its graph. */
