@@ -3,7 +3,9 @@
 import json
 import os
 from collections import defaultdict
+from functools import partial
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -30,6 +32,7 @@ SHOWN = (
     "model.norm.weight",
     "lm_head.weight",
     "score.weight",
+    "model.layers.1.block_sparse_moe.gate.weight",
 )
 
 
@@ -45,16 +48,21 @@ class Still:
 
 def trainer(**settings) -> SimpleNamespace:
     """The attributes that TRL's loss functions read of a trainer."""
-    return SimpleNamespace(
-        model=SimpleNamespace(training=False),
-        accelerator=Still,
-        aux_loss_enabled=False,
-        precompute_ref_logps=True,
-        _metrics=defaultdict(lambda: defaultdict(list)),
-        _total_train_tokens=0,
-        _tp_size=1,
-        **settings,
-    )
+    usual = {
+        "model": SimpleNamespace(training=False),
+        "accelerator": Still,
+        "aux_loss_enabled": False,
+        "precompute_ref_logps": True,
+        "_metrics": defaultdict(lambda: defaultdict(list)),
+        "_total_train_tokens": 0,
+        "_tp_size": 1,
+    }
+    return SimpleNamespace(**usual | settings)
+
+
+def balancing(weight: float) -> dict:
+    """What tells a trainer to balance experts; nothing where a model has none."""
+    return {"aux_loss_enabled": True, "router_aux_loss_coef": weight, "aux_loss_coef": weight} if weight else {}
 
 
 def laid_out(prompts: list, said: list) -> dict:
@@ -93,16 +101,28 @@ def inputs_of(fixture: FixtureFolder, vocabulary: int) -> dict:
     )
 
 
-def log_probabilities(model, inputs: dict, prefix: str = "") -> tuple[torch.Tensor, torch.Tensor]:
-    """Of every labelled token behind the first, [B, T-1], and the scores that they come from."""
+class Said(NamedTuple):
+    """Log-probabilities of every labelled token behind the first, [B, T-1], the scores that they come from, and how unevenly
+    experts were asked."""
+
+    each: torch.Tensor
+    logits: torch.Tensor
+    uneven: torch.Tensor | None
+
+
+def log_probabilities(model, inputs: dict, prefix: str = "") -> Said:
     ids, present, labels = (inputs[prefix + name] for name in ("input_ids", "attention_mask", "labels"))
-    logits = model(input_ids=ids, attention_mask=present).logits
-    each = logits[:, :-1].log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]
-    return each * (labels[:, 1:] != -100), logits
+    out = model(input_ids=ids, attention_mask=present)
+    each = out.logits[:, :-1].log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]
+    return Said(each * (labels[:, 1:] != -100), out.logits, getattr(out, "aux_loss", None))
 
 
-def dpo_losses(inputs: dict, each: torch.Tensor, reference: torch.Tensor) -> tuple[dict, dict]:
+def dpo_losses(
+    inputs: dict, said: Said, reference: torch.Tensor, kinds: tuple = DPO, weight: float = 0
+) -> tuple[dict, dict]:
     from trl import DPOTrainer
+
+    each = said.each
 
     order = torch.cat([inputs["chosen"], inputs["rejected"]])
     frozen = reference.sum(1)
@@ -110,10 +130,13 @@ def dpo_losses(inputs: dict, each: torch.Tensor, reference: torch.Tensor) -> tup
     given |= {"completion_mask": (inputs["labels"] != -100).long()[order]}
     given |= {"ref_chosen_logps": frozen[inputs["chosen"]], "ref_rejected_logps": frozen[inputs["rejected"]]}
     blank = torch.zeros_like(each)
-    seen = SimpleNamespace(log_probs=each[order], entropy=blank, mean_logits=blank, is_top1=blank.bool())
+    seen = SimpleNamespace(
+        log_probs=each[order], entropy=blank, mean_logits=blank, is_top1=blank.bool(), aux_loss=said.uneven
+    )
     losses, told = {}, {}
-    for kind in DPO:
+    for kind in kinds:
         settings = {"loss_types": [kind], "loss_weights": [1.0], "beta": BETA, "label_smoothing": SMOOTHING}
+        settings |= balancing(weight)
         own = trainer(**settings, ld_alpha=None, f_divergence_type="reverse_kl", use_weighting=False)
         losses[kind] = DPOTrainer._compute_loss(own, lambda **_: seen, given, False)
         told = {name: torch.tensor(values[0]) for name, values in own._metrics["eval"].items()}
@@ -128,34 +151,44 @@ def dpo_losses(inputs: dict, each: torch.Tensor, reference: torch.Tensor) -> tup
     return losses, {f"metric/{name}": told[name] for name in names}
 
 
-def reference_free_losses(inputs: dict, each: torch.Tensor, logits: torch.Tensor) -> dict:
+def reference_free_losses(inputs: dict, said: Said, weight: float = 0) -> dict:
     from trl.experimental.cpo import CPOTrainer
     from trl.experimental.orpo import ORPOTrainer
 
     chosen, rejected = inputs["chosen"], inputs["rejected"]
-    total = each.sum(1)
+    logits = said.logits
+    total = said.each.sum(1)
     mean = total / (inputs["labels"][:, 1:] != -100).sum(1)
-    said = torch.where(inputs["attention_mask"] == 1, inputs["input_ids"], -100)
+    spoken = torch.where(inputs["attention_mask"] == 1, inputs["input_ids"], -100)
 
     def words(labels: torch.Tensor) -> torch.Tensor:
         return cross_entropy(logits[chosen, :-1].flatten(end_dim=1), labels[chosen, 1:].flatten(), ignore_index=-100)
 
-    simple = trainer(loss_type="simpo", simpo_gamma=GAMMA, beta=2.0, label_smoothing=0.0, alpha=0.0)
-    plain = trainer(loss_type="sigmoid", beta=BETA, label_smoothing=SMOOTHING, alpha=0.0)
-    odds = ORPOTrainer.odds_ratio_loss(trainer(beta=BETA), mean[chosen], mean[rejected])[0]
+    def loss_of(kind, loss: str, each: torch.Tensor, labels: torch.Tensor, **settings) -> torch.Tensor:
+        sides = (each[chosen], each[rejected], logits[chosen], logits[rejected], words(labels), said.uneven)
+        own = trainer(**settings, **balancing(weight), concatenated_forward=lambda *_: sides)
+        setattr(own, loss, partial(getattr(kind, loss), own))
+        return kind.get_batch_loss_metrics(own, None, {})[0]
+
+    simple = {"loss_type": "simpo", "simpo_gamma": GAMMA, "beta": 2.0, "label_smoothing": 0.0, "cpo_alpha": 0.0}
+    plain = {"loss_type": "sigmoid", "beta": BETA, "label_smoothing": SMOOTHING, "cpo_alpha": 1.0}
     return {
-        "orpo": words(said) - odds.mean(),
-        "simpo": CPOTrainer.cpo_loss(simple, mean[chosen], mean[rejected])[0].mean(),
-        "cpo": CPOTrainer.cpo_loss(plain, total[chosen], total[rejected])[0].mean() + words(inputs["labels"]),
+        "orpo": loss_of(ORPOTrainer, "odds_ratio_loss", mean, spoken, beta=BETA),
+        "simpo": loss_of(CPOTrainer, "cpo_loss", mean, inputs["labels"], **simple, alpha=0.0),
+        "cpo": loss_of(CPOTrainer, "cpo_loss", total, inputs["labels"], **plain, alpha=0.0),
     }
 
 
-def kto_loss(inputs: dict, each: torch.Tensor, frozen: torch.Tensor, drift: tuple) -> torch.Tensor:
+def kto_loss(inputs: dict, said: Said, frozen: torch.Tensor, drift: tuple, weight: float = 0) -> torch.Tensor:
     from trl import KTOTrainer
 
+    each = said.each
     blank = torch.zeros_like(each)
-    seen = SimpleNamespace(log_probs=each, entropy=blank, mean_logits=blank, is_top1=blank.bool())
+    seen = SimpleNamespace(
+        log_probs=each, entropy=blank, mean_logits=blank, is_top1=blank.bool(), aux_loss=said.uneven
+    )
     own = trainer(
+        **balancing(weight),
         **{"loss_type": "kto", "calculate_KL": True, "beta": BETA},
         **{"desirable_weight": 1.0, "undesirable_weight": UNDESIRABLE},
         _compute_kl_logps=lambda *_: drift[0],
@@ -167,8 +200,12 @@ def kto_loss(inputs: dict, each: torch.Tensor, frozen: torch.Tensor, drift: tupl
     )
 
 
-def grpo_losses(inputs: dict, each: torch.Tensor, reference: torch.Tensor) -> tuple[dict, dict]:
+def grpo_losses(
+    inputs: dict, said: Said, reference: torch.Tensor, kinds: tuple = GRPO, weight: float = 0
+) -> tuple[dict, dict]:
     from trl import GRPOTrainer
+
+    each = said.each
 
     mask = (inputs["group_labels"][:, 1:] != -100).long()
     old = (each.detach() + inputs["drift"]) * mask
@@ -177,12 +214,13 @@ def grpo_losses(inputs: dict, each: torch.Tensor, reference: torch.Tensor) -> tu
 
     def loss_of(kind: str, rows: list[int]) -> torch.Tensor:
         own = trainer(
+            **balancing(weight),
             **{"loss_type": kind, "beta": KL, "epsilon_low": EPSILON, "epsilon_high": EPSILON_HIGH},
             **{"max_completion_length": LONGEST, "top_entropy_quantile": 1.0, "off_policy_mask_threshold": None},
             **{"importance_sampling_level": "token", "use_vllm": False, "_entropy_bonus_enabled": False},
             args=SimpleNamespace(use_bias_correction_kl=False, delta=None, steps_per_generation=1),
             current_gradient_accumulation_steps=1,
-            _get_per_token_logps_and_entropies=lambda *_, **__: (each[rows], torch.zeros_like(each[rows]), None),
+            _get_per_token_logps_and_entropies=lambda *_, **__: (each[rows], torch.zeros_like(each[rows]), said.uneven),
         )
         ids, present = inputs["group_input_ids"][rows], inputs["group_attention_mask"][rows]
         given = {"prompt_ids": ids[:, :1], "prompt_mask": present[:, :1], "completion_ids": ids[:, 1:]}
@@ -190,20 +228,28 @@ def grpo_losses(inputs: dict, each: torch.Tensor, reference: torch.Tensor) -> tu
         given |= {"old_per_token_logps": old[rows], "ref_per_token_logps": reference[rows]}
         return GRPOTrainer._compute_loss(own, None, given)
 
-    losses = {kind: loss_of(kind, list(range(len(mask)))) for kind in GRPO}
-    losses["bnpo_in_parts"] = sum(loss_of("bnpo", rows) for rows in PARTS) / len(PARTS)
+    losses = {kind: loss_of(kind, list(range(len(mask)))) for kind in kinds}
+    if "bnpo" in kinds:
+        losses["bnpo_in_parts"] = sum(loss_of("bnpo", rows) for rows in PARTS) / len(PARTS)
     return losses, {"advantages": worth, "old_logps": torch.nn.functional.pad(old, (1, 0))}
 
 
-def preference(fixture: FixtureFolder, *, config: dict) -> None:
-    llama_model(fixture, config)
-    reference = build(LlamaForCausalLM, config | {"architectures": ["LlamaForCausalLM"], "model_type": "llama"})
+def save_reference(fixture: FixtureFolder, model_class, config: dict, renaming=()) -> None:
+    """A model that is not far from the fixture's own."""
+    reference = build(model_class, config)
     draw(reference, fixture.seed)
     random = torch.Generator().manual_seed(fixture.seed + 1)
     with torch.no_grad():
         for _, parameter in sorted(reference.named_parameters()):
             parameter.add_(0.2 * parameter.std() * torch.randn(parameter.shape, generator=random))
-    save_checkpoint(fixture, reference, read_config(fixture), folder=fixture.path / "reference")
+    save_checkpoint(fixture, reference, read_config(fixture), renaming, folder=fixture.path / "reference")
+
+
+def preference(fixture: FixtureFolder, *, config: dict) -> None:
+    llama_model(fixture, config)
+    save_reference(
+        fixture, LlamaForCausalLM, config | {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}
+    )
 
     def compute(inputs: dict, dtype: torch.dtype) -> dict:
         policy = open_model(LlamaForCausalLM, fixture, dtype)
@@ -213,15 +259,15 @@ def preference(fixture: FixtureFolder, *, config: dict) -> None:
         parameters = dict(policy.named_parameters())
         with torch.no_grad():
             before, before_other, before_group = (
-                log_probabilities(frozen, inputs, p)[0] for p in ("", "other_", "group_")
+                log_probabilities(frozen, inputs, p).each for p in ("", "other_", "group_")
             )
-            drifted = log_probabilities(policy, inputs, "other_")[0]
-        each, logits = log_probabilities(policy, inputs)
-        losses, found = dpo_losses(inputs, each, before)
+            drifted = log_probabilities(policy, inputs, "other_").each
+        said = log_probabilities(policy, inputs)
+        losses, found = dpo_losses(inputs, said, before)
         losses = {f"dpo.{kind}": loss for kind, loss in losses.items()}
-        losses |= reference_free_losses(inputs, each, logits)
-        losses["kto"] = kto_loss(inputs, each, before.sum(1), (drifted.sum(1), before_other.sum(1)))
-        groups, more = grpo_losses(inputs, log_probabilities(policy, inputs, "group_")[0], before_group)
+        losses |= reference_free_losses(inputs, said)
+        losses["kto"] = kto_loss(inputs, said, before.sum(1), (drifted.sum(1), before_other.sum(1)))
+        groups, more = grpo_losses(inputs, log_probabilities(policy, inputs, "group_"), before_group)
         losses |= {f"grpo.{kind}": loss for kind, loss in groups.items()}
         return found | more | slopes(losses, parameters)
 

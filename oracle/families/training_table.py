@@ -192,6 +192,19 @@ TRAINING = {
             length=9,
         ),
     ),
+    "expert-preference": Entry(
+        "training",
+        "TRL's losses of preference tuning over a small Mixtral, with the load balance of its experts: DPO, ORPO, SimPO, CPO, KTO, GRPO",
+        1147,
+        partial(
+            experts.preferences,
+            config=layers(
+                **{"width": 8, "mlp": 12, "heads": 2, "count": 2},
+                **{"num_key_value_heads": 1, "num_local_experts": 4, "num_experts_per_tok": 2, "vocab_size": 40},
+                **{"output_router_logits": True, "router_aux_loss_coef": 0.35},
+            ),
+        ),
+    ),
     "reward": Entry(
         "training",
         "a reward model: a Llama that rates texts at their last token, TRL's losses of pairs over it with margins and centring",

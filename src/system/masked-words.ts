@@ -68,6 +68,9 @@ export const isMaskedWords = (network: Network): network is MaskedWords =>
 export function maskedWords(): Objective {
   return {
     name: 'masked-words',
-    loss: (network, p, batch) => tokenLoss(...scored(network, p, batch, 'guessing masked words')),
+    loss(network, p, batch) {
+      const { logits, labels } = scored(network, p, batch, 'guessing masked words');
+      return tokenLoss(logits, labels);
+    },
   };
 }

@@ -6,8 +6,8 @@
  */
 import { flatten, gather, type Tensor } from '../graph/index.js';
 import { type HostArray, ignored, QuintetError } from '../tensor/index.js';
-import type { HostArrays, Network, Tensors } from './network.js';
-import { withBalance } from './objectives/balance.js';
+import type { HostArrays, Network } from './network.js';
+import { type BalanceOptions, balanced } from './objectives/balance.js';
 import type { HostWork, Loss, Objective } from './objectives/objective.js';
 import { scoresOf, tokenLoss, type WordOptions, wordsLoss } from './objectives/words.js';
 import { isSystem, type System } from './system.js';
@@ -21,29 +21,19 @@ export function nextToken(options: NextTokenOptions = {}): Objective {
     loss(network, p, batch) {
       const { learnt_places: places, learnt_words: words } = batch;
       const outputs = network.forward(p, batch);
-      const balanced = (loss: Loss): Loss => balancedLoss(network, loss, outputs, options);
+      const withExperts = (loss: Loss): Loss => balanced(network, loss, outputs, options);
       if (!places || !words || !scoresAnywhere(network)) {
-        return balanced(wordsLoss(network, ...scoresOf(network, outputs, batch, 'next-token prediction'), options));
+        const { logits, labels } = scoresOf(network, outputs, batch, 'next-token prediction');
+        return withExperts(wordsLoss(network, logits, labels, options));
       }
       const { part, prefix } = network.backbone;
       const chosen = gather(flatten(outputs.last_hidden as Tensor, 0, 1), places); // [4, Q, D]
-      return balanced(tokenLoss(part.logits(p.at(prefix).shared, chosen), words, options));
+      return withExperts(tokenLoss(part.logits(p.at(prefix).shared, chosen), words, options));
     },
   };
 }
 
-export interface NextTokenOptions extends WordOptions {
-  /** The weight of how unevenly experts are asked; default what the model's configuration says. */
-  readonly balance?: number;
-}
-
-/** With what a network of experts learns besides. */
-function balancedLoss(network: Network, loss: Loss, { aux_loss: uneven }: Tensors, options: NextTokenOptions): Loss {
-  const { balance = isSystem(network) ? (network.backbone.part.experts?.balance ?? 0) : 0 } = options;
-  if (uneven) return withBalance(loss, uneven, balance);
-  if (balance === 0) return loss;
-  throw new QuintetError('unsupported', 'it has no experts to balance', { at: network.name });
-}
+export interface NextTokenOptions extends WordOptions, BalanceOptions {}
 
 /** Whether a network's hidden states are those of the batch's tokens, place by place, and its head scores any of them. */
 function scoresAnywhere(network: Network): network is System {

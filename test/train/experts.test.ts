@@ -1,13 +1,25 @@
 /** Experts that are asked about equally often: routers, the loss of their balance, and runs that learn it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { traceNetwork } from '../../src/model/index.js';
-import { type HostArrays, nextToken, type Objective } from '../../src/system/index.js';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Model, traceNetwork } from '../../src/model/index.js';
+import {
+  type BalanceOptions,
+  cpo,
+  distil,
+  dpo,
+  grpo,
+  type HostArrays,
+  kto,
+  nextToken,
+  type Objective,
+  orpo,
+  simpo,
+} from '../../src/system/index.js';
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/index.js';
 import { engine, expectFixture, expectSame, fixtureJson, fixtureTensors, withModel } from '../fixture.js';
-import { pass } from './objectives.js';
+import { open, pass } from './objectives.js';
 import { runFolder } from './runs.js';
 import { logOf } from './small-runs.js';
 
@@ -42,6 +54,72 @@ test("the objective learns it by the configuration's weight, or by its own", asy
   expect(alone.metrics).toEqual({});
   const more = await own(nextToken({ balance: 2 }));
   expect(more.loss).toBeCloseTo(alone.loss + 2 * number('aux_loss'), 5);
+});
+
+const opened = async (folder: string): Promise<Model> => {
+  const model = await open('expert-preference', folder);
+  onTestFinished(() => model.close());
+  return model;
+};
+
+const base = { beta: 0.2 };
+const clipped = { beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, reuse: true };
+test.each<[string, (own?: BalanceOptions) => Objective, string]>([
+  ['dpo', (own) => dpo({ ...base, ...own }), 'pairs'],
+  ['orpo', (own) => orpo({ ...base, ...own }), 'pairs'],
+  ['simpo', (own) => simpo({ beta: 2, margin: 0.4, ...own }), 'pairs'],
+  ['cpo', (own) => cpo({ ...base, smoothing: 0.15, ...own }), 'pairs'],
+  ['kto', (own) => kto({ ...base, undesirable: 1.4, ...own }), 'rated'],
+  ['grpo', (own) => grpo({ ...clipped, ...own }), 'groups'],
+])('%s learns it as TRL does, by the weight of the configuration or by its own', async (loss, objective, form) => {
+  const [model, policy] = [await opened('reference'), await opened('model')];
+  const [inputs, expected] = [
+    await fixtureTensors('expert-preference', 'inputs'),
+    await fixtureTensors('expert-preference', 'expected'),
+  ];
+  const take = (names: readonly string[], prefix = '') =>
+    Object.fromEntries(names.map((key) => [key.replace(prefix, ''), inputs[key] as HostArray]));
+  const words = ['input_ids', 'attention_mask', 'labels'];
+  const batches: Record<string, () => HostArrays> = {
+    pairs: () => take([...words, 'chosen', 'rejected']),
+    rated: () => take([...words, 'desirable', ...words.map((key) => `other_${key}`)]),
+    groups: () => ({
+      ...take(
+        words.map((key) => `group_${key}`),
+        'group_',
+      ),
+      rewards: inputs.rewards as HostArray,
+      ...{ advantages: expected.advantages as HostArray, old_logps: expected.old_logps as HostArray },
+    }),
+  };
+  const batch = batches[form]?.() as HostArrays;
+  const number = (key: string): number => toNumbers(expected[key] as HostArray)[0] as number;
+  const found = await pass({ objective: objective(), model, policy }, [batch]);
+  expect(found.loss).toBeCloseTo(number(`loss.${loss}`), 5);
+  expect(found.norm / number(`norm.${loss}`)).toBeCloseTo(1, 4);
+  const uneven = number(form === 'groups' ? 'group_aux_loss' : 'aux_loss');
+  expect(found.metrics['loss/balance']).toBeCloseTo(uneven, 5);
+  const slopes = Object.keys(expected).filter((key) => key.startsWith(`grad.${loss}.`));
+  expect(slopes.filter((key) => key.includes('block_sparse_moe.gate'))).toHaveLength(1);
+  for (const key of slopes) {
+    const wanted = expected[key] as HostArray;
+    expectSame(found.slopes[key.slice(`grad.${loss}.`.length)], wanted, key, { rtol: 5e-5, atol: 1e-8 });
+  }
+  const alone = await pass({ objective: objective({ balance: 0 }), model, policy }, [batch]);
+  expect(alone.loss).toBeCloseTo(number(`loss.${loss}`) - 0.35 * uneven, 5);
+  expect(alone.metrics).not.toHaveProperty('loss/balance');
+});
+
+test('distillation learns it beside what the teacher says', async () => {
+  const model = await opened('model');
+  const { input_ids, attention_mask, labels } = (await fixtureTensors('expert-preference', 'inputs')) as HostArrays;
+  const given = { input_ids, attention_mask, labels } as HostArrays;
+  const { logits: teacher_logits } = await traceNetwork(model, given, { want: ['logits'] });
+  const batch = { ...given, teacher_logits: teacher_logits as HostArray };
+  const expected = await fixtureTensors('expert-preference', 'expected');
+  const found = await pass({ objective: distil(), model }, [batch]);
+  // It is its own teacher: nothing else is left.
+  expect(found.loss).toBeCloseTo(0.35 * (toNumbers(expected.aux_loss as HostArray)[0] as number), 5);
 });
 
 test('samples that share rows are balanced like samples with rows of their own', async () => {

@@ -27,7 +27,9 @@ import {
   unsqueeze,
 } from '../../graph/index.js';
 import type { Experts } from '../../parts/types.js';
-import { productOf } from '../../tensor/index.js';
+import { productOf, QuintetError } from '../../tensor/index.js';
+import type { Network, Tensors } from '../network.js';
+import type { System } from '../system.js';
 import type { Loss } from './objective.js';
 
 /**
@@ -50,6 +52,19 @@ export function loadBalance(routers: readonly Tensor[], chosen: number, present?
 export function balanceOf(routers: readonly Tensor[], { chosen }: Pick<Experts, 'chosen'>, present: Tensor): Tensor {
   // Where rows hold several samples, it has the number of each.
   return loadBalance(routers, chosen, flatten(not(equal(present, 0)), 0, 1));
+}
+
+export interface BalanceOptions {
+  /** The weight of how unevenly experts are asked; default what the model's configuration says. */
+  readonly balance?: number;
+}
+
+/** A loss with what a network of experts learns besides, whatever it learns of words: `outputs` are those of the loss's pass. */
+export function balanced(network: Network, loss: Loss, { aux_loss: uneven }: Tensors, options: BalanceOptions): Loss {
+  const { balance = (network as Partial<System>).backbone?.part.experts?.balance ?? 0 } = options;
+  if (uneven) return withBalance(loss, uneven, balance);
+  if (balance === 0) return loss;
+  throw new QuintetError('unsupported', 'it has no experts to balance', { at: network.name });
 }
 
 /**

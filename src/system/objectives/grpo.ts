@@ -29,10 +29,11 @@ import {
 } from '../../graph/index.js';
 import type { Params } from '../../nn/index.js';
 import type { InputType, Network, Tensors } from '../network.js';
+import { type BalanceOptions, balanced } from './balance.js';
 import { type Mean, meanOf, type Objective } from './objective.js';
 import { logProbabilities, scored, targetsAt } from './words.js';
 
-export interface GrpoSettings {
+export interface GrpoSettings extends BalanceOptions {
   /** How tokens [B, T] become one loss; default dapo. */
   readonly loss?: GrpoLossName;
   /** Weight of the divergence from the frozen reference; default 0: there is none. */
@@ -75,19 +76,23 @@ const inputs: Readonly<Record<string, InputType>> = {
  */
 export function grpo(settings: GrpoSettings & { readonly reuse?: boolean } = {}): Objective {
   const { loss = 'dapo', beta = 0, epsilon = 0.2, epsilonHigh = epsilon, maxTokens = 256, reuse = false } = settings;
-  const { temperature = 1 } = settings;
+  const { temperature = 1, balance } = settings;
   const said = (network: Network, p: Params, batch: Tensors) => {
-    const [logits, labels] = scored(network, p, batch, 'GRPO');
+    const { logits, labels, outputs } = scored(network, p, batch, 'GRPO');
     const logps = logProbabilities(network, temperature === 1 ? logits : div(logits, temperature), labels);
-    return { logps, given: targetsAt(network, labels) };
+    return { logps, given: targetsAt(network, labels), outputs };
   };
   return {
     name: 'grpo',
-    settings: { loss, beta, epsilon, epsilonHigh, temperature, ...(loss === 'dr-grpo' ? { maxTokens } : {}) },
+    settings: {
+      ...{ loss, beta, epsilon, epsilonHigh, temperature },
+      ...(loss === 'dr-grpo' ? { maxTokens } : {}),
+      ...(balance === undefined ? {} : { balance }),
+    },
     inputs: { ...inputs, ...(reuse ? { old_logps: { dtype: 'f32', shape: ['B', 'T'] } } : {}) },
     ...(beta === 0 ? {} : { reference: (network, p, batch) => ({ reference_logps: said(network, p, batch).logps }) }),
     loss(network, p, batch) {
-      const { logps, given } = said(network, p, batch);
+      const { logps, given, outputs } = said(network, p, batch);
       const ratio = exp(sub(logps, reuse ? (batch.old_logps as Tensor) : detach(logps)));
       const advantage = unsqueeze(batch.advantages as Tensor, 1);
       const clipped = clip(ratio, 1 - epsilon, 1 + epsilonHigh);
@@ -101,17 +106,15 @@ export function grpo(settings: GrpoSettings & { readonly reuse?: boolean } = {})
         and(greater(ratio, 1 + epsilonHigh), greater(advantage, 0)),
       );
       const perToken = (values: Tensor): Mean => ({ total: sum(mul(values, given)), targets: sum(given) });
-      return {
-        ...own,
-        metrics: {
-          reward: meanOf(batch.rewards as Tensor),
-          // Groups without any difference teach nothing.
-          'reward/equal': meanOf(cast(equal(batch.advantages as Tensor, 0), 'f32')),
-          'completions/length': meanOf(sum(given, [1])),
-          clip_ratio: perToken(cast(outside, 'f32')),
-          ...(divergence ? { kl: perToken(divergence) } : {}),
-        },
+      const metrics = {
+        reward: meanOf(batch.rewards as Tensor),
+        // Groups without any difference teach nothing.
+        'reward/equal': meanOf(cast(equal(batch.advantages as Tensor, 0), 'f32')),
+        'completions/length': meanOf(sum(given, [1])),
+        clip_ratio: perToken(cast(outside, 'f32')),
+        ...(divergence ? { kl: perToken(divergence) } : {}),
       };
+      return balanced(network, { ...own, metrics }, outputs, settings);
     },
   };
 }

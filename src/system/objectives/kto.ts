@@ -5,12 +5,14 @@
  *
  * B rows, T and S tokens
  */
-import { div, equal, maximum, mul, sigmoid, sub, sum, type Tensor, where } from '../../graph/index.js';
+import { div, equal, maximum, mul, sigmoid, sub, type Tensor, where } from '../../graph/index.js';
 import type { Params } from '../../nn/index.js';
 import { type HostArray, toNumbers } from '../../tensor/index.js';
 import type { HostArrays, InputType, Network, Tensors } from '../network.js';
+import { type BalanceOptions, balanced } from './balance.js';
 import { type HostWork, meanOf, meanWhere, type Objective } from './objective.js';
-import { logProbabilities, scored } from './words.js';
+import { answersOf } from './preference.js';
+import { scored } from './words.js';
 
 const i64 = (...shape: string[]): InputType => ({ dtype: 'i64', shape });
 
@@ -28,7 +30,7 @@ const stepFields = {
   step_rows: { dtype: 'f32', shape: [] },
 } as const satisfies HostWork['fields'];
 
-export interface KtoSettings {
+export interface KtoSettings extends BalanceOptions {
   /** Default 0.1. */
   readonly beta?: number;
   /** Weights of good and of bad answers; default 1. Their ratio should be about that of bad ones to good ones. */
@@ -40,10 +42,10 @@ export interface KtoSettings {
  * How far the policy is from the reference, the point that good and bad are measured from, is a mean over the rows of the
  * whole step, however it is cut.
  */
-export function kto({ beta = 0.1, desirable = 1, undesirable = 1 }: KtoSettings = {}): Objective {
+export function kto({ beta = 0.1, desirable = 1, undesirable = 1, ...experts }: KtoSettings = {}): Objective {
   return {
     name: 'kto',
-    settings: { beta, desirable, undesirable },
+    settings: { beta, desirable, undesirable, ...experts },
     neighbours: true,
     inputs,
     reference: (network, p, batch) => ({
@@ -53,7 +55,8 @@ export function kto({ beta = 0.1, desirable = 1, undesirable = 1 }: KtoSettings 
     current: (network, p, batch) => ({ current_drift: answer(network, p, otherAnswers(batch)) }),
     host: { fields: stepFields, tally },
     loss(network, p, batch) {
-      const logps = answer(network, p, batch);
+      const said = scored(network, p, batch, 'KTO');
+      const { logps } = answersOf(network, said);
       const gain = sub(logps, batch.reference_logps as Tensor);
       const { step_drift: drift, step_rows: rows } = batch as Record<keyof typeof stepFields, Tensor>;
       const divergence = maximum(div(drift, rows), 0);
@@ -64,7 +67,7 @@ export function kto({ beta = 0.1, desirable = 1, undesirable = 1 }: KtoSettings 
       const losses = where(isGood, mul(sub(1, value), desirable), mul(value, undesirable));
       const rewards = mul(gain, beta);
       const mean = meanOf(losses);
-      return {
+      const own = {
         ...mean,
         metrics: {
           'rewards/chosen': meanWhere(rewards, isGood),
@@ -74,15 +77,14 @@ export function kto({ beta = 0.1, desirable = 1, undesirable = 1 }: KtoSettings 
           kl: { total: mul(divergence, mean.targets), targets: mean.targets },
         },
       };
+      return balanced(network, own, said.outputs, experts);
     },
   };
 }
 
 /** Log-probabilities of answers [B]. */
-const answer = (network: Network, p: Params, batch: Tensors): Tensor => {
-  const [logits, labels] = scored(network, p, batch, 'KTO');
-  return sum(logProbabilities(network, logits, labels), [1]);
-};
+const answer = (network: Network, p: Params, batch: Tensors): Tensor =>
+  answersOf(network, scored(network, p, batch, 'KTO')).logps;
 
 /** The batch with answers to other prompts in place of its own. */
 const otherAnswers = (batch: Tensors): Tensors => ({

@@ -20,8 +20,9 @@ import {
 } from '../../graph/index.js';
 import type { Params } from '../../nn/index.js';
 import type { InputType, Network, Tensors } from '../network.js';
+import { type BalanceOptions, balanced } from './balance.js';
 import { type Mean, meanOf, type Objective } from './objective.js';
-import { logProbabilities, scored, targetsAt } from './words.js';
+import { logProbabilities, type Scored, scored, targetsAt } from './words.js';
 
 /** Which rows of a batch are the answers of its pairs. */
 export const pairInputs: Readonly<Record<string, InputType>> = {
@@ -35,7 +36,7 @@ export interface Answers {
   readonly tokens: Tensor;
 }
 
-export function answersOf(network: Network, logits: Tensor, labels: Tensor): Answers {
+export function answersOf(network: Network, { logits, labels }: Pick<Scored, 'logits' | 'labels'>): Answers {
   return { logps: sum(logProbabilities(network, logits, labels), [1]), tokens: sum(targetsAt(network, labels), [1]) };
 }
 
@@ -108,7 +109,7 @@ export const preferenceLosses = {
 
 export type PreferenceLossName = keyof typeof preferenceLosses;
 
-export interface DpoSettings {
+export interface DpoSettings extends BalanceOptions {
   /** Default sigmoid. */
   readonly loss?: PreferenceLossName;
   /** Default 0.1. */
@@ -131,23 +132,25 @@ export function rewardMetrics(rewards: Sides, logps: Sides): Record<string, Mean
 }
 
 /** Direct preference optimisation and its relatives: `labels` are the answers' tokens, in pairs of rows. */
-export function dpo({ loss = 'sigmoid', beta = 0.1, smoothing = 0 }: DpoSettings = {}): Objective {
+export function dpo({ loss = 'sigmoid', beta = 0.1, smoothing = 0, ...experts }: DpoSettings = {}): Objective {
   return {
     name: 'dpo',
-    settings: { loss, beta, smoothing },
+    settings: { loss, beta, smoothing, ...experts },
     inputs: pairInputs,
-    reference: (network, p, batch) => ({ reference_logps: answers(network, p, batch).logps }),
+    reference: (network, p, batch) => ({ reference_logps: answersOf(network, answers(network, p, batch)).logps }),
     loss(network, p, batch) {
-      const { logps, tokens } = answers(network, p, batch);
+      const said = answers(network, p, batch);
+      const { logps, tokens } = answersOf(network, said);
       const gain = sub(logps, batch.reference_logps as Tensor);
       const gains = sidesOf(gain, batch);
       const gainsEach = sidesOf(div(gain, tokens), batch);
       const losses = preferenceLosses[loss]({ gains, gainsEach, beta, smoothing });
       const rewards = bothSides(gains, (side) => mul(side, beta));
-      return { ...meanOf(losses), metrics: rewardMetrics(rewards, sidesOf(logps, batch)) };
+      const own = { ...meanOf(losses), metrics: rewardMetrics(rewards, sidesOf(logps, batch)) };
+      return balanced(network, own, said.outputs, experts);
     },
   };
 }
 
-const answers = (network: Network, p: Params, batch: Tensors): Answers =>
-  answersOf(network, ...scored(network, p, batch, 'learning preferences'));
+const answers = (network: Network, p: Params, batch: Tensors): Scored =>
+  scored(network, p, batch, 'learning preferences');

@@ -7,6 +7,7 @@ import { add, div, equal, log, mul, neg, softplus, sub, sum, type Tensor, tanh, 
 import { type HostArray, ignored, toNumbers } from '../../tensor/index.js';
 import type { HostArrays, Network, Tensors } from '../network.js';
 import type { System } from '../system.js';
+import { type BalanceOptions, balanced } from './balance.js';
 import { type HostWork, type Loss, type Mean, meanOf, type Objective } from './objective.js';
 import {
   answersOf,
@@ -18,7 +19,7 @@ import {
   sidesOf,
   smoothed,
 } from './preference.js';
-import { logProbabilities, scored } from './words.js';
+import { logProbabilities, type Scored, scored } from './words.js';
 
 /**
  * Of a step: its pairs, and the words of chosen answers that the policy also learns to say. The mean over pairs and that over
@@ -60,8 +61,8 @@ function withWords(losses: Tensor, words: Tensor, batch: Tensors): Pick<Loss, 't
 }
 
 /** A pair's log-probabilities a token. */
-function sidesEach(network: Network, logits: Tensor, labels: Tensor, batch: Tensors): Sides {
-  const { logps, tokens } = answersOf(network, logits, labels);
+function sidesEach(network: Network, said: Scored, batch: Tensors): Sides {
+  const { logps, tokens } = answersOf(network, said);
   return sidesOf(div(logps, tokens), batch);
 }
 
@@ -71,16 +72,22 @@ function logOfRest(x: Tensor): Tensor {
   return log(div(mul(t, -2), sub(1, t)));
 }
 
+export interface OrpoSettings extends BalanceOptions {
+  /** Default 0.1. */
+  readonly beta?: number;
+}
+
 /** Odds-ratio preference optimisation: Hong et al., 2024, equations 6 and 7, https://arxiv.org/abs/2403.07691 */
-export function orpo({ beta = 0.1 }: { readonly beta?: number } = {}): Objective {
+export function orpo({ beta = 0.1, ...experts }: OrpoSettings = {}): Objective {
   return {
     name: 'orpo',
-    settings: { beta },
+    settings: { beta, ...experts },
     inputs: pairInputs,
     host: { fields: stepFields, tally: (batch, network) => tally('attention_mask', batch, network) },
     loss(network, p, batch) {
-      const [logits, labels] = scored(network, p, batch, 'ORPO');
-      const sides = sidesEach(network, logits, labels, batch);
+      const said = scored(network, p, batch, 'ORPO');
+      const { logits, labels, outputs } = said;
+      const sides = sidesEach(network, said, batch);
       const odds = sub(difference(sides), difference(bothSides(sides, logOfRest)));
       const ratio = neg(softplus(neg(odds)));
       // It learns to say the prompt too.
@@ -88,18 +95,19 @@ export function orpo({ beta = 0.1 }: { readonly beta?: number } = {}): Objective
       const text = where(equal(present as Tensor, 1), ids as Tensor, ignored);
       const token = imageToken(network);
       // Nobody says where a picture stands.
-      const said = token === undefined ? text : where(equal(text, token), ignored, text);
-      const all = network.ownPlaces ? labels : said;
+      const spoken = token === undefined ? text : where(equal(text, token), ignored, text);
+      const all = network.ownPlaces ? labels : spoken;
       const words = neg(sum(logProbabilities(network, logits, all), [1]));
       const { nll, ...loss } = withWords(mul(ratio, -beta), words, batch);
       const rewards = bothSides(sides, (side) => mul(side, beta));
       const own = { nll_loss: nll, log_odds_ratio: meanOf(ratio), log_odds_chosen: meanOf(odds) };
-      return { ...loss, metrics: { ...rewardMetrics(rewards, sides), ...own } };
+      const metrics = { ...rewardMetrics(rewards, sides), ...own };
+      return balanced(network, { ...loss, metrics }, outputs, experts);
     },
   };
 }
 
-export interface SimpoSettings {
+export interface SimpoSettings extends BalanceOptions {
   /** Default 2. */
   readonly beta?: number;
   /** By how much the chosen answer should win; default 0.5. */
@@ -109,26 +117,23 @@ export interface SimpoSettings {
 }
 
 /** Simple preference optimisation: Meng et al., 2024, equation 6, https://arxiv.org/abs/2405.14734 */
-export function simpo({ beta = 2, margin = 0.5, smoothing = 0 }: SimpoSettings = {}): Objective {
+export function simpo({ beta = 2, margin = 0.5, smoothing = 0, ...experts }: SimpoSettings = {}): Objective {
   return {
     name: 'simpo',
-    settings: { beta, margin, smoothing },
+    settings: { beta, margin, smoothing, ...experts },
     inputs: pairInputs,
     loss(network, p, batch) {
-      const sides = sidesEach(network, ...scored(network, p, batch, 'SimPO'), batch);
+      const said = scored(network, p, batch, 'SimPO');
+      const sides = sidesEach(network, said, batch);
       const losses = smoothed(sub(mul(difference(sides), beta), margin), smoothing);
-      return {
-        ...meanOf(losses),
-        metrics: rewardMetrics(
-          bothSides(sides, (side) => mul(side, beta)),
-          sides,
-        ),
-      };
+      const rewards = bothSides(sides, (side) => mul(side, beta));
+      const own = { ...meanOf(losses), metrics: rewardMetrics(rewards, sides) };
+      return balanced(network, own, said.outputs, experts);
     },
   };
 }
 
-export interface CpoSettings {
+export interface CpoSettings extends BalanceOptions {
   /** Default 0.1. */
   readonly beta?: number;
   /** Weight of saying the chosen answer; default 1. */
@@ -138,18 +143,20 @@ export interface CpoSettings {
 }
 
 /** Contrastive preference optimisation: Xu et al., 2024, equation 5, https://arxiv.org/abs/2401.08417 */
-export function cpo({ beta = 0.1, say = 1, smoothing = 0 }: CpoSettings = {}): Objective {
+export function cpo({ beta = 0.1, say = 1, smoothing = 0, ...experts }: CpoSettings = {}): Objective {
   return {
     name: 'cpo',
-    settings: { beta, say, smoothing },
+    settings: { beta, say, smoothing, ...experts },
     inputs: pairInputs,
     host: { fields: stepFields, tally: (batch, network) => tally('labels', batch, network) },
     loss(network, p, batch) {
-      const { logps } = answersOf(network, ...scored(network, p, batch, 'CPO'));
+      const said = scored(network, p, batch, 'CPO');
+      const { logps } = answersOf(network, said);
       const sides = sidesOf(logps, batch);
       const rewards = bothSides(sides, (side) => mul(side, beta));
       const { nll, ...loss } = withWords(smoothed(difference(rewards), smoothing), mul(logps, -say), batch);
-      return { ...loss, metrics: { ...rewardMetrics(rewards, sides), nll_loss: nll } };
+      const metrics = { ...rewardMetrics(rewards, sides), nll_loss: nll };
+      return balanced(network, { ...loss, metrics }, said.outputs, experts);
     },
   };
 }

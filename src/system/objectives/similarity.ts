@@ -26,6 +26,7 @@ import {
 import { rootScope } from '../../nn/index.js';
 import { QuintetError } from '../../tensor/index.js';
 import { inputTensors, type Network } from '../network.js';
+import { type BalanceOptions, balanced } from './balance.js';
 import type { Mean, Objective } from './objective.js';
 import { scored, targetsAt, wordsLoss } from './words.js';
 
@@ -74,7 +75,7 @@ export function distillation(student: Tensor, teacher: Tensor, options: DistillO
   return mul(sum(mul(exp(held), sub(held, to)), [-1]), temperature ** 2);
 }
 
-export interface TeachingOptions extends DistillOptions {
+export interface TeachingOptions extends DistillOptions, BalanceOptions {
   /** The part of the loss that the teacher has, and labels have not; default 1. */
   readonly weight?: number;
 }
@@ -93,7 +94,7 @@ export function distil({ weight = 1, ...options }: TeachingOptions = {}): Object
     settings: { weight, ...options },
     inputs: (network) => ({ teacher_logits: { dtype: 'f32', shape: scoresOfNetwork(network).shape } }),
     loss(network, p, batch) {
-      const [logits, labels] = scored(network, p, batch, 'distillation');
+      const { logits, labels, outputs } = scored(network, p, batch, 'distillation');
       const teacher = detach(batch.teacher_logits as Tensor);
       // A place is learnt where what it is scored for has a label: the next one, for most networks.
       const given = network.ownPlaces
@@ -103,11 +104,8 @@ export function distil({ weight = 1, ...options }: TeachingOptions = {}): Object
       const taught = sum(mul(distillation(logits, teacher, options), given));
       const words = wordsLoss(network, logits, labels).total;
       const total = weight === 1 ? taught : add(mul(taught, weight), mul(words, 1 - weight));
-      return {
-        total,
-        targets,
-        metrics: { 'loss/teacher': { total: taught, targets }, 'loss/words': { total: words, targets } },
-      };
+      const metrics = { 'loss/teacher': { total: taught, targets }, 'loss/words': { total: words, targets } };
+      return balanced(network, { total, targets, metrics }, outputs, options);
     },
   };
 }

@@ -112,20 +112,24 @@ export function targetsAt(network: Network, labels: Tensor): Tensor {
   return network.ownPlaces ? given : pad(slice(given, 1, 1), 1, 1, 0);
 }
 
-/** A network's scores [B, T, V] and the labels of a batch, or those that it puts beside the scores of a longer text. */
-export function scored(network: Network, p: Params, batch: Tensors, objective: string): readonly [Tensor, Tensor] {
+/** What a network gives for a batch of labelled words. */
+export interface Scored {
+  /** [B, T, V] */
+  readonly logits: Tensor;
+  /** Those of the batch, or those that the network puts beside the scores of a longer text: [B, T] */
+  readonly labels: Tensor;
+  /** All that it gives. */
+  readonly outputs: Tensors;
+}
+
+export function scored(network: Network, p: Params, batch: Tensors, objective: string): Scored {
   return scoresOf(network, network.forward(p, batch), batch, objective);
 }
 
 /** The same, of what the network has given for the batch. */
-export function scoresOf(
-  network: Network,
-  outputs: Tensors,
-  batch: Tensors,
-  objective: string,
-): readonly [logits: Tensor, labels: Tensor] {
+export function scoresOf(network: Network, outputs: Tensors, batch: Tensors, objective: string): Scored {
   if (!batch.labels) throw new QuintetError('name', `${objective} needs labels`, { at: network.name });
   const { logits, labels = batch.labels } = outputs;
   if (!logits) throw new QuintetError('unsupported', 'it gives no scores of words', { at: network.name });
-  return [logits, labels];
+  return { logits, labels, outputs };
 }

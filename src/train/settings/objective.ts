@@ -83,9 +83,10 @@ const chats: SampleForm = { kind: 'chats' };
 const words: Readers = { smoothing: number, zLoss: number };
 const drawing: Readers = { answers: count, maxTokens: count, temperature: number };
 
+const experts: Readers = { balance: number };
 const kinds: Readonly<Record<string, Kind>> = {
   'next-token': {
-    readers: { ...words, balance: number, learn: word('answers', 'all') },
+    readers: { ...words, ...experts, learn: word('answers', 'all') },
     make: ({ learn, ...settings }) => ({
       objective: nextToken(settings),
       form: learn === 'all' ? { kind: 'chats', learn } : chats,
@@ -93,7 +94,8 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
   distil: {
     readers: {
-      ...{ temperature: positive, direction: word('forward', 'reverse'), weight: share, learn: word('answers', 'all') },
+      ...{ temperature: positive, direction: word('forward', 'reverse'), weight: share },
+      ...{ ...experts, learn: word('answers', 'all') },
       teacher: (file, name) => file.text(name),
     },
     make({ learn, teacher: _, ...settings }, file, folder) {
@@ -112,20 +114,23 @@ const kinds: Readonly<Record<string, Kind>> = {
     make: (settings) => ({ objective: denoise(settings as DiffusionLossOptions), form: { kind: 'noisy' } }),
   },
   dpo: {
-    readers: { loss: word(...Object.keys(preferenceLosses)), beta: number, smoothing: number },
+    readers: { loss: word(...Object.keys(preferenceLosses)), beta: number, smoothing: number, ...experts },
     make: (settings) => ({ objective: dpo(settings as DpoSettings), form: { kind: 'pairs' } }),
   },
-  orpo: { readers: { beta: number }, make: (settings) => ({ objective: orpo(settings), form: { kind: 'pairs' } }) },
+  orpo: {
+    readers: { beta: number, ...experts },
+    make: (settings) => ({ objective: orpo(settings), form: { kind: 'pairs' } }),
+  },
   simpo: {
-    readers: { beta: number, margin: number, smoothing: number },
+    readers: { beta: number, margin: number, smoothing: number, ...experts },
     make: (settings) => ({ objective: simpo(settings as SimpoSettings), form: { kind: 'pairs' } }),
   },
   cpo: {
-    readers: { beta: number, say: number, smoothing: number },
+    readers: { beta: number, say: number, smoothing: number, ...experts },
     make: (settings) => ({ objective: cpo(settings as CpoSettings), form: { kind: 'pairs' } }),
   },
   kto: {
-    readers: { beta: number, desirable: number, undesirable: number },
+    readers: { beta: number, desirable: number, undesirable: number, ...experts },
     make: (settings) => ({ objective: kto(settings as KtoSettings), form: { kind: 'rated' } }),
   },
   reward: {
@@ -135,12 +140,12 @@ const kinds: Readonly<Record<string, Kind>> = {
   grpo: {
     readers: {
       ...{ loss: word(...Object.keys(grpoLosses)), beta: number, epsilon: number, epsilonHigh: number },
-      ...{ ...drawing, scaled: flag, reward: (file, name) => file.text(name) },
+      ...{ ...drawing, ...experts, scaled: flag, reward: (file, name) => file.text(name) },
     },
     make(settings, file, folder) {
-      const { loss, beta, epsilon, epsilonHigh, ...drawn } = settings;
+      const { loss, beta, epsilon, epsilonHigh, balance, ...drawn } = settings;
       const { maxTokens, temperature } = drawn;
-      const own = { loss, beta, epsilon, epsilonHigh, maxTokens, temperature };
+      const own = { loss, beta, epsilon, epsilonHigh, balance, maxTokens, temperature };
       const there = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
       return {
         objective: grpo(there as GrpoSettings),
