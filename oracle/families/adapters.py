@@ -238,11 +238,12 @@ def adapters(fixture: FixtureFolder, *, config: dict, new_tokens: int) -> None:
 CONVOLUTIONS = {
     "lora-convolution": {"r": 3, "lora_alpha": 5},
     "lora-convolution-stabilised": {"r": 4, "lora_alpha": 6, "use_rslora": True},
+    "dora-convolution": {"r": 3, "lora_alpha": 5, "use_dora": True},
 }
 
 
 def convolutions(fixture: FixtureFolder, *, text: dict, vision: dict) -> None:
-    """LoRA on the convolution that cuts pictures into patches, and on a linear layer behind it."""
+    """LoRA and DoRA on the convolution that cuts pictures into patches, and on a linear layer behind it."""
     llava_model(fixture, text, vision)
     folder = fixture.path / "adapters"
     targets = r".*vision_tower.*(patch_embedding|layers\.0\.self_attn\.q_proj)"

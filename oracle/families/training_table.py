@@ -146,7 +146,7 @@ TRAINING = {
     ),
     "adapters-convolution": Entry(
         "adapters",
-        "LoRA on a convolution, scaled in both ways: the patches of LLaVA's pictures",
+        "LoRA on a convolution, scaled in both ways, and DoRA: the patches of LLaVA's pictures",
         1171,
         partial(adapters.convolutions, text=TINY_TEXT, vision=TINY_VISION),
     ),

@@ -114,7 +114,7 @@ async function evaluationOf(model: Model, stage: RunStage, options: RunOptions):
 function checkStage({ network }: Model, prepared: PreparedStage): Pick<PreparedStage, 'trained' | 'kept'> {
   const { stage, adapt, steps } = prepared;
   try {
-    if (stage.adapter) checkAdapted(network, stage.adapter);
+    if (stage.adapter && prepared.adapter) checkAdapted(network, stage.adapter, prepared.adapter);
     checkOptimizer(stage.optimizer, steps, 'optimizer');
     checkBatches(stage.objective, prepared.data);
     const own = around(network, prepared.adapter);

@@ -108,7 +108,7 @@ function byKey(slopes: HostArrays, { base }: Opened): Record<string, HostArray> 
 }
 
 test('the fixtures have adapters of all kinds that PEFT writes, bottlenecks, and adapted convolutions', () => {
-  expect(names.map((name) => kindsIn(name).length)).toEqual([24, 2]);
+  expect(names.map((name) => kindsIn(name).length)).toEqual([24, 3]);
 });
 
 describe.each(kinds)('%s in %s', (kind, name) => {

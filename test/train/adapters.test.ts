@@ -28,6 +28,7 @@ test.each<[Readonly<Record<string, unknown>>, string]>([
   [{ kind: 'lora', rank: 2, bias: 'adapted', on }, 'LORA'],
   [{ kind: 'lora', rank: 2, rankStabilised: true, on: ['**.{embed_tokens,patch_embedding}'] }, 'LORA'],
   [{ kind: 'dora', rank: 2, on }, 'LORA'],
+  [{ kind: 'dora', rank: 2, on: ['**.{q_proj,patch_embedding}'] }, 'LORA'],
   [{ kind: 'adalora', rank: 3, on }, 'ADALORA'],
   [{ kind: 'vera', rank: 4, on }, 'VERA'],
   [{ kind: 'loha', rank: 2, on }, 'LOHA'],
@@ -69,7 +70,23 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [{ kind: 'prompt', count: 3, on }, /adapter: there is no field "on"/],
   [{ kind: 'lora', rank: 2, dropout: 0.1, on }, /adapter: there is no field "dropout"/],
   [{ kind: 'dora', rank: 2, on: ['**.nothing'] }, /adapter\.on: .*"\*\*\.nothing"/],
+  [
+    { kind: 'adalora', rank: 2, on: [...on, '**.patch_embedding'] },
+    /adalora is not for vision_tower\S*\.patch_embedding, which is a convolution \[14, 3, \d, \d\]/,
+  ],
+  [{ kind: 'dora', rank: 2, on: ['**.embed_tokens'] }, /dora is not for \S*\.embed_tokens, which is no linear layer/],
 ])('an adapter %j is refused with what is wrong', async (adapter, message) => {
   const { file } = runFolder({ stages: [stage({ name: 'instruct', train: [], adapter })] });
   await expect(runFile(file, { engine })).rejects.toThrow(message);
+});
+
+test('the magnitudes of layers and convolutions begin with their norms: what has learnt nothing changes nothing', async () => {
+  const firstLoss = async (adapter: Readonly<Record<string, unknown>>): Promise<number> => {
+    const { file } = runFolder({ stages: [stage({ name: 'instruct', train: [], adapter, steps: 1, optimizer: { lr: 1e-3 } })] });
+    const losses: number[] = [];
+    await runFile(file, { engine, onStep: (_, { loss }) => losses.push(loss) });
+    return losses[0] as number;
+  };
+  const layers = { rank: 2, on: ['**.{q_proj,patch_embedding}'] };
+  expect(await firstLoss({ kind: 'dora', ...layers })).toBeCloseTo(await firstLoss({ kind: 'lora', ...layers }), 6);
 });

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { asSystem, Chat, load, type Model, traceNetwork } from '../../src/model/index.js';
 import { llava15, nano } from '../../src/recipes/index.js';
+import { lora } from '../../src/system/index.js';
 import { type HostArray, QuintetError, toNumbers } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/run.js';
 import { readRunFile, runOf, startOf } from '../../src/train/run-file.js';
@@ -112,9 +113,10 @@ test('a trial warms up for no longer than it lasts; a run whose steps are its ow
 });
 
 test('layers are found by name where the head is the table of words', () => {
-  checkAdapted(nano('tiny'), { kind: 'lora', on: ['language_model.**.{q,v}_proj'] });
+  const check = (on: readonly string[]) => checkAdapted(nano('tiny'), { kind: 'lora', on }, lora({ rank: 1, on }));
+  check(['language_model.**.{q,v}_proj']);
   const message = 'lora.on: the pattern "language_model.**.q_poj" matches no layer';
-  expect(() => checkAdapted(nano('tiny'), { kind: 'lora', on: ['language_model.**.q_poj'] })).toThrow(message);
+  expect(() => check(['language_model.**.q_poj'])).toThrow(message);
 });
 
 test("the page's first example takes from the recipe what it leaves out", async () => {

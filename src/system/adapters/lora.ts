@@ -70,14 +70,23 @@ function wholeVerbs(inner: Params, settings: readonly LoraOptions[]): Partial<Pi
     },
     get(name, shape, init) {
       const kernel = inner.get(name, shape, init);
-      if (name !== 'weight' || shape.length < 3 || !takesPart(inner, ['lora_A.weight'])) return kernel;
-      const [out, ...rest] = shape as [number, ...number[]];
-      const ones = rest.slice(1).map(() => 1);
-      const low = inner.get('lora_A.weight', [rank, ...rest], fanIn);
-      const high = inner.get('lora_B.weight', [out, rank, ...ones], zeroed);
-      const size = rest.reduce((product, each) => product * each, 1);
-      const change = matmul(reshape(high, [out, rank]), reshape(low, [rank, size]));
-      return add(kernel, mul(reshape(change, shape), loraScale(own)));
+      return name === 'weight' && isKernel(inner, shape) ? add(kernel, kernelChange(inner, shape, own)) : kernel;
     },
   };
+}
+
+/** Whether a weight is the kernel of a convolution that is adapted. */
+export const isKernel = (p: Params, shape: readonly number[]): boolean =>
+  shape.length > 2 && takesPart(p, ['lora_A.weight']);
+
+/** s B A of a kernel [out, in, ...]: one convolution into `rank` channels, and one of single points out of them. */
+export function kernelChange(p: Params, shape: readonly number[], own: LoraOptions): Tensor {
+  const { rank } = own;
+  const [out, ...rest] = shape as [number, ...number[]];
+  const ones = rest.slice(1).map(() => 1);
+  const low = p.get('lora_A.weight', [rank, ...rest], fanIn);
+  const high = p.get('lora_B.weight', [out, rank, ...ones], zeroed);
+  const size = rest.reduce((product, each) => product * each, 1);
+  const change = matmul(reshape(high, [out, rank]), reshape(low, [rank, size]));
+  return mul(reshape(change, shape), loraScale(own));
 }

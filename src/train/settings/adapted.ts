@@ -1,19 +1,40 @@
 /** A network with an adapter: the layers that settings name, and what stands around it. */
 
-import { select } from '../../nn/index.js';
+import { type Declaration, matches, select } from '../../nn/index.js';
 import { type Adapter, declarationsOf, isSystem, type Network } from '../../system/index.js';
-import { QuintetError } from '../../tensor/index.js';
+import { formatShape, QuintetError } from '../../tensor/index.js';
 import type { AdapterRequest } from './adapter.js';
 
 const ending = '.weight';
 
-/** Fails with 'name' where a pattern names no layer that has a matrix, and shows the nearest ones. */
-export function checkAdapted(network: Network, { kind, on = [] }: AdapterRequest): void {
-  const layers = [...declarationsOf(network).values()]
-    .filter(({ name, shape }) => name.endsWith(ending) && (shape.length > 1 || kind === 'layers'))
-    .map(({ name }) => name.slice(0, -ending.length));
-  select(layers, on, kind === 'lora' ? 'lora.on' : 'adapter.on', 'layer');
+/**
+ * Fails with 'name' where a pattern names no layer that has a matrix, and shows the nearest ones; with 'unsupported' where the
+ * adapter does nothing in any that it names.
+ */
+export function checkAdapted(network: Network, { kind, on = [] }: AdapterRequest, adapter: Adapter): void {
+  const own = declarationsOf(network);
+  const weights = [...own.values()].filter(
+    ({ name, shape }) => name.endsWith(ending) && (shape.length > 1 || kind === 'layers'),
+  );
+  const at = kind === 'lora' ? 'lora.on' : 'adapter.on';
+  const pathOf = ({ name }: Declaration): string => name.slice(0, -ending.length);
+  select(weights.map(pathOf), on, at, 'layer');
+  // Such layers learn whole.
+  if (kind === 'layers') return;
+  const adapted = [...declarationsOf(around(network, adapter), adapter.adapt).keys()].filter((name) => !own.has(name));
+  for (const glob of on) {
+    const named = weights.filter((weight) => matches(pathOf(weight), [glob]));
+    const [first] = named;
+    if (!first || named.some((weight) => adapted.some((name) => name.startsWith(`${pathOf(weight)}.`)))) continue;
+    throw new QuintetError('unsupported', `${kind} is not for ${pathOf(first)}, which is ${whatIs(first)}`, {
+      at,
+      hint: 'convolutions are adapted by lora and dora, tables of embeddings by lora, linear layers by all',
+    });
+  }
 }
+
+const whatIs = ({ shape }: Declaration): string =>
+  shape.length > 2 ? `a convolution ${formatShape(shape)}` : `no linear layer ${formatShape(shape)}`;
 
 /** The network as an adapter has it. */
 export function around(network: Network, adapter: Adapter | undefined): Network {
