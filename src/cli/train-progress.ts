@@ -4,6 +4,7 @@ import type { QuintetError } from '../tensor/index.js';
 import {
   type Estimate,
   type Evaluated,
+  type FeatureProgress,
   formatCost,
   type RunStage,
   type StagePlan,
@@ -17,6 +18,7 @@ export interface TrainProgress {
   step(stage: RunStage, report: StepReport): void;
   evaluation(stage: RunStage, evaluation: Evaluated): void;
   estimate(stage: RunStage, estimate: Estimate): void;
+  features(stage: RunStage, progress: FeatureProgress): void;
   notice(error: QuintetError): void;
   /** Told when the run is about to end before its end, with what else there is to say to that. */
   stopping(remark: string): void;
@@ -43,6 +45,7 @@ export function trainEvents(write: (line: string) => void): TrainProgress {
     step: ({ name }, report) => tell('step', { stage: name, ...report, peakMemory: peakMemory() }),
     evaluation: ({ name }, evaluation) => tell('evaluation', { stage: name, ...evaluation }),
     estimate: ({ name }, estimate) => tell('estimate', { stage: name, ...estimate }),
+    features: ({ name }, progress) => tell('features', { stage: name, ...progress }),
     notice: ({ code, message }) => tell('notice', { code, message }),
     stopping: () => tell('stopping', {}),
     end: ({ stopped, folder, last, took }) =>
@@ -53,6 +56,7 @@ export function trainEvents(write: (line: string) => void): TrainProgress {
 /** A line that is written over on a terminal, and elsewhere one every ten seconds. `next` says what to try then. */
 export function trainLines(line: ProgressLine, next: (folder: string) => string): TrainProgress {
   const pace = new Pace();
+  let seeing: Seeing | undefined;
   const say = (text: string): void => {
     line.clear();
     note(text);
@@ -62,10 +66,13 @@ export function trainLines(line: ProgressLine, next: (folder: string) => string)
       line.end();
       note(`${stage.name}: ${plan.samples} samples, ${stepsOf(stage, plan)}, in ${plan.folder}`);
       pace.begin();
+      seeing = undefined;
     },
     step(stage, report) {
       const isLast = report.step === report.steps;
-      line.show(progressOf(stage, report, pace.add(report)), { always: isLast });
+      const features = seeing?.text;
+      const progress = progressOf(stage, report, pace.add(report));
+      line.show(features === undefined ? progress : `${progress}  ${features}`, { always: isLast });
       if (isLast) line.end();
     },
     evaluation(stage, evaluation) {
@@ -73,6 +80,12 @@ export function trainLines(line: ProgressLine, next: (folder: string) => string)
     },
     estimate(stage, estimate) {
       say(`${stage.name}: ${estimateOf(estimate)}`);
+    },
+    features(stage, progress) {
+      seeing ??= new Seeing(progress.samples);
+      seeing.add(progress);
+      // What is seen while a step runs is said with the step.
+      if (pace.isEmpty && seeing.text !== undefined) line.show(`${stage.name}  ${seeing.text}`);
     },
     notice: ({ message }) => say(message),
     stopping(remark) {
@@ -91,7 +104,7 @@ export function trainNotices(rank: number): TrainProgress {
   const nothing = (): void => {};
   return {
     ...{ stage: nothing, step: nothing, evaluation: nothing, stopping: nothing, end: nothing },
-    estimate: nothing,
+    ...{ estimate: nothing, features: nothing },
     notice: ({ message }) => note(`process ${rank}: ${message}`),
   };
 }
@@ -123,6 +136,11 @@ class Pace {
   #tokens = 0;
   #weight = 0;
 
+  /** Whether there is no step yet. */
+  get isEmpty(): boolean {
+    return this.#weight === 0;
+  }
+
   begin(): void {
     this.#time = this.#waited = this.#tokens = this.#weight = 0;
   }
@@ -135,6 +153,35 @@ class Pace {
     this.#weight = keep * this.#weight + 1;
     const whole = Math.max(this.#time, 1e-3);
     return { time: whole / this.#weight, waiting: this.#waited / whole, speed: (1000 * this.#tokens) / whole };
+  }
+}
+
+/** How fast the features of pictures come that are kept. */
+class Seeing {
+  readonly #began = performance.now();
+  #last: FeatureProgress | undefined;
+  #speed = 0;
+
+  constructor(
+    /** Samples that were seen when the time began. */
+    private readonly first: number,
+  ) {}
+
+  add(progress: FeatureProgress): void {
+    this.#last = progress;
+    const seconds = (performance.now() - this.#began) / 1000;
+    this.#speed = seconds > 0 ? (progress.samples - this.first) / seconds : 0;
+  }
+
+  /** Undefined when all have been seen. */
+  get text(): string | undefined {
+    if (!this.#last || this.#last.samples >= this.#last.of) return undefined;
+    const { samples, of } = this.#last;
+    const speed =
+      this.#speed > 0
+        ? [`${formatCount(this.#speed)}/s`, `${formatDuration((1000 * (of - samples)) / this.#speed)} left`]
+        : [];
+    return [`features ${samples}/${of}`, ...speed].join(', ');
   }
 }
 

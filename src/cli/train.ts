@@ -59,6 +59,7 @@ async function trainAs(file: string, options: TrainCommandOptions, group?: MpiGr
       onStage: progress.stage,
       onEvaluation: progress.evaluation,
       onEstimate: progress.estimate,
+      onFeatures: progress.features,
       onStep(stage, report) {
         last = report;
         progress.step(stage, report);

@@ -9,7 +9,7 @@ export { type PromptOptions, promptBatches } from './prompt-samples.js';
 export { rewardOf } from './ratings.js';
 export { report } from './report/index.js';
 export { loadReward, type OpenReward, type Reward, type Rewarded } from './reward.js';
-export { type RunOptions, type RunResult, runFile, type StagePlan } from './run.js';
+export { type FeatureProgress, type RunOptions, type RunResult, runFile, type StagePlan } from './run.js';
 export { outputOf, type RunFile, type RunStage } from './run-file.js';
 export { type SampleOptions, sampleBatches } from './samples.js';
 export type { EvaluationSettings } from './settings/evaluation.js';

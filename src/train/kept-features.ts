@@ -100,6 +100,8 @@ export interface KeptOptions {
   readonly folder: string;
   readonly limit: number;
   readonly group?: ProcessGroup | undefined;
+  /** Told whenever some have been computed: how many steps have what they need, the one at work in part. */
+  readonly onComputed?: (steps: number) => void;
 }
 
 /** Batches whose pictures have been seen. */
@@ -107,7 +109,7 @@ export async function keptFeatures(
   model: Model<System>,
   own: FrozenWay,
   data: BatchSource,
-  { folder, limit, group = alone }: KeptOptions,
+  { folder, limit, group = alone, onComputed }: KeptOptions,
 ): Promise<KeptFeatures> {
   const { network } = model;
   const { input, type } = own;
@@ -125,7 +127,9 @@ export async function keptFeatures(
     }));
     return session;
   };
+  let computed = 0;
   const compute = async (given: HostArrays): Promise<HostArray> => {
+    computed++;
     const run = await opened();
     const feeds = Object.fromEntries(run.inputs.map((name) => [name, given[name] as HostArray]));
     return (await run.run(feeds))[input] as HostArray;
@@ -137,11 +141,14 @@ export async function keptFeatures(
       fields: [...data.fields.filter((name) => !pictures.includes(name)), input],
       async take(step, now) {
         const seen: HostArrays[] = [];
-        for (const batch of await data.take(step, now)) {
+        const batches = await data.take(step, now);
+        for (const batch of batches) {
+          const before = computed;
           const entries = Object.entries(batch);
           const given = Object.fromEntries(entries.filter(([name]) => pictures.includes(name)));
           const others = Object.fromEntries(entries.filter(([name]) => !pictures.includes(name)));
           seen.push({ ...others, [input]: await statesOf(given, { store, shape, compute }) });
+          if (computed > before) onComputed?.(step + seen.length / batches.length);
         }
         return seen;
       },

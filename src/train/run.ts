@@ -19,7 +19,7 @@ import { type HostArray, QuintetError } from '../tensor/index.js';
 import { beginRecord, timeOf } from './begin-record.js';
 import type { Estimate } from './estimate/forecast.js';
 import type { Evaluated } from './evaluations.js';
-import { keptFeatures } from './kept-features.js';
+import { type KeptFeatures, keptFeatures } from './kept-features.js';
 import { closeStages, type PreparedStage, prepareStages, stepOptions } from './prepared-stages.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
@@ -42,6 +42,8 @@ export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hu
   readonly onEvaluation?: (stage: RunStage, evaluation: Evaluated) => void;
   /** Told what a stage is expected to take, and at its end what it took. */
   readonly onEstimate?: (stage: RunStage, estimate: Estimate) => void;
+  /** Told of pictures' features that are computed in order to be kept: of so many of the stage's samples they are there. */
+  readonly onFeatures?: (stage: RunStage, progress: FeatureProgress) => void;
   /** Told of samples that cannot be used, and of damaged checkpoints. */
   readonly onNotice?: (error: QuintetError) => void;
   /** Milliseconds since 1970, for the log; default no times are told. */
@@ -52,6 +54,12 @@ export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hu
   readonly signal?: AbortSignal;
   /** The processes that train together (`joinProcesses`), of which the first one writes; default this one alone. */
   readonly group?: ProcessGroup;
+}
+
+/** Samples of a stage whose pictures have been seen. */
+export interface FeatureProgress {
+  readonly samples: number;
+  readonly of: number;
 }
 
 /** What a stage is about to do. */
@@ -158,10 +166,7 @@ async function runStage(model: Model, prepared: PreparedStage, options: RunOptio
   onStage?.(stage, { samples: dataset.count, steps, folder });
   const adapted = { ...model, adapt, network: around(model.network, prepared.adapter) };
   const largest = memory && (await largestStep(model, stage, { dataset, options }).catch(passOver));
-  const { limit } = stage.cacheFeatures;
-  const kept =
-    prepared.kept &&
-    (await keptFeatures(asSystem(adapted), prepared.kept, data, { folder: join(folder, 'features'), limit, group }));
+  const kept = await keptOf(adapted, prepared, options);
   const training = train(kept ? { ...adapted, network: kept.network } : adapted, {
     objective: stage.objective,
     optimizer: stage.optimizer,
@@ -184,6 +189,18 @@ async function runStage(model: Model, prepared: PreparedStage, options: RunOptio
     ...(group ? { group } : {}),
   });
   return training.finally(() => kept?.close());
+}
+
+/** What is kept of the pictures of a stage, whose samples are told as they are seen for the first time. */
+async function keptOf(model: Model, prepared: PreparedStage, options: RunOptions): Promise<KeptFeatures | undefined> {
+  const { stage, dataset, folder, data, kept } = prepared;
+  const { group, onFeatures } = options;
+  if (!kept) return undefined;
+  const of = dataset.count;
+  const tell = (steps: number) => onFeatures?.(stage, { samples: Math.min(of, Math.round(steps * stage.batch)), of });
+  const { limit } = stage.cacheFeatures;
+  const place = { folder: join(folder, 'features'), limit, group };
+  return keptFeatures(asSystem(model), kept, data, { ...place, onComputed: tell });
 }
 
 /** What is wrong with the longest samples is told when their turn comes. */

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type RunOptions, runFile } from '../../src/train/index.js';
+import { type FeatureProgress, type RunOptions, runFile } from '../../src/train/index.js';
 import { engine } from '../fixture.js';
 import { groupsOf } from '../parallel/groups.js';
 import { expectAlike, logOf, weightsOf } from './alike.js';
@@ -59,6 +59,27 @@ test.each([
     else await expectSame(kept.folder, plain.folder);
   },
 );
+
+test('who waits is told how many samples have been seen, until all have been, and nothing where all is there', async () => {
+  const { file } = runOf({ microBatch: 1, steps: 6 });
+  const told: FeatureProgress[] = [];
+  const onFeatures: RunOptions['onFeatures'] = ({ name }, progress) => {
+    expect(name).toBe('own');
+    told.push(progress);
+  };
+  const steps: number[] = [];
+  await runFile(file, { engine, onFeatures, onStep: (_, { step }) => steps.push(step) });
+  // Two of the four chats are about one picture, which is computed once.
+  expect(told).toHaveLength(3);
+  expect(told.map(({ of }) => of)).toEqual([4, 4, 4]);
+  const samples = told.map((own) => own.samples);
+  expect(new Set(samples).size).toBe(3);
+  for (const count of samples) expect([1, 2, 3, 4]).toContain(count);
+  expect(samples).toEqual([...samples].sort((a, b) => a - b));
+  told.length = 0;
+  await runFile(runOf({}).file, { engine, onFeatures });
+  expect(told.at(-1)?.samples).toBeGreaterThan(2);
+});
 
 test('a run that goes on reads what is whole, and makes anew what was cut short or spoilt', async () => {
   const plain = await trained({ cacheFeatures: false });

@@ -1,0 +1,43 @@
+/** What `quintet train` says while features of pictures are computed. */
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { ProgressLine } from '../../src/cli/terminal.js';
+import { trainEvents, trainLines } from '../../src/cli/train-progress.js';
+import type { RunStage, StepReport } from '../../src/train/index.js';
+
+const stage = { name: 'align', batch: 2 } as RunStage;
+const report: StepReport = {
+  ...{ step: 1, steps: 9, loss: 2, targets: 4, tokens: 0, rate: 1e-3, norm: 1, time: 1000, waited: 500 },
+};
+
+test('how many samples have been seen, how fast, and how long the rest takes, until all have been', () => {
+  vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  let time = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => time);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const shown: string[] = [];
+  const stream = { write: (text: string) => shown.push(text) > 0 } as unknown as NodeJS.WritableStream;
+  const progress = trainLines(new ProgressLine(stream, 0), () => '');
+  const seen = (samples: number): string[] => {
+    progress.features(stage, { samples, of: 10 });
+    return shown.splice(0);
+  };
+  progress.stage(stage, { samples: 10, steps: 9, folder: 'out' });
+  expect(seen(2)).toEqual(['align  features 2/10\n']);
+  time = 2000;
+  expect(seen(6)).toEqual(['align  features 6/10, 2/s, 2.00 s left\n']);
+  progress.step(stage, report);
+  expect(shown.splice(0)[0]).toMatch(/^align {2}1\/9 {2}loss 2\.0000 .*features 6\/10, 2\/s, 2\.00 s left\n$/);
+  // Beside the steps it has no line of its own.
+  expect(seen(8)).toEqual([]);
+  expect(seen(10)).toEqual([]);
+  progress.step(stage, { ...report, step: 2 });
+  expect(shown.splice(0)[0]).not.toContain('features');
+  progress.stage(stage, { samples: 10, steps: 9, folder: 'out' });
+  expect(seen(2)).toEqual(['align  features 2/10\n']);
+});
+
+test('programs are told the same numbers', () => {
+  const lines: string[] = [];
+  trainEvents((line) => lines.push(line)).features(stage, { samples: 3, of: 10 });
+  expect(lines.map((line) => JSON.parse(line))).toEqual([{ event: 'features', stage: 'align', samples: 3, of: 10 }]);
+});
