@@ -155,9 +155,8 @@ export function learnImageText(settings: ImageTextWeights = {}): Objective {
   };
 }
 
-function isImageText(network: Network): network is ImageText {
-  return 'kind' in network && network.kind === 'image-text';
-}
+export const isImageText = (network: Network): network is ImageText =>
+  'kind' in network && network.kind === 'image-text';
 
 interface Pairs {
   /** [B, B] */

@@ -2,7 +2,7 @@
 
 import { captionOf, createPictureReader, type Dataset, type PictureSettings } from '../data/index.js';
 import { createTextReader, type Model } from '../model/index.js';
-import { isDualEncoder } from '../system/index.js';
+import { isDualEncoder, isImageText } from '../system/index.js';
 import { concatRows, type HostArray, QuintetError } from '../tensor/index.js';
 import type { SampleOptions } from './samples.js';
 import { checkNeighbours, type StepSamples, stepSamples } from './step-samples.js';
@@ -29,10 +29,10 @@ export function captionedPictures(
   return { ...samples, close: reader.close };
 }
 
-/** All texts and all pictures of a step, as a dual encoder takes them. */
+/** All texts and all pictures of a step, as a network that compares them takes them. */
 export function contrastBatches(model: Model, dataset: Dataset, options: SampleOptions): BatchSource {
   const { network, files } = model;
-  if (!isDualEncoder(network)) {
+  if (!isDualEncoder(network) && !isImageText(network)) {
     throw new QuintetError('unsupported', 'it does not compare texts with pictures', {
       at: model.path ?? network.name,
     });

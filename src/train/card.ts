@@ -9,7 +9,14 @@ import { basename, isAbsolute, join } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { partsOfModelName, writeAtomically } from '../checkpoint/index.js';
 import type { Model } from '../model/index.js';
-import { isDualEncoder, isLatentDiffusion, isMaskedWords, isRewardSystem, isSystem } from '../system/index.js';
+import {
+  isDualEncoder,
+  isImageText,
+  isLatentDiffusion,
+  isMaskedWords,
+  isRewardSystem,
+  isSystem,
+} from '../system/index.js';
 import { fields, formatCount, parseJson } from '../tensor/index.js';
 import { bestOf, type Evaluated } from './evaluations.js';
 import { formatLoss, meanOfLast } from './report/figures.js';
@@ -40,7 +47,7 @@ const classes = {
   'text2text-generation': 'AutoModelForSeq2SeqLM',
   'text-classification': 'AutoModelForSequenceClassification',
   'fill-mask': 'AutoModelForMaskedLM',
-  'zero-shot-image-classification': 'AutoModel',
+  'zero-shot-image-classification': 'AutoModelForZeroShotImageClassification',
   'text-to-image': 'DiffusionPipeline',
 } as const;
 
@@ -49,7 +56,7 @@ type Task = keyof typeof classes;
 function taskOf({ network }: Model): Task {
   if (isMaskedWords(network)) return 'fill-mask';
   if (isLatentDiffusion(network)) return 'text-to-image';
-  if (isDualEncoder(network)) return 'zero-shot-image-classification';
+  if (isDualEncoder(network) || isImageText(network)) return 'zero-shot-image-classification';
   if (isRewardSystem(network)) return 'text-classification';
   if (isSystem(network) && network.image) return 'image-text-to-text';
   return isSystem(network) && network.backbone.part.encoder ? 'text2text-generation' : 'text-generation';

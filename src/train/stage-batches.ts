@@ -29,7 +29,7 @@ export async function stageBatches(
   if (!isSystem(model)) {
     throw new QuintetError('config', `${model.network.name} is no language model: it learns by another objective`, {
       at: 'objective',
-      hint: 'contrast, denoise or masked-words',
+      hint: 'contrast, image-text, denoise or masked-words',
     });
   }
   if (form.kind === 'pairs') return pairBatches(model, dataset, { ...options, margins: form.margins ?? false });

@@ -1,13 +1,18 @@
 /** BLIP-2's first stage against transformers: contrast, matching with hard negatives, captions, and their gradients. */
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { layeredWeights, traceNetwork } from '../../src/model/index.js';
+import { layeredWeights, load, traceNetwork } from '../../src/model/index.js';
 import { adamw, learnImageText } from '../../src/system/index.js';
 import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
+import { runFile } from '../../src/train/index.js';
 import { checkBatches, train } from '../../src/train/train.js';
-import { fixtureTensors } from '../fixture.js';
+import { engine, fixturePath, fixtureTensors } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
+import { captioned } from './captioned.js';
 import { rows } from './fixture.js';
 import { open, pass } from './objectives.js';
+import { logOf, stoppedAndResumed } from './small-runs.js';
 
 const name = 'image-text';
 
@@ -80,4 +85,45 @@ test('a pair alone, as the last of some samples may be, is told to belong togeth
   const data = { fields: Object.keys(one), accumulates: false, rows: 1, take: () => expect.unreachable() };
   const options = { objective, train: ['**'], optimizer: adamw({ lr: 1e-3 }), steps: 1, data };
   await expect(train(model, options)).rejects.toThrow('batch: image-text compares all samples of a step: at least 2');
+});
+
+/** A run over captions of a model that begins from nothing, with the words of BERT's fixture. */
+function captionRun(stage: object): ReturnType<typeof captioned> {
+  const run = captioned({ batch: 4, steps: 30, saveEvery: 10, ...stage }, name);
+  const base = join(run.folder, 'base');
+  for (const file of ['tokenizer.json', 'tokenizer_config.json'])
+    cpSync(`${fixturePath('bert')}/model/${file}`, join(base, file));
+  const config = JSON.parse(readFileSync(join(base, 'config.json'), 'utf8'));
+  const reader = { ...config.qformer_config, vocab_size: 201, max_position_embeddings: 32 };
+  writeFileSync(join(base, 'config.json'), JSON.stringify({ ...config, qformer_config: reader }));
+  const pixels = JSON.parse(readFileSync(`${fixturePath('clip')}/model/preprocessor_config.json`, 'utf8'));
+  const size = { size: { shortest_edge: 12 }, crop_size: { height: 12, width: 12 } };
+  writeFileSync(join(base, 'preprocessor_config.json'), JSON.stringify({ ...pixels, ...size }));
+  writeFileSync(run.file, readFileSync(run.file, 'utf8').replace('model: ./base', 'model: ./base\nfresh: true'));
+  return run;
+}
+
+test.each<[string, object]>([
+  ['an objective', { name: 'own', objective: { kind: 'image-text', smoothing: 0 }, optimizer: { lr: 1e-2 } }],
+  ["the recipe's own stage", { name: 'represent', train: undefined, optimizer: { lr: 1e-2, warmup: 0 } }],
+])(
+  'a run file with %s learns which text is whose, goes on where it was stopped, and is loaded again',
+  async (_, own) => {
+    const { folder, file } = captionRun(own);
+    const { losses, whole, resumed } = await stoppedAndResumed(file, { engine });
+    expect(resumed).toEqual(whole);
+    expect(losses.at(-1)).toBeLessThan(0.8 * (losses[0] as number));
+    const { metrics } = logOf(folder, (own as { name: string }).name).at(-1) as { metrics: Record<string, number> };
+    expect(Object.keys(metrics).sort()).toEqual(['loss/caption', 'loss/contrast', 'loss/match', 'picked/text']);
+    const card = readFileSync(join(folder, 'out/model/README.md'), 'utf8');
+    expect(card).toMatch(/AutoModelForZeroShotImageClassification.*AutoProcessor/);
+    await (await load(join(folder, 'out/model'), { engine })).close();
+  },
+);
+
+test('its batches are not cut, and are of captioned pictures', async () => {
+  const run = (stage: object) => runFile(captionRun({ objective: 'image-text', ...stage }).file, { engine });
+  const own = { name: 'own', optimizer: { lr: 1e-2 } };
+  await expect(run({ ...own, microBatch: 2 })).rejects.toThrow(/image-text compares all samples of a step/);
+  await expect(run({ ...own, batch: 1 })).rejects.toThrow(/at least 2 in a batch/);
 });

@@ -21,6 +21,7 @@ import {
   grpoLosses,
   type KtoSettings,
   kto,
+  learnImageText,
   maskedWords,
   nameFeatures,
   nextToken,
@@ -80,10 +81,11 @@ interface Kind {
 }
 
 const chats: SampleForm = { kind: 'chats' };
+const captions: SampleForm = { kind: 'captions' };
 const words: Readers = { smoothing: number, zLoss: number };
+const experts: Readers = { balance: number };
 const drawing: Readers = { answers: count, maxTokens: count, temperature: number };
 
-const experts: Readers = { balance: number };
 const kinds: Readonly<Record<string, Kind>> = {
   'next-token': {
     readers: { ...words, ...experts, learn: word('answers', 'all') },
@@ -108,7 +110,11 @@ const kinds: Readonly<Record<string, Kind>> = {
     readers: { guessed: part },
     make: (settings) => ({ objective: maskedWords(), form: { ...settings, kind: 'masked' } }),
   },
-  contrast: { readers: {}, make: () => ({ objective: contrast(), form: { kind: 'captions' } }) },
+  contrast: { readers: {}, make: () => ({ objective: contrast(), form: captions }) },
+  'image-text': {
+    readers: { contrast: number, match: number, caption: number, temperature: positive, smoothing: share },
+    make: (settings) => ({ objective: learnImageText(settings), form: captions }),
+  },
   denoise: {
     readers: { snrGamma: positive, weights: word(...Object.keys(flowWeights)) },
     make: (settings) => ({ objective: denoise(settings as DiffusionLossOptions), form: { kind: 'noisy' } }),
@@ -170,5 +176,5 @@ export function objectiveOf(stage: Fields, folder: string): ObjectiveSettings {
 /** What an objective of a recipe is given. */
 export const recipeObjective = (objective: Objective = nextToken()): ObjectiveSettings => ({
   objective,
-  form: chats,
+  form: objective.name === learnImageText().name ? captions : chats,
 });
