@@ -6,7 +6,7 @@
 import { graph } from '../../graph/index.js';
 import { asSystem, cachedSide, mostTokens, ownWords, pictureFeatures, readingGraph } from '../../model/index.js';
 import { type Params, rootScope } from '../../nn/index.js';
-import { type HostArrays, pictureInputs, type System, type Tensors } from '../../system/index.js';
+import type { HostArrays, System, Tensors } from '../../system/index.js';
 import { type HostArray, ignored, toNumbers } from '../../tensor/index.js';
 import { type LearningModel, sessionMemory } from './memory.js';
 import { measure, type Sizes, sizesOf } from './schedule.js';
@@ -68,7 +68,7 @@ function partsOf(
     parts.push({ build: (p) => readingGraph(network, p), run: read, given: read, times: 1 });
   }
   if (network.image) {
-    const looked = onePrompt(network, batches);
+    const looked = onePrompt(network, batches, rows);
     parts.push({ build: (p) => pictureFeatures(network, p), run: looked, given: looked, times: 1 });
   }
   return parts;
@@ -94,14 +94,9 @@ function answersIn({ image, backbone }: System, batches: readonly HostArrays[]) 
   return { rows, prompt, features };
 }
 
-/** The letters of one prompt's pictures: those of a prompt are looked at together. */
-function onePrompt(network: System, batches: readonly HostArrays[]): Sizes {
-  const [batch] = batches as readonly [Record<string, HostArray>];
-  const rows = (batch.input_ids as HostArray).shape[0] as number;
-  const inputs = pictureInputs(network);
-  const own = Object.keys(inputs).map((name) => {
-    const [count = 1, ...shape] = (batch[name] as HostArray).shape;
-    return [name, { shape: [Math.ceil(count / rows), ...shape] }];
-  });
-  return sizesOf(inputs, Object.fromEntries(own));
+/** The letters of one prompt's pictures, which are looked at together; of a batch it may be that they have been seen before. */
+function onePrompt({ inputs }: System, batches: readonly HostArrays[], rows: number): Sizes {
+  const letters = batches.map((batch) => sizesOf(inputs, batch));
+  const pictures = letters.reduce((sum, own) => sum + (own.get('M') ?? 0), 0);
+  return new Map([...(letters[0] ?? []), ['M', Math.ceil(pictures / rows)]]);
 }

@@ -6,12 +6,13 @@ import { openDataset } from '../../../src/data/index.js';
 import { asSystem, initialise, LanguageSession, load, type Model, rewardModel } from '../../../src/model/index.js';
 import { gpt2 } from '../../../src/parts/backbones/gpt2.js';
 import { adamw, grpo, type HostArrays, type System, slot, system } from '../../../src/system/index.js';
-import { bytesOf, closeAll, hostArray, ignored } from '../../../src/tensor/index.js';
+import { bytesOf, closeAll, hostArray, ignored, zerosArray } from '../../../src/tensor/index.js';
 import { drawingMemory } from '../../../src/train/estimate/drawing.js';
 import type { Estimate } from '../../../src/train/index.js';
 import { train } from '../../../src/train/index.js';
 import { promptBatches } from '../../../src/train/prompt-samples.js';
 import { rewardOf } from '../../../src/train/ratings.js';
+import type { Reward } from '../../../src/train/reward.js';
 import { engine } from '../../fixture.js';
 import { runFolder } from '../runs.js';
 
@@ -97,4 +98,24 @@ test('a stage counts them with what rates them, and waits for them in every step
   expect(costOf(rated, 0).memory - costOf(alone, 0).memory).toBeCloseTo(rating, 6);
   // 101 ticks of the clock for the answers of each step, and one for its pass.
   expect(costOf(rated, 1).time).toBe(3 * 102);
+});
+
+test('pictures that the stage has seen before are looked at for answers all the same', async () => {
+  const { folder } = runFolder({ stages: [] });
+  const model = asSystem(await load(join(folder, 'base'), { engine }));
+  writeFileSync(join(folder, 'prompts.jsonl'), '{"images":["one.png"],"prompt":"<image>What do you see?"}\n');
+  const prompts = await openDataset(join(folder, 'prompts.jsonl'));
+  const reward: Reward = (answers) => answers.map(() => 0);
+  const data = promptBatches(model, prompts, { batch: 1, answers: 3, maxTokens: 4, reward });
+  onTestFinished(() => closeAll({ close: async () => data.close?.() }, prompts, model));
+  const batches = await data.take(0);
+  const limits = { longest: 64, maxTokens: 4 };
+  const own = drawingMemory({ model, fed: new Set() }, batches, limits);
+  const { network } = model;
+  const encoder_states = { dtype: 'f32', shape: ['M', 17, 14] } as const;
+  const seen = { ...model, network: { ...network, inputs: { ...network.inputs, encoder_states } } };
+  const kept = batches.map(({ pixel_values: _, ...batch }) => ({ ...batch, encoder_states: zerosArray('f32', [3, 17, 14]) }));
+  expect(drawingMemory({ model: seen, fed: new Set() }, kept, limits)).toBe(own);
+  // Its two sessions, and the values of one prompt's picture or of all texts.
+  expect(own).toBeGreaterThan(2 * 20 * 2 ** 20);
 });
