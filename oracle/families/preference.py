@@ -123,7 +123,6 @@ def dpo_losses(
     from trl import DPOTrainer
 
     each = said.each
-
     order = torch.cat([inputs["chosen"], inputs["rejected"]])
     frozen = reference.sum(1)
     given = {name: inputs[name][order] for name in ("input_ids", "attention_mask")}
@@ -206,7 +205,6 @@ def grpo_losses(
     from trl import GRPOTrainer
 
     each = said.each
-
     mask = (inputs["group_labels"][:, 1:] != -100).long()
     old = (each.detach() + inputs["drift"]) * mask
     groups = inputs["rewards"].view(2, 3)

@@ -82,7 +82,9 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
 
 test('the magnitudes of layers and convolutions begin with their norms: what has learnt nothing changes nothing', async () => {
   const firstLoss = async (adapter: Readonly<Record<string, unknown>>): Promise<number> => {
-    const { file } = runFolder({ stages: [stage({ name: 'instruct', train: [], adapter, steps: 1, optimizer: { lr: 1e-3 } })] });
+    const { file } = runFolder({
+      stages: [stage({ name: 'instruct', train: [], adapter, steps: 1, optimizer: { lr: 1e-3 } })],
+    });
     const losses: number[] = [];
     await runFile(file, { engine, onStep: (_, { loss }) => losses.push(loss) });
     return losses[0] as number;

@@ -114,7 +114,10 @@ test('pictures that the stage has seen before are looked at for answers all the 
   const { network } = model;
   const encoder_states = { dtype: 'f32', shape: ['M', 17, 14] } as const;
   const seen = { ...model, network: { ...network, inputs: { ...network.inputs, encoder_states } } };
-  const kept = batches.map(({ pixel_values: _, ...batch }) => ({ ...batch, encoder_states: zerosArray('f32', [3, 17, 14]) }));
+  const kept = batches.map(({ pixel_values: _, ...batch }) => ({
+    ...batch,
+    encoder_states: zerosArray('f32', [3, 17, 14]),
+  }));
   expect(drawingMemory({ model: seen, fed: new Set() }, kept, limits)).toBe(own);
   // Its two sessions, and the values of one prompt's picture or of all texts.
   expect(own).toBeGreaterThan(2 * 20 * 2 ** 20);
