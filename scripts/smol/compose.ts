@@ -61,6 +61,13 @@ projector.set(
   ),
 );
 projector.set(
+  'everyday',
+  stacked(
+    readPhotoNames().map(({ general }) => (general === undefined ? new Float32Array(width) : wordsOf(general, 1))),
+    [readPhotoNames().length, width],
+  ),
+);
+projector.set(
   'colours',
   stacked(
     colorNames.map((name) => wordsOf(name, 1)),

@@ -17,7 +17,7 @@ export const imageToken = 16;
 /** How many names and how wide the heads are. */
 export const namingOf = ({ concepts, flags }: Pick<Art, 'concepts' | 'flags'>): NamedViewsConfig => ({
   ...{ concepts: concepts.length, flags: flags.length, photographs: 1000, colours: colorNames.length },
-  ...{ hidden: 768, ninthHidden: 768, views: viewWidths },
+  ...{ hidden: 768, ninthHidden: 1024, views: viewWidths },
 });
 
 export async function smolConfig(art: Pick<Art, 'concepts' | 'flags'>): Promise<JsonObject> {

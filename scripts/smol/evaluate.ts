@@ -1,30 +1,33 @@
 /**
- * Asks Smol about pictures that it has not learnt from: `npx tsx scripts/smol/evaluate.ts [--model models/smol] [--limit N]`.
+ * Asks Smol about pictures that it has not learnt from:
+ * `npx tsx scripts/smol/evaluate.ts [--model models/smol] [--limit N] [--card]`.
  *
- * Prints tables of Markdown with 95 % intervals, and writes every answer to `runs/smol/evaluation.jsonl`. Pictures of `scenes`
- * are combinations of things that training never shows together, in the styles of training; those of `unseen-style` are
- * drawn in a style that it never shows. Each kind of question is asked in wordings of training, and in others.
+ * Prints tables of Markdown, with `--card` into the model's card too, and writes every answer to `runs/smol/evaluation.jsonl`.
+ * Pictures of `scenes` are combinations of things that training never shows together, in the styles of training; those of
+ * `unseen-style` are drawn in a style that it never shows. Each kind of question is asked in wordings of training, and in
+ * others; `alike` asks for things that are not there and share a word with one that is.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Picture } from '../../src/media/index.js';
 import { asSystem, Chat, load, type PicturedChat } from '../../src/model/index.js';
 import { Random, seedFor } from '../../src/tensor/index.js';
-import { interval } from '../interval.js';
 import { loadArt } from './art.js';
-import { type Judged, judge, namesOneOf, presence } from './judge.js';
+import { type Judged, judge, namesOneOf } from './judge.js';
 import { loadPhotographs, photographQuestions } from './photographs.js';
 import { drawPicture, pictureSide } from './pictures.js';
 import { modelFolder, workFolder } from './places.js';
 import { ask, type QuestionKind, questionKinds, type Wording } from './questions.js';
 import { evaluationPlan, evaluationSeed, evaluations } from './splits.js';
+import { reached, tables } from './tables.js';
 
 const { values } = parseArgs({
   options: {
     model: { type: 'string', default: modelFolder },
     limit: { type: 'string', default: '10000' },
     output: { type: 'string', default: join(workFolder, 'evaluation.jsonl') },
+    card: { type: 'boolean', default: false },
   },
 });
 const art = await loadArt();
@@ -73,6 +76,10 @@ for (const evaluation of evaluations) {
         if (other && index % 2 === 1) asked.push({ set: evaluation.name, wording: 'new', picture, ...other });
       }
     }
+    // POPE's adversarial form (arXiv 2305.10355): what is absent is near to what is there.
+    const near = ask('is-there', art, plan, { random, wording: 'trained', alike: 1 });
+    if (near && plan.kind !== 'flag')
+      asked.push({ set: `${evaluation.name}, alike`, wording: 'trained', picture, ...near });
   }
   await answerAll(asked);
   console.log(`${evaluation.name}: ${asked.length} questions`);
@@ -96,34 +103,17 @@ for (const photograph of await loadPhotographs()) {
 mkdirSync(workFolder, { recursive: true });
 writeFileSync(values.output, judged.map((one) => `${JSON.stringify(one)}\n`).join(''));
 
-const sets = [...new Set(judged.map(({ set }) => set))];
-for (const set of sets) {
-  const kinds = questionKinds.filter((kind) => judged.some((one) => one.set === set && one.kind === kind));
-  console.log(`\n| ${set} | trained wordings | new wordings |\n|---|---|---|`);
-  for (const kind of kinds) {
-    const [trained, other] = (['trained', 'new'] as const).map((wording) =>
-      judged.filter((one) => one.set === set && one.kind === kind && one.wording === wording),
-    ) as [Judged[], Judged[]];
-    const row = (name: string, tell: (asked: readonly Judged[]) => string): void =>
-      console.log(`| ${name} | ${tell(trained)} | ${tell(other)} |`);
-    row(kind, (asked) => interval(asked.map(({ right }) => right)));
-    if (kind === 'is-there' && set !== 'flags') row('… F1 of yes', presence);
-  }
-  const named = judged.filter((one) => one.set === set && one.named !== undefined);
-  if (named.length > 0) {
-    console.log(`| … its thing named | ${interval(named.map((one) => one.named === true))} | |`);
-  }
-  const found = judged.filter((one) => one.set === set && one.things);
-  if (found.length > 0) {
-    const total = (pick: (one: NonNullable<Judged['things']>) => number): number =>
-      found.reduce((sum, one) => sum + pick(one.things as NonNullable<Judged['things']>), 0);
-    console.log(
-      `| … things found | ${((100 * total((t) => t.found)) / total((t) => t.shown)).toFixed(1)} (${total((t) => t.shown)} shown) | |`,
-    );
-    console.log(
-      `| … things said that are there | ${((100 * total((t) => t.found)) / total((t) => t.said)).toFixed(1)} (${total((t) => t.said)} said) | |`,
-    );
-  }
+const found = `${reached(judged)}\n\n${tables(judged)}`;
+console.log(`\n${found}`);
+if (values.card) {
+  const file = join(values.model, 'README.md');
+  const card = readFileSync(file, 'utf8');
+  const pattern = /(<!-- evaluation -->\n).*(\n<!-- end -->)/s;
+  if (!pattern.test(card)) throw new Error(`${file}: there is no place for the evaluation`);
+  writeFileSync(
+    file,
+    card.replace(pattern, (_, before: string, after: string) => `${before}${found}${after}`),
+  );
 }
 await chat.close();
 await model.close();

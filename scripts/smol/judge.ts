@@ -11,7 +11,7 @@ export interface Judged {
   readonly said: string;
   /** Letter for letter; yes or no where that is asked. */
   readonly right: boolean;
-  /** Of a description of one thing: whether it is called by its name. */
+  /** Of a description of one thing, and of what lies somewhere: whether it is called by its name, whatever the article. */
   readonly named?: boolean;
   /** Of a description of several: how many are there, how many were said, and how many of those are there. */
   readonly things?: { readonly shown: number; readonly said: number; readonly found: number };
@@ -24,6 +24,10 @@ export function judge(
 ): Pick<Judged, 'right' | 'named' | 'things'> {
   if (kind === 'is-there') return { right: yes(said) === yes(answer) };
   const right = said === answer;
+  if (kind === 'what-at') {
+    const [shown, told] = [answer, said].map((text) => [...thingsIn(text, concepts)].join());
+    return { right, named: shown === told };
+  }
   if (kind !== 'describe') return { right };
   if (answer.startsWith('A drawing of')) return { right, named: thingOf(said) === thingOf(answer) };
   if (answer.startsWith('The flag')) return { right };

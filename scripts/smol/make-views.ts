@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadArt } from './art.js';
-import { drawPicture, planOf, seedOf } from './pictures.js';
+import { crowdCount, drawPicture, pictureCount, planOf, seedOf } from './pictures.js';
 import { workFolder } from './places.js';
-import { evaluationPlan, evaluationSeed, evaluations, evaluationViews, pictureCount, viewFiles } from './splits.js';
+import { evaluationPlan, evaluationSeed, evaluations, evaluationViews, viewFiles } from './splits.js';
 import { writeViews } from './views.js';
 
 const { values } = parseArgs({ options: { part: { type: 'string' }, pictures: { type: 'string' } } });
-const count = Number(values.pictures ?? pictureCount);
+const count = Number(values.pictures ?? pictureCount + crowdCount);
 const art = await loadArt();
 
 async function makePart(part: number): Promise<void> {

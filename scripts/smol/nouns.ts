@@ -49,6 +49,17 @@ export const an = (noun: string): string => `${article(noun)} ${noun}`;
 /** A noun as one says that there is one: with an article, where it takes one. */
 export const some = (noun: string): string => (bare.test(noun) || noun.startsWith('the ') ? noun : an(noun));
 
+/** What cannot be counted, but ends as plurals do. */
+const single = /tennis$/;
+
+/** "there is an owl", "there are glasses" */
+export function thereIs(noun: string): string {
+  return `there ${bare.test(noun) && noun.endsWith('s') && !single.test(noun) ? 'are' : 'is'} ${some(noun)}`;
+}
+
+/** "there is no owl", "there are no glasses" */
+export const thereIsNo = (noun: string): string => thereIs(noun).replace(some(noun), `no ${noun}`);
+
 export function plural(noun: string): string {
   const known = odd[noun];
   if (known !== undefined) return known;

@@ -21,6 +21,12 @@ export const pictureSide = 320;
 export const kinds = ['drawing', 'scene', 'flag'] as const;
 export type Kind = (typeof kinds)[number];
 
+/** Pictures of training. */
+export const pictureCount = 28_800;
+
+/** Scenes with a thing in each ninth, behind the others: of them only the ninths are learnt, nine at the cost of one. */
+export const crowdCount = 7_200;
+
 /** `seen` draws new pictures in the styles of training; `unseen-style` in another, `unseen-concept` what has no name in it. */
 export type Split = 'train' | 'seen' | 'unseen-style' | 'unseen-concept';
 
@@ -44,16 +50,18 @@ export const isHeldOut = (concept: number): boolean => seedFor(11, 'concept', co
 export const isApart = (a: number, b: number): boolean =>
   a !== b && seedFor(12, 'pair', Math.min(a, b), Math.max(a, b)) % 10 === 0;
 
-/** One thing large, several in ninths, or a flag. */
-export function planPicture(art: Art, kind: Kind, split: Split, seed: number): Plan {
+/** One thing large, several in ninths, of a crowd in each, or a flag. */
+export function planPicture(art: Art, kind: Kind | 'crowd', split: Split, seed: number): Plan {
   const random = new Random(seed);
   const ground = random.pick(colorNames);
   const background = planBackground(ground, random);
   const faults = planFaults(random);
-  const base = { kind, ground, background, faults };
+  const base = { ground, background, faults };
   const looked = (sprite: Sprite): Placement['look'] =>
     visibleLook(sprite, background, random, split === 'train' ? 'train' : 'seen');
-  if (kind === 'scene') return { ...base, ...planThings(art, split, random, looked) };
+  if (kind === 'scene' || kind === 'crowd') {
+    return { ...base, kind: 'scene', ...planThings(art, split, random, looked, kind === 'crowd') };
+  }
   const sprite =
     kind === 'flag' ? random.pick(art.banners) : drawingOf(art, conceptFor(art, split, random), split, random);
   const look = kind === 'flag' ? visibleLook(sprite, background, random, 'seen') : looked(sprite);
@@ -65,7 +73,7 @@ export function planPicture(art: Art, kind: Kind, split: Split, seed: number): P
     mirror: kind === 'drawing' && random.uniform() < 0.4,
   };
   const color = kind === 'drawing' ? dominantColor(countColors(sprite, look)) : undefined;
-  return { ...base, named: sprite.object, cells: [], color, placements: [placement] };
+  return { ...base, kind, named: sprite.object, cells: [], color, placements: [placement] };
 }
 
 /** A concept that the split may show, as likely as any other. */
@@ -82,15 +90,16 @@ function drawingOf(art: Art, concept: number, split: Split, random: Random): Spr
   return random.pick((split === 'unseen-style' ? art.unseen : art.drawings)[concept] as Sprite[]);
 }
 
-/** Two to five things of one to five kinds, each in a ninth of its own. */
+/** Two to five things of one to five kinds, each in a ninth of its own; of a crowd nine kinds. */
 function planThings(
   art: Art,
   split: Split,
   random: Random,
   looked: (sprite: Sprite) => Placement['look'],
+  crowd: boolean,
 ): Pick<Plan, 'named' | 'cells' | 'color' | 'placements'> {
-  const total = 2 + random.integer(4);
-  const count = random.uniform() < 0.35 ? 1 + random.integer(total) : total;
+  const total = crowd ? 9 : 2 + random.integer(4);
+  const count = !crowd && random.uniform() < 0.35 ? 1 + random.integer(total) : total;
   const chosen = [conceptFor(art, split, random)];
   while (chosen.length < count) {
     const next = conceptFor(art, split, random);
@@ -130,7 +139,8 @@ export const kindOf = (index: number): Kind => {
   return place < 5 ? 'drawing' : 'scene';
 };
 
-/** What a picture of training shows. */
-export const planOf = (art: Art, index: number): Plan => planPicture(art, kindOf(index), 'train', seedOf(index));
+/** What a picture of training shows; crowds come behind the others. */
+export const planOf = (art: Art, index: number): Plan =>
+  planPicture(art, index < pictureCount ? kindOf(index) : 'crowd', 'train', seedOf(index));
 
 export const seedOf = (index: number): number => seedFor(1, 'picture', index);

@@ -1,7 +1,7 @@
 /** What is asked about a picture, and the right answers. */
 import type { Random } from '../../src/tensor/index.js';
 import type { Art } from './art.js';
-import { an, listed, numberWord, plural, some } from './nouns.js';
+import { an, listed, numberWord, plural, some, thereIs, thereIsNo } from './nouns.js';
 import type { PhotoName } from './photo-names.js';
 import { isHeldOut, type Plan } from './pictures.js';
 
@@ -108,6 +108,8 @@ type Fill = Readonly<Partial<Record<'X' | 'Y' | 'Z' | 'P', string>>>;
 export interface Asking {
   readonly random: Random;
   readonly wording: Wording;
+  /** How many of the things that are asked for and absent share a word with one that is there; 0 at first, 1 for no others. */
+  readonly alike?: number;
 }
 
 /** Of American and British spelling, and of capitals and stops left out, some of each in training. */
@@ -126,7 +128,7 @@ type Told = Readonly<Record<QuestionKind, (() => Omit<Turn, 'kind'> | undefined)
 
 /** What is asked of a picture, kind by kind; undefined where that makes no sense. */
 function told(art: Art, plan: Plan, asking: Asking): Told {
-  const { random } = asking;
+  const { random, alike = 0 } = asking;
   const name = (index: number): string => art.concepts[index] as string;
   const present = [...new Set(plan.cells.filter((cell) => cell !== undefined))];
   const things = plan.cells.flatMap((cell, i) => (cell === undefined ? [] : [{ cell, i }]));
@@ -136,22 +138,33 @@ function told(art: Art, plan: Plan, asking: Asking): Told {
   const scene = plan.kind === 'scene';
   const everything = listed(things.map(({ cell, i }) => `${some(name(cell))} ${at(i)}`));
   const flag = `the flag of ${art.flags[plan.named as number]}`;
-  const absent = (): number => {
+  const shown = scene ? present : one === undefined ? [] : [plan.named as number];
+  /** A thing that is not shown; of its name a word is shared with one that is, as far as that is asked for. */
+  const absent = (): number | undefined => {
+    // A name that is never learnt would give the answer away.
+    const known = (other: number): boolean => isHeldOut(other) === isHeldOut(shown[0] ?? 0);
+    const missing = (other: number): boolean =>
+      known(other) && !shown.some((thing) => isKindOf(name(thing), name(other)));
+    if (random.uniform() < alike) {
+      const near = art.concepts.flatMap((other, i) =>
+        missing(i) && shown.some((thing) => sharesWord(other, name(thing))) ? [i] : [],
+      );
+      if (near.length > 0) return random.pick(near);
+      if (alike === 1) return undefined;
+    }
     for (;;) {
       const other = random.integer(art.concepts.length);
-      const shown = one === undefined ? present : [plan.named as number];
-      // A name that is never learnt would give the answer away.
-      if (isHeldOut(other) !== isHeldOut(shown[0] ?? 0)) continue;
-      if (!shown.some((thing) => isKindOf(name(thing), name(other)))) return other;
+      if (missing(other)) return other;
     }
   };
-  const seen = scene ? present.map(name) : one === undefined ? [] : [one];
   return {
     describe: () =>
       ask(
         'describe',
         {},
-        capital(scene ? `${everything} ${ground}` : one ? `a drawing of ${some(one)} ${ground}` : flag),
+        capital(
+          scene ? `the picture shows ${everything} ${ground}` : one ? `a drawing of ${some(one)} ${ground}` : flag,
+        ),
       ),
     kind: () => {
       const question = worded('kind', {}, asking);
@@ -161,7 +174,9 @@ function told(art: Art, plan: Plan, asking: Asking): Told {
         answer: /photograph\?|photograph$/i.test(question) ? `No, it is ${answer}.` : capital(answer),
       };
     },
-    things: scene ? () => ask('things', {}, capital(listed(grouped(things.map(({ cell }) => name(cell)))))) : undefined,
+    things: scene
+      ? () => ask('things', {}, capital(`it shows ${listed(grouped(things.map(({ cell }) => name(cell))))}`))
+      : undefined,
     count: () => {
       const count = scene ? things.length : 1;
       return ask('count', {}, capital(numberWord(count)));
@@ -169,14 +184,17 @@ function told(art: Art, plan: Plan, asking: Asking): Told {
     'count-of': scene
       ? () => {
           const asked = random.uniform() < 0.8 ? random.pick(present) : absent();
+          if (asked === undefined) return undefined;
           const count = things.filter(({ cell }) => cell === asked).length;
           return ask('count-of', { Y: plural(name(asked)) }, capital(count === 0 ? 'none' : numberWord(count)));
         }
       : undefined,
     'is-there': () => {
-      const yes = random.uniform() < 0.5 && seen.length > 0;
-      const asked = yes ? random.pick(seen) : name(absent());
-      return ask('is-there', { X: some(asked) }, yes ? `Yes, there is ${some(asked)}.` : `No, there is no ${asked}.`);
+      const yes = random.uniform() < 0.5 && shown.length > 0;
+      const index = yes ? random.pick(shown) : absent();
+      if (index === undefined) return undefined;
+      const asked = name(index);
+      return ask('is-there', { X: some(asked) }, yes ? `Yes, ${thereIs(asked)}.` : `No, ${thereIsNo(asked)}.`);
     },
     where: scene
       ? () => {
@@ -191,7 +209,7 @@ function told(art: Art, plan: Plan, asking: Asking): Told {
       ? () => {
           const i = random.uniform() < 0.85 ? random.pick(things).i : random.integer(9);
           const cell = plan.cells[i];
-          return ask('what-at', { P: at(i) }, capital(cell === undefined ? 'nothing' : some(name(cell))));
+          return ask('what-at', { P: at(i) }, capital(cell === undefined ? 'there is nothing' : thereIs(name(cell))));
         }
       : undefined,
     background: () => ask('background', {}, `The background is ${plan.ground}.`),
@@ -200,7 +218,13 @@ function told(art: Art, plan: Plan, asking: Asking): Told {
 }
 
 /** Whether what has the first name may be called by the second: a police car is a car, a bullfrog a frog. */
-const isKindOf = (name: string, wider: string): boolean => name.endsWith(wider);
+const isKindOf = (name: string, wider: string): boolean =>
+  name === wider || (name.endsWith(wider) && !called.test(name));
+
+/** What is only called so: a hot dog is no dog. */
+const called = /^(hot dog|pineapple|seahorse|sea lion|hedgehog|jellyfish|starfish|cuttlefish|crayfish|prairie dog)$/;
+
+const sharesWord = (a: string, b: string): boolean => a.split(' ').some((word) => b.split(' ').includes(word));
 
 /** Names in their order, equal ones together: "two bells". */
 function grouped(names: readonly string[]): string[] {
@@ -223,7 +247,7 @@ export function ask(kind: QuestionKind, art: Art, plan: Plan, asking: Asking): T
  * off what was said, and need no picture.
  */
 export function conversation(art: Art, plan: Plan, random: Random): Turn[] {
-  const asking: Asking = { random, wording: 'trained' };
+  const asking: Asking = { random, wording: 'trained', alike: 0.3 };
   const weights: Partial<Record<QuestionKind, number>> =
     plan.kind === 'scene'
       ? {
@@ -267,7 +291,7 @@ export function photoConversation(names: readonly PhotoName[], best: number, ran
   turns.push({
     kind: 'is-there',
     question: worded('is-there', { X: some(asked) }, asking),
-    answer: yes ? `Yes, there is ${some(asked)}.` : `No, there is no ${asked}.`,
+    answer: yes ? `Yes, ${thereIs(asked)}.` : `No, ${thereIsNo(asked)}.`,
   });
   if (random.uniform() < 0.4) {
     const question = worded('kind', {}, asking);

@@ -3,20 +3,20 @@
 import { join } from 'node:path';
 import { seedFor } from '../../src/tensor/index.js';
 import type { Art } from './art.js';
-import { type Kind, type Plan, planPicture, type Split } from './pictures.js';
+import { type Kind, type Plan, pictureCount, planPicture, type Split } from './pictures.js';
 import { workFolder } from './places.js';
 import { openViews, viewWidth } from './views.js';
-
-export const pictureCount = 28_800;
 
 /** Every other picture is in the second file. */
 export const viewFiles = [`views-${viewWidth}-0.bin`, `views-${viewWidth}-1.bin`] as const;
 
-/** The views of training, by the numbers of their pictures. */
-export function openPictureViews(): ReturnType<typeof openViews> {
+/** The views of training, by the numbers of their pictures: of `count` pictures, behind them `crowds`. */
+export function openPictureViews(): ReturnType<typeof openViews> & { readonly crowds: number } {
   const files = viewFiles.map((file) => openViews(join(workFolder, file)));
+  const all = Math.min(...files.map(({ count }) => count * files.length));
   return {
-    count: Math.min(pictureCount, ...files.map(({ count }) => count * files.length)),
+    count: Math.min(pictureCount, all),
+    crowds: Math.max(0, all - pictureCount),
     read(index, into) {
       (files[index % files.length] as (typeof files)[number]).read(Math.floor(index / files.length), into);
     },

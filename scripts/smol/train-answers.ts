@@ -20,7 +20,7 @@ import {
 } from '../../src/system/index.js';
 import { castArray, type HostArray, hostArray, Random, seedFor } from '../../src/tensor/index.js';
 import type { Message } from '../../src/text/messages.js';
-import { type BatchSource, train } from '../../src/train/index.js';
+import { type BatchSource, evaluate, train } from '../../src/train/index.js';
 import { labelled } from '../../src/train/prepare.js';
 import { loadArt } from './art.js';
 import { smolConfig } from './configuration.js';
@@ -29,12 +29,15 @@ import { pictureSide, planOf } from './pictures.js';
 import { modelFolder, published, workFolder } from './places.js';
 import { photoSource } from './pseudo-photos.js';
 import { conversation, photoConversation, type Turn } from './questions.js';
-import { openPictureViews } from './splits.js';
+import { evaluationPlan, evaluations, evaluationViews, openPictureViews } from './splits.js';
 import { standardiser } from './standard.js';
-import { rowLength, viewWidth } from './views.js';
+import { openViews, rowLength, viewWidth } from './views.js';
 
-const steps = 320;
+const steps = 360;
 const batch = 12;
+
+/** Conversations about pictures that nothing is learnt from: so many batches, after every so many steps. */
+const heldOut = { batches: 4, every: 90 };
 const photoShare = 0.2;
 
 /** Up to which share of views is blurred: the heads are surer of the pictures that they learnt from than of others. */
@@ -75,23 +78,40 @@ function messagesOf(turns: readonly Turn[]): Message[] {
 }
 
 /** Conversations about different pictures, several in a row of tokens, which do not see each other. */
-const data: BatchSource = {
-  fields: ['input_ids', 'attention_mask', 'labels', 'position_ids', 'pixel_values'],
-  accumulates: false,
-  about: { batch, pictures, photoShare, blurred },
-  async take(step) {
-    const random = new Random(seedFor(4, 'answers', step));
-    const samples = Array.from({ length: batch }, () => {
-      const views = new Float32Array(rowLength);
-      const turns = random.uniform() < photoShare ? aboutPhoto(views, random) : aboutPicture(views, random);
-      return { ...labelled({ messages: messagesOf(turns) }, [layout], { system: model.network, processor }), views };
-    });
-    const rows = packRows(samples);
-    const views = new Float32Array(batch * rowLength);
-    for (const [i, sample] of rows.flat().entries()) views.set(sample.views, i * rowLength);
-    return [{ ...packed(rows, 2), pixel_values: hostArray('f32', [batch, viewCount, viewWidth], views) }];
-  },
-};
+function batches(about: BatchSource['about'], talk: (views: Float32Array, random: Random) => Turn[]): BatchSource {
+  return {
+    fields: ['input_ids', 'attention_mask', 'labels', 'position_ids', 'pixel_values'],
+    accumulates: false,
+    ...(about ? { about } : {}),
+    async take(step) {
+      const random = new Random(seedFor(4, about ? 'answers' : 'held-out', step));
+      const samples = Array.from({ length: batch }, () => {
+        const views = new Float32Array(rowLength);
+        const messages = messagesOf(talk(views, random));
+        return { ...labelled({ messages }, [layout], { system: model.network, processor }), views };
+      });
+      const rows = packRows(samples);
+      const views = new Float32Array(batch * rowLength);
+      for (const [i, sample] of rows.flat().entries()) views.set(sample.views, i * rowLength);
+      return [{ ...packed(rows, 2), pixel_values: hostArray('f32', [batch, viewCount, viewWidth], views) }];
+    },
+  };
+}
+
+const data = batches({ batch, pictures, photoShare, blurred }, (views, random) =>
+  random.uniform() < photoShare ? aboutPhoto(views, random) : aboutPicture(views, random),
+);
+
+const unseen = evaluations
+  .filter(({ split }) => split === 'seen')
+  .map((evaluation) => ({ evaluation, views: openViews(join(workFolder, evaluationViews(evaluation.name))) }));
+
+const others = batches(undefined, (into, random) => {
+  const { evaluation, views } = random.pick(unseen);
+  const index = random.integer(views.count);
+  views.read(index, into);
+  return conversation(art, evaluationPlan(art, evaluation, index), random);
+});
 
 function aboutPhoto(views: Float32Array, random: Random): Turn[] {
   const pooled = photos.draw(random);
@@ -111,14 +131,29 @@ const base = withAdapter({ ...model, network: seeingViews(model.network) }, { ad
 const offsets = 'multi_modal_projector.offsets';
 const started = performance.now();
 let tokens = 0;
-const { values } = await train(base, {
+const learning = {
   objective: nextToken(),
   train: [...adapter.parameters, offsets],
   frozen: 'int8',
+  fields: data.fields,
+} as const;
+const { values } = await train(base, {
+  ...learning,
   optimizer: adamw({
     ...{ lr: 6e-4, betas: [0.9, 0.98], decay: 0, warmup: { steps: 20 }, schedule: 'cosine', minimum: 0.05, clip: 1 },
   }),
   ...{ steps, data, folder: join(workFolder, 'answers'), saveEvery: 25, clock: Date.now },
+  evaluation: {
+    every: heldOut.every,
+    evaluate: (values, signal) =>
+      evaluate(base, values, {
+        ...learning,
+        heldOut: { data: others, batches: heldOut.batches },
+        ...(signal ? { signal } : {}),
+      }),
+  },
+  onEvaluation: ({ step, loss = Number.NaN }) =>
+    console.log(`answers: held-out loss ${loss.toFixed(3)} after step ${step}`),
   onStep({ step, loss, tokens: read, time }) {
     tokens += read;
     if (step % 5 > 0) return;

@@ -35,9 +35,14 @@ import { openPictureViews } from './splits.js';
 import { foldedHeads, standardiser } from './standard.js';
 import { rowLength, viewWidth } from './views.js';
 
-const rows = { drawing: 176, flag: 48, scene: 176 } as const;
+/** Of crowds only the ninths are learnt. */
+const rows = { drawing: 176, flag: 48, scene: 176, crowd: 64 } as const;
 const wholes = rows.drawing + rows.flag + rows.scene;
-const steps = 800;
+const scenes = rows.scene + rows.crowd;
+const steps = 1000;
+
+/** Share of the ninths with nothing in them that are learnt: there are more of them than of any thing. */
+const empties = 0.2;
 
 const art = await loadArt();
 const naming = namingOf(art);
@@ -86,14 +91,14 @@ const objective: Objective = {
 
 const encoder = await openCheckpoint(published.encoder);
 const photos = await photoSource(encoder);
-const { count: pictures, read } = openPictureViews();
+const { count: pictures, crowds, read } = openPictureViews();
 const standard = standardiser(read, pictures);
 
 const indexes = (kind: Plan['kind']): number[] =>
   Array.from({ length: pictures }, (_, i) => i).filter((index) => kindOf(index) === kind);
 const byKind = { drawing: indexes('drawing'), flag: indexes('flag'), scene: indexes('scene') };
 console.log(
-  `${pictures} pictures: ${byKind.drawing.length} drawings, ${byKind.scene.length} scenes, ${byKind.flag.length} flags`,
+  `${pictures} pictures: ${byKind.drawing.length} drawings, ${byKind.scene.length} scenes, ${byKind.flag.length} flags, ${crowds} crowds`,
 );
 
 const plans = new Map<number, Plan>();
@@ -111,9 +116,14 @@ const data: BatchSource = {
   async take(step) {
     const random = new Random(seedFor(3, 'names', step));
     const views = new Float32Array(wholes * rowLength);
-    const scenes = new Float32Array(rows.scene * rowLength);
+    const within = new Float32Array(scenes * rowLength);
     const labels = { kind: [], concept: [], flag: [], background: [], colour: [] } as Record<string, number[]>;
     const ninths: number[] = [];
+    const tell = (cells: Plan['cells']): void => {
+      for (const cell of cells) {
+        ninths.push(cell !== undefined ? 1 + cell : random.uniform() < empties ? 0 : ignored);
+      }
+    };
     let row = 0;
     const place = (): Float32Array => views.subarray(row * rowLength, ++row * rowLength);
     const say = (named: Partial<Record<keyof typeof labels, number>>): void => {
@@ -134,19 +144,26 @@ const data: BatchSource = {
           ...(color ? { colour: colorNames.indexOf(color) } : {}),
         });
         if (kind !== 'scene') continue;
-        scenes.set(into, i * rowLength);
-        ninths.push(...cells.map((cell) => (cell === undefined ? 0 : 1 + cell)));
+        within.set(into, i * rowLength);
+        tell(cells);
       }
     }
+    for (let i = rows.scene; i < scenes; i++) {
+      const index = pictures + random.integer(crowds);
+      const into = within.subarray(i * rowLength, (i + 1) * rowLength);
+      read(index, into);
+      standard.apply(into);
+      tell(planned(index).cells);
+    }
     drop(views, 0.25, random);
-    drop(scenes, 0.25, random);
+    drop(within, 0.25, random);
     const ints = (list: number[]): HostArray => hostArray('i64', [list.length], list);
     return [
       {
         views: hostArray('f32', [wholes, viewCount, viewWidth], views),
-        scenes: hostArray('f32', [rows.scene, viewCount, viewWidth], scenes),
+        scenes: hostArray('f32', [scenes, viewCount, viewWidth], within),
         ...Object.fromEntries(Object.entries(labels).map(([head, list]) => [head, ints(list)])),
-        ninths: hostArray('i64', [rows.scene, viewCount - 1], ninths),
+        ninths: hostArray('i64', [scenes, viewCount - 1], ninths),
       },
     ];
   },

@@ -15,7 +15,7 @@ const stages: readonly (readonly [script: string, ...args: string[]])[] = [
   ['train-names.ts'],
   ['compose.ts'],
   ['train-answers.ts'],
-  ['evaluate.ts'],
+  ['evaluate.ts', '--limit', '100', '--card'],
 ];
 
 const started = performance.now();

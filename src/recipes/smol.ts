@@ -15,7 +15,7 @@ const language = {
   ...{ width: 576, depth: 30, heads: 9, kvHeads: 3, hidden: 1536, vocab: 49152, context: 8192 },
   ...{ tied: true, epsilon: 1e-5, theta: 100_000 },
 };
-const naming = { concepts: 800, flags: 250, photographs: 1000, colours: 12, hidden: 768, ninthHidden: 768 };
+const naming = { concepts: 800, flags: 250, photographs: 1000, colours: 12, hidden: 768, ninthHidden: 1024 };
 
 export const smol = recipe({
   name: 'smol',

@@ -32,8 +32,9 @@ test(
   async () => {
     expect(await ask('cat.jpg', 'What is in this picture?')).toMatch(/\bcat\b/);
     expect(await ask('cat.jpg', 'Is there a cat in the picture?')).toMatch(/^Yes\b/);
+    expect(await ask('cat.jpg', 'Is there a dog in the picture?')).toMatch(/^No\b/);
     expect(await ask('cat.jpg', 'Is there a boat in the picture?')).toMatch(/^No\b/);
-    expect(await ask('scene.png', 'What is in the middle?')).toBe('A hot dog.');
+    expect(await ask('scene.png', 'What is in the middle?')).toBe('There is a hot dog.');
     expect(await ask('scene.png', 'Where is the ladybug?')).toBe('At the bottom left.');
     expect(await ask('scene.png', 'What color is the background?')).toBe('The background is red.');
   },

@@ -144,22 +144,28 @@ function naive(picture: readonly number[], value: (name: string) => number[]) {
   const best = likely.map((_, i) => i).sort((a, b) => likely[b]! - likely[a]!);
   const row = (name: string, i: number): number[] => value(name).slice(i * width, (i + 1) * width);
   const name = (i: number, certain: number): number[][] =>
-    [0, 1, 2].map((word) => row('names', 3 * i + word).map((x) => x * (0.25 + 0.75 * certain)));
+    [0, 1, 2].map((word) => row('names', 3 * i + word).map((x) => x * (0.5 + 0.5 * certain)));
   const colour = (head: string, weight: number): number[] => {
     const shares = softmax(layer(head, inner));
     const i = shares.indexOf(Math.max(...shares));
     return row('colours', i).map((x) => x * shares[i]! * weight);
   };
-  let things = 0;
-  const places = ninths.flatMap((own, i) => {
+  const seen = ninths.map((own) => {
     const shares = softmax(layer('ninth_concept', layer('ninth', own).map(gelu))).map((x) => x * scene);
     shares[0]! += 1 - scene;
-    const most = shares.indexOf(Math.max(...shares));
-    if (most > 0) things++;
-    return [row('places', 2 * i), row('places', 2 * i + 1), ...name(most, shares[most]!)];
+    const certain = Math.max(...shares);
+    return { most: shares.indexOf(certain), certain };
   });
+  const things = seen.filter(({ most }) => most > 0).length;
+  const places = seen.flatMap(({ most, certain }, i) => {
+    const alike = most === 0 ? 0 : seen.filter((other) => other.most === most).length;
+    return [row('places', 2 * i), row('places', 2 * i + 1), row('numbers', alike), ...name(most, certain)];
+  });
+  const mixed = (table: string, shares: readonly number[]): number[] =>
+    Array.from({ length: width }, (_, i) => sum(shares.map((share, own) => share * row(table, own)[i]!)));
+  const classes = softmax(layer('photograph', pooled)).map((x) => photo * x);
   const embeddings = [
-    Array.from({ length: width }, (_, i) => sum(kinds.map((share, kind) => share * row('kinds', kind)[i]!))),
+    ...[mixed('kinds', kinds), mixed('everyday', classes)],
     ...best.slice(0, 2).flatMap((i) => name(i, likely[i]!)),
     ...[colour('background', drawing + scene), colour('colour', drawing), row('numbers', Math.max(1, things))],
     ...places,

@@ -69,10 +69,10 @@ const ninths = 9;
 const viewCount = 1 + ninths;
 
 /**
- * Embeddings a picture: its kind, names of the whole, colours of ground and thing, how many things there are, and each
- * ninth's place and name.
+ * Embeddings a picture: its kind, the everyday word for a photograph's name, names of the whole, colours of ground and thing,
+ * how many things there are, and of each ninth its place, how many things of its name there are, and the name.
  */
-export const namedViewTokens = 1 + guesses * nameWords + 2 + 1 + ninths * (placeWords + nameWords);
+export const namedViewTokens = 2 + guesses * nameWords + 2 + 1 + ninths * (placeWords + 1 + nameWords);
 
 /** Scores of a picture as a whole, before any softmax. */
 export interface WholeScores {
@@ -113,7 +113,7 @@ export function ninthScores(p: Params, views: Tensor, config: NamedViewsConfig):
   return linear(p.at('ninth_concept'), within, 1 + config.concepts);
 }
 
-/** Views [B, 10, E] -> embeddings [B, 55, width]. */
+/** Views [B, 10, E] -> embeddings [B, 65, width]. */
 export function namedViews(config: NamedViewsConfig): InputProjector {
   const { concepts, flags, photographs, colours } = config;
   return {
@@ -132,13 +132,18 @@ export function namedViews(config: NamedViewsConfig): InputProjector {
       const ground = coloured(palette, scores.background, add(drawing, scene));
       const thing = coloured(palette, scores.colour, drawing);
       const kind = unsqueeze(matmul(kinds, p.get('kinds', [pictureKinds.length, width], normal(0.02))), 1);
-      const { words, things } = namedNinths(names, ninthScores(p, views, config), scene);
-      const count = unsqueeze(gather(p.get('numbers', [1 + ninths, width], normal(0.02)), things), 1);
+      // Classes that share a word are as certain of it together: a picture may be of one of many dogs.
+      const classes = mul(softmax(scores.photograph), photo);
+      const everyday = unsqueeze(matmul(classes, p.get('everyday', [photographs, width], normal(0.02))), 1);
+      const { words, things, alike } = namedNinths(names, ninthScores(p, views, config), scene);
+      const numbers = p.get('numbers', [1 + ninths, width], normal(0.02));
+      const count = unsqueeze(gather(numbers, things), 1);
       const places = p.get('places', [1, ninths, placeWords, width], normal(0.02));
-      const told = concat([expand(places, [views.dim(0), ninths, placeWords, width]), words], 2);
+      const where = expand(places, [views.dim(0), ninths, placeWords, width]);
+      const told = concat([where, unsqueeze(gather(numbers, alike), 2), words], 2);
       const tokens = [
-        ...[kind, namedWhole(names, scores, kinds), ground, thing, count],
-        reshape(told, [views.dim(0), ninths * (placeWords + nameWords), width]),
+        ...[kind, everyday, namedWhole(names, scores, kinds), ground, thing, count],
+        reshape(told, [views.dim(0), ninths * (placeWords + 1 + nameWords), width]),
       ];
       return add(concat(tokens, 1), p.get('offsets', [namedViewTokens, width], zeroed));
     },
@@ -158,16 +163,21 @@ function namedWhole(names: Tensor, { concept, flag, photograph }: WholeScores, k
 }
 
 /**
- * What lies in each ninth of a scene, and nothing where the picture is none: words [B, 9, W, D]; and how many things [B]
- * there are, of which what is no scene has one.
+ * What lies in each ninth of a scene, and nothing where the picture is none: words [B, 9, W, D]; how many things [B] there
+ * are, of which what is no scene has one; and how many of a ninth's name [B, 9], of nothing none.
  */
-function namedNinths(names: Tensor, scores: Tensor, scene: Tensor): { words: Tensor; things: Tensor } {
+function namedNinths(names: Tensor, scores: Tensor, scene: Tensor): { words: Tensor; things: Tensor; alike: Tensor } {
   const likely = mul(softmax(scores), unsqueeze(scene, 1)); // [B, 9, 1 + C]
   const nothing = add(slice(likely, 2, 0, 1), unsqueeze(sub(1, scene), 1));
   const all = concat([nothing, slice(likely, 2, 1, scores.size(2))], 2);
   const best = argMax(all);
-  const things = maximum(sum(cast(not(equal(best, 0)), 'i64'), [1]), 1);
-  return { words: sized(gather(names, best), max(all, [2])), things };
+  const filled = cast(not(equal(best, 0)), 'i64');
+  const same = cast(equal(unsqueeze(best, 1), unsqueeze(best, 2)), 'i64'); // [B, 9, 9]
+  return {
+    words: sized(gather(names, best), max(all, [2])),
+    things: maximum(sum(filled, [1]), 1),
+    alike: mul(filled, sum(same, [2])),
+  };
 }
 
 /** The likeliest colour as a word [B, 1, D], as far as it is asked for. */
@@ -179,7 +189,7 @@ function coloured(palette: Tensor, scores: Tensor, weight: Tensor): Tensor {
 
 /** Words [..., W, D] of names that are as certain [...]. */
 function sized(words: Tensor, certain: Tensor): Tensor {
-  const size = add(0.25, mul(0.75, certain));
+  const size = add(0.5, mul(0.5, certain));
   return mul(words, unsqueeze(unsqueeze(size, size.rank), size.rank + 1));
 }
 

@@ -1,0 +1,75 @@
+/** What was answered rightly, as tables of Markdown with 95 % intervals. */
+import { interval } from '../interval.js';
+import { type Judged, presence } from './judge.js';
+import { type QuestionKind, questionKinds, type Wording } from './questions.js';
+
+type Counted = Required<Pick<Judged, 'things'>>['things'];
+
+/** Answers of a set; to one kind of question, in one wording, where they are given. */
+const chosen = (judged: readonly Judged[], set: string, kind?: QuestionKind, wording?: Wording): readonly Judged[] =>
+  judged.filter(
+    (one) => one.set === set && (kind ?? one.kind) === one.kind && (wording ?? one.wording) === one.wording,
+  );
+
+const rights = (answers: readonly Judged[]): string => interval(answers.map(({ right }) => right));
+
+/** Of answers about one thing, how many call it by its name. */
+function named(answers: readonly Judged[]): string {
+  return interval(answers.flatMap((one) => (one.named === undefined ? [] : [one.named])));
+}
+
+/** Of the things that are shown, how many are said; and of those that are said, how many are shown. */
+function things(answers: readonly Judged[]): { readonly found: string; readonly precise: string } {
+  const counted = answers.flatMap((one) => (one.things ? [one.things] : []));
+  const all = (pick: (one: Counted) => number): boolean[] =>
+    counted.flatMap((one) => Array.from({ length: pick(one) }, (_, i) => i < one.found));
+  return { found: interval(all(({ shown }) => shown)), precise: interval(all(({ said }) => said)) };
+}
+
+/** What was aimed at, in per cent, and what was reached. */
+export function reached(judged: readonly Judged[]): string {
+  const both = (set: string, kind: QuestionKind, tell = rights): string =>
+    (['trained', 'new'] as const).map((wording) => tell(chosen(judged, set, kind, wording))).join('; ');
+  const { found, precise } = things(chosen(judged, 'scenes'));
+  const rows = [
+    ['drawing named exactly, seen styles', '85', named(chosen(judged, 'drawings', 'describe'))],
+    ['drawing named exactly, unseen style', '35', named(chosen(judged, 'drawings-unseen-style', 'describe'))],
+    ['things of a scene that are found', '92', found],
+    ['things said of a scene that are there', '95', precise],
+    ['is there a …? in scenes; in new wordings', '94', both('scenes', 'is-there')],
+    ['… of absent things that share a word with one that is there', '–', rights(chosen(judged, 'scenes, alike'))],
+    ['where is …?', '80', both('scenes', 'where')],
+    ['what is at …? named', '90', both('scenes', 'what-at', named)],
+    ['… letter for letter', '–', both('scenes', 'what-at')],
+    ['how many things are there?', '85', both('scenes', 'count')],
+    ['how many of one?', '–', both('scenes', 'count-of')],
+    ['colour of the background', '95', both('scenes', 'background')],
+    ['colour of a drawn thing', '75', both('drawings', 'color')],
+    ['photograph named, words fixed beforehand', '60', rights(chosen(judged, 'photographs', 'describe'))],
+    ['… cut out before white', '60', rights(chosen(judged, 'photographs, cut out', 'describe'))],
+  ];
+  return ['| what | goal | reached |', '|---|---|---|', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n');
+}
+
+/** Each set and kind of question, in the wordings of training and in others. */
+export function tables(judged: readonly Judged[]): string {
+  return [...new Set(judged.map(({ set }) => set))].map((set) => table(judged, set)).join('\n\n');
+}
+
+function table(judged: readonly Judged[], set: string): string {
+  const lines = [`| ${set} | trained wordings | new wordings |`, '|---|---|---|'];
+  const row = (name: string, kind: QuestionKind, tell: (answers: readonly Judged[]) => string): void => {
+    const [trained, other] = (['trained', 'new'] as const).map((wording) => tell(chosen(judged, set, kind, wording)));
+    lines.push(`| ${name} | ${trained} | ${other} |`);
+  };
+  for (const kind of questionKinds) {
+    if (chosen(judged, set, kind).length === 0) continue;
+    row(kind, kind, rights);
+    if (kind === 'is-there' && set !== 'flags') row('… F1 of yes', kind, presence);
+    if (chosen(judged, set, kind).some((one) => one.named !== undefined)) row('… its thing named', kind, named);
+    if (!chosen(judged, set, kind).some((one) => one.things)) continue;
+    row('… things found', kind, (answers) => things(answers).found);
+    row('… things said that are there', kind, (answers) => things(answers).precise);
+  }
+  return lines.join('\n');
+}
