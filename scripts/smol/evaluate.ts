@@ -5,7 +5,7 @@
  * Prints tables of Markdown, with `--card` into the model's card too, and writes every answer to `runs/smol/evaluation.jsonl`.
  * Pictures of `scenes` are combinations of things that training never shows together, in the styles of training; those of
  * `unseen-style` are drawn in a style that it never shows. Each kind of question is asked in wordings of training, and in
- * others; `alike` asks for things that are not there and share a word with one that is.
+ * others; `absent alike` are things that are not there and share a word with one that is.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ import { type Judged, judge, namesOneOf } from './judge.js';
 import { loadPhotographs, photographQuestions } from './photographs.js';
 import { drawPicture, pictureSide } from './pictures.js';
 import { modelFolder, workFolder } from './places.js';
-import { ask, type QuestionKind, questionKinds, type Wording } from './questions.js';
+import { ask, askForAlike, type QuestionKind, questionKinds, type Wording } from './questions.js';
 import { evaluationPlan, evaluationSeed, evaluations } from './splits.js';
 import { reached, tables } from './tables.js';
 
@@ -30,6 +30,8 @@ const { values } = parseArgs({
     card: { type: 'boolean', default: false },
   },
 });
+const limit = Number(values.limit);
+if (!Number.isInteger(limit) || limit < 1) throw new Error(`--limit: expected a whole number, got ${values.limit}`);
 const art = await loadArt();
 const model = asSystem(await load(values.model));
 const chat = await Chat.open(model);
@@ -62,7 +64,7 @@ async function answerAll(asked: readonly Asked[]): Promise<void> {
 
 for (const evaluation of evaluations) {
   const asked: Asked[] = [];
-  for (let index = 0; index < Math.min(evaluation.count, Number(values.limit)); index++) {
+  for (let index = 0; index < Math.min(evaluation.count, limit); index++) {
     const plan = evaluationPlan(art, evaluation, index);
     const drawn = drawPicture(plan, evaluationSeed(evaluation.name, index));
     const picture: Picture = { width: pictureSide, height: pictureSide, data: drawn.data };
@@ -76,10 +78,9 @@ for (const evaluation of evaluations) {
         if (other && index % 2 === 1) asked.push({ set: evaluation.name, wording: 'new', picture, ...other });
       }
     }
-    // POPE's adversarial form (arXiv 2305.10355): what is absent is near to what is there.
-    const near = ask('is-there', art, plan, { random, wording: 'trained', alike: 1 });
-    if (near && plan.kind !== 'flag')
-      asked.push({ set: `${evaluation.name}, alike`, wording: 'trained', picture, ...near });
+    // As POPE's adversarial form asks for what is likely and not there (arXiv 2305.10355).
+    const near = askForAlike(art, plan, { random: new Random(seedFor(7, evaluation.name, index)), wording: 'trained' });
+    if (near) asked.push({ set: `${evaluation.name}, absent alike`, wording: 'trained', picture, ...near });
   }
   await answerAll(asked);
   console.log(`${evaluation.name}: ${asked.length} questions`);
@@ -103,7 +104,7 @@ for (const photograph of await loadPhotographs()) {
 mkdirSync(workFolder, { recursive: true });
 writeFileSync(values.output, judged.map((one) => `${JSON.stringify(one)}\n`).join(''));
 
-const found = `${reached(judged)}\n\n${tables(judged)}`;
+const found = `At most ${limit} pictures of each set.\n\n${reached(judged)}\n\n${tables(judged)}`;
 console.log(`\n${found}`);
 if (values.card) {
   const file = join(values.model, 'README.md');

@@ -25,8 +25,8 @@ export function judge(
   if (kind === 'is-there') return { right: yes(said) === yes(answer) };
   const right = said === answer;
   if (kind === 'what-at') {
-    const [shown, told] = [answer, said].map((text) => [...thingsIn(text, concepts)].join());
-    return { right, named: shown === told };
+    const [shown, told] = [answer, said].map((text) => [...thingsIn(text, ['nothing', ...concepts])].join());
+    return { right, named: shown === told && !/\bno\b/i.test(said) };
   }
   if (kind !== 'describe') return { right };
   if (answer.startsWith('A drawing of')) return { right, named: thingOf(said) === thingOf(answer) };
@@ -35,6 +35,9 @@ export function judge(
   const found = [...told].filter((name) => shown.has(name)).length;
   return { right, things: { shown: shown.size, said: told.size, found } };
 }
+
+/** Whether the right answer is yes. */
+export const isYes = ({ answer }: Pick<Judged, 'answer'>): boolean => yes(answer) === true;
 
 /** What a yes or a no begins with. */
 const yes = (text: string): boolean | undefined =>

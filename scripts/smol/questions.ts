@@ -108,7 +108,7 @@ type Fill = Readonly<Partial<Record<'X' | 'Y' | 'Z' | 'P', string>>>;
 export interface Asking {
   readonly random: Random;
   readonly wording: Wording;
-  /** How many of the things that are asked for and absent share a word with one that is there; 0 at first, 1 for no others. */
+  /** Share of the absent things asked for that have a word in common with one that is there, as far as there are such; default 0. */
   readonly alike?: number;
 }
 
@@ -124,48 +124,30 @@ function worded(kind: QuestionKind, fill: Fill, { random, wording }: Asking): st
 
 const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
-type Told = Readonly<Record<QuestionKind, (() => Omit<Turn, 'kind'> | undefined) | undefined>>;
+type Tell = () => Omit<Turn, 'kind'> | undefined;
+
+/** What a picture is of, in words. */
+type Named = Pick<Art, 'concepts' | 'flags'>;
+
+/** The concepts that a picture shows, each once. */
+const shownOn = ({ kind, named, cells }: Plan): number[] =>
+  kind === 'drawing' ? [named as number] : [...new Set(cells.filter((cell) => cell !== undefined))];
+
+function asked(kind: QuestionKind, fill: Fill, asking: Asking): (answer: string) => Omit<Turn, 'kind'> {
+  const question = worded(kind, fill, asking);
+  return (answer) => ({ question, answer });
+}
 
 /** What is asked of a picture, kind by kind; undefined where that makes no sense. */
-function told(art: Art, plan: Plan, asking: Asking): Told {
-  const { random, alike = 0 } = asking;
+function told(art: Named, plan: Plan, asking: Asking): Readonly<Partial<Record<QuestionKind, Tell>>> {
+  const { random } = asking;
   const name = (index: number): string => art.concepts[index] as string;
-  const present = [...new Set(plan.cells.filter((cell) => cell !== undefined))];
-  const things = plan.cells.flatMap((cell, i) => (cell === undefined ? [] : [{ cell, i }]));
-  const one = plan.kind === 'drawing' ? name(plan.named as number) : undefined;
-  const ask = (kind: QuestionKind, fill: Fill, answer: string) => ({ question: worded(kind, fill, asking), answer });
-  const ground = `on ${an(plan.ground)} background`;
   const scene = plan.kind === 'scene';
-  const everything = listed(things.map(({ cell, i }) => `${some(name(cell))} ${at(i)}`));
-  const flag = `the flag of ${art.flags[plan.named as number]}`;
-  const shown = scene ? present : one === undefined ? [] : [plan.named as number];
-  /** A thing that is not shown; of its name a word is shared with one that is, as far as that is asked for. */
-  const absent = (): number | undefined => {
-    // A name that is never learnt would give the answer away.
-    const known = (other: number): boolean => isHeldOut(other) === isHeldOut(shown[0] ?? 0);
-    const missing = (other: number): boolean =>
-      known(other) && !shown.some((thing) => isKindOf(name(thing), name(other)));
-    if (random.uniform() < alike) {
-      const near = art.concepts.flatMap((other, i) =>
-        missing(i) && shown.some((thing) => sharesWord(other, name(thing))) ? [i] : [],
-      );
-      if (near.length > 0) return random.pick(near);
-      if (alike === 1) return undefined;
-    }
-    for (;;) {
-      const other = random.integer(art.concepts.length);
-      if (missing(other)) return other;
-    }
-  };
+  const one = plan.kind === 'drawing' ? name(plan.named as number) : undefined;
+  const shown = shownOn(plan);
   return {
-    describe: () =>
-      ask(
-        'describe',
-        {},
-        capital(
-          scene ? `the picture shows ${everything} ${ground}` : one ? `a drawing of ${some(one)} ${ground}` : flag,
-        ),
-      ),
+    ...(scene ? toldOfScene(art, plan, asking) : {}),
+    describe: () => asked('describe', {}, asking)(capital(description(art, plan))),
     kind: () => {
       const question = worded('kind', {}, asking);
       const answer = scene ? 'a drawing of several things' : one ? 'a drawing' : 'a drawing of a flag';
@@ -174,47 +156,94 @@ function told(art: Art, plan: Plan, asking: Asking): Told {
         answer: /photograph\?|photograph$/i.test(question) ? `No, it is ${answer}.` : capital(answer),
       };
     },
-    things: scene
-      ? () => ask('things', {}, capital(`it shows ${listed(grouped(things.map(({ cell }) => name(cell))))}`))
-      : undefined,
     count: () => {
-      const count = scene ? things.length : 1;
-      return ask('count', {}, capital(numberWord(count)));
+      const count = scene ? plan.cells.filter((cell) => cell !== undefined).length : 1;
+      return asked('count', {}, asking)(capital(numberWord(count)));
     },
-    'count-of': scene
-      ? () => {
-          const asked = random.uniform() < 0.8 ? random.pick(present) : absent();
-          if (asked === undefined) return undefined;
-          const count = things.filter(({ cell }) => cell === asked).length;
-          return ask('count-of', { Y: plural(name(asked)) }, capital(count === 0 ? 'none' : numberWord(count)));
-        }
-      : undefined,
     'is-there': () => {
       const yes = random.uniform() < 0.5 && shown.length > 0;
-      const index = yes ? random.pick(shown) : absent();
-      if (index === undefined) return undefined;
-      const asked = name(index);
-      return ask('is-there', { X: some(asked) }, yes ? `Yes, ${thereIs(asked)}.` : `No, ${thereIsNo(asked)}.`);
+      const thing = name(yes ? random.pick(shown) : absentFrom(art, shown, asking));
+      return isThere(thing, yes, asking);
     },
-    where: scene
-      ? () => {
-          const single = present.filter((cell) => things.filter((thing) => thing.cell === cell).length === 1);
-          if (single.length === 0) return undefined;
-          const asked = random.pick(single);
-          const { i } = things.find(({ cell }) => cell === asked) as { i: number };
-          return ask('where', { Z: name(asked) }, capital(at(i)));
-        }
-      : undefined,
-    'what-at': scene
-      ? () => {
-          const i = random.uniform() < 0.85 ? random.pick(things).i : random.integer(9);
-          const cell = plan.cells[i];
-          return ask('what-at', { P: at(i) }, capital(cell === undefined ? 'there is nothing' : thereIs(name(cell))));
-        }
-      : undefined,
-    background: () => ask('background', {}, `The background is ${plan.ground}.`),
-    color: plan.color && one ? () => ask('color', { Z: one }, `The ${one} is ${plan.color}.`) : undefined,
+    background: () => asked('background', {}, asking)(`The background is ${plan.ground}.`),
+    ...(plan.color && one ? { color: () => asked('color', { Z: one }, asking)(`The ${one} is ${plan.color}.`) } : {}),
   };
+}
+
+function isThere(thing: string, yes: boolean, asking: Asking): Omit<Turn, 'kind'> {
+  return asked('is-there', { X: some(thing) }, asking)(yes ? `Yes, ${thereIs(thing)}.` : `No, ${thereIsNo(thing)}.`);
+}
+
+function description(art: Named, { kind, named, cells, ground }: Plan): string {
+  const before = `on ${an(ground)} background`;
+  if (kind === 'flag') return `the flag of ${art.flags[named as number]}`;
+  if (kind === 'drawing') return `a drawing of ${some(art.concepts[named as number] as string)} ${before}`;
+  const things = cells.flatMap((cell, i) =>
+    cell === undefined ? [] : [`${some(art.concepts[cell] as string)} ${at(i)}`],
+  );
+  return `the picture shows ${listed(things)} ${before}`;
+}
+
+/** What is asked of scenes alone. */
+function toldOfScene(art: Named, plan: Plan, asking: Asking): Readonly<Partial<Record<QuestionKind, Tell>>> {
+  const { random } = asking;
+  const name = (index: number): string => art.concepts[index] as string;
+  const present = shownOn(plan);
+  const things = plan.cells.flatMap((cell, i) => (cell === undefined ? [] : [{ cell, i }]));
+  const countOf = (thing: number): number => things.filter(({ cell }) => cell === thing).length;
+  return {
+    things: () =>
+      asked('things', {}, asking)(capital(`it shows ${listed(grouped(things.map(({ cell }) => name(cell))))}`)),
+    'count-of': () => {
+      const thing = random.uniform() < 0.8 ? random.pick(present) : absentFrom(art, present, asking);
+      const count = countOf(thing);
+      return asked('count-of', { Y: plural(name(thing)) }, asking)(capital(count === 0 ? 'none' : numberWord(count)));
+    },
+    where: () => {
+      const single = present.filter((thing) => countOf(thing) === 1);
+      if (single.length === 0) return undefined;
+      const thing = random.pick(single);
+      const { i } = things.find(({ cell }) => cell === thing) as { i: number };
+      return asked('where', { Z: name(thing) }, asking)(capital(at(i)));
+    },
+    'what-at': () => {
+      const i = random.uniform() < 0.85 ? random.pick(things).i : random.integer(9);
+      const cell = plan.cells[i];
+      return asked(
+        'what-at',
+        { P: at(i) },
+        asking,
+      )(capital(cell === undefined ? 'there is nothing' : thereIs(name(cell))));
+    },
+  };
+}
+
+/** Whether a concept is not shown, and may be asked for: a name that is never learnt would give the answer away. */
+const isAbsent = ({ concepts }: Named, shown: readonly number[], other: number): boolean =>
+  isHeldOut(other) === isHeldOut(shown[0] ?? 0) &&
+  !shown.some((thing) => isKindOf(concepts[thing] as string, concepts[other] as string));
+
+/** The concepts that are not shown, and whose names share a word with one that is. */
+function absentAlike(art: Named, shown: readonly number[]): number[] {
+  const near = (other: string): boolean => shown.some((thing) => sharesWord(other, art.concepts[thing] as string));
+  return art.concepts.flatMap((other, i) => (near(other) && isAbsent(art, shown, i) ? [i] : []));
+}
+
+/** A concept that is not shown. */
+function absentFrom(art: Named, shown: readonly number[], { random, alike = 0 }: Asking): number {
+  const near = random.uniform() < alike ? absentAlike(art, shown) : [];
+  if (near.length > 0) return random.pick(near);
+  for (;;) {
+    const other = random.integer(art.concepts.length);
+    if (isAbsent(art, shown, other)) return other;
+  }
+}
+
+/** Asks for a thing that is not there, and shares a word with one that is; undefined where there is no such name. */
+export function askForAlike(art: Named, plan: Plan, asking: Asking): Turn | undefined {
+  const near = absentAlike(art, shownOn(plan));
+  if (near.length === 0) return undefined;
+  return { kind: 'is-there', ...isThere(art.concepts[asking.random.pick(near)] as string, false, asking) };
 }
 
 /** Whether what has the first name may be called by the second: a police car is a car, a bullfrog a frog. */
@@ -237,7 +266,7 @@ function grouped(names: readonly string[]): string[] {
 export const questionKinds = Object.keys(wordings) as QuestionKind[];
 
 /** One question of a kind; undefined where it makes no sense of this picture. */
-export function ask(kind: QuestionKind, art: Art, plan: Plan, asking: Asking): Turn | undefined {
+export function ask(kind: QuestionKind, art: Named, plan: Plan, asking: Asking): Turn | undefined {
   const turn = told(art, plan, asking)[kind]?.();
   return turn && { kind, ...turn };
 }
@@ -246,7 +275,7 @@ export function ask(kind: QuestionKind, art: Art, plan: Plan, asking: Asking): T
  * What training asks about one picture. Answers that tell everything mostly come last: after them, the others could be read
  * off what was said, and need no picture.
  */
-export function conversation(art: Art, plan: Plan, random: Random): Turn[] {
+export function conversation(art: Named, plan: Plan, random: Random): Turn[] {
   const asking: Asking = { random, wording: 'trained', alike: 0.3 };
   const weights: Partial<Record<QuestionKind, number>> =
     plan.kind === 'scene'

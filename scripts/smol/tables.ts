@@ -1,6 +1,6 @@
 /** What was answered rightly, as tables of Markdown with 95 % intervals. */
 import { interval } from '../interval.js';
-import { type Judged, presence } from './judge.js';
+import { isYes, type Judged, presence } from './judge.js';
 import { type QuestionKind, questionKinds, type Wording } from './questions.js';
 
 type Counted = Required<Pick<Judged, 'things'>>['things'];
@@ -30,14 +30,19 @@ function things(answers: readonly Judged[]): { readonly found: string; readonly 
 export function reached(judged: readonly Judged[]): string {
   const both = (set: string, kind: QuestionKind, tell = rights): string =>
     (['trained', 'new'] as const).map((wording) => tell(chosen(judged, set, kind, wording))).join('; ');
-  const { found, precise } = things(chosen(judged, 'scenes'));
+  const described = (set: string): readonly Judged[] => chosen(judged, set, 'describe', 'trained');
+  const { found, precise } = things(described('scenes'));
   const rows = [
-    ['drawing named exactly, seen styles', '85', named(chosen(judged, 'drawings', 'describe'))],
-    ['drawing named exactly, unseen style', '35', named(chosen(judged, 'drawings-unseen-style', 'describe'))],
+    ['drawing named exactly, seen styles', '85', named(described('drawings'))],
+    ['drawing named exactly, unseen style', '35', named(described('drawings-unseen-style'))],
     ['things of a scene that are found', '92', found],
     ['things said of a scene that are there', '95', precise],
     ['is there a …? in scenes; in new wordings', '94', both('scenes', 'is-there')],
-    ['… of absent things that share a word with one that is there', '–', rights(chosen(judged, 'scenes, alike'))],
+    [
+      '… of absent things that share a word with one that is there',
+      '–',
+      rights(chosen(judged, 'scenes, absent alike')),
+    ],
     ['where is …?', '80', both('scenes', 'where')],
     ['what is at …? named', '90', both('scenes', 'what-at', named)],
     ['… letter for letter', '–', both('scenes', 'what-at')],
@@ -45,8 +50,8 @@ export function reached(judged: readonly Judged[]): string {
     ['how many of one?', '–', both('scenes', 'count-of')],
     ['colour of the background', '95', both('scenes', 'background')],
     ['colour of a drawn thing', '75', both('drawings', 'color')],
-    ['photograph named, words fixed beforehand', '60', rights(chosen(judged, 'photographs', 'describe'))],
-    ['… cut out before white', '60', rights(chosen(judged, 'photographs, cut out', 'describe'))],
+    ['photograph named, words fixed beforehand', '60', rights(described('photographs'))],
+    ['… cut out before white', '60', rights(described('photographs, cut out'))],
   ];
   return ['| what | goal | reached |', '|---|---|---|', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n');
 }
@@ -65,7 +70,8 @@ function table(judged: readonly Judged[], set: string): string {
   for (const kind of questionKinds) {
     if (chosen(judged, set, kind).length === 0) continue;
     row(kind, kind, rights);
-    if (kind === 'is-there' && set !== 'flags') row('… F1 of yes', kind, presence);
+    if (kind === 'is-there' && new Set(chosen(judged, set, kind).map(isYes)).size > 1)
+      row('… F1 of yes', kind, presence);
     if (chosen(judged, set, kind).some((one) => one.named !== undefined)) row('… its thing named', kind, named);
     if (!chosen(judged, set, kind).some((one) => one.things)) continue;
     row('… things found', kind, (answers) => things(answers).found);

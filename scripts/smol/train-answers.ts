@@ -36,7 +36,7 @@ import { openViews, rowLength, viewWidth } from './views.js';
 const steps = 360;
 const batch = 12;
 
-/** Conversations about pictures that nothing is learnt from: so many batches, after every so many steps. */
+/** Conversations about pictures of the evaluation: so many batches, after every so many steps. Nothing is chosen by them. */
 const heldOut = { batches: 4, every: 90 };
 const photoShare = 0.2;
 
@@ -78,13 +78,17 @@ function messagesOf(turns: readonly Turn[]): Message[] {
 }
 
 /** Conversations about different pictures, several in a row of tokens, which do not see each other. */
-function batches(about: BatchSource['about'], talk: (views: Float32Array, random: Random) => Turn[]): BatchSource {
+function batches(
+  purpose: 'answers' | 'held-out',
+  about: NonNullable<BatchSource['about']>,
+  talk: (views: Float32Array, random: Random) => Turn[],
+): BatchSource {
   return {
     fields: ['input_ids', 'attention_mask', 'labels', 'position_ids', 'pixel_values'],
     accumulates: false,
-    ...(about ? { about } : {}),
+    about,
     async take(step) {
-      const random = new Random(seedFor(4, about ? 'answers' : 'held-out', step));
+      const random = new Random(seedFor(4, purpose, step));
       const samples = Array.from({ length: batch }, () => {
         const views = new Float32Array(rowLength);
         const messages = messagesOf(talk(views, random));
@@ -98,7 +102,7 @@ function batches(about: BatchSource['about'], talk: (views: Float32Array, random
   };
 }
 
-const data = batches({ batch, pictures, photoShare, blurred }, (views, random) =>
+const data = batches('answers', { batch, pictures, photoShare, blurred }, (views, random) =>
   random.uniform() < photoShare ? aboutPhoto(views, random) : aboutPicture(views, random),
 );
 
@@ -106,7 +110,7 @@ const unseen = evaluations
   .filter(({ split }) => split === 'seen')
   .map((evaluation) => ({ evaluation, views: openViews(join(workFolder, evaluationViews(evaluation.name))) }));
 
-const others = batches(undefined, (into, random) => {
+const others = batches('held-out', { batch }, (into, random) => {
   const { evaluation, views } = random.pick(unseen);
   const index = random.integer(views.count);
   views.read(index, into);

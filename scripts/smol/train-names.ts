@@ -92,6 +92,7 @@ const objective: Objective = {
 const encoder = await openCheckpoint(published.encoder);
 const photos = await photoSource(encoder);
 const { count: pictures, crowds, read } = openPictureViews();
+if (crowds === 0) throw new Error('make-views.ts has made no crowds: let it run to its end');
 const standard = standardiser(read, pictures);
 
 const indexes = (kind: Plan['kind']): number[] =>
@@ -112,7 +113,7 @@ function planned(index: number): Plan {
 const data: BatchSource = {
   fields: Object.keys(objective.inputs ?? {}),
   accumulates: false,
-  about: { rows, pictures, standard: 'each channel' },
+  about: { rows, empties, pictures, crowds, standard: 'each channel' },
   async take(step) {
     const random = new Random(seedFor(3, 'names', step));
     const views = new Float32Array(wholes * rowLength);

@@ -16,6 +16,7 @@ const stages: readonly (readonly [script: string, ...args: string[]])[] = [
   ['compose.ts'],
   ['train-answers.ts'],
   ['evaluate.ts', '--limit', '100', '--card'],
+  ['../list-models.ts'],
 ];
 
 const started = performance.now();

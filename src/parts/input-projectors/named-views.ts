@@ -132,7 +132,7 @@ export function namedViews(config: NamedViewsConfig): InputProjector {
       const ground = coloured(palette, scores.background, add(drawing, scene));
       const thing = coloured(palette, scores.colour, drawing);
       const kind = unsqueeze(matmul(kinds, p.get('kinds', [pictureKinds.length, width], normal(0.02))), 1);
-      // Classes that share a word are as certain of it together: a picture may be of one of many dogs.
+      // Classes with the same word are as certain of it together: a picture may be of one of many dogs.
       const classes = mul(softmax(scores.photograph), photo);
       const everyday = unsqueeze(matmul(classes, p.get('everyday', [photographs, width], normal(0.02))), 1);
       const { words, things, alike } = namedNinths(names, ninthScores(p, views, config), scene);
