@@ -2,6 +2,7 @@
  * The cache of Hugging Face on disk, shared with its Python library: contents once in `blobs` by their hash, and a folder of
  * links to them for each commit (https://huggingface.co/docs/hub/local-cache).
  */
+import { createHash } from 'node:crypto';
 import { copyFile, open, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -75,7 +76,11 @@ export interface HubFile {
 /** Makes a file of a commit a relative link to a blob; a copy where the system has no links for ordinary users. */
 export async function linkBlob(cache: RepositoryCache, { commit, path }: HubFile, hash: string): Promise<void> {
   const link = join(cache.snapshot(commit), path);
-  const temporary = `${link}.${process.pid}.part`;
+  // One for each process of all machines that share the cache; hashed, as names may not be longer than the file's own.
+  const name = createHash('sha256')
+    .update(`${path} ${wordOf(ownProcess())}`)
+    .digest('hex');
+  const temporary = join(dirname(link), `.${name}.part`);
   await makeFolder(dirname(link));
   try {
     await rm(temporary, { force: true });

@@ -141,6 +141,8 @@ test('a run at work and one that was stopped are told as they are', async () => 
 
   writeFileSync(join(run, 'instruct/lock'), wordOf(ownProcess()));
   expect(await report([run])).toContain('class="state running"');
+  writeFileSync(join(run, 'instruct/lock'), '{"pid":1,"host":"another"}'); // of an earlier version
+  expect(await report([run])).toContain('class="state stopped"');
 
   // Before its first step a run has nothing but its record.
   for (const name of ['align', 'instruct']) rmSync(join(run, name), { recursive: true });

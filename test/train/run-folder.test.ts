@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -210,6 +211,17 @@ test('a folder is refused while another run works in it; the lock of a dead one 
   }
   writeFileSync(lock, '');
   await expect(RunFolder.open(path)).rejects.toThrow('does not say which process works in this folder');
+});
+
+test('a process of another machine that has the same number keeps its lock', async () => {
+  const lock = join(path, 'lock');
+  const word = wordOf({ ...ownProcess(), host: 'another', machine: 'another', boot: 'another' });
+  // As it stands in the moment after it was linked, whatever of the owner names the temporary file.
+  writeFileSync(lock, word);
+  for (const name of [process.pid, word]) linkSync(lock, `${lock}.${name}`);
+  await expect(RunFolder.open(path)).rejects.toThrow(`process ${process.pid} on another is working`);
+  expect(readFileSync(lock, 'utf8')).toBe(word);
+  expect(readdirSync(path).filter((name) => name.includes('stale') || name.endsWith(wordOf(ownProcess())))).toEqual([]);
 });
 
 test('the log is cut back to the step the run goes on from, without the line a crash cut short', async () => {
