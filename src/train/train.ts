@@ -315,14 +315,16 @@ async function oneStep(
 
 /** Refuses batches in parts, and those of one row, where rows are compared with each other. */
 export function checkBatches({ name, whole }: Objective, { accumulates, rows }: BatchSource): void {
-  if (whole && rows === 1) {
+  if (!whole) return;
+  if (accumulates) {
+    throw new QuintetError('config', `${name} compares all samples of a step: they cannot be cut into micro-batches`, {
+      at: 'microBatch',
+      hint: 'leave microBatch out, and make the batch smaller where memory is short',
+    });
+  }
+  if (rows === 1) {
     throw new QuintetError('config', `${name} compares all samples of a step: at least 2 in a batch`, { at: 'batch' });
   }
-  if (!whole || !accumulates) return;
-  throw new QuintetError('config', `${name} compares all samples of a step: they cannot be cut into micro-batches`, {
-    at: 'microBatch',
-    hint: 'leave microBatch out, and make the batch smaller where memory is short',
-  });
 }
 
 /** Refuses several processes where rows are compared with each other. */
