@@ -68,8 +68,10 @@ function partsOf(
     parts.push({ build: (p) => readingGraph(network, p), run: read, given: read, times: 1 });
   }
   if (network.image) {
-    const looked = onePrompt(network, batches, rows);
-    parts.push({ build: (p) => pictureFeatures(network, p), run: looked, given: looked, times: 1 });
+    // One prompt's are looked at together; the language session is fed those of all rows.
+    const given = pictureSizes(network, batches);
+    const looked = new Map([...given, ['M', Math.ceil((given.get('M') ?? 0) / rows)]]);
+    parts.push({ build: (p) => pictureFeatures(network, p), run: looked, given, times: 1 });
   }
   return parts;
 }
@@ -94,9 +96,9 @@ function answersIn({ image, backbone }: System, batches: readonly HostArrays[]) 
   return { rows, prompt, features };
 }
 
-/** The letters of one prompt's pictures, which are looked at together; of a batch it may be that they have been seen before. */
-function onePrompt({ inputs }: System, batches: readonly HostArrays[], rows: number): Sizes {
+/** The letters of all rows' pictures; of a batch it may be that they have been seen before. */
+function pictureSizes({ inputs }: System, batches: readonly HostArrays[]): Sizes {
   const letters = batches.map((batch) => sizesOf(inputs, batch));
   const pictures = letters.reduce((sum, own) => sum + (own.get('M') ?? 0), 0);
-  return new Map([...(letters[0] ?? []), ['M', Math.ceil(pictures / rows)]]);
+  return new Map([...(letters[0] ?? []), ['M', pictures]]);
 }

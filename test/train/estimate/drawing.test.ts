@@ -119,6 +119,13 @@ test('pictures that the stage has seen before are looked at for answers all the 
     encoder_states: zerosArray('f32', [3, 17, 14]),
   }));
   expect(drawingMemory({ model: seen, fed: new Set() }, kept, limits)).toBe(own);
+  // Two pictures a prompt at most, of whose features [17, 18] all are fed.
+  const showing = (pictures: number): number => {
+    const [batch] = kept;
+    const states = zerosArray('f32', [pictures, 17, 14]);
+    return drawingMemory({ model: seen, fed: new Set() }, [{ ...batch, encoder_states: states }], limits);
+  };
+  expect(showing(6) - showing(4)).toBe(2 * 4 * 17 * 18);
   // Its two sessions, and the values of one prompt's picture or of all texts.
   expect(own).toBeGreaterThan(2 * 20 * 2 ** 20);
 });
