@@ -191,13 +191,21 @@ async function runStage(model: Model, prepared: PreparedStage, options: RunOptio
   return training.finally(() => kept?.close());
 }
 
-/** What is kept of the pictures of a stage, whose samples are told as they are seen for the first time. */
+/**
+ * What is kept of the pictures of a stage, whose samples are told as they are seen for the first time; what has no room is
+ * computed again, which is not told.
+ */
 async function keptOf(model: Model, prepared: PreparedStage, options: RunOptions): Promise<KeptFeatures | undefined> {
-  const { stage, dataset, folder, data, kept } = prepared;
+  const { stage, dataset, steps, folder, data, kept } = prepared;
   const { group, onFeatures } = options;
   if (!kept) return undefined;
-  const of = dataset.count;
-  const tell = (steps: number) => onFeatures?.(stage, { samples: Math.min(of, Math.round(steps * stage.batch)), of });
+  const of = Math.min(dataset.count, steps * stage.batch);
+  let samples = 0;
+  const tell = (done: number): void => {
+    if (samples === of) return;
+    samples = Math.min(of, Math.round(done * stage.batch));
+    onFeatures?.(stage, { samples, of });
+  };
   const { limit } = stage.cacheFeatures;
   const place = { folder: join(folder, 'features'), limit, group };
   return keptFeatures(asSystem(model), kept, data, { ...place, onComputed: tell });

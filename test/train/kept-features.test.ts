@@ -60,15 +60,22 @@ test.each([
   },
 );
 
-test('who waits is told how many samples have been seen, until all have been, and nothing where all is there', async () => {
-  const { file } = runOf({ microBatch: 1, steps: 6 });
+/** What a run tells of its features. */
+async function toldOf(file: string, options: Partial<RunOptions> = {}): Promise<FeatureProgress[]> {
   const told: FeatureProgress[] = [];
   const onFeatures: RunOptions['onFeatures'] = ({ name }, progress) => {
     expect(name).toBe('own');
     told.push(progress);
   };
-  const steps: number[] = [];
-  await runFile(file, { engine, onFeatures, onStep: (_, { step }) => steps.push(step) });
+  await runFile(file, { engine, onFeatures, ...options });
+  return told;
+}
+
+test('who waits is told how many samples have been seen, until all have been, and nothing where all is there', async () => {
+  const { file } = runOf({ microBatch: 1, steps: 6 });
+  const controller = new AbortController();
+  const onStep: RunOptions['onStep'] = (_, { step }) => step === 4 && controller.abort();
+  const told = await toldOf(file, { signal: controller.signal, onStep });
   // Two of the four chats are about one picture, which is computed once.
   expect(told).toHaveLength(3);
   expect(told.map(({ of }) => of)).toEqual([4, 4, 4]);
@@ -76,9 +83,19 @@ test('who waits is told how many samples have been seen, until all have been, an
   expect(new Set(samples).size).toBe(3);
   for (const count of samples) expect([1, 2, 3, 4]).toContain(count);
   expect(samples).toEqual([...samples].sort((a, b) => a - b));
-  told.length = 0;
-  await runFile(runOf({}).file, { engine, onFeatures });
-  expect(told.at(-1)?.samples).toBeGreaterThan(2);
+  const steps: number[] = [];
+  expect(await toldOf(file, { onStep: (_, { step }) => steps.push(step) })).toEqual([]);
+  expect(steps).toEqual([5, 6]);
+});
+
+test('of a run that sees a part of the samples those are told, and what has no room is told once', async () => {
+  const { file } = runOf({ steps: 1, optimizer: { lr: 3e-3 }, cacheFeatures: true });
+  expect(await toldOf(file)).toEqual([{ samples: 2, of: 2 }]);
+  const full = await toldOf(runOf({ steps: 6, cacheFeatures: '0.0015MB' }).file);
+  expect(full).toEqual([
+    { samples: 2, of: 4 },
+    { samples: 4, of: 4 },
+  ]);
 });
 
 test('a run that goes on reads what is whole, and makes anew what was cut short or spoilt', async () => {
