@@ -27,13 +27,15 @@ export interface RunFolderOptions {
 export interface SaveOptions {
   /** The step whose checkpoint stays besides. */
   readonly best?: number | undefined;
-  /** Told of each older checkpoint that could not be removed. */
+  /** Told once of each older checkpoint that could not be removed. */
   readonly onLeft?: ((error: QuintetError) => void) | undefined;
 }
 
 export class RunFolder {
   /** Checkpoints whose bytes are not what their manifest says. */
   readonly #damaged = new Set<string>();
+  /** Those that could not be removed. */
+  readonly #left = new Set<string>();
 
   private constructor(
     readonly path: string,
@@ -89,7 +91,8 @@ export class RunFolder {
       try {
         await writeSnapshot(temporary, snapshot);
       } catch (error) {
-        await rm(temporary, { recursive: true, force: true });
+        // Why it failed is told, not that it could not be removed.
+        await rm(temporary, { recursive: true, force: true }).catch(() => {});
         throw error;
       }
       const before = await readdir(all);
@@ -100,6 +103,8 @@ export class RunFolder {
     });
     for (const old of await this.#unneeded(name, before, best)) {
       await rm(join(all, old), { recursive: true, force: true }).catch((cause: Error) => {
+        if (this.#left.has(old)) return;
+        this.#left.add(old);
         onLeft(fileError(join(all, old), cause, { failed: 'this old checkpoint cannot be removed' }));
       });
     }
