@@ -23,8 +23,9 @@ export class Voices {
   /** The voice of a conversation with so many pictures, opened when it first speaks. */
   of(pictures: number): Promise<Voice> {
     const adapter = pictures > 0 ? this.model.pictureAdapter : undefined;
-    const model = adapter ? withAdapter(this.model, adapter) : this.model;
-    return this.#open.get(adapter !== undefined, () => openVoice(model));
+    return this.#open.get(adapter !== undefined, () => {
+      return openVoice(adapter ? withAdapter(this.model, adapter) : this.model);
+    });
   }
 
   close(): Promise<void> {

@@ -10,12 +10,12 @@ export interface DrawingSessions {
   close(): Promise<void>;
 }
 
-type Opened = Pick<LanguageSession | VisionSession, 'close'>;
+type AnySession = Pick<LanguageSession | VisionSession, 'close'>;
 
 /** Sessions are compiled once for a model, and again only where another one comes in its place. */
 export function drawingSessions(): DrawingSessions {
-  const open = new Map<string, { readonly model: Model<System>; readonly session: Opened }>();
-  const sessionOf = async <S extends Opened>(
+  const open = new Map<string, { readonly model: Model<System>; readonly session: AnySession }>();
+  const sessionOf = async <S extends AnySession>(
     kind: string,
     model: Model<System>,
     make: (model: Model<System>) => Promise<S>,
