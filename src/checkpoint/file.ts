@@ -1,6 +1,6 @@
 /** Files of a model folder on disk: positional reads, bounded JSON, and writing that a crash cannot leave half done. */
 
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, type Stats } from 'node:fs';
 import { access, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileError, parseJson, QuintetError, writeError } from '../tensor/index.js';
@@ -66,11 +66,13 @@ export async function regularFileSize(file: string): Promise<number> {
 /** Whether a path exists, as a folder or as something else. */
 export async function kindOfPath(path: string): Promise<'file' | 'folder' | undefined> {
   try {
-    return (await stat(path)).isDirectory() ? 'folder' : 'file';
+    return kindOf(await stat(path));
   } catch {
     return undefined;
   }
 }
+
+const kindOf = (found: Stats): 'file' | 'folder' => (found.isDirectory() ? 'folder' : 'file');
 
 /**
  * Fails with 'not-found' or 'io' where a file cannot be written: asked before the work whose result goes there. A folder is
@@ -78,10 +80,10 @@ export async function kindOfPath(path: string): Promise<'file' | 'folder' | unde
  */
 export async function checkDestination(path: string, kind: 'file' | 'folder' = 'file'): Promise<void> {
   const place = resolve(path);
-  await stat(place).catch((cause: NodeJS.ErrnoException) => {
+  const found = await stat(place).then(kindOf, (cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENAMETOOLONG') throw writeError(path, cause);
+    return undefined;
   });
-  const found = await kindOfPath(place);
   if (found !== undefined && found !== kind) {
     throw new QuintetError('io', `is a ${found}, where a ${kind} is to be written`, { at: path });
   }
@@ -136,9 +138,11 @@ export async function writeAtomically(path: string, write: (handle: FileHandle) 
   }
 }
 
+/** Makes a folder, and those that it is to be in, where they are not there yet. */
 export async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause: Error) => {
-    throw writeError(folder, cause);
+  await mkdir(folder, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EEXIST') throw writeError(folder, cause);
+    throw new QuintetError('io', 'is a file, where a folder is to be made', { at: folder, cause });
   });
 }
 

@@ -12,7 +12,7 @@ export function badSamplesReport(path: string): (error: QuintetError) => void {
     told ??= new Set(linesOf(path));
     if (told.has(line)) return;
     told.add(line);
-    // Synchronously: the run may be about to end because of this very sample.
+    // Synchronously, the folder too: the run may be about to end because of this very sample.
     try {
       mkdirSync(dirname(path), { recursive: true });
       appendFileSync(path, `${line}\n`);

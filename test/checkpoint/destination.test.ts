@@ -24,5 +24,8 @@ test('what has no folder to go to, or a name that is too long, says so where it 
   await expect(write('there/a')).rejects.toThrow(`${join(folder, 'there/a')}: there is no folder to write it to`);
   await expect(write(long)).rejects.toThrow(': the name is too long');
   await expect(makeFolder(join(folder, 'there/a'))).rejects.toThrow(': there is no folder to write it to');
+  await expect(makeFolder(join(folder, 'there'))).rejects.toThrow(
+    `${join(folder, 'there')}: is a file, where a folder is to be made`,
+  );
   expect(readdirSync(folder)).toEqual(['there']);
 });
