@@ -30,7 +30,10 @@ export function spread(places: number, most: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * places) / count));
 }
 
-/** Lengths of each part's own, as far as they are known or read, by index among all. Of large parts more are read. */
+/**
+ * Lengths by index among all: all that are known, and where each must be read some of every part, or of `most` parts where
+ * there are more, spread evenly. Of large parts more are read, in all about `most` and at most twice as many.
+ */
 async function someLengths<T>(parts: readonly Sequence<T>[], starts: readonly number[], most: number) {
   const costly = parts.filter((part) => part.someLengths);
   const { count } = startsOf(costly.map((part) => part.count));
