@@ -123,6 +123,7 @@ export function learnImageText(settings: ImageTextWeights = {}): Objective {
     name: 'image-text',
     settings: { contrast, match, caption, temperature, smoothing },
     whole: true,
+    samples: 'captions',
     loss(network, p, batch) {
       if (!isImageText(network)) {
         throw new QuintetError('unsupported', 'it does not compare pictures with texts', { at: network.name });

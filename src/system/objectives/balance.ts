@@ -61,6 +61,7 @@ export interface BalanceOptions {
 
 /** A loss with what a network of experts learns besides, whatever it learns of words: `outputs` are those of the loss's pass. */
 export function balanced(network: Network, loss: Loss, { aux_loss: uneven }: Tensors, options: BalanceOptions): Loss {
+  // What tells a system from other networks is built upon objectives, and not to be asked by one.
   const { balance = (network as Partial<System>).backbone?.part.experts?.balance ?? 0 } = options;
   if (uneven) return withBalance(loss, uneven, balance);
   if (balance === 0) return loss;

@@ -45,6 +45,7 @@ export function contrast(): Objective {
   return {
     name: 'contrast',
     whole: true,
+    samples: 'captions',
     loss(network, p, batch) {
       const { loss, logits_per_text: scores } = network.forward(p, batch);
       if (!loss || !scores) {

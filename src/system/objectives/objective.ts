@@ -42,6 +42,8 @@ export interface Objective {
   readonly whole?: boolean;
   /** Whether rows are set beside their neighbours in a step, so that processes cannot share it. */
   readonly neighbours?: boolean;
+  /** What it learns of, where a stage does not say it; default conversations. */
+  readonly samples?: 'chats' | 'captions';
 }
 
 type InputTypes = Readonly<Record<string, InputType>>;

@@ -176,5 +176,5 @@ export function objectiveOf(stage: Fields, folder: string): ObjectiveSettings {
 /** What an objective of a recipe is given. */
 export const recipeObjective = (objective: Objective = nextToken()): ObjectiveSettings => ({
   objective,
-  form: objective.name === learnImageText().name ? captions : chats,
+  form: { kind: objective.samples ?? 'chats' },
 });
