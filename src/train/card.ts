@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { partsOfModelName, writeAtomically } from '../checkpoint/index.js';
-import type { Model } from '../model/index.js';
+import { type Model, shippedModel } from '../model/index.js';
 import {
   isDualEncoder,
   isImageText,
@@ -32,6 +32,8 @@ export interface CardFacts {
   readonly known: boolean;
   /** Of the base. */
   readonly origin: Origin;
+  /** Whether the base ships with Quintet. */
+  readonly shipped: boolean;
 }
 
 /** What a model's own card says of where it comes from, in the Hub's words. */
@@ -65,13 +67,15 @@ function taskOf({ network }: Model): Task {
 /** Writes the card of what a run, whose folder is `output`, has saved in `folder`. */
 export async function writeCard(model: Model, output: string, folder: string): Promise<void> {
   const [origin, adapter] = [await originOf(model), await adapterIn(folder)];
+  const run = await readRun(output);
   const text = modelCard({
-    run: await readRun(output),
+    run,
     task: taskOf(model),
     // Configurations that transformers wrote name a class of it.
     known: Array.isArray(model.files?.config?.architectures),
     ...(adapter === undefined ? {} : { adapter }),
     origin,
+    shipped: (await shippedModel(run.model.source)) !== undefined,
   });
   await writeAtomically(join(folder, 'README.md'), (file) => file.writeFile(text));
 }
@@ -91,7 +95,8 @@ async function originOf({ path, metadata }: Model): Promise<Origin> {
   const [, front = ''] = /^---\r?\n(.*?)\r?\n---/s.exec(card.slice(0, 2 ** 16)) ?? [];
   try {
     const { license, base_model: bases } = (parseDocument(front).toJS() ?? {}) as Record<string, unknown>;
-    const isNamed = [bases].flat().every((base) => typeof base === 'string');
+    const named = [bases].flat();
+    const isNamed = named.length > 0 && named.every((base) => typeof base === 'string');
     return {
       ...(typeof license === 'string' ? { license } : {}),
       ...(isNamed ? { base_model: bases as string | readonly string[] } : {}),
@@ -130,15 +135,20 @@ function metadata(facts: CardFacts): Record<string, unknown> {
   const base = hubName(run);
   // Of what is not on the Hub it is told what that was made of.
   const bases = base === undefined ? made : { base_model: base };
-  const relation = adapter && base !== undefined ? 'adapter' : 'finetune';
   return {
     library_name: libraryOf(facts),
     ...(license === undefined ? {} : { license }),
-    ...(run.model.fresh || bases.base_model === undefined ? {} : { ...bases, base_model_relation: relation }),
+    ...(run.model.fresh || bases.base_model === undefined ? {} : { ...bases, ...relationOf(facts) }),
     pipeline_tag: task,
     tags: ['quintet', ...(adapter ? [adapter] : [])],
     ...results(facts),
   };
+}
+
+/** How it relates to the models that are named as its bases: an adapter is none of what its own base was made of. */
+function relationOf({ run, adapter }: CardFacts): Record<string, unknown> {
+  if (!adapter) return { base_model_relation: 'finetune' };
+  return hubName(run) === undefined ? {} : { base_model_relation: 'adapter' };
 }
 
 function libraryOf({ adapter, task, known }: CardFacts): string {
@@ -152,11 +162,10 @@ const hubName = ({ model: { source, fresh } }: ReportedRun): string | undefined 
   fresh ? undefined : partsOfModelName(source)?.repository;
 
 /** What Quintet finds the base by on any machine: its name on the Hub, or that of a model that ships with Quintet. */
-const knownName = ({ model: { source, fresh } }: ReportedRun): string | undefined =>
-  !fresh && (partsOfModelName(source) || isShipped(source)) ? source : undefined;
-
-/** Models elsewhere are found by paths, which are absolute, or by names with an owner. */
-const isShipped = (source: string): boolean => /^[\w-]+$/.test(source);
+function knownName({ run: { model }, shipped }: CardFacts): string | undefined {
+  const { source, fresh } = model;
+  return !fresh && (partsOfModelName(source) || shipped) ? source : undefined;
+}
 
 /** The last stage with held-out samples, and the evaluation of the values that were kept. */
 function final(run: ReportedRun): { readonly stage: ReportedStage; readonly kept: Evaluated } | undefined {
@@ -179,10 +188,10 @@ function results({ run, task }: CardFacts): Record<string, unknown> {
   return { 'model-index': [{ name: run.name, results: [result] }] };
 }
 
-function introduction({ run, adapter, origin: { license } }: CardFacts): string {
+function introduction({ run, adapter, shipped, origin: { license } }: CardFacts): string {
   const { model, stages } = run;
   const base = hubName(run);
-  const local = `\`${inline(basename(model.source))}\`${isShipped(model.source) ? ' that ships with Quintet' : ''}`;
+  const local = `\`${inline(basename(model.source))}\`${shipped ? ' that ships with Quintet' : ''}`;
   const named = base ? `[${base}](https://huggingface.co/${base})` : local;
   const what = model.fresh
     ? `A ${model.network} of ${formatCount(model.parameters)} parameters, trained from random ones`
@@ -202,7 +211,7 @@ function introduction({ run, adapter, origin: { license } }: CardFacts): string 
 
 function usage(facts: CardFacts): string {
   const { run, adapter, task } = facts;
-  const quintet = inQuintet(task, knownName(run) ?? 'BASE', adapter);
+  const quintet = inQuintet(task, knownName(facts) ?? 'BASE', adapter);
   if (libraryOf(facts) === 'quintet') return quintet;
   const python = task === 'text-to-image' ? inDiffusers : inTransformers(facts, hubName(run) ?? 'BASE');
   return `${block('python', python)}\n\n${quintet}`;

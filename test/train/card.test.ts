@@ -75,6 +75,12 @@ test('of a base that is not on the Hub its card tells what that was made of', as
     writeFileSync(join(base, 'base/README.md'), '---\nbase_model: someone/tiny\n---\n'),
   );
   expect(made.front).toMatchObject({ base_model: 'someone/tiny', base_model_relation: 'finetune' });
+  const lora = { rank: 2, on: ['language_model.**.q_proj'] };
+  const over = await card({ stages: [stage({ name: 'tune', train: [], lora })] }, (base) =>
+    writeFileSync(join(base, 'base/README.md'), '---\nbase_model: [someone/tiny]\n---\n'),
+  );
+  expect(over.front).toMatchObject({ base_model: ['someone/tiny'] });
+  expect(over.front).not.toHaveProperty('base_model_relation'); // an adapter over what was made of it
 });
 
 test('the card of an adapter is for peft', async () => {
@@ -92,8 +98,10 @@ test('of an architecture that transformers does not know nothing is promised', a
     const file = join(folder, 'base/config.json');
     const { architectures: _, ...config } = JSON.parse(readFileSync(file, 'utf8')) as Settings;
     writeFileSync(file, JSON.stringify(config));
+    writeFileSync(join(folder, 'base/README.md'), '---\nbase_model: []\n---\n');
   });
   expect(front).toMatchObject({ library_name: 'quintet' });
+  expect(front).not.toHaveProperty('base_model');
   expect(body).not.toContain('transformers');
 });
 
