@@ -17,7 +17,7 @@ import { generationDefaults } from './defaults.js';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generate.js';
 import type { Cache } from './language-graph.js';
 import type { Model } from './model.js';
-import { checkPlaces, createProcessor, type PicturedChat, type Processor } from './prompt.js';
+import { aboutNewest, checkPlaces, createProcessor, type PicturedChat, type Processor } from './prompt.js';
 import { type Remembered, type Seen, seenOf } from './recollection.js';
 import { type SeenPicture, VisionSession } from './vision.js';
 import { type Voice, Voices } from './voice.js';
@@ -84,16 +84,13 @@ export class Chat {
    * Streams the answer to the last message. Of the conversation only what is new since the last call is computed. One
    * answer at a time; leaving the loop ends it.
    */
-  async *reply(
-    { messages, pictures }: PicturedChat,
-    options: ReplyOptions = {},
-  ): AsyncGenerator<ReplyPiece, void, undefined> {
+  async *reply(chat: PicturedChat, options: ReplyOptions = {}): AsyncGenerator<ReplyPiece, void, undefined> {
     if (this.#busy) throw new QuintetError('unsupported', 'this conversation is still being answered');
     this.#busy = true;
     try {
       const { signal } = options;
       const settings = await this.#settings(options);
-      checkPlaces(messages, pictures.length);
+      const { messages, pictures } = this.#read(chat);
       const seen = await Promise.all(pictures.map((picture) => this.#see(picture, signal)));
       const ids = this.#encode(messages, seen);
       const known = seenOf(ids, pictures);
@@ -112,6 +109,12 @@ export class Chat {
     }
   }
 
+  /** What the model reads of a conversation. */
+  #read(chat: PicturedChat): PicturedChat {
+    checkPlaces(chat.messages, chat.pictures.length);
+    return this.model.network.image?.single ? aboutNewest(chat) : chat;
+  }
+
   /** The whole answer to the last message. */
   async answer(chat: PicturedChat, options: ReplyOptions = {}): Promise<string> {
     let text = '';
@@ -120,10 +123,10 @@ export class Chat {
   }
 
   /** Answers to several conversations, computed together. */
-  async answers(chats: readonly PicturedChat[], options: ReplyOptions = {}): Promise<string[]> {
-    if (chats.length === 0) return [];
+  async answers(given: readonly PicturedChat[], options: ReplyOptions = {}): Promise<string[]> {
+    if (given.length === 0) return [];
     const settings = await this.#settings(options);
-    for (const { messages, pictures } of chats) checkPlaces(messages, pictures.length);
+    const chats = given.map((chat) => this.#read(chat));
     const seen = await Promise.all(
       chats.map(({ pictures }) => Promise.all(pictures.map((picture) => this.#see(picture, settings.signal)))),
     );

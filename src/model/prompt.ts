@@ -97,6 +97,27 @@ export function checkPlaces(messages: readonly Message[], pictures: number): voi
   throw new QuintetError('data', `the messages have places for ${places} pictures, and ${pictures} are given`);
 }
 
+/**
+ * What is read of a conversation by a system that has learnt of one picture: from the newest on, behind what the system says.
+ * Throws 'unsupported' where one message has several.
+ */
+export function aboutNewest(chat: PicturedChat): PicturedChat {
+  const { messages, pictures } = chat;
+  const newest = messages.findLastIndex((message) => countImages([message]) > 0);
+  if (newest < 0) return chat;
+  const begun = messages.slice(newest);
+  if (countImages(begun) > 1) {
+    throw new QuintetError('unsupported', 'it looks at one picture at a time', {
+      at: `message ${newest + 1}`,
+      hint: 'Give each picture with a question of its own',
+    });
+  }
+  return {
+    messages: [...messages.slice(0, newest).filter(({ role }) => role === 'system'), ...begun],
+    pictures: pictures.slice(-1),
+  };
+}
+
 /** Without a template: what the messages say, nothing around it. */
 function plain(messages: readonly Message[]): string {
   return messages

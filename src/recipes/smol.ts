@@ -42,7 +42,7 @@ export const smol = recipe({
         image: {
           encoder: slot(efficientNetViews(vision), { prefix: 'vision_tower' }),
           projector: slot(namedViews({ ...naming, views: viewWidths }), { prefix: 'multi_modal_projector' }),
-          ...{ token, prompt: repeated('<empty_output>') },
+          ...{ token, prompt: repeated('<empty_output>'), single: true },
         },
       },
       backbone: slot(llama(language), { prefix: 'language_model', from: 'HuggingFaceTB/SmolLM2-135M-Instruct' }),

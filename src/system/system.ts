@@ -54,6 +54,8 @@ export interface ImageInput {
   readonly inputs?: Readonly<Record<string, InputType>>;
   /** What the encoder is fed for the arguments as Hugging Face has them. */
   prepare?(feeds: HostArrays): HostArrays;
+  /** Whether it has learnt of one picture a conversation: what was said before the newest one is not read; default false. */
+  readonly single?: boolean;
   /** Whether `image_features` are reported as rows [M·N, D], not a picture each [M, N, D]. */
   readonly rows?: boolean;
 }

@@ -42,6 +42,28 @@ test(
 );
 
 test(
+  'of several pictures it sees the newest, and of several at once none',
+  async () => {
+    const [cat, scene] = await Promise.all(
+      ['cat.jpg', 'scene.png'].map((file) => loadPicture(`${folder}/samples/${file}`)),
+    );
+    const about = (text: string, images: number) => {
+      const places = Array.from({ length: images }, () => ({ type: 'image' as const }));
+      return { role: 'user' as const, content: [...places, { type: 'text' as const, text }] };
+    };
+    const before = [about('What is this?', 1), { role: 'assistant' as const, content: 'A photo of a cat.' }];
+    const asked = about('Describe the picture.', 1);
+    const anew = await ask('scene.png', 'Describe the picture.');
+    const both = { messages: [...before, asked], pictures: [cat!, scene!] };
+    expect(await chat.answer(both, { maxTokens: 60 })).toBe(anew);
+    expect(await chat.answers([both], { maxTokens: 60 })).toEqual([anew]);
+    const atOnce = { messages: [about('Describe the pictures.', 2)], pictures: [cat!, scene!] };
+    await expect(chat.answer(atOnce)).rejects.toThrow(/message 1: it looks at one picture at a time/);
+  },
+  patience,
+);
+
+test(
   'without a picture it answers as its language model does, token by token',
   async () => {
     const alone = asSystem(await load(`${folder}/SmolLM2-135M-Instruct.Q4_1-00001-of-00002.gguf`, { engine }));
