@@ -46,6 +46,10 @@ export async function writeViews(file: string, count: number, draw: (index: numb
   const done = Math.floor(fstatSync(handle).size / bytes);
   ftruncateSync(handle, done * bytes);
   if (done >= count) return closeSync(handle);
+  const gigabytes = ((count * bytes) / 1e9).toFixed(1);
+  console.log(
+    `${basename(file)}: ${done > 0 ? `goes on behind ${done}` : 'begins'}, of ${count} pictures; ${gigabytes} GB`,
+  );
   const engine = await defaultEngine();
   const weights = checkpointWeights(
     network,
@@ -57,6 +61,7 @@ export async function writeViews(file: string, count: number, draw: (index: numb
     network.forward(p, inputTensors(network.inputs)),
   );
   const started = performance.now();
+  let told = started;
   for (let from = done; from < count; from += batch) {
     const rows = Math.min(batch, count - from);
     const data = new Float32Array(rows * 3 * side * side);
@@ -66,10 +71,13 @@ export async function writeViews(file: string, count: number, draw: (index: numb
     const { views } = await session.run({ pixel_values: hostArray('f32', [rows, 3, side, side], data) });
     const { data: seen } = views as HostArray;
     writeSync(handle, new Uint8Array(seen.buffer, seen.byteOffset, seen.byteLength));
-    if ((from / batch) % 50 === 49) {
-      const rate = ((from + batch - done) / (performance.now() - started)) * 1000;
-      console.log(`${basename(file)}: ${from + rows} of ${count} pictures, ${rate.toFixed(0)} a second`);
-    }
+    if (performance.now() - told < 30_000) continue;
+    told = performance.now();
+    const rate = ((from + rows - done) / (told - started)) * 1000;
+    const left = (count - from - rows) / rate / 60;
+    console.log(
+      `${basename(file)}: ${from + rows} of ${count} pictures, ${rate.toFixed(1)} a second, ${left.toFixed(0)} minutes left`,
+    );
   }
   await session.close();
   await weights.close();

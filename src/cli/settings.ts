@@ -29,8 +29,8 @@ export async function loadOptions(
     hub: sourceOptions(options, signal),
     ...(weights === undefined ? {} : { weights }),
     onPacking(made, total) {
-      // Where lines are not written over, one for each tenth.
-      const always = Math.floor((10 * made) / total) > Math.floor((10 * (made - 1)) / total);
+      // Where lines are not written over, one for each quarter.
+      const always = Math.floor((4 * made) / total) > Math.floor((4 * (made - 1)) / total);
       line.show(`packing weights, once for this file: ${made} of ${total}`, { always });
       if (made === total) line.end();
     },
