@@ -65,7 +65,8 @@ interface Cursor {
 }
 
 function cursorOver(bytes: Uint8Array, fileSize: number, at: string): Cursor {
-  const decoder = new TextDecoder();
+  // A token may begin with U+FEFF.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let position = 0;
   let items = 0;

@@ -131,6 +131,13 @@ describe('a model of the Llama family', () => {
     await model.checkpoint.close();
   });
 
+  test('keeps a mark of byte order that a text begins with: a token may', async () => {
+    const metadata: [string, GgufValue][] = [...pairs('llama'), ['general.name', texts('\ufeffusing')]];
+    const file = await openGguf(bytesSource(ggufBytes(metadata, tensors), 'x'));
+    expect(file.metadata.get('general.name')).toBe('\ufeffusing');
+    await file.close();
+  });
+
   test('has the rows of queries and keys, and of nothing else, put back: pairs become halves', async () => {
     const file = await openGguf(bytesSource(ggufBytes(pairs('llama'), tensors), 'x'));
     const stored = async (name: string) =>
