@@ -37,6 +37,7 @@ export function onnxBytes(
     }
     for (const value of model.inputs) w.message(11, () => writeValue(w, value));
     for (const value of model.outputs) w.message(12, () => writeValue(w, value));
+    for (const value of model.values) w.message(13, () => writeValue(w, value));
   });
   for (const [domain, version] of Object.entries(OPERATOR_SETS)) {
     w.message(8, () => {

@@ -109,7 +109,16 @@ class Lowering {
       initializers: this.#initializers,
       inputs: fed.map((tensor) => describe(nameOf(tensor), tensor)),
       outputs: named.map(([name, tensor]) => describe(name, tensor)),
+      values: this.#between().map(([tensor, name]) => describe(name, tensor)),
     };
+  }
+
+  /** What is computed on the way to the outputs, where its shape has sums or products of letters. */
+  #between(): (readonly [Tensor, string])[] {
+    const given = new Set(Object.values(this.graph.outputs));
+    return [...this.#names].filter(
+      ([tensor]) => isComputed(tensor.node) && !given.has(tensor) && tensor.shape.some((dim) => /\W/.test(`${dim}`)),
+    );
   }
 
   /** The nodes that the outputs need. A transpose that a product reads through is not among them. */

@@ -40,4 +40,9 @@ export interface OnnxModel {
   readonly initializers: readonly OnnxInitializer[];
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+  /**
+   * What is computed in between, where its shape has sums or products of letters: ONNX Runtime carries letters on by itself, but
+   * calls anew whatever it computes of them, and puts only values of equal shapes into the same memory.
+   */
+  readonly values: readonly OnnxValue[];
 }
