@@ -37,17 +37,23 @@ export interface PackedModel {
  * Builds the named outputs in a fresh scope and hands the graph to the engine, with its parameters bound: those that
  * `packed` knows in integers.
  */
-export async function compile(
+export async function compile(...compiled: Parameters<typeof prepare>): Promise<Session> {
+  const make = await prepare(...compiled);
+  return make();
+}
+
+/** The same in two steps: what is returned hands the graph to the engine. */
+export async function prepare(
   compiler: Compiler,
   name: string,
   build: (p: Params) => Tensors,
   packed?: Packed,
-): Promise<Session> {
+): Promise<() => Promise<Session>> {
   const { p, declarations } = rootScope();
-  if (!packed) return openSession(compiler, graph(name, build(compiler.adapt(p))), declarations);
+  if (!packed) return prepareSession(compiler, graph(name, build(compiler.adapt(p))), declarations);
   const held = holding(packed);
   const built = graph(name, build(compiler.adapt(held.adapt(p))));
-  return openSession(compiler, built, declarations, { known: held.known() });
+  return prepareSession(compiler, built, declarations, { known: held.known() });
 }
 
 /** A scope in which weights are read packed, and how what was read of them in it is bound. */
@@ -67,12 +73,17 @@ interface Bound {
 }
 
 /** A session of a graph whose parameters are bound to the weights. */
-export async function openSession(
+export async function openSession(...prepared: Parameters<typeof prepareSession>): Promise<Session> {
+  const make = await prepareSession(...prepared);
+  return make();
+}
+
+async function prepareSession(
   { engine, weights, session, living = {} }: Compiler,
   built: Graph,
   declarations: ReadonlyMap<string, Declaration>,
   { fed = new Set(), known = new Map() }: Bound = {},
-): Promise<Session> {
+): Promise<() => Promise<Session>> {
   const bindings = new Map<string, Binding>(known);
   for (const { node } of built.parameters) {
     const name = node.name as string;
@@ -81,7 +92,8 @@ export async function openSession(
     if (!declaration) throw new QuintetError('name', `"${name}" was declared in another scope`, { at: built.name });
     bindings.set(name, await weights.bind(declaration));
   }
-  return alive(await engine.createSession(lower(built, bindings), session), living);
+  const lowered = lower(built, bindings);
+  return async () => alive(await engine.createSession(lowered, session), living);
 }
 
 /** A session that is fed what lives, besides what it is given. */

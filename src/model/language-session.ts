@@ -7,6 +7,7 @@
 import type { RunOptions, Session } from '../runtime/engine.js';
 import { type CachedContext, cacheNames, encoderOf, isRewardSystem, type System } from '../system/index.js';
 import {
+  closeMade,
   closeOnFailure,
   concatRows,
   type HostArray,
@@ -74,14 +75,19 @@ export class LanguageSession {
     }
     const { inPlace, layers, build } = cachedSide(model, ends);
     const packed = await model.pack?.(model, languageSides(network, ends));
-    const session = await compile(model, `${network.name} language`, build, packed?.decode);
+    const opening = compile(model, `${network.name} language`, build, packed?.decode);
     // Made in the background: short prompts need not wait for it.
-    const prompts = inPlace && packed?.prefill ? PromptSession.open(model, ends, packed.prefill) : undefined;
+    const prompts =
+      inPlace && packed?.prefill
+        ? PromptSession.open(model, ends, { packed: packed.prefill, after: opening })
+        : undefined;
     prompts?.catch(() => {}); // told to whoever waits for it
-    const openReading = (): Promise<ReadingSession> => ReadingSession.open(model, packed?.decode);
-    const reading = network.backbone.part.encoder ? await closeOnFailure([session], openReading) : undefined;
-    const beginning = await virtualKeys(model, layers, packed?.decode);
-    return new LanguageSession(model, session, prompts, layers, inPlace, reading, beginning);
+    return closeOnFailure([{ close: () => closeMade(opening) }, { close: () => closeMade(prompts) }], async () => {
+      const session = await opening;
+      const reading = network.backbone.part.encoder ? await ReadingSession.open(model, packed?.decode) : undefined;
+      const beginning = await virtualKeys(model, layers, packed?.decode);
+      return new LanguageSession(model, session, prompts, layers, inPlace, reading, beginning);
+    });
   }
 
   /**
@@ -176,10 +182,7 @@ export class LanguageSession {
   async close(): Promise<void> {
     await this.session.close();
     await this.reading?.close();
-    await this.prompts?.then(
-      (prompts) => prompts.close(),
-      () => {}, // there is nothing to close
-    );
+    await closeMade(this.prompts);
   }
 
   /** `shares`: whether arrays that have the right size already may be those of the old cache. */

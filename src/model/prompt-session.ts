@@ -7,7 +7,7 @@
 import type { Session } from '../runtime/engine.js';
 import { cacheNames, promptCache, promptParts, type System } from '../system/index.js';
 import { type HostArray, hostArray, sizeOf } from '../tensor/index.js';
-import { compile, type Packed } from './compile.js';
+import { type Packed, prepare } from './compile.js';
 import {
   type Cache,
   cacheLayers,
@@ -44,15 +44,26 @@ export class PromptSession {
     private readonly network: System,
   ) {}
 
-  static async open(model: Model<System>, ends: LanguageEnds, packed: Packed): Promise<PromptSession> {
+  /**
+   * Its graph is built while the engine makes the session that `after` waits for, and its own session made then: at once, the
+   * two would wait for each other and for the disk.
+   */
+  static async open(
+    model: Model<System>,
+    ends: LanguageEnds,
+    { packed, after }: { readonly packed: Packed; readonly after: Promise<unknown> },
+  ): Promise<PromptSession> {
     const { network } = model;
-    const session = await compile(
+    await nextTurn();
+    const make = await prepare(
       model,
       `${network.name} prompts`,
       (p) => languageGraph(network, p, promptCache(), ends).caches,
       packed,
     );
-    return new PromptSession(session, network);
+    await after;
+    await nextTurn();
+    return new PromptSession(await make(), network);
   }
 
   /** Reads tokens behind those that the cache of one row holds. `features` [F, D] are those of its image tokens. */
@@ -85,6 +96,9 @@ export class PromptSession {
     return this.session.close();
   }
 }
+
+/** Lets what is about to happen in this thread happen first: building a graph and handing it over keep it for long. */
+const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 /** Whole numbers from `first` on. */
 function counting(first: number, shape: readonly number[]): HostArray {

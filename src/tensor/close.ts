@@ -27,3 +27,9 @@ export async function closeOnFailure<T>(opened: readonly Closable[], action: () 
     throw error;
   }
 }
+
+/** Closes what is being made, where it comes about; why it does not is told to whoever waits for it. */
+export async function closeMade(made: Promise<Closable> | undefined): Promise<void> {
+  const opened = await made?.catch(() => undefined);
+  await opened?.close?.();
+}
