@@ -10,13 +10,7 @@ from kit.weights import build, draw, published, save_checkpoint
 from .decoders import EXPERTS
 from .encoders import finish
 from .preference import (
-    BETA,
-    EPSILON,
-    EPSILON_HIGH,
-    GAMMA,
-    KL,
-    SMOOTHING,
-    UNDESIRABLE,
+    SETTINGS,
     dpo_losses,
     grpo_losses,
     inputs_of,
@@ -85,10 +79,7 @@ def preferences(fixture: FixtureFolder, *, config: dict) -> None:
         uneven = {"aux_loss": said.uneven.detach(), "group_aux_loss": drawn.uneven.detach()}
         return uneven | more | slopes(losses, parameters)
 
-    fixture.info["settings"] = {
-        **{"beta": BETA, "smoothing": SMOOTHING, "simpo": {"beta": 2.0, "margin": GAMMA}},
-        **{"undesirable": UNDESIRABLE, "epsilon": EPSILON, "epsilon_high": EPSILON_HIGH, "kl": KL},
-    }
+    fixture.info["settings"] = SETTINGS
     fixture.note(
         "every loss is that of TRL's own function, which adds router_aux_loss_coef times aux_loss of the rows it learns from",
         "norm.<loss> is over all parameters, grad.<loss>.<parameter> of some of them",

@@ -25,6 +25,10 @@ DPO = ("sigmoid", "robust", "hinge", "ipo", "sigmoid_norm", "apo_zero", "apo_dow
 GRPO = ("grpo", "bnpo", "dr_grpo", "dapo")
 # Rows of micro-batches, by which bnpo differs from dapo.
 PARTS = ([0, 1, 4, 5], [2, 3])
+SETTINGS = {
+    **{"beta": BETA, "smoothing": SMOOTHING, "simpo": {"beta": 2.0, "margin": GAMMA}},
+    **{"undesirable": UNDESIRABLE, "epsilon": EPSILON, "epsilon_high": EPSILON_HIGH, "kl": KL},
+}
 # Some parameters from the beginning to the end; the norm is over all.
 SHOWN = (
     "model.embed_tokens.weight",
@@ -269,10 +273,7 @@ def preference(fixture: FixtureFolder, *, config: dict) -> None:
         losses |= {f"grpo.{kind}": loss for kind, loss in groups.items()}
         return found | more | slopes(losses, parameters)
 
-    fixture.info["settings"] = {
-        **{"beta": BETA, "smoothing": SMOOTHING, "simpo": {"beta": 2.0, "margin": GAMMA}},
-        **{"undesirable": UNDESIRABLE, "epsilon": EPSILON, "epsilon_high": EPSILON_HIGH, "kl": KL, "longest": LONGEST},
-    }
+    fixture.info["settings"] = SETTINGS | {"longest": LONGEST}
     fixture.note(
         "model/ holds the policy, reference/ the frozen reference; every loss is that of TRL's own function",
         "chosen and rejected are rows of input_ids; robust and cpo have the smoothing, sigmoid and the others have none",

@@ -88,7 +88,7 @@ projector.set(
     [1, placeNames.length, placeWords, width],
   ),
 );
-const numbers = ['none', ...Array.from({ length: 9 }, (_, i) => numberWord(1 + i))];
+const numbers = Array.from({ length: 10 }, (_, count) => numberWord(count));
 projector.set(
   'numbers',
   stacked(

@@ -133,10 +133,11 @@ type Named = Pick<Art, 'concepts' | 'flags'>;
 const shownOn = ({ kind, named, cells }: Plan): number[] =>
   kind === 'drawing' ? [named as number] : [...new Set(cells.filter((cell) => cell !== undefined))];
 
-function asked(kind: QuestionKind, fill: Fill, asking: Asking): (answer: string) => Omit<Turn, 'kind'> {
-  const question = worded(kind, fill, asking);
-  return (answer) => ({ question, answer });
-}
+/** A question of a kind, and what is to be said to it. */
+const asked = (asking: Asking, kind: QuestionKind, fill: Fill, answer: string): Omit<Turn, 'kind'> => ({
+  question: worded(kind, fill, asking),
+  answer,
+});
 
 /** What is asked of a picture, kind by kind; undefined where that makes no sense. */
 function told(art: Named, plan: Plan, asking: Asking): Readonly<Partial<Record<QuestionKind, Tell>>> {
@@ -147,7 +148,7 @@ function told(art: Named, plan: Plan, asking: Asking): Readonly<Partial<Record<Q
   const shown = shownOn(plan);
   return {
     ...(scene ? toldOfScene(art, plan, asking) : {}),
-    describe: () => asked('describe', {}, asking)(capital(description(art, plan))),
+    describe: () => asked(asking, 'describe', {}, capital(description(art, plan))),
     kind: () => {
       const question = worded('kind', {}, asking);
       const answer = scene ? 'a drawing of several things' : one ? 'a drawing' : 'a drawing of a flag';
@@ -158,20 +159,20 @@ function told(art: Named, plan: Plan, asking: Asking): Readonly<Partial<Record<Q
     },
     count: () => {
       const count = scene ? plan.cells.filter((cell) => cell !== undefined).length : 1;
-      return asked('count', {}, asking)(capital(numberWord(count)));
+      return asked(asking, 'count', {}, capital(numberWord(count)));
     },
     'is-there': () => {
       const yes = random.uniform() < 0.5 && shown.length > 0;
       const thing = name(yes ? random.pick(shown) : absentFrom(art, shown, asking));
       return isThere(thing, yes, asking);
     },
-    background: () => asked('background', {}, asking)(`The background is ${plan.ground}.`),
-    ...(plan.color && one ? { color: () => asked('color', { Z: one }, asking)(`The ${one} is ${plan.color}.`) } : {}),
+    background: () => asked(asking, 'background', {}, `The background is ${plan.ground}.`),
+    ...(plan.color && one ? { color: () => asked(asking, 'color', { Z: one }, `The ${one} is ${plan.color}.`) } : {}),
   };
 }
 
 function isThere(thing: string, yes: boolean, asking: Asking): Omit<Turn, 'kind'> {
-  return asked('is-there', { X: some(thing) }, asking)(yes ? `Yes, ${thereIs(thing)}.` : `No, ${thereIsNo(thing)}.`);
+  return asked(asking, 'is-there', { X: some(thing) }, yes ? `Yes, ${thereIs(thing)}.` : `No, ${thereIsNo(thing)}.`);
 }
 
 function description(art: Named, { kind, named, cells, ground }: Plan): string {
@@ -193,27 +194,23 @@ function toldOfScene(art: Named, plan: Plan, asking: Asking): Readonly<Partial<R
   const countOf = (thing: number): number => things.filter(({ cell }) => cell === thing).length;
   return {
     things: () =>
-      asked('things', {}, asking)(capital(`it shows ${listed(grouped(things.map(({ cell }) => name(cell))))}`)),
+      asked(asking, 'things', {}, capital(`it shows ${listed(grouped(things.map(({ cell }) => name(cell))))}`)),
     'count-of': () => {
       const thing = random.uniform() < 0.8 ? random.pick(present) : absentFrom(art, present, asking);
-      const count = countOf(thing);
-      return asked('count-of', { Y: plural(name(thing)) }, asking)(capital(count === 0 ? 'none' : numberWord(count)));
+      return asked(asking, 'count-of', { Y: plural(name(thing)) }, capital(numberWord(countOf(thing))));
     },
     where: () => {
       const single = present.filter((thing) => countOf(thing) === 1);
       if (single.length === 0) return undefined;
       const thing = random.pick(single);
       const { i } = things.find(({ cell }) => cell === thing) as { i: number };
-      return asked('where', { Z: name(thing) }, asking)(capital(at(i)));
+      return asked(asking, 'where', { Z: name(thing) }, capital(at(i)));
     },
     'what-at': () => {
       const i = random.uniform() < 0.85 ? random.pick(things).i : random.integer(9);
       const cell = plan.cells[i];
-      return asked(
-        'what-at',
-        { P: at(i) },
-        asking,
-      )(capital(cell === undefined ? 'there is nothing' : thereIs(name(cell))));
+      const answer = cell === undefined ? 'there is nothing' : thereIs(name(cell));
+      return asked(asking, 'what-at', { P: at(i) }, capital(answer));
     },
   };
 }

@@ -68,14 +68,14 @@ function table(judged: readonly Judged[], set: string): string {
     lines.push(`| ${name} | ${trained} | ${other} |`);
   };
   for (const kind of questionKinds) {
-    if (chosen(judged, set, kind).length === 0) continue;
+    const answers = chosen(judged, set, kind);
+    if (answers.length === 0) continue;
     row(kind, kind, rights);
-    if (kind === 'is-there' && new Set(chosen(judged, set, kind).map(isYes)).size > 1)
-      row('… F1 of yes', kind, presence);
-    if (chosen(judged, set, kind).some((one) => one.named !== undefined)) row('… its thing named', kind, named);
-    if (!chosen(judged, set, kind).some((one) => one.things)) continue;
-    row('… things found', kind, (answers) => things(answers).found);
-    row('… things said that are there', kind, (answers) => things(answers).precise);
+    if (kind === 'is-there' && new Set(answers.map(isYes)).size > 1) row('… F1 of yes', kind, presence);
+    if (answers.some((one) => one.named !== undefined)) row('… its thing named', kind, named);
+    if (!answers.some((one) => one.things)) continue;
+    row('… things found', kind, (told) => things(told).found);
+    row('… things said that are there', kind, (told) => things(told).precise);
   }
   return lines.join('\n');
 }

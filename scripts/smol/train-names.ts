@@ -91,7 +91,8 @@ const objective: Objective = {
 
 const encoder = await openCheckpoint(published.encoder);
 const photos = await photoSource(encoder);
-const { count: pictures, crowds, read } = openPictureViews();
+const pictureViews = openPictureViews();
+const { count: pictures, crowds, read } = pictureViews;
 if (crowds === 0) throw new Error('make-views.ts has made no crowds: let it run to its end');
 const standard = standardiser(read, pictures);
 
@@ -212,7 +213,7 @@ const { values } = await train(model, {
   },
 });
 const heads = foldedHeads(values, standard, prefix);
-const { weight, bias } = photoHead(openPictureViews(), photos);
+const { weight, bias } = photoHead(pictureViews, photos);
 heads.set('photo.weight', weight);
 heads.set('photo.bias', bias);
 heads.set('photograph.weight', photos.classifier.weight);
