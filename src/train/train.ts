@@ -282,13 +282,14 @@ async function oneStep(
     options: { steps, group = alone },
   }: Pick<Run, 'step' | 'learner' | 'forecast' | 'options'>,
   index: number,
-  { batches, making }: MadeBatches,
+  made: MadeBatches,
 ): Promise<UntimedReport> {
+  const { batches } = made;
   const { arena } = learner;
   const own: MicroLoss[] = [];
   const known = await step.foresee(batches, arena.values.tensors);
   if (known.length === 0) arena.gradients.data.fill(0);
-  forecast.begin(index, { batches, making });
+  forecast.begin(index, made);
   for (const [i, batch] of known.entries()) {
     const into = i === 0 ? arena.gradients : (arena.incoming as Region);
     own.push(await step.run(batch, arena.values.tensors, into.tensors));
