@@ -9,6 +9,10 @@ const sixty = (start: string, change: string, end = ''): string =>
   `{% set ns = namespace(s=${start}) %}{% for i in range(60) %}{% set ns.s = ${change} %}{% endfor %}${end}`;
 const loops = (inner: string): string => `{% for i in range(100000) %}${inner}{% endfor %}`;
 
+/** The same thing three hundred times over with one long text. */
+const often = (start: string, change: string): string =>
+  `{% set s = ${start} %}{% for i in range(300) %}{% set t = ${change} %}{% endfor %}`;
+
 const hostile: readonly string[] = [
   '{{ range(200000000) | length }}',
   '{{ range(0, 10 ** 15) | list }}',
@@ -48,6 +52,19 @@ const hostile: readonly string[] = [
   "{{ (('a' * 2000000) ~ 'c') in ('a' * 4000000) }}",
   "{{ ('a' * 4000000).split('a') | length }}",
   "{% for c in 'a' * 4000000 %}{% endfor %}",
+  often("'x' * 400000", '{s: 1}'),
+  often("'x' * 400000", 's in {}'),
+  often("'x' * 400000", '{}[s]'),
+  often("'x' * 400000", '{}.get(s)'),
+  often("'x' * 400000", '{}.get((s, s))'),
+  often("'x' * 400000", 's.removeprefix(s)'),
+  often("'x' * 400000", 's.removesuffix(s)'),
+  often("'1' * 400000", 's | int'),
+  often("'1' * 400000", 's | float'),
+  often("'a ' * 20000", 's | wordcount'),
+  often("'a ' * 20000", 's.title()'),
+  often("'%%' * 20000", 's % ()'),
+  often("'é' * 40000", 's | tojson(ensure_ascii=true)'),
   '{{ 10 ** 10 ** 10 }}',
   '{{ 1.5 | round(400) }}',
   '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}',
@@ -81,6 +98,12 @@ test('hostile templates end in an error, having taken few steps', () => {
     const render = () => renderChat(template, [{ role: 'user', content: 'hi' }], { limits: { steps: 300_000 } });
     expect(render, template.slice(0, 100)).toThrow(QuintetError);
   }
+});
+
+test('a text of digits that is no number is told so at once', () => {
+  const started = performance.now();
+  expect(renderChat("{{ ('1' * 20000 ~ 'x') | float }}", []).text).toBe('0.0');
+  expect(performance.now() - started).toBeLessThan(300);
 });
 
 test('the default limits hold as well', () => {

@@ -27,6 +27,8 @@ export interface Budget {
   output(length: number): void;
   /** Before so many characters are read. */
   read(length: number): void;
+  /** Before a pattern looks through so many characters, of which it may do something with each. */
+  scan(length: number): void;
   /** Before a part is sought: the engine's search may compare every place with the whole part. */
   search(length: number, part: number): void;
   within<T>(work: () => T): T;
@@ -47,6 +49,7 @@ export function budgetOf(limits: TemplateLimits): Budget {
   return {
     step,
     read: (length) => step(length / 100),
+    scan: (length) => step(length / 4),
     search: (length, part) => step(length / 100 + (length * part) / 1000),
     string(length) {
       if (!(length <= string)) throw exceeded(`makes a string of more than ${string} characters`);

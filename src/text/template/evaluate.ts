@@ -90,7 +90,10 @@ function evaluators(node: Expression, scope: Scope, context: Context): Value {
       return list(node.items.map(of), node.kind);
     case 'dict':
       budget.list(node.entries.length);
-      return dict(node.entries.map(([key, value]) => [of(key), of(value)] as const));
+      return dict(
+        node.entries.map(([key, value]) => [of(key), of(value)] as const),
+        budget,
+      );
     case 'concat':
       return joined(
         node.parts.map((part) => textOf(of(part), budget)),
@@ -154,7 +157,7 @@ export function attributeOf(object: Value, name: string, { budget }: Context): V
   if (isThing(object)) return object.get(name) ?? { kind: 'undefined', name };
   const method = methodOf(object, name, budget);
   if (method !== undefined) return method;
-  return (isDict(object) ? object.entries.get(keyOf(name))?.[1] : undefined) ?? { kind: 'undefined', name };
+  return (isDict(object) ? object.entries.get(keyOf(name, budget))?.[1] : undefined) ?? { kind: 'undefined', name };
 }
 
 /** `object[index]`: an entry first, then a method. */
@@ -163,7 +166,7 @@ export function itemOf(object: Value, index: Value, context: Context): Value {
   const missing: Value = { kind: 'undefined', name: textOf(index, budget) };
   if (isUndefined(object)) throw failure(`'${object.name}' is undefined`);
   if (isDict(object)) {
-    const entry = isList(index) && index.kind === 'list' ? undefined : object.entries.get(keyOf(index));
+    const entry = isList(index) && index.kind === 'list' ? undefined : object.entries.get(keyOf(index, budget));
     if (entry !== undefined) return entry[1];
   }
   if (typeof index === 'string') return attributeOf(object, index, context);

@@ -181,7 +181,13 @@ function macroValue(macro: Macro, scope: Scope, context: Context): Thing {
     const extra = args.positional.slice(names.length);
     const others = [...args.named].filter(([name]) => !names.includes(name));
     inner.values.set('varargs', list(extra, 'tuple'));
-    inner.values.set('kwargs', dict(others.filter(([name]) => name !== 'caller')));
+    inner.values.set(
+      'kwargs',
+      dict(
+        others.filter(([name]) => name !== 'caller'),
+        context.budget,
+      ),
+    );
     for (const [name, value] of others) if (name === 'caller') inner.values.set(name, value);
     for (const [i, { name, otherwise }] of macro.parameters.entries()) {
       const given = args.named.get(name) ?? args.positional[i];

@@ -86,18 +86,23 @@ export const filters: Readonly<Record<string, Filter>> = {
   ),
   indent: textFilter('indent', ['width', 'first', 'blank'], indent),
   truncate: textFilter('truncate', ['length', 'killwords', 'end', 'leeway'], truncate),
-  wordcount: textFilter('wordcount', [], (text) => (text.match(/[\p{L}\p{N}_]+/gu) ?? []).length),
+  wordcount: textFilter('wordcount', [], (text, _, { budget }) => {
+    budget.scan(text.length);
+    return (text.match(/[\p{L}\p{N}_]+/gu) ?? []).length;
+  }),
   format: (value, args, { budget }) => formatted(textOf(value, budget), args.positional, budget),
   tojson: filter('tojson', ['ensure_ascii', 'indent', 'separators', 'sort_keys'], toJson),
-  int: filter('int', ['default', 'base'], (value, args) => {
+  int: filter('int', ['default', 'base'], (value, args, { budget }) => {
     const base = args.whole('base', 10);
+    if (typeof value === 'string') budget.read(value.length);
     const number = typeof value === 'string' ? parseWhole(value, base) : numberOf(value);
     return number !== undefined && Number.isSafeInteger(Math.trunc(number))
       ? Math.trunc(number)
       : args.whole('default', 0);
   }),
-  float: filter('float', ['default'], (value, args) => {
-    const isNumber = typeof value === 'string' && /^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$/.test(value);
+  float: filter('float', ['default'], (value, args, { budget }) => {
+    if (typeof value === 'string') budget.read(value.length);
+    const isNumber = typeof value === 'string' && decimal.test(value);
     const number = isNumber ? Number(value) : numberOf(value);
     return number === undefined ? (args.value('default') ?? float(0)) : float(number);
   }),
@@ -108,6 +113,9 @@ export const filters: Readonly<Record<string, Filter>> = {
   }),
   round: filter('round', ['precision', 'method'], round),
 };
+
+/** Digits have one way to match only: with two, a long text of them would be tried in all the ways to part it. */
+const decimal = /^\s*[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?\s*$/;
 
 function parseWhole(text: string, base: number): number | undefined {
   const trimmed = text.trim();

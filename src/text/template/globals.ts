@@ -31,9 +31,11 @@ export function globalsOf(context: Context, now: Date | undefined): Map<string, 
     ...(now === undefined
       ? []
       : [
-          define('strftime_now', (args) =>
-            joined([strftime(readArguments('strftime_now', args, ['format']).text('format'), now)], budget),
-          ),
+          define('strftime_now', (args) => {
+            const format = readArguments('strftime_now', args, ['format']).text('format');
+            budget.scan(format.length);
+            return joined([strftime(format, now)], budget);
+          }),
         ]),
   ]);
 }

@@ -181,7 +181,9 @@ export const listFilters: Readonly<Record<string, Filter>> = {
   unique: filter('unique', ['case_sensitive', 'attribute'], (items, args, context) => {
     const take = byPath(args.value('attribute'), context);
     context.budget.step(items.length);
-    const keys = items.map((item) => keyOf(folded(take(item), args.flag('case_sensitive', false), context)));
+    const keys = items.map((item) =>
+      keyOf(folded(take(item), args.flag('case_sensitive', false), context), context.budget),
+    );
     const firsts = new Map(keys.map((key, i) => [key, i] as const).reverse());
     return list(items.filter((_, i) => firsts.get(keys[i] as string) === i));
   }),
@@ -242,5 +244,5 @@ export function dictFrom(args: Arguments, context: Context): Value {
     }
   }
   context.budget.list(pairs.length + args.named.size);
-  return dict([...pairs, ...args.named]);
+  return dict([...pairs, ...args.named], context.budget);
 }

@@ -96,11 +96,14 @@ const ofStrings: Readonly<Record<string, Method<string>>> = {
   splitlines: method([], (self, _, budget) => list(splitLines(self, budget))),
   startswith: affix((self, part) => self.startsWith(part)),
   endswith: affix((self, part) => self.endsWith(part)),
-  removeprefix: method(['part'], (self, args) =>
-    self.startsWith(args.text('part')) ? self.slice(args.text('part').length) : self,
-  ),
-  removesuffix: method(['part'], (self, args) => {
+  removeprefix: method(['part'], (self, args, budget) => {
     const part = args.text('part');
+    budget.read(part.length);
+    return self.startsWith(part) ? self.slice(part.length) : self;
+  }),
+  removesuffix: method(['part'], (self, args, budget) => {
+    const part = args.text('part');
+    budget.read(part.length);
     return part !== '' && self.endsWith(part) ? self.slice(0, -part.length) : self;
   }),
   upper: changing((self) => self.toUpperCase()),
@@ -144,7 +147,7 @@ const ofStrings: Readonly<Record<string, Method<string>>> = {
 const ofDicts: Readonly<Record<string, Method<Dict>>> = {
   get: method(
     ['key', 'default'],
-    (self, args) => self.entries.get(keyOf(args.required('key')))?.[1] ?? args.value('default') ?? null,
+    (self, args, budget) => self.entries.get(keyOf(args.required('key'), budget))?.[1] ?? args.value('default') ?? null,
   ),
   items: method([], (self, _, budget) => {
     budget.list(self.entries.size);

@@ -141,6 +141,7 @@ function jsonString(text: string, ascii: boolean, budget: Budget): string {
   budget.string(text.length + 2);
   const written = JSON.stringify(text);
   if (!ascii) return written;
+  budget.scan(written.length);
   return written.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
@@ -151,6 +152,7 @@ export function joined(parts: readonly string[], budget: Budget): string {
 
 /** Printf-style formatting with %s, %d, %f and %%. */
 export function formatted(pattern: string, args: readonly Value[], budget: Budget): string {
+  budget.scan(pattern.length);
   let next = 0;
   const parts: string[] = [];
   let last = 0;

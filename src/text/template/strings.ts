@@ -93,6 +93,7 @@ export function capitalize(text: string, budget: Budget): string {
 /** str.title: a capital at the start of every run of letters. */
 export function title(text: string, budget: Budget): string {
   budget.string(text.length);
+  budget.scan(text.length);
   return text.replace(/\p{L}+/gu, (run) => {
     const first = String.fromCodePoint(run.codePointAt(0) as number);
     return first.toUpperCase() + run.slice(first.length).toLowerCase();

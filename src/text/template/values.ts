@@ -50,10 +50,10 @@ export function list(items: readonly Value[], kind: 'list' | 'tuple' = 'list'): 
   return { kind, items };
 }
 
-export function dict(pairs: Iterable<readonly [Value, Value]>): Dict {
+export function dict(pairs: Iterable<readonly [Value, Value]>, budget: Budget): Dict {
   const entries = new Map<string, readonly [Value, Value]>();
   for (const [key, value] of pairs) {
-    const name = keyOf(key);
+    const name = keyOf(key, budget);
     entries.set(name, [entries.get(name)?.[0] ?? key, value]); // the first of two equal keys stays
   }
   return { kind: 'dict', entries };
@@ -103,13 +103,16 @@ export function typeName(value: Value): string {
 }
 
 /** What tells keys of a dict apart: 1, 1.0 and true are one key. */
-export function keyOf(key: Value): string {
-  if (typeof key === 'string') return `s${key}`;
+export function keyOf(key: Value, budget: Budget): string {
+  if (typeof key === 'string') {
+    budget.read(key.length);
+    return `s${key}`;
+  }
   if (key === null) return 'none';
   const number = numberOf(key);
   if (number !== undefined) return `n${number}`;
   if (isList(key) && key.kind === 'tuple' && key.items.length < 100) {
-    return `t${JSON.stringify(key.items.map((item) => (isList(item) ? typeName(item) : keyOf(item))))}`;
+    return `t${JSON.stringify(key.items.map((item) => (isList(item) ? typeName(item) : keyOf(item, budget))))}`;
   }
   throw failure(`a ${typeName(key)} cannot be a key`);
 }
@@ -205,7 +208,7 @@ export function contains(whole: Value, part: Value, budget: Budget): boolean {
     budget.search(whole.length, part.length);
     return whole.includes(part);
   }
-  if (isDict(whole)) return whole.entries.has(keyOf(part));
+  if (isDict(whole)) return whole.entries.has(keyOf(part, budget));
   if (isList(whole)) return whole.items.some((item) => equal(item, part, budget));
   if (isUndefined(whole)) return false;
   throw failure(`a ${typeName(whole)} holds nothing`);
@@ -225,5 +228,10 @@ export function fromJson(value: unknown, budget: Budget): Value {
   const plain = typeof value === 'object' && [Object.prototype, null].includes(Object.getPrototypeOf(value));
   const pairs = plain ? Object.entries(value as object).filter(([, item]) => item !== undefined) : [];
   budget.list(pairs.length);
-  return budget.within(() => dict(pairs.map(([key, item]) => [key, fromJson(item, budget)] as const)));
+  return budget.within(() =>
+    dict(
+      pairs.map(([key, item]) => [key, fromJson(item, budget)] as const),
+      budget,
+    ),
+  );
 }
