@@ -15,13 +15,18 @@ import { VisionSession } from './vision.js';
  * [B, T+count]. After its end a row is filled with the padding token. An encoder-decoder's begin with its start token, and
  * are [B, 1+count].
  */
-export async function continueGreedily(model: Model<System>, given: HostArrays, count: number): Promise<HostArray> {
+export async function continueGreedily(
+  model: Model<System>,
+  given: HostArrays,
+  count: number,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<HostArray> {
   const prompts = realTokens(given);
   const ids = given.input_ids as HostArray;
   checkRows('input_ids', ids, { rows: model.network.backbone.part.vocab, table: 'the vocabulary' });
   const [rows, length] = ids.shape as [number, number];
   const tokens = toNumbers(ids);
-  const features = given.pixel_values ? await featuresOf(model, given) : undefined;
+  const features = given.pixel_values ? await featuresOf(model, given, signal) : undefined;
   const { stopIds = [] } = generationDefaults(model);
   const session = await LanguageSession.open(model);
   try {
@@ -31,7 +36,7 @@ export async function continueGreedily(model: Model<System>, given: HostArrays, 
       session,
       cache,
       { ids: prompts, features },
-      { maxTokens: count, stopIds },
+      { maxTokens: count, stopIds, ...(signal ? { signal } : {}) },
     )) {
       added[row]?.push(id);
     }
@@ -47,10 +52,10 @@ export async function continueGreedily(model: Model<System>, given: HostArrays, 
   }
 }
 
-async function featuresOf(model: Model<System>, given: HostArrays): Promise<HostArray> {
+async function featuresOf(model: Model<System>, given: HostArrays, signal?: AbortSignal): Promise<HostArray> {
   const vision = await VisionSession.open(model);
   try {
-    return await vision.run(given);
+    return await vision.run(given, signal);
   } finally {
     await vision.close();
   }

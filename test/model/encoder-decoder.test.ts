@@ -85,6 +85,13 @@ test('a prompt is read once, however many tokens are written', async () => {
   }
 });
 
+test('a continuation ends where its signal says so', () =>
+  withModel('t5', async (model) => {
+    const { labels: _, ...given } = await fixtureTensors('t5', 'inputs');
+    const stopped = continueGreedily(asSystem(model), given, 5, { signal: AbortSignal.abort() });
+    await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
+  }));
+
 test('rows that have written differently much have the scores of each alone', () =>
   withModel('t5', async (loaded) => {
     const model = asSystem(loaded);
