@@ -1,7 +1,7 @@
 /** The options that say what form an answer has. */
 
-import { readFile } from 'node:fs/promises';
-import { parseJson } from '../tensor/index.js';
+import { readJson } from '../checkpoint/index.js';
+import { parseJson, QuintetError } from '../tensor/index.js';
 import type { ConstraintSpec } from '../text/index.js';
 import { UsageError } from './failures.js';
 
@@ -23,9 +23,9 @@ export async function constraintOf(options: ConstraintOptions): Promise<Constrai
   if (jsonSchema === undefined) return undefined;
   if (/^\s*(\{|true|false)/.test(jsonSchema)) return { json: parseJson(jsonSchema, '--json-schema') };
   try {
-    return { json: parseJson(await readFile(jsonSchema, 'utf8'), jsonSchema) };
+    return { json: await readJson(jsonSchema) };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (!(error instanceof QuintetError) || error.code !== 'not-found') throw error;
     throw new UsageError(`no such schema: ${jsonSchema}\n  Give a file, or the schema itself: '{"type": "object", …}'`);
   }
 }

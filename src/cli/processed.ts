@@ -1,12 +1,12 @@
 /** A file of chat messages, and what a model's processor makes of them. */
 
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { readJson } from '../checkpoint/index.js';
 import { readChat } from '../data/chat.js';
 import { loadPicture } from '../media/index.js';
 import { createProcessor, isSystem, type Model, type PicturedChat, processPairs } from '../model/index.js';
 import type { HostArrays } from '../system/index.js';
-import { fields, parseJson, QuintetError } from '../tensor/index.js';
+import { fields, QuintetError } from '../tensor/index.js';
 
 /**
  * The tensors that a model takes for the chat, or the batch of chats, in a JSON file. Paths of pictures are relative to the
@@ -22,11 +22,11 @@ export async function processMessages(model: Model, file: string): Promise<HostA
   return createProcessor(model).process(chats, { prompt: !ended[0] });
 }
 
+/** Pictures may stand in it as data: addresses. */
+const largestChats = 2 ** 28;
+
 async function readChats(file: string): Promise<PicturedChat[]> {
-  const text = await readFile(file, 'utf8').catch((cause) => {
-    throw new QuintetError('not-found', 'no such file of messages', { at: file, cause });
-  });
-  const value = parseJson(text, file);
+  const value = await readJson(file, largestChats);
   if (!Array.isArray(value) || value.length === 0) {
     throw new QuintetError('data', 'expected a list of messages, or a list of such lists', { at: file });
   }

@@ -3,7 +3,7 @@
  *
  * B pictures, N calls of the denoiser, C latent channels, h w size of latents, L tokens, T D length and width of a condition
  */
-import { readFile } from 'node:fs/promises';
+import { readJson } from '../checkpoint/index.js';
 import { type Model, Painter, traceNetwork } from '../model/index.js';
 import { readNoise, readSampling } from '../parts/generators/schedulers/index.js';
 import type { Sampler } from '../parts/generators/types.js';
@@ -15,7 +15,6 @@ import {
   fields,
   type HostArray,
   hostArray,
-  parseJson,
   QuintetError,
   toNumbers,
 } from '../tensor/index.js';
@@ -137,10 +136,7 @@ async function samplingOf(
 export const isSchedulerFile = (path: string): boolean => path.endsWith('.json');
 
 async function readConfig(file: string): Promise<Fields> {
-  const text = await readFile(file, 'utf8').catch((cause) => {
-    throw new QuintetError('not-found', 'no such file of a scheduler', { at: file, cause });
-  });
-  return fields(parseJson(text, file), file);
+  return fields(await readJson(file), file);
 }
 
 function tablesOf({ times, sigmas }: Sampler): HostArrays {

@@ -1,7 +1,7 @@
 /** What every command takes: the engine, its settings, and where models come from. */
 
 import { extname } from 'node:path';
-import { hubOptionsFromEnvironment } from '../checkpoint/index.js';
+import { checkDestination, hubOptionsFromEnvironment } from '../checkpoint/index.js';
 import { type LoadOptions, modelsCache, type SourceOptions, type WeightsOption } from '../model/index.js';
 import { defaultEngine, type Engine } from '../runtime/index.js';
 import { formatBytes } from './format.js';
@@ -38,6 +38,7 @@ export async function loadOptions(
 }
 
 async function engineOf({ engine, library, threads, profile }: GlobalOptions): Promise<Engine> {
+  if (profile !== undefined) await checkDestination(profile);
   const made = await defaultEngine({
     onNotice: note,
     ...(engine === undefined ? {} : { engine }),

@@ -1,8 +1,7 @@
 /** Reads adapters in PEFT's files, `adapter_config.json` and `adapter_model.safetensors`. */
 
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openCheckpoint } from '../../checkpoint/index.js';
+import { openCheckpoint, readJson } from '../../checkpoint/index.js';
 import {
   type Adapter,
   type AdapterSettings,
@@ -19,7 +18,6 @@ import {
   fields,
   formatShape,
   type HostArray,
-  parseJson,
   QuintetError,
   sameShape,
   sliceRows,
@@ -61,10 +59,7 @@ export async function readAdapter(
 
 async function readConfig(folder: string): Promise<Fields> {
   const path = join(folder, 'adapter_config.json');
-  const text = await readFile(path, 'utf8').catch((cause) => {
-    throw new QuintetError('not-found', 'no adapter_config.json in this folder', { at: folder, cause });
-  });
-  return fields(parseJson(text, path), 'adapter_config.json');
+  return fields(await readJson(path), 'adapter_config.json');
 }
 
 async function readValues(folder: string, base: Base): Promise<Map<string, HostArray>> {
