@@ -40,6 +40,7 @@ import {
   tableRows,
 } from '../system/index.js';
 import { dtypes, fields, QuintetError, sizeOf } from '../tensor/index.js';
+import { UsageError } from './failures.js';
 
 export interface Description {
   readonly name: string;
@@ -109,6 +110,9 @@ export async function describe(source: string, size: string | undefined, hub: So
   const [name = '', sizeInName] = source.split(':');
   const recipe = recipes.find((known) => known.name === name);
   if (recipe && !(await hasWeights(source, size, hub))) {
+    if (size !== undefined && sizeInName !== undefined) {
+      throw new UsageError(`two sizes: ${source} and --size ${size}`);
+    }
     const network = recipe.of(size ?? sizeInName);
     return withForms(ofNetwork(network, { sizes: recipe.sizes, published: recipe.published }));
   }

@@ -2,8 +2,9 @@
 
 import { checkDestination } from '../checkpoint/index.js';
 import { isLatentDiffusion, isSystem, load, readAdapter, saveModel } from '../model/index.js';
+import { UsageError } from './failures.js';
 import { interruptible } from './interrupt.js';
-import { invocation } from './invocation.js';
+import { invocation, typed } from './invocation.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { note } from './terminal.js';
 
@@ -15,6 +16,9 @@ export interface MergeOptions extends GlobalOptions {
 
 export async function merge(source: string, options: MergeOptions): Promise<void> {
   const { adapter, output, dtype } = options;
+  if (options.weights !== undefined) {
+    throw new UsageError('--weights is for models that answer; what is written has the numbers of --dtype');
+  }
   await checkDestination(output, 'folder');
   const model = await interruptible(async (signal) =>
     load(source, { ...(await loadOptions(options, signal)), weights: 'f32' }),
@@ -26,6 +30,6 @@ export async function merge(source: string, options: MergeOptions): Promise<void
     await model.close();
   }
   process.stdout.write(`${output}\n`);
-  if (isSystem(model)) note(`Try it: ${invocation()} chat ${output}`);
-  if (isLatentDiffusion(model.network)) note(`Try it: ${invocation()} draw ${output} "a prompt"`);
+  if (isSystem(model)) note(`Try it: ${invocation()} chat ${typed(output)}`);
+  if (isLatentDiffusion(model.network)) note(`Try it: ${invocation()} draw ${typed(output)} "a prompt"`);
 }

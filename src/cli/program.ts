@@ -117,7 +117,12 @@ function addChat(program: Command): void {
     .option('--regex <pattern>', 'answer in a text that this regular expression matches from end to end')
     .option('--choices <list>', 'answer with one of these texts, with commas between them', names)
     .option('--adapter <folder>', "an adapter in PEFT's format")
-    .option('--lookup', 'guess what comes from what stood there before: the same answer, sooner where it repeats')
+    .addOption(
+      new Option(
+        '--lookup',
+        'guess what comes from what stood there before: the same answer, sooner where it repeats',
+      ).conflicts('draft'),
+    )
     .option('--draft <model>', 'let a smaller model with the same vocabulary guess: the same answer, sooner')
     .option('--json', 'print one JSON object: text, tokens, end, timing')
     .option('--stats', 'print times and speed to the standard error')
@@ -302,7 +307,7 @@ function addInfo(program: Command): void {
     .argument('<model>', `${modelText}; or a recipe, as in llava-1.5 or llava-1.5:7b`)
     .option('--size <name>', 'the size of a recipe')
     .option('--parameters', 'list every parameter with its shape')
-    .option('--graph', 'print the graph of a forward pass as text')
+    .addOption(new Option('--graph', 'print the graph of a forward pass as text').conflicts(['json', 'parameters']))
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('quintet info llava-1.5:7b', 'quintet info ./my-model --parameters'))
     .action(async (model: string, _: unknown, command: Command) => {

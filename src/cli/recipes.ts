@@ -3,6 +3,7 @@
 import { recipes as all } from '../recipes/index.js';
 import { declarationsOf, parameterCount } from '../system/index.js';
 import { formatCount, formatTable } from './format.js';
+import { invocation } from './invocation.js';
 
 export interface RecipeSummary {
   readonly name: string;
@@ -43,5 +44,5 @@ function tableOf(found: readonly RecipeSummary[]): string {
     ]),
   );
   const table = formatTable([['recipe', 'size', 'parameters', 'paper', 'model_type'], ...rows]);
-  return `${table}\n\nquintet info RECIPE:SIZE says more about one of them.`;
+  return `${table}\n\n${invocation()} info RECIPE:SIZE says more about one of them.`;
 }

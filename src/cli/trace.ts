@@ -48,12 +48,17 @@ export async function trace(source: string, options: TraceCommandOptions): Promi
   }
   await checkDestination(outputs);
   const alone = isSchedulerFile(source) && inputs !== undefined;
+  const unused = alone ? ofNetworks.find((name) => options[name] !== undefined) : undefined;
+  if (unused !== undefined) throw new UsageError(`--${unused} is for models, and ${source} is a scheduler's file`);
   const all = alone
     ? chosen(await traceScheduler(source, await readTensors(inputs), options), want)
     : await traceModel(source, options);
   await writeSafetensors(outputs, Object.entries(all));
   note(`${outputs}\n${summary(all)}`);
 }
+
+/** Options that a scheduler has no use for. */
+const ofNetworks = ['generate', 'gradients', 'guidance', 'adapter'] as const;
 
 async function traceModel(source: string, options: TraceCommandOptions): Promise<HostArrays> {
   const { inputs, messages, adapter } = options;
@@ -92,6 +97,7 @@ async function traced(
   signal: AbortSignal,
 ): Promise<HostArrays> {
   const { want, generate, gradients } = options;
+  const generating = generate === undefined ? undefined : { model: asSystem(model), count: generate };
   const names = referenceNames[model.network.name];
   if (names) return tracedParts(model, renamed(given, names.inputs), names, options, signal);
   if (want?.includes('sequences') && generate === undefined) {
@@ -108,8 +114,9 @@ async function traced(
       })
     : {};
   const drawn = isSystem(model) ? await drawing(model, complete, want, signal) : {};
-  if (generate === undefined) return { ...passed, ...drawn };
-  return { ...passed, ...drawn, sequences: await continueGreedily(asSystem(model), complete, generate) };
+  if (!generating) return { ...passed, ...drawn };
+  const sequences = await continueGreedily(generating.model, complete, generating.count, { signal });
+  return { ...passed, ...drawn, sequences };
 }
 
 /**

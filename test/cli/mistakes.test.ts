@@ -13,6 +13,7 @@ import { captured, here, quintet, temporaryFolder } from './cli.js';
 const fixtures = new URL('../fixtures', import.meta.url).pathname;
 const model = (name: string): string => join(fixtures, name, 'model');
 const llama = model('llama');
+const diffusion = model('stable-diffusion');
 
 describe('mistakes', () => {
   test.each([
@@ -31,6 +32,24 @@ describe('mistakes', () => {
     [2, ['draw', llama, ' ', '-o', 'x.png'], 'error: the prompt is empty\n'],
     [2, ['chat', llama, 'none.png', 'hi'], 'no such picture: none.png'],
     [2, ['chat', llama, 'https://example.org/a.png', 'hi'], 'not fetched from addresses'],
+    [2, ['chat', llama, 'hi', '--lookup', '--draft', llama], "'--lookup' cannot be used with option '--draft <model>'"],
+    [2, ['info', 'llama:tiny', '--graph', '--json'], "'--graph' cannot be used with option '--json'"],
+    [2, ['info', 'llama:tiny', '--graph', '--parameters'], "'--graph' cannot be used with option '--parameters'"],
+    [2, ['info', 'llava-1.5:7b', '--size', 'tiny'], 'two sizes: llava-1.5:7b and --size tiny'],
+    [2, ['merge', llama, '--adapter', 'a', '-o', 'merged', '--weights', 'int4'], '--weights is for models that answer'],
+    [
+      2,
+      ['trace', 'scheduler_config.json', '--inputs', 'x', '--outputs', 'y', '--steps', '3', '--guidance', '2'],
+      "--guidance is for models, and scheduler_config.json is a scheduler's file",
+    ],
+    [
+      1,
+      ['trace', diffusion, '--inputs', join(diffusion, '../inputs.safetensors'), '--outputs', 'x', '--generate', '2'],
+      'stable-diffusion has no language model',
+    ],
+    [1, ['chat', llama, 'hi', '--json-schema', fixtures], `${fixtures}: not a regular file`],
+    [1, ['trace', llama, '--messages', fixtures, '--outputs', 'x'], `${fixtures}: not a regular file`],
+    [1, ['chat', llama, 'hi', '--profile', 'none/profile.json'], 'none/profile.json: there is no folder'],
     [2, ['trace', llama, '--outputs', 'x'], 'give either --inputs FILE or --messages FILE'],
     [2, ['draw', llama, 'a boat', '-o', 'boat.bmp'], 'boat.bmp: pictures are written as .png, .jpg, .jpeg, .webp'],
     [1, ['draw', llama, 'a boat', '-o', 'none/boat.png'], 'none/boat.png: there is no folder'],
