@@ -135,7 +135,7 @@ function textOf({ path, samples, bad, answers, pictures, tokens, problems }: Che
       rows.push(['cut', `${percent(tokens.cut / tokens.conversations)} of them, after ${tokens.longest} tokens`]);
     }
   }
-  const told = problems.slice(0, mostShown).map(({ message }) => message);
+  const told = problems.slice(0, mostShown).map(({ message }) => printable(message, process.stdout));
   const rest = problems.length > mostShown ? [`… and ${problems.length - mostShown} more; --json lists them all`] : [];
   const problemText = problems.length > 0 ? `\n\n${[...told, ...rest].join('\n')}` : '';
   return `${bold(path, process.stdout)}\n${formatTable(rows)}${problemText}\n`;

@@ -2,6 +2,7 @@
 
 import { CommanderError } from 'commander';
 import { QuintetError } from '../tensor/index.js';
+import { printable } from './terminal.js';
 
 /** A mistake in how a command was called. */
 export class UsageError extends Error {
@@ -15,7 +16,7 @@ export function report(error: unknown, { debug = false }: { readonly debug?: boo
   // Commander has said it already; showing help or the version counts as success.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
   const { code, text } = describe(error);
-  if (text !== '') process.stderr.write(`${text}\n`);
+  if (text !== '') process.stderr.write(`${printable(text, process.stderr)}\n`);
   if (debug && error instanceof Error) process.stderr.write(`\n${stackOf(error)}\n`);
   return code;
 }

@@ -8,7 +8,7 @@ import { type Description, describe, type StageDescription } from './description
 import { formatBytes, formatCount, formatTable } from './format.js';
 import { interruptible } from './interrupt.js';
 import { type GlobalOptions, sourceOptions } from './settings.js';
-import { bold } from './terminal.js';
+import { bold, printable } from './terminal.js';
 
 export interface InfoOptions extends GlobalOptions {
   readonly size?: string;
@@ -24,7 +24,7 @@ export async function info(source: string, options: InfoOptions): Promise<void> 
   const { json = false, parameters = false } = options;
   if (options.graph) process.stdout.write(graphText(network));
   else if (json) process.stdout.write(`${JSON.stringify(asJson(description, declarations, parameters), null, 2)}\n`);
-  else if (parameters) process.stdout.write(`${parameterTable(declarations)}\n`);
+  else if (parameters) process.stdout.write(`${printable(parameterTable(declarations), process.stdout)}\n`);
   else process.stdout.write(`${page(description)}\n`);
 }
 
@@ -49,7 +49,6 @@ function page(description: Description): string {
   const title = [bold(name, process.stdout), ...(paper ? [paper] : []), ...(path ? [path] : [])].join('  ');
   const rows = parts.map((part) => [`  ${part.kind}`, part.prefix || '(no prefix)', formatCount(part.parameters)]);
   const sections = [
-    title,
     `Parts\n${formatTable([...rows, ['  total', '', `${formatCount(parameters)} (${parameters} parameters)`]])}`,
     `Memory, without activations\n${formatTable(memoryRows(description))}`,
     ...(context === undefined ? [] : [`Context  ${context} tokens`]),
@@ -59,7 +58,7 @@ function page(description: Description): string {
     ...(sizes ? [`Sizes  ${sizes.join(', ')}`] : []),
     ...(published.length > 0 ? [`Published  ${published.join(', ')}`] : []),
   ];
-  return sections.join('\n\n');
+  return [title, ...sections.map((section) => printable(section, process.stdout))].join('\n\n');
 }
 
 function memoryRows({ memory, context }: Description): string[][] {

@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 /** The command `quintet`. */
 
+import { writeError } from '../tensor/index.js';
 import { report } from './failures.js';
 import { createProgram } from './program.js';
 
-// A reader that has seen enough, as `head` does, is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  // A reader that has seen enough, as `head` does, is no failure.
+  process.exit(error.code === 'EPIPE' ? 0 : report(writeError('standard output', error)));
 });
+// Remarks that nobody takes any more are no reason to stop the work that they are about.
+process.stderr.on('error', () => {});
 
 const program = createProgram();
 try {

@@ -12,7 +12,7 @@ function isColoured(stream: Output): boolean {
 export const dim = (text: string, stream: Output): string => (isColoured(stream) ? `\x1b[2m${text}\x1b[22m` : text);
 export const bold = (text: string, stream: Output): string => (isColoured(stream) ? `\x1b[1m${text}\x1b[22m` : text);
 
-/** What a model says, as it may be shown: on a terminal without characters that steer it. */
+/** What a model says, or a file that nobody vouches for, as it may be shown: on a terminal without characters that steer it. */
 export function printable(text: string, stream: Output): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
   return stream.isTTY ? text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '') : text;
@@ -20,7 +20,7 @@ export function printable(text: string, stream: Output): string {
 
 /** A remark beside the results, which go to the standard output alone. */
 export function note(text: string): void {
-  process.stderr.write(`${dim(text, process.stderr)}\n`);
+  process.stderr.write(`${dim(printable(text, process.stderr), process.stderr)}\n`);
 }
 
 /** One line that is written over on a terminal; elsewhere a line of its own every so often. */

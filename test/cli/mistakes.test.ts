@@ -72,6 +72,14 @@ describe('mistakes', () => {
     expect([code, stdout]).toEqual([expected, '']);
   });
 
+  test('steer no terminal that they are shown on', async () => {
+    const before = process.stderr.isTTY;
+    process.stderr.isTTY = true;
+    onTestFinished(() => void Object.assign(process.stderr, { isTTY: before }));
+    const { stderr } = await here(['chat', `${llama}\x1b]0;owned\x07`, 'hi']);
+    expect(stderr).toContain('model]0;owned: no such file or folder');
+  });
+
   test('end the process with their code, and show a stack with --debug', async () => {
     const { code, stdout, stderr } = await quintet(['info', 'lava-1.5', '--debug']);
     expect([code, stdout]).toEqual([1, '']);

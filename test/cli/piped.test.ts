@@ -1,5 +1,7 @@
 /** A conversation with a program, which says a turn a line on the standard input. */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,6 +10,7 @@ import { pictureIn } from '../../src/cli/arguments.js';
 import { loadPicture } from '../../src/media/index.js';
 import { asSystem, Chat, load } from '../../src/model/index.js';
 import type { Message } from '../../src/text/messages.js';
+import { quintetCommand } from '../command.js';
 import { quintet, temporaryFolder } from './cli.js';
 
 const fixture = new URL('../fixtures/llava/', import.meta.url).pathname;
@@ -42,6 +45,27 @@ test('each line is a turn; a line that is the path of a picture shows it; answer
   expect(stdout).toBe(`${expected.join('\n')}\n`);
   expect(stderr).toMatch(/^A picture of \d+ x \d+ pixels goes with your next question\.\n$/);
   expect(code).toBe(0);
+});
+
+test('a conversation goes on where nobody reads its remarks any more', async () => {
+  const [program, ...before] = quintetCommand;
+  const child = spawn(program, [...before, ...args], { env: { ...process.env, HF_HUB_OFFLINE: '1' } });
+  child.stderr.destroy();
+  child.stdin.end(`${join(fixture, 'media/one.png')}\nWhat is it?\n`);
+  let stdout = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  const [code] = await once(child, 'close');
+  expect(stdout.split('\n')).toHaveLength(2);
+  expect(code).toBe(0);
+});
+
+test.skipIf(process.platform !== 'linux')('a result that cannot be written is told in words', async () => {
+  const command = ['sh', '-c', '"$@" > /dev/full', 'sh', ...quintetCommand] as const;
+  const { code, stderr } = await quintet(['recipes'], { command: [...command] });
+  expect(stderr).toBe('error: standard output: the disk is full\n  Make room, or name a place on another disk\n');
+  expect(code).toBe(1);
 });
 
 test('a dropped picture is known however the terminal writes its path; other lines are none', async () => {
