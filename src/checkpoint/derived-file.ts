@@ -1,12 +1,10 @@
 /**
- * Tensors that are made of a checkpoint's once and kept in a file: quantised weights. The file is written under a name that
- * nobody else writes to and renamed when it is whole, so that several processes may make the same one, and a crash leaves no
- * half of it under its name.
+ * Tensors that are made of a checkpoint's once and kept in a file: quantised weights. Several processes may make the same
+ * one, and a crash leaves no half of it under its name.
  */
 import { createHash } from 'node:crypto';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { ownProcess, wordOf } from '../machine/process.js';
 import { arrayOfBytes, fileError, type InitializerSource, QuintetError } from '../tensor/index.js';
 import { fileSource, kindOfPath, makeFolder } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
@@ -46,8 +44,6 @@ export async function derivedTensors(
   return begun;
 }
 
-let attempts = 0;
-
 async function inFile(
   file: string,
   tensors: readonly DerivedTensor[],
@@ -55,7 +51,6 @@ async function inFile(
 ): Promise<Places> {
   const found = await placesIn(file, tensors);
   if (found) return found;
-  const own = `${file}.${wordOf(ownProcess())}.${attempts++}`;
   try {
     await makeFolder(dirname(file));
     let made = 0;
@@ -66,11 +61,9 @@ async function inFile(
       };
       return [name, { dtype: 'u8', shape: [length], read }] as const;
     });
-    await writeSafetensors(own, lazy, { metadata: source === undefined ? {} : { source: resolve(source) } });
+    await writeSafetensors(file, lazy, { metadata: source === undefined ? {} : { source: resolve(source) } });
     onProgress?.(made, tensors.length);
-    await rename(own, file);
   } catch (cause) {
-    await rm(own, { force: true }).catch(() => {});
     // A disk that takes no file is no reason not to answer: the next process makes the tensors again.
     if (cause instanceof QuintetError && cause.code !== 'io' && cause.code !== 'not-found') throw cause;
     return inMemory(tensors, onProgress);

@@ -2,9 +2,9 @@
 
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isRunning, processOf } from '../machine/process.js';
+import { isRunning } from '../machine/process.js';
 import { fileError } from '../tensor/index.js';
-import { fileSource } from './file.js';
+import { fileSource, writerOf } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
 
 export interface DerivedFile {
@@ -57,8 +57,8 @@ async function sourceOf(file: string): Promise<string | undefined> {
 
 /** Whether the process in the name of an unfinished file still runs; one that is not to be seen is taken to. */
 function isBeingWritten(name: string): boolean {
-  const [, word = ''] = /\.safetensors\.(.+)\.\d+(?:\.part)?$/.exec(name) ?? [];
-  const writer = processOf(word);
+  const [, ending = ''] = /\.safetensors\.(.+)$/.exec(name) ?? [];
+  const writer = writerOf(ending);
   return writer !== undefined && isRunning(writer) !== false;
 }
 

@@ -1,8 +1,10 @@
 /** Files of a model folder on disk: positional reads, bounded JSON, and writing that a crash cannot leave half done. */
 
+import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync, readSync, type Stats } from 'node:fs';
-import { access, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isRunning, ownProcess, processOf, wordOf } from '../machine/process.js';
 import { fileError, parseJson, QuintetError, writeError } from '../tensor/index.js';
 import { allocate, type ByteSource, checkFileSize, checkRange, textOf } from './source.js';
 
@@ -117,11 +119,13 @@ export async function readJson(path: string, limit = 2 ** 24): Promise<unknown> 
 
 /**
  * Writes a file so that after a crash its old or its new content is there, never a part: into a temporary file beside it,
- * forced to disk, then renamed over it. On failure the temporary file is removed and the old file stays.
+ * forced to disk, then renamed over it. On failure the temporary file is removed and the old file stays. Of several
+ * processes that write the same file the last one's content is there, whole.
  */
 export async function writeAtomically(path: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
   const file = resolve(path);
-  const temporary = join(dirname(file), `.${basename(file)}.part`);
+  const temporary = temporaryBeside(file);
+  await removeLeftBehind(file);
   try {
     const handle = await open(temporary, 'w');
     try {
@@ -135,6 +139,32 @@ export async function writeAtomically(path: string, write: (handle: FileHandle) 
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {});
     throw writeError(file, cause);
+  }
+}
+
+const longestName = 255; // bytes, on all usual file systems
+let names = 0;
+
+/** A path in the folder of a file that nobody else writes to, and that says whose it is: see `writerOf`. */
+export function temporaryBeside(file: string): string {
+  const ending = `.${wordOf(ownProcess())}.${names++}.part`;
+  const name = `.${basename(file)}${ending}`;
+  const short = createHash('sha256').update(basename(file)).digest('hex').slice(0, 12);
+  return join(dirname(file), Buffer.byteLength(name) <= longestName ? name : `.${short}${ending}`);
+}
+
+/** The process that a temporary file belongs to, by what its name has behind the file's own; undefined where it says none. */
+export const writerOf = (ending: string): ReturnType<typeof processOf> =>
+  processOf(ending.replace(/\.\d+(?:\.part)?$/, ''));
+
+/** Removes what processes that run no more have left of a file. */
+async function removeLeftBehind(file: string): Promise<void> {
+  const folder = dirname(file);
+  const start = `.${basename(file)}.`;
+  const found = await readdir(folder).catch(() => []); // whoever writes there will be told
+  for (const name of found.filter((other) => other.startsWith(start))) {
+    const writer = writerOf(name.slice(start.length));
+    if (writer && isRunning(writer) === false) await rm(join(folder, name), { force: true }).catch(() => {});
   }
 }
 

@@ -2,13 +2,12 @@
  * The cache of Hugging Face on disk, shared with its Python library: contents once in `blobs` by their hash, and a folder of
  * links to them for each commit (https://huggingface.co/docs/hub/local-cache).
  */
-import { createHash } from 'node:crypto';
 import { copyFile, open, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isRunning, ownProcess, processOf, wordOf } from '../machine/process.js';
 import { QuintetError, writeError } from '../tensor/index.js';
-import { makeFolder, writeAtomically } from './file.js';
+import { makeFolder, temporaryBeside, writeAtomically } from './file.js';
 import { quoted } from './json-scanner.js';
 
 export interface RepositoryCache {
@@ -76,20 +75,16 @@ export interface HubFile {
 /** Makes a file of a commit a relative link to a blob; a copy where the system has no links for ordinary users. */
 export async function linkBlob(cache: RepositoryCache, { commit, path }: HubFile, hash: string): Promise<void> {
   const link = join(cache.snapshot(commit), path);
-  // One for each process of all machines that share the cache; hashed, as names may not be longer than the file's own.
-  const name = createHash('sha256')
-    .update(`${path} ${wordOf(ownProcess())}`)
-    .digest('hex');
-  const temporary = join(dirname(link), `.${name}.part`);
+  const temporary = temporaryBeside(link);
   await makeFolder(dirname(link));
   try {
-    await rm(temporary, { force: true });
     await symlink(relative(dirname(link), cache.blob(hash)), temporary).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPERM') throw error;
       return copyFile(cache.blob(hash), temporary);
     });
     await rename(temporary, link);
   } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
     throw writeError(link, cause);
   }
 }

@@ -1,9 +1,10 @@
 /** Where files are written to: what is wrong with a place is said as it is, and before the work whose result goes there. */
 
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkDestination, makeFolder, writeAtomically } from '../../src/checkpoint/index.js';
+import { ownProcess, type Process, wordOf } from '../../src/machine/process.js';
 import { temporaryFolder } from './temporary.js';
 
 const long = 'n'.repeat(300);
@@ -15,6 +16,36 @@ test.each(['file', 'folder'] as const)(
     await expect(checkDestination(place, kind)).rejects.toThrow(`${place}: the name is too long`);
   },
 );
+
+test('of several that write a file at once each one succeeds, and the content of one is there', async () => {
+  const folder = temporaryFolder();
+  const file = join(folder, 'file');
+  const contents = ['a', 'b', 'c'].map((letter, i) => letter.repeat(100_000 * (i + 1)));
+  await Promise.all(
+    contents.map((content) =>
+      writeAtomically(file, async (handle) => {
+        for (let at = 0; at < content.length; at += 50_000) await handle.write(content.slice(at, at + 50_000));
+      }),
+    ),
+  );
+  expect(contents).toContain(readFileSync(file, 'utf8'));
+  expect(readdirSync(folder)).toEqual(['file']);
+});
+
+test('what a process that was killed has left of a file goes with the next that writes it; that of others stays', async () => {
+  const folder = temporaryFolder();
+  const leftBy = (change: Partial<Process>, name = 'file'): string => {
+    const path = join(folder, `.${name}.${wordOf({ ...ownProcess(), ...change })}.0.part`);
+    writeFileSync(path, 'half');
+    return path;
+  };
+  const gone = { pid: 2 ** 30 }; // process numbers end far below
+  const left = leftBy(gone);
+  const kept = [leftBy({}), leftBy({ ...gone, host: 'elsewhere' }), leftBy(gone, 'files')];
+  await writeAtomically(join(folder, 'file'), (handle) => handle.writeFile('x'));
+  expect(existsSync(left)).toBe(false);
+  expect(kept.every((path) => existsSync(path))).toBe(true);
+});
 
 test('what has no folder to go to, or a name that is too long, says so where it is written', async () => {
   const folder = temporaryFolder();
