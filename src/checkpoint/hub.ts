@@ -97,7 +97,7 @@ async function resolveRepository(repository: string, options: HubOptions): Promi
     });
   }
   const hub: HubConnection = {
-    endpoint: (options.endpoint ?? 'https://huggingface.co').replace(/\/+$/, ''),
+    endpoint: addressOf(options.endpoint ?? 'https://huggingface.co'),
     token: options.token,
     fetch: options.fetch ?? fetch,
     signal: options.signal,
@@ -110,6 +110,15 @@ async function resolveRepository(repository: string, options: HubOptions): Promi
     if (complete && error instanceof QuintetError && error.code === 'network') return cache.snapshot(cached);
     throw error;
   }
+}
+
+/** Without a slash at the end. Fails with 'config' where it is no address. */
+function addressOf(endpoint: string): string {
+  if (/^https?:\/\//i.test(endpoint) && URL.canParse(endpoint)) return endpoint.replace(/\/+$/, '');
+  throw new QuintetError('config', 'no address of a hub', {
+    at: endpoint,
+    hint: 'HF_ENDPOINT begins with https://, as in https://huggingface.co',
+  });
 }
 
 interface Selection {

@@ -1,4 +1,4 @@
-/** Links of the cache, which processes of several machines may make at once. */
+/** Links of the cache, which processes of several machines may make at once, and addresses of hubs. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -22,4 +22,9 @@ test('files are linked beside what a process of another machine with the same nu
   expect(existsSync(other)).toBe(true);
   expect(readFileSync(join(snapshot, long), 'utf8')).toBe('{{ x }}');
   expect(readdirSync(snapshot).filter((name) => name.endsWith('.part'))).toHaveLength(1);
+});
+
+test.each(['hf-mirror.com', 'ftp://hub', 'https://'])('%s is told to be no address of a hub', async (endpoint) => {
+  const asked = resolveModel(repository, { cache: temporaryFolder(), endpoint });
+  await expect(asked).rejects.toThrow(`${endpoint}: no address of a hub\n  HF_ENDPOINT begins with https://`);
 });
