@@ -124,6 +124,8 @@ export async function saveCheckpoint(
   );
   const index = `${stem}.safetensors.index.json`;
   await makeFolder(folder);
+  // Under the index of an earlier save, shards of both would count as whole should this one not come to its end.
+  if (shards.length > 1) await rm(join(folder, index), { force: true });
   for (const [i, shard] of shards.entries()) await writePlanned(join(folder, names[i] as string), shard, metadata);
   if (shards.length > 1) {
     await writeAtomically(join(folder, index), (handle) => handle.writeFile(indexText(shards, names)));

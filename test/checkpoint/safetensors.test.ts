@@ -168,6 +168,17 @@ describe('saving', () => {
     expect(readdirSync(folder).sort()).toEqual(['config.json', 'model-extra.safetensors', 'model.safetensors']);
   });
 
+  test('that fails over shards of an earlier save leaves nothing that passes for a whole one', async () => {
+    const folder = temporaryFolder();
+    await saveCheckpoint(folder, tensors, { maxShardBytes: 40 });
+    const failing = tensors.map(([name, array], i) => {
+      const read = () => (i < 2 ? Promise.resolve(array) : Promise.reject(new Error('source is gone')));
+      return [name, { dtype: array.dtype, shape: array.shape, read }] as const;
+    });
+    await expect(saveCheckpoint(folder, failing, { maxShardBytes: 40 })).rejects.toThrow('source is gone');
+    await expect(openCheckpoint(folder)).rejects.toThrow('2 weight files and none of the usual names');
+  });
+
   test('fetches a lazy tensor only when its turn comes', async () => {
     const folder = temporaryFolder();
     const log: string[] = [];
