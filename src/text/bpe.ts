@@ -16,8 +16,8 @@ const longestCached = 256;
 export function bpe(model: Fields): TokenModel {
   const vocab = readVocab(model);
   const unknown = model.has('unk_token') ? model.text('unk_token') : undefined;
-  const prefix = model.text('continuing_subword_prefix', '');
-  const suffix = model.text('end_of_word_suffix', '');
+  const prefix = affix(model, 'continuing_subword_prefix');
+  const suffix = affix(model, 'end_of_word_suffix');
   const fuseUnknown = model.flag('fuse_unk', false);
   const byteFallback = model.flag('byte_fallback', false);
   const ignoreMerges = model.flag('ignore_merges', false);
@@ -65,6 +65,15 @@ export function bpe(model: Fields): TokenModel {
       return ids;
     },
   };
+}
+
+/** What is written at every character; published ones have at most four. */
+const longestAffix = 64;
+
+function affix(model: Fields, name: string): string {
+  const text = model.text(name, '');
+  if (text.length > longestAffix) throw model.wrong(name, `a text of at most ${longestAffix} characters`);
+  return text;
 }
 
 function unknownId(vocab: ReadonlyMap<string, number>, unknown: string, at: string): number {

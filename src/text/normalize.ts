@@ -50,12 +50,12 @@ export function readNormalizer(spec: Fields): Normalizer {
 }
 
 function inTurn(steps: readonly Normalizer[]): Normalizer {
-  return (text, fuel) =>
-    steps.reduce((sofar, step) => {
-      const result = step(sofar, fuel);
-      checkLength(fuel, result.length, 'a normalizer');
-      return result;
-    }, text);
+  return (text, fuel) => steps.reduce((sofar, step) => checked(step(sofar, fuel), fuel), text);
+}
+
+function checked(text: string, fuel: Fuel): string {
+  checkLength(fuel, text.length, 'a normalizer');
+  return text;
 }
 
 /** Character by character as Rust does it, so that a capital sigma at the end of a word is no special case. */
@@ -119,5 +119,7 @@ function nmt(char: string, code: number): string {
 
 /** The normaliser of a tokenizer.json; none leaves the text as it is. */
 export function normalizerOf(spec: unknown, at: string): Normalizer {
-  return spec === undefined || spec === null ? (text) => text : readNormalizer(fields(spec, `${at}: normalizer`));
+  if (spec === undefined || spec === null) return (text) => text;
+  const normalize = readNormalizer(fields(spec, `${at}: normalizer`));
+  return (text, fuel) => checked(normalize(text, fuel), fuel);
 }

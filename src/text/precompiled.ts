@@ -7,6 +7,8 @@ import { QuintetError } from '../tensor/index.js';
 
 /** Graphemes of this many bytes and more are looked up character by character. */
 const longGrapheme = 6;
+/** In bytes; NFKC writes 33 for U+FDFA. */
+const longestReplacement = 256;
 
 export function precompiledMap(base64: string, at: string): (text: string) => string {
   const { units, replacements } = readMap(base64, at);
@@ -30,10 +32,11 @@ export function precompiledMap(base64: string, at: string): (text: string) => st
   }
 
   function replacementAt(start: number): string {
-    const end = replacements.indexOf(0, start);
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(
-      replacements.subarray(start, end === -1 ? undefined : end),
-    );
+    const part = replacements.subarray(start, start + longestReplacement);
+    const end = part.indexOf(0);
+    if (end === -1 && part.length === longestReplacement)
+      throw new QuintetError('tokenizer', 'precompiled_charsmap has a replacement without an end', { at });
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(end === -1 ? part : part.subarray(0, end));
   }
 
   function transform(chunk: string): string | undefined {

@@ -115,7 +115,8 @@ function byteLevel(spec: Fields): Splitter {
 function metaspace(spec: Fields): Splitter {
   const mark = spec.text('replacement', '▁');
   const scheme = prependScheme(spec);
-  const split = spec.flag('split', true) ? cutting(oneChar(spec, 'replacement', '▁'), 'MergedWithNext') : undefined;
+  const sign = oneChar(spec, 'replacement', '▁');
+  const split = spec.flag('split', true) ? cutting(sign, 'MergedWithNext') : undefined;
   return (pieces, fuel) => {
     const marked = pieces.map(({ text, first }) => {
       const replaced = text.replaceAll(' ', mark);
