@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync, readSync, type Stats } from 'node:fs';
-import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isRunning, ownProcess, processOf, wordOf } from '../machine/process.js';
 import { fileError, parseJson, QuintetError, writeError } from '../tensor/index.js';
@@ -99,6 +99,13 @@ export async function checkDestination(path: string, kind: 'file' | 'folder' = '
       throw fileError(written, cause);
     });
   }
+}
+
+/** Writes a file that is the result of a command. Fails with 'io'. */
+export async function writeResult(path: string, content: string | Uint8Array): Promise<void> {
+  await writeFile(path, content).catch((cause: Error) => {
+    throw writeError(path, cause);
+  });
 }
 
 /** The text of a file of at most `limit` bytes. */

@@ -2,7 +2,15 @@ export * from './bytes.js';
 export * from './checkpoint.js';
 export { type DerivedTensor, derivedTensors, fingerprint } from './derived-file.js';
 export { type DerivedFile, derivedFiles, removeDerived } from './derived-folder.js';
-export { checkDestination, kindOfPath, makeFolder, readJson, syncFolder, writeAtomically } from './file.js';
+export {
+  checkDestination,
+  kindOfPath,
+  makeFolder,
+  readJson,
+  syncFolder,
+  writeAtomically,
+  writeResult,
+} from './file.js';
 export { fetchFile, type HubProgress, type Patience, type Transfer, usualPatience } from './file-download.js';
 export { fileFetch } from './file-fetch.js';
 export type { FolderFiles, ModelFiles } from './folder-files.js';

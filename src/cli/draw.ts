@@ -1,8 +1,7 @@
 /** `quintet draw`: a picture of what a text says, by a model that draws codes or paints by diffusion. */
 
-import { writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { checkDestination } from '../checkpoint/index.js';
+import { checkDestination, writeResult } from '../checkpoint/index.js';
 import { encodePicture, type Picture } from '../media/index.js';
 import {
   asSystem,
@@ -16,7 +15,6 @@ import {
   sayPicture,
 } from '../model/index.js';
 import type { LatentDiffusion, System } from '../system/index.js';
-import { writeError } from '../tensor/index.js';
 import { promptOf } from './arguments.js';
 import { UsageError } from './failures.js';
 import { onInterrupt } from './interrupt.js';
@@ -49,9 +47,7 @@ export async function draw(source: string, text: string, options: DrawCommandOpt
     const picture = await (painting ? painted : drawn)(model, prompt, { ...options, show, signal: interrupt.signal });
     line.clear();
     const bytes = await encodePicture(picture, format);
-    await writeFile(options.output, bytes).catch((cause: Error) => {
-      throw writeError(options.output, cause);
-    });
+    await writeResult(options.output, bytes);
     note(`${options.output}: ${picture.width} x ${picture.height} pixels`);
   } finally {
     interrupt.forget();

@@ -1,9 +1,9 @@
 /** `quintet report`: runs as a page to look at. */
 
-import { stat, writeFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkDestination } from '../checkpoint/index.js';
-import { QuintetError, writeError } from '../tensor/index.js';
+import { checkDestination, writeResult } from '../checkpoint/index.js';
+import { QuintetError } from '../tensor/index.js';
 import { outputOf, report as reportOf } from '../train/index.js';
 
 export interface ReportOptions {
@@ -16,9 +16,7 @@ export async function report(sources: readonly string[], options: ReportOptions)
   const output = options.output ?? (folders.length === 1 ? join(first, 'report.html') : 'report.html');
   await checkDestination(output);
   const page = await reportOf(folders);
-  await writeFile(output, page).catch((cause: Error) => {
-    throw writeError(output, cause);
-  });
+  await writeResult(output, page);
   process.stdout.write(`${output}\n`);
 }
 

@@ -17,21 +17,6 @@ test.each(['file', 'folder'] as const)(
   },
 );
 
-test('of several that write a file at once each one succeeds, and the content of one is there', async () => {
-  const folder = temporaryFolder();
-  const file = join(folder, 'file');
-  const contents = ['a', 'b', 'c'].map((letter, i) => letter.repeat(100_000 * (i + 1)));
-  await Promise.all(
-    contents.map((content) =>
-      writeAtomically(file, async (handle) => {
-        for (let at = 0; at < content.length; at += 50_000) await handle.write(content.slice(at, at + 50_000));
-      }),
-    ),
-  );
-  expect(contents).toContain(readFileSync(file, 'utf8'));
-  expect(readdirSync(folder)).toEqual(['file']);
-});
-
 test('what a process that was killed has left of a file goes with the next that writes it; that of others stays', async () => {
   const folder = temporaryFolder();
   const leftBy = (change: Partial<Process>, name = 'file'): string => {
@@ -59,4 +44,24 @@ test('what has no folder to go to, or a name that is too long, says so where it 
     `${join(folder, 'there')}: is a file, where a folder is to be made`,
   );
   expect(readdirSync(folder)).toEqual(['there']);
+});
+
+test('of several that write one file at once each writes it whole', async () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'file');
+  const texts = ['a', 'b', 'c'].map((letter) => letter.repeat(1000));
+  let begun = 0;
+  await Promise.all(
+    texts.map((text) =>
+      writeAtomically(path, async (file) => {
+        await file.writeFile(text.slice(0, 500));
+        begun++;
+        // Nobody goes on before all have written something.
+        while (begun < texts.length) await new Promise((resolve) => setTimeout(resolve, 1));
+        await file.writeFile(text.slice(500));
+      }),
+    ),
+  );
+  expect(texts).toContain(readFileSync(path, 'utf8'));
+  expect(readdirSync(folder)).toEqual(['file']);
 });
