@@ -43,7 +43,11 @@ async function pullShipped(model: ShippedModel, options: PullCommandOptions): Pr
   const { folder, brought } = await interruptible((signal) =>
     pullModel(model, { ...sourceOptions(options, signal), ...from }),
   );
-  if (brought === 0) note(`${model.name} is here already`);
+  if (brought === 0) {
+    note(
+      `${model.name} is here already${options.from === undefined ? '' : `: nothing was brought from ${options.from}`}`,
+    );
+  }
   return folder;
 }
 

@@ -129,7 +129,7 @@ test('what a clone has is not pulled, and is what its name means where no size i
   const { code, stdout, stderr } = await here(['pull', 'smol', '--from', 'nowhere']);
   expect(code, stderr).toBe(0);
   expect(stdout).toBe(`${join(root, 'models/smol')}\n`);
-  expect(stderr).toMatch(/^smol is here already\n/);
+  expect(stderr).toMatch(/^smol is here already: nothing was brought from nowhere\n/);
   const described = async (...args: readonly string[]): Promise<unknown> =>
     JSON.parse((await here(['info', 'nano', '--json', ...args])).stdout);
   expect(await described()).toMatchObject({ name: 'nano', path: join(root, 'models/nano') });
