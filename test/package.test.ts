@@ -58,10 +58,10 @@ describe.skipIf(!existsSync(`${root}dist`))('the build', () => {
       execFileSync(npm, ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' }),
     ) as { size: number; files: { path: string }[] }[];
     const others = packed?.files.map(({ path }) => path).filter((path) => !/^dist\/.*\.(js|d\.ts)$/.test(path)) ?? [];
-    const documents = ['LICENSE', 'NOTICE', 'package.json', 'models/index.json'];
+    const documents = ['CHANGELOG.md', 'LICENSE', 'NOTICE', 'package.json', 'models/index.json', 'docs/run-files.md'];
     expect(others).toEqual(expect.arrayContaining(documents));
     expect(
-      others.filter((path) => ![...documents, 'README.md'].includes(path) && !path.startsWith('models/nano/')),
+      others.filter((path) => ![...documents, 'README.md'].includes(path) && !/^(models\/nano|docs)\//.test(path)),
     ).toEqual([]);
     expect(packed?.size).toBeLessThan(20e6);
   });
