@@ -22,7 +22,7 @@ test('the run file is one', async () => {
     const file = join(folder, 'run.yaml');
     writeFileSync(file, blockOf('yaml'));
     const { llava15 } = await import('../src/recipes/index.js');
-    const run = runOf(await readRunFile(file), file, llava15().stages);
+    const run = runOf(await readRunFile(file), file, { stages: llava15().stages });
     expect(run.stages.map(({ name, batch, length }) => ({ name, batch, length }))).toEqual([
       { name: 'align', batch: 32, length: { steps: 500 } },
       { name: 'instruct', batch: 16, length: { epochs: 1 } },

@@ -28,16 +28,16 @@ import {
 import { type Declaration, rootScope, select } from '../nn/index.js';
 import { networkOf, recipes } from '../recipes/index.js';
 import {
+  type AdapterSettings,
   declarationsOf,
   growingCache,
   isSystem,
-  learningRows,
+  learningOf,
   type Network,
   parameterCount,
   rememberedMemory,
   type Stage,
   type System,
-  tableRows,
 } from '../system/index.js';
 import { dtypes, fields, QuintetError, sizeOf } from '../tensor/index.js';
 import { UsageError } from './failures.js';
@@ -56,6 +56,8 @@ export interface Description {
   /** Tokens that the model can look back on. */
   readonly context?: number;
   readonly stages: readonly StageDescription[];
+  /** The folder of the adapter that takes part where a conversation holds a picture. */
+  readonly pictureAdapter?: string;
   /** Jinja source. */
   readonly chatTemplate?: string;
   readonly weights?: WeightsDescription;
@@ -82,6 +84,7 @@ export interface MemoryDescription {
 export interface StageDescription {
   readonly name: string;
   readonly train: readonly string[];
+  readonly adapter?: AdapterSettings;
   readonly trained: number;
   readonly objective: string;
   readonly data?: string;
@@ -120,7 +123,7 @@ export async function describe(source: string, size: string | undefined, hub: So
   const path = await resolve(source, hub);
   const { network, files, checkpoint } = await openFiles(path);
   try {
-    const described = ofNetwork(network, { path, ...templateOf(files) });
+    const described = ofNetwork(network, { path, ...adapterIn(files), ...templateOf(files) });
     if (!checkpoint) return withForms(described);
     const { weights, typeOf } = weightsOf(checkpoint, described, path);
     const whole = { ...described, description: { ...described.description, weights } };
@@ -161,6 +164,11 @@ async function openFiles(
     if (!files.config) throw error;
     return { network: networkOf(fields(files.config, 'config.json')), files };
   }
+}
+
+function adapterIn({ config }: FolderFiles): { pictureAdapter?: string } {
+  const name = config?.picture_adapter;
+  return typeof name === 'string' ? { pictureAdapter: name } : {};
 }
 
 function templateOf({ chatTemplates }: FolderFiles): { chatTemplate?: string } {
@@ -250,12 +258,14 @@ function cachePerToken({ backbone: { part, prefix } }: System): number {
 }
 
 function stageOf(stage: Stage, network: Network): StageDescription {
-  const { name, train, objective, data, batch, length, optimizer } = stage;
-  const declarations = declarationsOf(network, learningRows(tableRows(train)).adapt);
-  const trained = select([...declarations.keys()], train, `stage ${name}`);
+  const { name, train, adapter, objective, data, batch, length, optimizer } = stage;
+  const learning = learningOf(stage);
+  const declarations = declarationsOf(network, learning.adapt);
+  const trained = select([...declarations.keys()], learning.train, `stage ${name}`);
   return {
     name,
     train,
+    ...(adapter ? { adapter } : {}),
     trained: parameterCount(trained.map((key) => declarations.get(key) as Declaration)),
     objective: objective.name,
     ...(data === undefined ? {} : { data }),

@@ -45,13 +45,14 @@ function parameterTable(declarations: Declarations): string {
 }
 
 function page(description: Description): string {
-  const { name, paper, path, sizes, published = [], parts, parameters, context, stages } = description;
+  const { name, paper, path, sizes, published = [], parts, parameters, context, stages, pictureAdapter } = description;
   const title = [bold(name, process.stdout), ...(paper ? [paper] : []), ...(path ? [path] : [])].join('  ');
   const rows = parts.map((part) => [`  ${part.kind}`, part.prefix || '(no prefix)', formatCount(part.parameters)]);
   const sections = [
     `Parts\n${formatTable([...rows, ['  total', '', `${formatCount(parameters)} (${parameters} parameters)`]])}`,
     `Memory, without activations\n${formatTable(memoryRows(description))}`,
     ...(context === undefined ? [] : [`Context  ${context} tokens`]),
+    ...(pictureAdapter === undefined ? [] : [`Adapter  ${pictureAdapter}, where a conversation holds a picture`]),
     ...(stages.length === 0 ? [] : [`Stages\n${formatTable(stages.map(stageRow))}`]),
     ...weightsSection(description),
     ...templateSection(description),
@@ -72,7 +73,8 @@ function memoryRows({ memory, context }: Description): string[][] {
   return rows;
 }
 
-function stageRow({ name, trained, train, objective, data, batch, length, lr }: StageDescription): string[] {
+function stageRow(stage: StageDescription): string[] {
+  const { name, trained, objective, data, batch, length, lr } = stage;
   const long =
     'steps' in length ? `${length.steps} steps` : `${length.epochs} ${length.epochs === 1 ? 'epoch' : 'epochs'}`;
   const what = `${long} of ${batch}${data ? `, ${data}` : ''}`;
@@ -81,8 +83,16 @@ function stageRow({ name, trained, train, objective, data, batch, length, lr }: 
     objective,
     `rate ${lr.toExponential()}`,
     what,
-    `trains ${formatCount(trained)}: ${train.join(', ')}`,
+    `trains ${formatCount(trained)}: ${learning(stage).join(', ')}`,
   ];
+}
+
+/** What learns: patterns over names, and an adapter by its kind and the layers that it is for. */
+function learning({ train, adapter }: StageDescription): readonly string[] {
+  if (!adapter) return train;
+  const { kind } = adapter;
+  const on = 'on' in adapter ? adapter.on : [];
+  return [...train, [kind, ...('rank' in adapter ? [`of rank ${adapter.rank}`] : []), 'on', on.join(', ')].join(' ')];
 }
 
 function weightsSection({ weights }: Description): string[] {

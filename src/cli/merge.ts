@@ -1,7 +1,7 @@
-/** `quintet merge`: a model with an adapter in its weights. */
+/** `quintet merge`: a model with an adapter in its weights, or in the place of the one that it comes with. */
 
 import { checkDestination } from '../checkpoint/index.js';
-import { isLatentDiffusion, isSystem, load, readAdapter, saveModel } from '../model/index.js';
+import { isLatentDiffusion, isSystem, load, readAdapter, saveModel, savePictured } from '../model/index.js';
 import { UsageError } from './failures.js';
 import { interruptible } from './interrupt.js';
 import { invocation, typed } from './invocation.js';
@@ -25,7 +25,8 @@ export async function merge(source: string, options: MergeOptions): Promise<void
   );
   try {
     const loaded = await readAdapter(adapter, model.network, model.declarations);
-    await saveModel(model, output, { merge: loaded, dtype });
+    if (model.pictureAdapter) await savePictured(model, output, adapter);
+    else await saveModel(model, output, { merge: loaded, dtype });
   } finally {
     await model.close();
   }

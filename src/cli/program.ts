@@ -244,7 +244,9 @@ function addReport(program: Command): void {
 function addMerge(program: Command): void {
   program
     .command('merge')
-    .description('Writes a model with an adapter in its weights, as a folder that needs the adapter no more.')
+    .description(
+      'Writes a model with an adapter in its weights, as a folder that needs the adapter no more; of a model such as smol, with it in the place of its own.',
+    )
     .argument('<model>', 'a folder, a .gguf file or a hub name')
     .requiredOption('--adapter <folder>', "an adapter in PEFT's format")
     .requiredOption('-o, --output <folder>', 'where the model is written')

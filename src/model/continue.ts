@@ -9,6 +9,7 @@ import { LanguageSession } from './language-session.js';
 import type { Model } from './model.js';
 import { realTokens } from './prompt.js';
 import { VisionSession } from './vision.js';
+import { speaking } from './with-adapter.js';
 
 /**
  * input_ids [B, T] with their attention_mask, and pixels where there are any, continued greedily by `count` tokens:
@@ -16,11 +17,12 @@ import { VisionSession } from './vision.js';
  * are [B, 1+count].
  */
 export async function continueGreedily(
-  model: Model<System>,
+  whole: Model<System>,
   given: HostArrays,
   count: number,
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<HostArray> {
+  const model = speaking(whole, given.pixel_values !== undefined);
   const prompts = realTokens(given);
   const ids = given.input_ids as HostArray;
   checkRows('input_ids', ids, { rows: model.network.backbone.part.vocab, table: 'the vocabulary' });

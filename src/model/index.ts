@@ -34,6 +34,7 @@ export { loadFromBytes, loadFromUrl } from './remote.js';
 export { rewardModel } from './reward-model.js';
 export { type Choice, choose, type SamplingOptions } from './sample.js';
 export { folderOf, type SaveOptions, saveModel } from './save.js';
+export { savePictured } from './save-pictured.js';
 export { conditionOf, generatorTokenizerOf, sayPicture } from './say-picture.js';
 export { type ShippedFile, type ShippedModel, shippedModel, shippedModels, wholeFolder } from './shipped.js';
 export { findModel, findShipped, type SourceOptions } from './source.js';

@@ -6,7 +6,7 @@ import { networkOf } from '../recipes/index.js';
 import { closeOnFailure, fields, QuintetError } from '../tensor/index.js';
 import { initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 import { type PackingOptions, packFrozen, packWeights } from './packed.js';
-import { isOfRewardModel, type LoadedAdapter, readAdapter } from './peft/index.js';
+import { isOfRewardModel, readAdapter } from './peft/index.js';
 import { rewardModel } from './reward-model.js';
 import { findModel, type SourceOptions } from './source.js';
 import { modelsCache, weightsCache } from './user-cache.js';
@@ -33,29 +33,22 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
   const { weights, cache = weightsCache(process.env), onPacking } = options;
   const opened = await modelOf(await openModel(path), options);
   const packing = { cache, ...(weights ? { weights } : {}), ...(onPacking ? { onPacking } : {}) };
-  const model: Model = {
+  const base: Model = {
     ...opened,
     pack: (system, sides) => packWeights(system, sides, packing),
     packFrozen: (own, uses, integers) => packFrozen(own, uses, integers, packing),
   };
-  if (options.adapter !== undefined) return adapted(model, options.adapter);
-  const own = pictureAdapterOf(model);
-  return own === undefined
-    ? model
-    : closeOnFailure([model], async () => ({ ...model, pictureAdapter: await adapterIn(model, own) }));
+  return closeOnFailure([base], () => adapted(base, options.adapter));
 }
 
 /** The folder of the adapter that a model's `config.json` names for conversations with pictures. */
-function pictureAdapterOf({ files, path }: Model): string | undefined {
+function pictureAdapterOf({ files }: Model): string | undefined {
   const config = fields(files?.config ?? {}, 'config.json');
-  if (path === undefined || !config.has('picture_adapter')) return undefined;
+  if (!config.has('picture_adapter')) return undefined;
   const name = config.text('picture_adapter');
   if (!/^\w[\w-]*$/.test(name)) throw config.wrong('picture_adapter', 'the name of a folder beside it');
-  return join(path, name);
+  return name;
 }
-
-const adapterIn = (model: Model, folder: string): Promise<LoadedAdapter> =>
-  readAdapter(folder, model.network, model.declarations);
 
 /** A folder's configuration and files without its weights. */
 async function freshFolder(path: string, options: LoadOptions, seed: number): Promise<Model> {
@@ -65,8 +58,13 @@ async function freshFolder(path: string, options: LoadOptions, seed: number): Pr
   return { ...(await initialise(network, { ...options, seed })), files, path };
 }
 
-const adapted = (model: Model, folder: string): Promise<Model> =>
-  closeOnFailure([model], async () => {
-    const own = isSystem(model) && (await isOfRewardModel(folder)) ? rewardModel(model) : model;
-    return withAdapter(own, await adapterIn(own, folder));
-  });
+/** A model with the adapter that it comes with, or with the one in `given`, which is then for pictures where that one is. */
+async function adapted(base: Model, given: string | undefined): Promise<Model> {
+  const own = pictureAdapterOf(base);
+  const folder = given ?? (own === undefined || base.path === undefined ? undefined : join(base.path, own));
+  if (folder === undefined) return base;
+  const model = isSystem(base) && (await isOfRewardModel(folder)) ? rewardModel(base) : base;
+  const loaded = await readAdapter(folder, model.network, model.declarations);
+  if (own === undefined) return withAdapter(model, loaded);
+  return withAdapter({ ...model, pictureAdapter: { ...loaded, name: own, without: model } }, loaded);
+}

@@ -21,14 +21,22 @@ export interface Model<N extends Network = Network> extends Compiler {
   readonly metadata?: ReadonlyMap<string, unknown>;
   /** The folder, file or address that the model came from. */
   readonly path?: string;
-  /** What its language side learnt for conversations with pictures; those without are answered without it. */
-  readonly pictureAdapter?: LoadedAdapter;
+  /** What its scope and weights have for conversations with pictures; those without are answered without it. */
+  readonly pictureAdapter?: PictureAdapter;
   /** Its language side in integers, which is all that `sides` build; undefined where it stays as it is. */
   readonly pack?: (model: Model<System>, sides: Planning['sides']) => Promise<PackedModel | undefined>;
   /** What a training step multiplies with and does not learn, in integers; undefined where it stays as it is. */
   readonly packFrozen?: (model: Model, uses: FrozenUses, integers: FrozenIntegers) => Promise<Packed | undefined>;
   /** Frees the weights. Sessions made of the model are closed by whoever made them. */
   close(): Promise<void>;
+}
+
+/** An adapter that a model comes with. */
+export interface PictureAdapter extends LoadedAdapter {
+  /** The folder of it, beside the weights. */
+  readonly name: string;
+  /** The model without it. */
+  readonly without: Pick<Model, 'adapt' | 'weights' | 'network'>;
 }
 
 export interface ModelOptions {

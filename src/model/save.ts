@@ -2,7 +2,14 @@
 
 import { copyFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { innerFolders, type LazyTensor, makeFolder, saveCheckpoint, writeAtomically } from '../checkpoint/index.js';
+import {
+  innerFolders,
+  type LazyTensor,
+  makeFolder,
+  partsFile,
+  saveCheckpoint,
+  writeAtomically,
+} from '../checkpoint/index.js';
 import type { Declaration } from '../nn/index.js';
 import { isLatentDiffusion } from '../system/index.js';
 import { castArray, type DType, type HostArray, QuintetError } from '../tensor/index.js';
@@ -50,6 +57,8 @@ export async function saveModel(model: Model, folder: string, options: SaveOptio
   await saveCheckpoint(folder, tensors, sharding);
   await copyFiles(source, folder, { ...headInConfig(model), dtype: torchNames[dtype] });
   await writeGenerationConfig(model, folder);
+  const own = model.pictureAdapter?.name;
+  if (own !== undefined) await copyAdapter(join(source, own), join(folder, own));
 }
 
 /** The folder whose configuration and tokenizer a saved model keeps; an error where there is none. */
@@ -64,9 +73,17 @@ export function folderOf({ path, files, network }: Model): string {
   });
 }
 
+/** What stands in the folder of an adapter, by PEFT's names. */
+const adapterFiles = ['adapter_config.json', 'adapter_model.safetensors'];
+
+export async function copyAdapter(from: string, to: string): Promise<void> {
+  await makeFolder(to);
+  for (const name of adapterFiles) await copyFile(join(from, name), join(to, name));
+}
+
 /** Configuration, with what is `changed` in it, tokenizer and processor files of a folder. */
 async function copyFiles(path: string, folder: string, changed: Readonly<Record<string, unknown>>): Promise<void> {
-  const names = await readdir(path);
+  const names = (await readdir(path)).filter((name) => name !== partsFile);
   for (const inner of innerFolders.filter((name) => names.includes(name))) {
     await makeFolder(join(folder, inner));
     names.push(...(await readdir(join(path, inner))).map((name) => `${inner}/${name}`));

@@ -7,6 +7,7 @@ import { nearest, QuintetError } from '../tensor/index.js';
 import { checkIds, checkLabels } from './check-ids.js';
 import { openSession } from './compile.js';
 import { isSystem, type Model } from './model.js';
+import { speaking } from './with-adapter.js';
 
 export interface TraceOptions {
   /** Names of outputs; default all. */
@@ -21,7 +22,7 @@ export interface TraceOptions {
  * weighs an output in the loss of a network that has none of its own, `upstream` the first one: the loss is their sum.
  */
 export async function traceNetwork(model: Model, given: HostArrays, options: TraceOptions = {}): Promise<HostArrays> {
-  const { network, adapt, weights } = model;
+  const { network, adapt, weights } = speaking(model, given.pixel_values !== undefined);
   const feeds = network.prepare ? network.prepare(given) : given;
   const { p, declarations } = rootScope();
   const inputs = inputTensors(typesOf(feeds, network.inputs));

@@ -7,7 +7,7 @@ import { LanguageSession } from './language-session.js';
 import type { Model } from './model.js';
 import { Opened } from './opened.js';
 import { Recollection } from './recollection.js';
-import { withAdapter } from './with-adapter.js';
+import { speaking } from './with-adapter.js';
 
 export interface Voice {
   readonly language: LanguageSession;
@@ -22,10 +22,8 @@ export class Voices {
 
   /** The voice of a conversation with so many pictures, opened when it first speaks. */
   of(pictures: number): Promise<Voice> {
-    const adapter = pictures > 0 ? this.model.pictureAdapter : undefined;
-    return this.#open.get(adapter !== undefined, () => {
-      return openVoice(adapter ? withAdapter(this.model, adapter) : this.model);
-    });
+    const sees = pictures > 0 || !this.model.pictureAdapter;
+    return this.#open.get(sees, () => openVoice(speaking(this.model, sees)));
   }
 
   close(): Promise<void> {

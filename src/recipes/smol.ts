@@ -48,9 +48,13 @@ export const smol = recipe({
       backbone: slot(llama(language), { prefix: 'language_model', from: 'HuggingFaceTB/SmolLM2-135M-Instruct' }),
       stages: [
         {
-          ...{ name: 'instruct', data: 'smol-chats', objective: nextToken(), batch: 16, length: steps(500) },
-          train: ['multi_modal_projector.offsets'],
-          optimizer: adamw({ lr: 5e-4, betas: [0.9, 0.98], warmup: { steps: 20 }, schedule: 'cosine' }),
+          ...{ name: 'instruct', data: 'smol-chats', objective: nextToken(), batch: 12, length: steps(360) },
+          train: [],
+          adapter: {
+            ...{ kind: 'lora', rank: 16, alpha: 32 },
+            on: ['language_model.**.{q,k,v,o}_proj', 'language_model.**.{gate,up,down}_proj'],
+          },
+          optimizer: adamw({ lr: 6e-4, betas: [0.9, 0.98], warmup: 0.05, schedule: 'cosine', minimum: 0.05 }),
         },
       ],
     }),

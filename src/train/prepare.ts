@@ -29,12 +29,11 @@ export interface Preparer {
 }
 
 /** Prepares the samples of a model. Only what the assistant says is learnt, of an encoder-decoder its last answer. */
-export function createPreparer({ network: system, files }: Model<System>, processor: Processor): Preparer {
+export function createPreparer(model: Model<System>, processor: Processor): Preparer {
+  const { network: system, files } = model;
   const reader = createPictureReader({ processor: files?.processorConfig, preprocessor: files?.preprocessorConfig });
   const look: Preparer['look'] = async (sample) => {
-    if (sample.pictures.length > 0 && !system.image) {
-      throw new QuintetError('unsupported', 'this model takes no pictures', { at: sample.where });
-    }
+    checkPictures(model, sample);
     const { tensors, layouts } = await reader.read(sample);
     return { pictures: system.prepare ? system.prepare(tensors) : tensors, tensors, layouts };
   };
@@ -58,6 +57,24 @@ export function createPreparer({ network: system, files }: Model<System>, proces
     },
     close: reader.close,
   };
+}
+
+/** How many pictures a sample may have is how many a conversation may have that the model answers. */
+function checkPictures({ network: { image }, pictureAdapter }: Model<System>, { pictures, where }: Sample): void {
+  if (pictures.length > 0 && !image) {
+    throw new QuintetError('unsupported', 'this model takes no pictures', { at: where });
+  }
+  if (pictures.length > 1 && image?.single) {
+    throw dataError(
+      where,
+      `has ${pictures.length} pictures, and the model reads of one`,
+      'Make a sample of each picture',
+    );
+  }
+  if (pictures.length === 0 && pictureAdapter) {
+    const hint = 'Learn texts by its language model, as a model of its own';
+    throw dataError(where, "has no picture, without which the model's adapter takes no part", hint);
+  }
 }
 
 export interface LabellingParts {

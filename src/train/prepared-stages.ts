@@ -77,7 +77,7 @@ async function openStage(model: Model, asked: RunStage, opening: Opening): Promi
   const { length, batch } = asked;
   const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
   const steps = options.steps ?? whole;
-  const learns = learningIn(model.network, asked.adapter, steps);
+  const learns = learningIn(model, asked.adapter, steps);
   const { adapter } = learns;
   const train = [...(adapter?.parameters ?? []), ...asked.train];
   const stage = await fittedStage(model, asked, { dataset, options, adapter, train });
@@ -90,8 +90,8 @@ async function openStage(model: Model, asked: RunStage, opening: Opening): Promi
     ...{ stage, dataset, data, folder, train, steps, trained: 0 },
     adapt: adapter?.adapt ?? model.adapt,
     ...learns,
-    // What an earlier stage has taught an adapter belongs to the reference.
-    ...(adapter && index > 0 ? { reference: adapter.adapt } : {}),
+    // What an adapter has learnt before the stage belongs to the reference.
+    reference: adapter && index > 0 ? adapter.adapt : model.adapt,
   };
 }
 

@@ -19,7 +19,7 @@
  *         epochs: 1                 # or: steps
  *         longest: 2048             # tokens that a sample is cut to; default the model's context
  *         lora: { rank: 16, alpha: 32, on: ['language_model.**.{q,v}_proj'] }
- *         adapter: …                # in place of lora another kind: settings/adapter.ts
+ *         adapter: …                # in place of lora another kind, or `own`: settings/adapter.ts
  *         optimizer: { lr: 2e-5, warmup: 0.03, schedule: cosine, decay: 0, betas: [0.9, 0.999], clip: 1 }
  *         frozen: int8              # how weights that do not learn are held; default f32
  *         recompute: true           # blocks once more for their gradients: less memory, more time; default false
@@ -33,7 +33,7 @@ import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { Optimizer, Stage } from '../system/index.js';
 import { type Fields, fields, fileError, QuintetError } from '../tensor/index.js';
-import { type AdapterRequest, adapterOf } from './settings/adapter.js';
+import { type AdapterRequest, adapterOf, asksForAdapter } from './settings/adapter.js';
 import { type DataSettings, dataFields, dataOf } from './settings/data.js';
 import { type EvaluationSettings, evaluationFields, evaluationOf } from './settings/evaluation.js';
 import { type CacheFeatures, featuresOf } from './settings/features.js';
@@ -119,8 +119,16 @@ export function startOf(file: Fields, path: string): Pick<RunFile, 'model' | 'fr
   };
 }
 
-/** What a run file asks for. `own` are the stages of the model's recipe, which fill what a stage of that name leaves out. */
-export function runOf(file: Fields, path: string, own: readonly Stage[]): RunFile {
+/** What a run begins with that its file does not say. */
+export interface Beginning {
+  /** The stages of the model's recipe, which fill what a stage of that name leaves out. */
+  readonly stages: readonly Stage[];
+  /** Whether the model comes with an adapter of its own. */
+  readonly hasAdapter?: boolean;
+}
+
+/** What a run file asks for. */
+export function runOf(file: Fields, path: string, own: Beginning): RunFile {
   const folder = dirname(resolve(path));
   return {
     ...startOf(file, path),
@@ -134,7 +142,7 @@ export async function outputOf(path: string): Promise<string> {
   return resolve(dirname(path), (await readRunFile(path)).text('output'));
 }
 
-function stagesOf(file: Fields, folder: string, own: readonly Stage[]): RunStage[] {
+function stagesOf(file: Fields, folder: string, own: Beginning): RunStage[] {
   const stages = file.objects('stages').map((stage) => stageOf(stage, { file, folder, own }));
   const twice = stages.find(({ name }, i) => stages.findIndex((other) => other.name === name) < i);
   if (stages.length > 0 && !twice) return stages;
@@ -145,19 +153,19 @@ function stagesOf(file: Fields, folder: string, own: readonly Stage[]): RunStage
 interface Surroundings {
   readonly file: Fields;
   readonly folder: string;
-  readonly own: readonly Stage[];
+  readonly own: Beginning;
 }
 
 function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
   refuseUnknown(stage, knownOfStage);
   const name = nameOf(stage);
-  const base = ownStage(stage, name, own);
+  const base = ownStage(stage, name, own.stages);
   const steps = stage.has('steps') ? { steps: countOf(stage, 'steps') } : undefined;
   const epochs = stage.has('epochs') ? { epochs: positive(stage, 'epochs') } : undefined;
   if (steps && epochs) throw new QuintetError('config', 'a stage has steps or epochs, not both', { at: stage.at });
-  const adapter = adapterOf(stage);
+  const adapter = adapterOf(stage, base?.adapter, own.hasAdapter);
   const evaluation = evaluationOf(stage, file, folder);
-  const train = stage.texts('train', adapter ? [] : base?.train);
+  const train = stage.texts('train', asksForAdapter(stage) ? [] : base?.train);
   const memory = memoryLimit(stage);
   return {
     name,

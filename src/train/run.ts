@@ -85,7 +85,9 @@ export async function runFile(path: string, options: RunOptions = {}): Promise<R
   if (group.rank === 0) await checkDestination(options.output ?? (await outputOf(path)), 'folder');
   const loaded = await load(source, { ...options, ...(fresh ? { fresh: seed } : {}) });
   try {
-    const run = runOf(file, path, loaded.network.stages ?? []);
+    const { network, pictureAdapter } = loaded;
+    const own = { stages: network.stages ?? [], hasAdapter: pictureAdapter !== undefined };
+    const run = runOf(file, path, own);
     const { steps } = options;
     const asked = steps === undefined ? run.stages : run.stages.map((stage) => trialOf(stage, steps));
     const { model, stages } = rewardStages(loaded, asked, seed);

@@ -18,7 +18,7 @@ export async function saveRun(model: Model, { run, values, adapter, settings }: 
   const folder = join(run.output, adapter ? 'adapter' : 'model');
   if (adapter && settings) {
     const base = { network: model.network, declarations: model.declarations, base: model.path ?? run.model };
-    await writeAdapter(folder, base, [settings], await learntValues(model, adapter, values));
+    await writeAdapter(folder, base, settings, await learntValues(model, adapter, values));
   } else await saveModel(model, folder, { values });
   await writeCard(model, run.output, folder);
   return folder;

@@ -1,5 +1,5 @@
 /** Several adapters over one base: switched between, added up, and merged on the command line. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -20,11 +20,12 @@ import {
 } from '../../src/model/index.js';
 import { adaptedDeclarations } from '../../src/model/peft/read.js';
 import { matches } from '../../src/nn/index.js';
-import { type AdapterSettings, adapterOf, declarationsOf, type System } from '../../src/system/index.js';
+import { type AdapterSettings, adapterOf, type System } from '../../src/system/index.js';
 import { type HostArray, hostArray, Random, sizeOf, toNumbers } from '../../src/tensor/index.js';
 import { captured } from '../cli/cli.js';
 import { blocksOf, printedBy } from '../example.js';
 import { engine, expectSame, fixturePath, fixtureTensors } from '../fixture.js';
+import { givePictureAdapter, strongLora } from './pictured.js';
 
 const folder = (kind: string): string => `${fixturePath('adapters')}/adapters/${kind}`;
 const path = `${fixturePath('adapters')}/model`;
@@ -71,24 +72,6 @@ test('what cannot be added up is refused', async () => {
   const adapter = await open('dora');
   expect(() => combineLoras([{ adapter, weight: 1 }])).toThrow(/only LoRA on linear layers/);
 });
-
-/** Writes a strong LoRA with drawn values for a model. */
-async function strongLora(model: Model, seed: number, to: string): Promise<LoadedAdapter> {
-  const settings: AdapterSettings[] = [{ kind: 'lora', rank: 2, alpha: 4, on: ['**.{q,v,down}_proj'] }];
-  const adapter = adapterOf(settings);
-  const random = new Random(seed);
-  const added = [...declarationsOf(model.network, adapter.adapt).values()].filter(
-    ({ name }) => !model.declarations.has(name),
-  );
-  const values = new Map(
-    added.map(({ name, shape }) => {
-      const numbers = Array.from({ length: sizeOf(shape) }, () => random.normal());
-      return [name, hostArray('f32', shape, numbers)] as const;
-    }),
-  );
-  await writeAdapter(to, { ...model, base: 'model' }, settings, values);
-  return { settings, adapter, values };
-}
 
 test('answers switch between adapters, sums of them and the base, and each is what it is alone', async () => {
   const model = asSystem(await load(`${fixturePath('llama')}/model`, { engine }));
@@ -227,19 +210,15 @@ test('a merged model needs the adapter no more', async () => {
 });
 
 /** The shipped model with an adapter of its own that its config.json names for pictures. */
-async function pictureModel(name: unknown): Promise<string> {
+async function pictureModel(name?: unknown): Promise<string> {
   const to = join(temporary(), 'model');
   cpSync('models/nano', to, { recursive: true });
-  const config = JSON.parse(readFileSync(join(to, 'config.json'), 'utf8')) as object;
-  writeFileSync(join(to, 'config.json'), JSON.stringify({ ...config, picture_adapter: name }));
-  const model = await load('models/nano', { engine });
-  await strongLora(model, 3, join(to, 'adapter'));
-  await model.close();
+  await givePictureAdapter(to, name);
   return to;
 }
 
 test('an adapter that belongs to pictures answers about them, and leaves conversations without any as they are', async () => {
-  const folder = await pictureModel('adapter');
+  const folder = await pictureModel();
   const answersOf = async (source: string, adapter?: string) => {
     const model = asSystem(await load(source, { engine, ...(adapter ? { adapter } : {}) }));
     onTestFinished(() => model.close());

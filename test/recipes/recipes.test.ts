@@ -3,14 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { select } from '../../src/nn/index.js';
 import { llava15, recipeNamed, recipes, stableDiffusion } from '../../src/recipes/index.js';
-import {
-  declarationsOf,
-  learningRows,
-  type Network,
-  parameterCount,
-  type Stage,
-  tableRows,
-} from '../../src/system/index.js';
+import { declarationsOf, learningOf, type Network, parameterCount, type Stage } from '../../src/system/index.js';
 import { fields } from '../../src/tensor/index.js';
 
 const stagesOf = (network: Network): readonly Stage[] =>
@@ -38,8 +31,9 @@ describe.each(recipes.map((recipe) => [recipe.name, recipe] as const))('%s', (_,
   test.each(recipe.sizes)('every pattern of every stage selects parameters of size %s', (size) => {
     const network = recipe.of(size);
     for (const stage of stagesOf(network)) {
-      const names = [...declarationsOf(network, learningRows(tableRows(stage.train)).adapt).keys()];
-      for (const glob of stage.train) expect(select(names, [glob], stage.name).length, glob).toBeGreaterThan(0);
+      const { adapt, train } = learningOf(stage);
+      const names = [...declarationsOf(network, adapt).keys()];
+      for (const glob of train) expect(select(names, [glob], stage.name).length, glob).toBeGreaterThan(0);
     }
   });
 });

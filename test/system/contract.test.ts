@@ -7,6 +7,7 @@ import { rootScope } from '../../src/nn/index.js';
 import { recipes } from '../../src/recipes/index.js';
 import { nativeEngine } from '../../src/runtime/native.js';
 import {
+  adapterOf,
   declarationsOf,
   type HostArrays,
   inputTensors,
@@ -128,8 +129,11 @@ describe.each(recipes.map((recipe) => [recipe.name, recipe.of('tiny')] as const)
 
   test.each(stagesOf(network).map((stage) => [stage.name, stage] as const))(
     'stage %s trains parameters that exist, each with a finite gradient',
-    async (_, { train, objective }) => {
-      const model = await initialise(network, { engine, seed: 3 });
+    async (_, { objective, adapter: settings, ...stage }) => {
+      const adapter = settings && adapterOf([settings]);
+      const fresh = await initialise(network, { engine, seed: 3 });
+      const model = { ...fresh, adapt: adapter?.adapt ?? fresh.adapt };
+      const train = [...stage.train, ...(adapter?.parameters ?? [])];
       const feeds = inputsOf(model, new Random(7));
       const step = await compileStep(model, { objective, train, fields: Object.keys(network.inputs) });
       try {

@@ -149,6 +149,6 @@ test("the page's example holds what does not learn in NF4", async () => {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'run.yaml');
   writeFileSync(file, example.split('```')[0] as string);
-  const { stages } = runOf(await readRunFile(file), file, []);
+  const { stages } = runOf(await readRunFile(file), file, { stages: [] });
   expect(stages).toMatchObject([{ frozen: 'nf4', recompute: true, batch: 4, adapter: { kind: 'lora', rank: 8 } }]);
 });

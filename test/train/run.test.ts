@@ -124,7 +124,7 @@ test("the page's first example takes from the recipe what it leaves out", async 
   const { file } = runFolder({});
   writeFileSync(file, blocksOf(page, 'yaml')[0] as string);
   const own = llava15().stages;
-  const { stages, model, fresh } = runOf(await readRunFile(file), file, own);
+  const { stages, model, fresh } = runOf(await readRunFile(file), file, { stages: own });
   expect([model, fresh]).toEqual([join(dirname(file), 'base'), true]);
   expect(stages[0]).toMatchObject({ name: 'align', batch: own[0]?.batch, train: own[0]?.train });
   expect(stages[1]).toMatchObject({ name: 'mine', batch: 16, train: [], adapter: { kind: 'lora', rank: 8 } });

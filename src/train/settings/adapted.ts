@@ -12,6 +12,8 @@ const ending = '.weight';
  * adapter does nothing in any that it names.
  */
 export function checkAdapted(network: Network, { kind, on = [] }: AdapterRequest, adapter: Adapter): void {
+  // Its files have said what it adapts.
+  if (kind === 'own') return;
   const own = declarationsOf(network);
   const weights = [...own.values()].filter(
     ({ name, shape }) => name.endsWith(ending) && (shape.length > 1 || kind === 'layers'),

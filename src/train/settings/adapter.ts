@@ -2,7 +2,9 @@
  * What learns beside the weights of a stage:
  *
  *     adapter: { kind: dora, rank: 8, on: ['**.{q,v}_proj'] }   # or `lora: { … }` for kind lora
+ *     adapter: own                                              # the one that the model comes with goes on learning
  */
+import type { Model } from '../../model/index.js';
 import {
   type Adapter,
   type AdapterKind,
@@ -58,18 +60,41 @@ const optional = [
 
 /** What a run file says of an adapter; some of it is known only with the network. */
 export interface AdapterRequest {
-  readonly kind: AdapterKind;
+  /** `own` is the one that the model comes with. */
+  readonly kind: AdapterKind | 'own';
   readonly on?: readonly string[];
   readonly cuts?: Omit<RankCuts, 'steps'>;
 }
 
-/** The adapter of a stage, by `adapter` or by `lora`. */
-export function adapterOf(stage: Fields): AdapterRequest | undefined {
+const own: AdapterRequest = { kind: 'own' };
+
+export const asksForAdapter = (stage: Fields): boolean => stage.has('adapter') || stage.has('lora');
+
+/**
+ * The adapter of a stage, by `adapter` or by `lora`; where it asks for none and does not say what else learns, that of the
+ * recipe's stage. A model that comes with an adapter teaches that one.
+ */
+export function adapterOf(stage: Fields, recipes?: AdapterSettings, hasOwn = false): AdapterRequest | undefined {
+  if (!asksForAdapter(stage)) return stage.has('train') ? undefined : recipes && (hasOwn ? own : recipes);
   if (stage.has('adapter') && stage.has('lora')) {
     throw new QuintetError('config', 'a stage has one adapter: give `adapter` or `lora`', { at: stage.at });
   }
-  if (stage.has('lora')) return read('lora', stage.object('lora'), []);
-  if (!stage.has('adapter')) return undefined;
+  const name = stage.has('lora') ? 'lora' : 'adapter';
+  const asksForOwn = stage.raw[name] === 'own';
+  if (asksForOwn && hasOwn) return own;
+  const at = `${stage.at}.${name}`;
+  if (asksForOwn) throw new QuintetError('config', 'the model comes with no adapter of its own', { at });
+  if (hasOwn) {
+    throw new QuintetError(
+      'config',
+      'it would take the place of the adapter that the model comes with, and begin from nothing',
+      {
+        at,
+        hint: 'say `adapter: own`, which goes on from what that one has learnt',
+      },
+    );
+  }
+  if (name === 'lora') return read('lora', stage.object('lora'), []);
   const file = stage.object('adapter');
   return read(file.choice('kind', adapterKinds), file, ['kind']);
 }
@@ -87,13 +112,22 @@ function read(kind: AdapterKind, file: Fields, others: readonly string[]): Adapt
 /** The adapter that a stage trains, where it trains one. */
 export interface Learning {
   readonly adapter?: Adapter;
-  readonly settings?: AdapterSettings;
+  readonly settings?: readonly AdapterSettings[];
 }
 
 /** What a stage of so many steps trains beside the weights of a network. */
-export function learningIn(network: Network, request: AdapterRequest | undefined, steps: number): Learning {
-  const settings = request && settingsIn(network, request, steps);
-  return settings ? { settings, adapter: makeAdapter([settings]) } : {};
+export function learningIn(
+  { network, pictureAdapter }: Pick<Model, 'network' | 'pictureAdapter'>,
+  request: AdapterRequest | undefined,
+  steps: number,
+): Learning {
+  if (!request) return {};
+  if (request.kind === 'own' && pictureAdapter) {
+    const { settings, adapter } = pictureAdapter;
+    return { settings, adapter };
+  }
+  const settings = settingsIn(network, request, steps);
+  return { settings: [settings], adapter: makeAdapter([settings]) };
 }
 
 function settingsIn(network: Network, request: AdapterRequest, steps: number): AdapterSettings {

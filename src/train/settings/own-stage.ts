@@ -2,6 +2,7 @@
 
 import type { Stage } from '../../system/index.js';
 import { type Fields, nearest, QuintetError } from '../../tensor/index.js';
+import { asksForAdapter } from './adapter.js';
 
 /** What a recipe's stage would give, and what a stage must say itself without one. */
 const needed = ['train', 'optimizer', 'batch'];
@@ -12,9 +13,7 @@ const needed = ['train', 'optimizer', 'batch'];
  */
 export function ownStage(stage: Fields, name: string, own: readonly Stage[]): Stage | undefined {
   const base = own.find((other) => other.name === name);
-  const missing = needed.filter(
-    (field) => !stage.has(field) && !(field === 'train' && (stage.has('lora') || stage.has('adapter'))),
-  );
+  const missing = needed.filter((field) => !stage.has(field) && !(field === 'train' && asksForAdapter(stage)));
   if (base || missing.length === 0) return base;
   const names = own.map((other) => other.name);
   const guess = nearest(name, names);
