@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
 import { createPictureReader } from '../../src/data/workers/pictures.js';
 import { createPool } from '../../src/data/workers/pool.js';
@@ -13,6 +14,14 @@ const files = join(fixturePath('data'), 'pictures');
 const settings = {
   preprocessor: { image_processor_type: 'CLIPImageProcessor', size: { shortest_edge: 18 }, crop_size: 16 },
 };
+
+/** The number of a thread that is started now: each one of the process has the next. */
+async function nextThread(): Promise<number> {
+  const worker = new Worker('', { eval: true });
+  const { threadId } = worker;
+  await worker.terminate();
+  return threadId;
+}
 
 function open(...[given = settings]: Parameters<typeof createPictureReader>[0][]) {
   const reader = createPictureReader(given);
@@ -73,6 +82,19 @@ test('closing ends what is under way, and nothing can be asked for afterwards', 
   await reader.close();
   expect(new Set(await Promise.all(reading))).toEqual(new Set(['aborted']));
   await expect(reader.read({ pictures: [join(files, '0.png')], where: 'x' })).rejects.toThrow('closed');
+});
+
+test('readers of the same settings share threads, and closing one ends what it was asked for alone', async () => {
+  const [own, other] = [open(), createPictureReader(settings)];
+  const sample = { pictures: [join(files, '0.png')], where: 'x' };
+  const before = await nextThread();
+  await own.read(sample);
+  await other.read(sample);
+  expect((await nextThread()) - before).toBe(2);
+  const [kept, ended] = [own.read(sample), other.read(sample).catch((error: QuintetError) => error.code)];
+  await other.close();
+  expect(await ended).toBe('aborted');
+  expect(await kept).toHaveProperty('layouts');
 });
 
 test('a task that its thread does not survive fails alone', async () => {

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { imageProcessorOf } from '../../media/index.js';
 import type { Sample } from '../sample.js';
 import type { PictureSettings, PictureTask, SeenPictures } from './picture-worker.js';
-import { createPool } from './pool.js';
+import { sharedPool } from './shared-pool.js';
 
 export type { PictureSettings, SeenPictures } from './picture-worker.js';
 
@@ -19,9 +19,9 @@ const mostThreads = 8;
 /** A picture at the limits of size takes seconds. */
 const secondsOfSample = 120;
 
-/** Reads as many samples at once as there are cores. */
+/** Reads as many samples at once as there are cores; readers of the same settings share their threads. */
 export function createPictureReader(settings: PictureSettings): PictureReader {
-  const pool = createPool<PictureTask, SeenPictures>({
+  const pool = sharedPool<PictureTask, SeenPictures>({
     worker: 'picture-worker',
     size: Math.min(mostThreads, availableParallelism()),
     data: settings,
