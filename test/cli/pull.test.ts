@@ -19,6 +19,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { modelsAddress } from '../../src/cli/package.js';
 import { fileServer, partOf } from '../checkpoint/file-server.js';
+import { builtVariable } from '../command.js';
 import { type Ended, here, quintet, temporaryFolder } from './cli.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -30,12 +31,18 @@ const { answer_text: answer } = JSON.parse(readFileSync(join(llava, 'expected.js
 /** A package that lists a model, a fixture under the name of one that ships, and does not hold it. */
 const folder = mkdtempSync(join(tmpdir(), 'quintet-package-'));
 const tsx = [process.execPath, '--import', import.meta.resolve('tsx')] as const;
-const command = [...tsx, join(folder, 'src/cli/main.ts')] as const;
+const isBuilt = process.env[builtVariable] !== undefined;
+const command = isBuilt
+  ? ([process.execPath, join(folder, 'dist/cli/main.js')] as const)
+  : ([...tsx, join(folder, 'src/cli/main.ts')] as const);
 /** What the package lacks, as a clone's `models` has it. */
 const elsewhere = join(folder, 'elsewhere');
 
+/** Several processes one after another, which others may slow down. */
+const patience = 120_000;
+
 beforeAll(() => {
-  for (const path of ['package.json', 'src', 'scripts/list-models.ts']) {
+  for (const path of ['package.json', 'src', ...(isBuilt ? ['dist'] : []), 'scripts/list-models.ts']) {
     cpSync(join(root, path), join(folder, path), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
@@ -43,11 +50,8 @@ beforeAll(() => {
   execFileSync(tsx[0], [...tsx.slice(1), join(folder, 'scripts/list-models.ts')]);
   mkdirSync(elsewhere);
   renameSync(join(folder, 'models/smol'), join(elsewhere, 'smol'));
-});
+}, patience);
 afterAll(() => rmSync(folder, { recursive: true }));
-
-/** Several processes one after another, which others may slow down. */
-const patience = 120_000;
 
 const errorOf = ({ code, stdout, stderr }: Ended): string => {
   expect([code, stdout]).toEqual([1, '']);
