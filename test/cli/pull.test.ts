@@ -51,7 +51,7 @@ beforeAll(() => {
   mkdirSync(elsewhere);
   renameSync(join(folder, 'models/smol'), join(elsewhere, 'smol'));
 }, patience);
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true }), patience);
 
 const errorOf = ({ code, stdout, stderr }: Ended): string => {
   expect([code, stdout]).toEqual([1, '']);
