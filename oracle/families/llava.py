@@ -20,12 +20,16 @@ VICUNA = (
     "{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
 )
 
-PUBLISHED = (  # names of transformers 5 in memory -> names of published files
+LANGUAGE = (
     (r"model\.language_model\.", "language_model.model."),
     (r"lm_head\.", "language_model.lm_head."),
-    (r"model\.vision_tower\.", "vision_tower.vision_model."),
     (r"model\.multi_modal_projector\.", "multi_modal_projector."),
 )
+NAMES = {  # from names of transformers 5 in memory: to those of published files, to those that it writes itself
+    "published": (*LANGUAGE, (r"model\.vision_tower\.", "vision_tower.vision_model.")),
+    "written": (*LANGUAGE, (r"model\.vision_tower\.", "vision_tower.")),
+    "memory": (),
+}
 
 
 def llava(
@@ -33,7 +37,7 @@ def llava(
     *,
     text: dict,
     vision: dict,
-    published=True,
+    names="published",
     layer=-2,
     strategy="default",
     template_in="chat_template.jinja",
@@ -42,7 +46,7 @@ def llava(
     gains=None,
     **fields,
 ) -> None:
-    """text, vision: fields of the two sub-configs. fields: further fields of config.json."""
+    """text, vision: fields of the two sub-configs. names: those of NAMES. fields: further fields of config.json."""
     learnt = byte_fallback(last=["<image>", "<pad>"], every_byte=False)
     tokens = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
     settings = {"padding_side": "left", "legacy": True, "processor_class": "LlavaProcessor"}
@@ -57,12 +61,13 @@ def llava(
     )
     image_id, pad_id = learnt.token_to_id("<image>"), learnt.token_to_id("<pad>")
     patches = (vision["image_size"] // vision["patch_size"]) ** 2
+    first = 0 if vision.get("model_type") == "siglip_vision_model" else 1  # a token before those of the patches
     text = {"model_type": "llama", "max_position_embeddings": 128, "vocab_size": len(tokenizer), **text}
     config = {
         "architectures": ["LlavaForConditionalGeneration"],
         "model_type": "llava",
         "image_token_index": image_id,
-        "image_seq_length": patches + (strategy == "full"),
+        "image_seq_length": patches + (strategy == "full") * first,
         "text_config": text,
         "vision_config": {"model_type": "clip_vision_model", **vision},
         "vision_feature_layer": layer,
@@ -74,7 +79,7 @@ def llava(
     fixture.left_out(**{name: value for name, value in defaults.items() if name not in fields})
     left_out_of_parts(fixture, text, vision)
 
-    processor = image_processor(fixture, tokenizer, vision, strategy)
+    processor = image_processor(fixture, tokenizer, vision, strategy, first)
     seed = fixture.seed
     one = draw_picture(fixture, "one.png", seed, 41, 30)
     two = draw_picture(fixture, "two.png", seed + 1, 26, 53, "RGBA")
@@ -83,21 +88,21 @@ def llava(
     second = prompt(fixture, tokenizer, [user("two.png", "How many birds?"), user("grey.png", "a tall tree, 25")], "2")
     sets = {"": processor(images=[one], text=first, return_tensors="pt")}
     sets["2"] = processor(images=[two, grey], text=second, padding=True, return_tensors="pt")
-    names = ("input_ids", "attention_mask", "pixel_values")
+    arguments = ("input_ids", "attention_mask", "pixel_values")
     fixture.note(PADDED, "the tokenizer adds <s>; the template does not")
     course = Course(
         LlavaForConditionalGeneration,
         config,
         tokenizer,
         {0, 1, 2, image_id, pad_id},
-        renaming=PUBLISHED if published else (),
+        renaming=NAMES[names],
         dtype=dtype,
         shards=shards,
         gains={"lm_head": 3, "q_proj|k_proj": 1.5, "o_proj|down_proj": 1.6} | (gains or {}),
         features=lambda model, inputs: joined(model.get_image_features(pixel_values=inputs["pixel_values"])),
         generation={"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": pad_id},
     )
-    run(fixture, course, {suffix: {name: batch[name] for name in names} for suffix, batch in sets.items()})
+    run(fixture, course, {suffix: {name: batch[name] for name in arguments} for suffix, batch in sets.items()})
 
 
 def joined(features) -> torch.Tensor:
@@ -115,7 +120,7 @@ def left_out_of_parts(fixture: FixtureFolder, text: dict, vision: dict) -> None:
         fixture.left_out(**{f"{part}.{name}": value for name, value in defaults.items() if name not in given})
 
 
-def image_processor(fixture: FixtureFolder, tokenizer, vision: dict, strategy: str) -> LlavaProcessor:
+def image_processor(fixture: FixtureFolder, tokenizer, vision: dict, strategy: str, first: int) -> LlavaProcessor:
     side = vision["image_size"]
     pictures = {
         "do_resize": True,
@@ -133,7 +138,7 @@ def image_processor(fixture: FixtureFolder, tokenizer, vision: dict, strategy: s
     own = {
         "patch_size": vision["patch_size"],
         "vision_feature_select_strategy": strategy,
-        "num_additional_image_tokens": 1,
+        "num_additional_image_tokens": first,
     }
     kinds = {"image_processor_type": "CLIPImageProcessor", "processor_class": "LlavaProcessor"}
     write_json(fixture.model / "preprocessor_config.json", pictures | kinds)

@@ -102,6 +102,20 @@ TEXT = {
             dtype=torch.float16,
         ),
     ),
+    "opt-plain-norms": Entry(
+        "text",
+        "OPT whose norms have no weights, without biases, words wider than the model",
+        1013,
+        partial(
+            text.opt,
+            hidden=16,
+            heads=2,
+            mlp=22,
+            embedding=20,
+            enable_bias=False,
+            layer_norm_elementwise_affine=False,
+        ),
+    ),
 }
 
 ENCODER_DECODERS = {
@@ -126,6 +140,22 @@ ENCODER_DECODERS = {
             feed_forward_proj="gated-gelu",
             tie_word_embeddings=False,
             dtype=torch.float16,
+        ),
+    ),
+    "t5-unscaled": Entry(
+        "t5",
+        "T5 as transformers 5 writes what it was told not to tie: tied all the same, but not scaled by the root of the width",
+        1073,
+        partial(
+            t5.t5,
+            width=16,
+            heads=2,
+            head_width=6,
+            mlp=20,
+            layers=2,
+            feed_forward_proj="gated-gelu",
+            tie_word_embeddings=True,
+            scale_decoder_outputs=False,
         ),
     ),
 }
@@ -239,16 +269,33 @@ SYSTEMS = {
             strategy="full",
         ),
     ),
+    "llava-siglip": Entry(
+        "llava",
+        "LLaVA that looks through SigLIP without its head, all tokens of the last layer; a head tied by the whole; "
+        "the names that transformers 5 writes",
+        1026,
+        partial(
+            llava.llava,
+            text=layers(16, 24, 2, 1, num_key_value_heads=1),
+            vision=layers(
+                12, 20, 2, 2, image_size=15, patch_size=5, model_type="siglip_vision_model", vision_use_head=False
+            ),
+            names="written",
+            layer=-1,
+            strategy="full",
+            tie_word_embeddings=True,
+        ),
+    ),
     "llava-v5names": Entry(
         "llava",
-        "LLaVA under the names transformers 5 writes: two vision layers side by side, no projector bias, gelu tower, "
+        "LLaVA under the names transformers 5 has in memory: two vision layers side by side, no projector bias, gelu tower, "
         "grouped queries, head_dim other than hidden / heads, bfloat16 in two shards",
         1022,
         partial(
             llava.llava,
             text=layers(16, 26, 4, 2, num_key_value_heads=2, head_dim=6, rms_norm_eps=1e-5, rope_theta=20000.0),
             vision=layers(12, 22, 3, 3, image_size=20, patch_size=5, hidden_act="gelu"),
-            published=False,
+            names="memory",
             layer=[-3, -2],
             projector_hidden_act="quick_gelu",
             multimodal_projector_bias=False,

@@ -20,7 +20,7 @@ from kit.folder import FixtureFolder
 from kit.numbers import settle
 from kit.weights import build, draw, published, save_checkpoint
 
-from .llava import PUBLISHED
+from .llava import NAMES
 
 STEP_NOTES = (
     "a step: gradients of the mean loss, clipping by the total norm, AdamW, then the schedule",
@@ -227,7 +227,7 @@ def llava_model(fixture: FixtureFolder, text: dict, vision: dict) -> None:
     }
     model = build(LlavaForConditionalGeneration, config)
     draw(model, fixture.seed)
-    save_checkpoint(fixture, model, config, PUBLISHED)
+    save_checkpoint(fixture, model, config, NAMES["published"])
     fixture.left_out(
         **{
             "projector_hidden_act": "gelu",
@@ -351,7 +351,7 @@ def llava_lora(fixture: FixtureFolder, *, text: dict, vision: dict, recipe: Reci
         found["logits_merged"] = llava_logits(merged, inputs, two).detach()
         adapted = re.compile(lora["target_modules"] + r"\.weight")
         return found | {
-            f"merged.{published(name, PUBLISHED)}": value.detach()
+            f"merged.{published(name, NAMES['published'])}": value.detach()
             for name, value in merged.named_parameters()
             if adapted.fullmatch(name) and "layers.0." in name
         }

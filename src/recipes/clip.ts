@@ -7,6 +7,7 @@
 import { clipVisionTower, readClipVision } from '../parts/encoders/clip.js';
 import { clipTextTower, readClipText } from '../parts/encoders/clip-text.js';
 import { dualEncoder, recipe, slot, softmaxMatching } from '../system/index.js';
+import type { Fields } from '../tensor/index.js';
 
 const words = { vocab: 49408, context: 77, end: 2 };
 const blocks = { width: 32, depth: 2, heads: 4, hidden: 48 };
@@ -29,14 +30,17 @@ export const clipSizes = {
   },
 };
 
+/** Of files that describe a tower twice, as early ones do, the `_dict` counts. */
+const nameOf = (config: Fields, tower: string): string => (config.has(`${tower}_dict`) ? `${tower}_dict` : tower);
+
 export const clip = recipe({
   name: 'clip',
   modelTypes: ['clip'],
   published: ['openai/clip-vit-large-patch14'],
   sizes: clipSizes,
   read: (config) => ({
-    vision: readClipVision(config.part('vision_config', 'clip_vision_model')),
-    text: readClipText(config.part('text_config', 'clip_text_model')),
+    vision: readClipVision(config.part(nameOf(config, 'vision_config'), 'clip_vision_model')),
+    text: readClipText(config.part(nameOf(config, 'text_config'), 'clip_text_model')),
     projection: config.whole('projection_dim', 512),
   }),
   build: ({ vision, text, projection }, name) =>

@@ -6,7 +6,7 @@
  *
  * B batch, P patches, T tokens, D width
  */
-import { add, concat, expand, select, slice, type Tensor, unsqueeze } from '../../graph/index.js';
+import { add, concat, expand, select, type Tensor, unsqueeze } from '../../graph/index.js';
 import {
   type ActivationName,
   activationOf,
@@ -17,8 +17,9 @@ import {
   patchEmbedding,
   readHeads,
 } from '../../nn/index.js';
-import { type Fields, QuintetError } from '../../tensor/index.js';
+import type { Fields } from '../../tensor/index.js';
 import type { Encoder, Tower } from '../types.js';
+import { type LayerFeatures, layerFeatures } from './layer-features.js';
 
 export interface ClipVisionConfig {
   readonly image: number;
@@ -33,37 +34,9 @@ export interface ClipVisionConfig {
   readonly epsilon?: number;
 }
 
-export interface ClipFeatures {
-  /**
-   * Which hidden states are the features: 0 is the embeddings, -1 the last block's output, -2 the one before. Those of
-   * several layers stand side by side.
-   */
-  readonly layers: readonly number[];
-  /** Whether the class token is among them. */
-  readonly keepClass: boolean;
-}
-
-/** The vision transformer as an encoder: hidden states of some layers, as LLaVA takes them. */
-export function clipVision({ layers, keepClass, ...config }: ClipVisionConfig & ClipFeatures): Encoder {
-  const wanted = layers.map((layer) => (layer < 0 ? config.depth + 1 + layer : layer));
-  if (wanted.length === 0 || wanted.some((layer) => layer < 0 || layer > config.depth)) {
-    throw new QuintetError('config', `layers ${layers.join(', ')} of a vision transformer with ${config.depth} blocks`);
-  }
-  return {
-    kind: 'encoder',
-    image: config.image,
-    buffers: ['vision_model.embeddings.position_ids'],
-    forward(p, pixels) {
-      // Of the pooled class token only the parameters are wanted: published files hold them whichever features are chosen.
-      const { states } = clipVisionTower(config).forward(p.at('vision_model'), { pixel_values: pixels });
-      const features = concat(
-        wanted.map((layer) => states[layer] as Tensor),
-        2,
-      );
-      return keepClass ? features : slice(features, 1, 1);
-    },
-  };
-}
+/** The vision transformer as an encoder: hidden states of some layers. */
+export const clipVision = (config: ClipVisionConfig & LayerFeatures): Encoder =>
+  layerFeatures(clipVisionTower(config), config);
 
 /** The vision transformer as an encoder of one vector a picture, the normalised class token: features [B, 1, D]. */
 export function clipVector(config: ClipVisionConfig): Encoder {
@@ -116,14 +89,5 @@ export function readClipVision(config: Fields): ClipVisionConfig {
     hidden: config.whole('intermediate_size', 3072),
     activation: activationOf(config, 'hidden_act', 'quick_gelu'),
     epsilon: config.number('layer_norm_eps', 1e-5),
-  };
-}
-
-/** Which features LLaVA's `config.json` asks for. */
-export function readFeatures(config: Fields): ClipFeatures {
-  const layers = config.raw.vision_feature_layer;
-  return {
-    layers: Array.isArray(layers) ? config.numbers('vision_feature_layer') : [config.whole('vision_feature_layer', -2)],
-    keepClass: config.choice('vision_feature_select_strategy', ['default', 'full'], 'default') === 'full',
   };
 }

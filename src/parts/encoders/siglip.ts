@@ -22,7 +22,8 @@ import {
   readHeads,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
-import type { Tower, TowerStates } from '../types.js';
+import type { Encoder, Tower, TowerStates } from '../types.js';
+import { type LayerFeatures, layerFeatures } from './layer-features.js';
 
 interface SiglipBlocks {
   readonly width: number;
@@ -63,6 +64,10 @@ export function siglipVisionTower(config: SiglipVisionConfig): Tower {
     },
   };
 }
+
+/** The vision transformer as an encoder: hidden states of some layers. */
+export const siglipVision = (config: SiglipVisionConfig & LayerFeatures): Encoder =>
+  layerFeatures(siglipVisionTower(config), config);
 
 export interface SiglipPatches {
   /** Which learned position each patch has, i64 [B, P]; default their order. */
