@@ -302,6 +302,32 @@ SCHEDULERS = {
     "unipc": named("UniPCMultistepScheduler"),
     "lcm": named("LCMScheduler"),
     "flow_euler": {"class": "FlowMatchEulerDiscreteScheduler", "shift": 2.0},
+    "flow_euler_terminal": {"class": "FlowMatchEulerDiscreteScheduler", "shift": 2.0, "shift_terminal": 0.1},
+    "ddpm_trailing": {"class": "DDPMScheduler", **LINEAR, "clip_sample": False, "timestep_spacing": "trailing"},
+    "ddpm_linspace": {"class": "DDPMScheduler", **LINEAR, "clip_sample": False, "timestep_spacing": "linspace"},
+    "heun_published_defaults": {"class": "HeunDiscreteScheduler"},
+    "heun_clip": named("HeunDiscreteScheduler", clip_sample=True, clip_sample_range=0.8),
+    "lcm_published_defaults": {"class": "LCMScheduler"},
+    "euler_log": named("EulerDiscreteScheduler", interpolation_type="log_linear"),
+    "euler_continuous_v": named(
+        "EulerDiscreteScheduler",
+        timestep_type="continuous",
+        use_karras_sigmas=True,
+        sigma_min=0.02,
+        sigma_max=70.0,
+        **V,
+    ),
+    "dpmpp_2m_exponential": named("DPMSolverMultistepScheduler", use_exponential_sigmas=True),
+    "dpmpp_2m_zero_snr_v": named(
+        "DPMSolverMultistepScheduler", timestep_spacing="trailing", rescale_betas_zero_snr=True, **V
+    ),
+    "dpmpp_2m_clipped": {
+        "class": "DPMSolverMultistepScheduler",
+        "beta_schedule": "squaredcos_cap_v2",
+        "lambda_min_clipped": -5.1,
+    },
+    "unipc_uncorrected": named("UniPCMultistepScheduler", disable_corrector=[0, 2]),
+    "unipc_bounds": named("UniPCMultistepScheduler", use_karras_sigmas=True, sigma_min=0.05, sigma_max=20.0),
 }
 
 DIFFUSION = {

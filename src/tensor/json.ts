@@ -22,12 +22,23 @@ export function parseJson(text: string, at: string, limits: JsonLimits = {}): un
   }
   checkStructure(text, depth, values, at);
   try {
-    // Looking at every key makes parsing five times slower; an underscore may be written as an escape.
-    return /__proto__|\\u005f/i.test(text) ? JSON.parse(text, refusePrototypes(at)) : JSON.parse(text);
+    return parse(text, at);
   } catch (error) {
+    const finite = withoutConstants(text);
+    if (finite !== text) return parseJson(finite, at, limits);
     if (error instanceof QuintetError) throw error;
     throw new QuintetError('format', `not JSON: ${(error as Error).message}`, { at, cause: error });
   }
+}
+
+/** Looking at every key makes parsing five times slower; an underscore may be written as an escape. */
+const parse = (text: string, at: string): unknown =>
+  /__proto__|\\u005f/i.test(text) ? JSON.parse(text, refusePrototypes(at)) : JSON.parse(text);
+
+/** What Python writes of numbers that JSON does not have, as numbers that are too large for it, and null. */
+function withoutConstants(text: string): string {
+  const known: Readonly<Record<string, string>> = { Infinity: '1e999', '-Infinity': '-1e999', NaN: 'null' };
+  return text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:Infinity|NaN)\b/g, (found) => known[found] ?? found);
 }
 
 function refusePrototypes(at: string) {

@@ -246,7 +246,11 @@ export function readUnet(config: Fields): UnetConfig {
   const count = widths.length;
   const list = <T>(name: string, read: (item: unknown) => T): readonly T[] => perLevel(config, name, count, read);
   const whole = (name: string, otherwise: number) =>
-    list(name, (item) => (typeof item === 'number' ? item : otherwise));
+    list(name, (item) => {
+      if (typeof item === 'number') return item;
+      if (item === undefined || item === null) return otherwise;
+      throw config.wrong(name, 'a number, or one for each level');
+    });
   const down = blockTypes(config, 'down_block_types', downTypes, count);
   const up = blockTypes(config, 'up_block_types', upTypes, count).toReversed();
   const layers = whole('layers_per_block', 2);

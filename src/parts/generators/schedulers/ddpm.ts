@@ -5,8 +5,9 @@
  * equation 15, https://arxiv.org/abs/2102.09672
  */
 
+import { roundTiesToEven } from '../../../tensor/index.js';
 import type { Latents } from '../types.js';
-import { readNoise, spacings, strides } from './noise.js';
+import { readNoise, spacedTimes, spacings } from './noise.js';
 import { mix, readLimits, readPrediction, type Scheduler, unchanged } from './sampler.js';
 
 const variances = ['fixed_small', 'fixed_small_log', 'fixed_large', 'learned_range'] as const;
@@ -18,13 +19,14 @@ export const ddpm: Scheduler = (config) => {
   const offset = config.whole('steps_offset', 0);
   const variance = config.choice('variance_type', variances, 'fixed_small');
   return ({ steps, batch = 1 }) => {
-    const { times, around } = strides(kept, { steps, spacing, offset });
+    const times = spacedTimes({ steps, total: kept.length, spacing, offset }).map(roundTiesToEven);
+    const keptAt = (i: number): number => (i < times.length ? (kept[times[i] as number] as number) : 1);
     return {
       times,
       start: 1,
       shown: unchanged,
       step(i, answer, latents, noise) {
-        const [now, next] = around(i);
+        const [now, next] = [keptAt(i), keptAt(i + 1)];
         const added = 1 - now / next; // beta of the whole step
         const [predicted, spread] = variance === 'learned_range' ? splitChannels(answer, batch) : [answer];
         const picture = limit(readPrediction(predicts, now, latents, predicted).picture, batch);

@@ -8,8 +8,9 @@
  * a and s are the weights of picture and noise in latents, l = log(a / s), h a step of l
  */
 import { type Fields, QuintetError, roundTiesToEven } from '../../../tensor/index.js';
+import { requireOptions } from '../blocks.js';
 import type { Latents } from '../types.js';
-import { readNoise, spacedTimes, spacings } from './noise.js';
+import { readNoise, type Spacing, spacedTimes, spacings } from './noise.js';
 import { mix, readLimits, readPrediction, type Scheduler, unchanged } from './sampler.js';
 import { between, readCurve, timeOf, trainedSigmas } from './sigmas.js';
 
@@ -19,6 +20,7 @@ type Shape = 'midpoint' | 'heun';
 
 export const dpmSolver: Scheduler = (config) => {
   const { kept, predicts } = readNoise(config);
+  requireOptions(config, { variance_type: null });
   const limit = readLimits(config, false);
   const plan = readMultistepPlan(config, kept);
   const order = config.whole('solver_order', 2);
@@ -137,11 +139,21 @@ function integrals(algorithm: Algorithm, next: Place, now: Place, h: number) {
   }
 }
 
+/** How many moments at the end are left out because the logarithm of a / s is below `lambda_min_clipped`. */
+function skippedMoments(config: Fields, table: readonly number[], spacing: Spacing): number {
+  const lowest = config.raw.lambda_min_clipped;
+  // Without a bound it is minus infinity, which is no number of JSON but is written by Python.
+  if (typeof lowest !== 'number') return 0;
+  const skipped = table.filter((sigma) => -Math.log(sigma) < lowest).length;
+  if (skipped === 0 || spacing !== 'trailing') return skipped;
+  throw new QuintetError('unsupported', 'lambda_min_clipped with timestep_spacing trailing', { at: config.at });
+}
+
 /** Moments and deviations of so many steps, as multistep solvers of the noise schedule space them. */
 export function readMultistepPlan(config: Fields, kept: readonly number[]) {
   const table = trainedSigmas(kept);
-  const total = kept.length;
   const spacing = config.choice('timestep_spacing', spacings, 'linspace');
+  const total = kept.length - skippedMoments(config, table, spacing);
   const offset = config.whole('steps_offset', 0);
   const ending =
     config.choice('final_sigmas_type', ['zero', 'sigma_min'], 'zero') === 'zero' ? 0 : (table[0] as number);

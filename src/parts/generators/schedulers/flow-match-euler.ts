@@ -24,13 +24,17 @@ export const flowMatchEuler: Scheduler = (config) => {
   }
   const { total, shifted } = readFlow(config);
   const stochastic = config.flag('stochastic_sampling', false);
+  const last = config.number('shift_terminal', 0);
   const curve = readCurve(config);
   return ({ steps }) => {
     const [largest, smallest] = [shifted(1), shifted(1 / total)];
     const even = Array.from({ length: steps }, (_, i) =>
       shifted(largest + (steps === 1 ? 0 : (i * (smallest - largest)) / (steps - 1))),
     );
-    const plain = curve ? curve.values(even[0] as number, even.at(-1) as number, steps) : even;
+    // The distances from pure noise are stretched so that the last moment is that of `shift_terminal`.
+    const stretch = last === 0 ? 1 : (1 - last) / (1 - (even.at(-1) as number));
+    const ended = even.map((sigma) => 1 - (1 - sigma) * stretch);
+    const plain = curve ? curve.values(ended[0] as number, ended.at(-1) as number, steps) : ended;
     const sigmas = [...plain.map(Math.fround), 0];
     return {
       times: plain.map((sigma) => Math.fround(Math.fround(sigma) * total)),

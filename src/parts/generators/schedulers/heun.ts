@@ -4,12 +4,13 @@
  * Karras et al., 2022, algorithm 1 without churn, https://arxiv.org/abs/2206.00364
  */
 import type { Latents } from '../types.js';
-import { mix, type Scheduler } from './sampler.js';
+import { mix, readLimits, type Scheduler } from './sampler.js';
 import { pictureIn, readSigmas, shownAt, startOf } from './sigmas.js';
 
 export const heun: Scheduler = (config) => {
   const { noise, spacing, plan } = readSigmas(config, 'linspace');
-  return ({ steps }) => {
+  const limit = readLimits(config, false);
+  return ({ steps, batch = 1 }) => {
     const { times, sigmas } = plan(steps);
     /** Of call i: the deviation at which the denoiser is asked. Every one but the first is asked about twice. */
     const asked = (i: number): number => Math.ceil(i / 2);
@@ -24,7 +25,7 @@ export const heun: Scheduler = (config) => {
       shown: (i, latents) => shownAt(sigmas[asked(i)] as number, latents),
       step(i, predicted, latents) {
         const sigma = sigmas[asked(i)] as number;
-        const picture = pictureIn(noise.predicts, sigma, latents, predicted);
+        const picture = limit(pictureIn(noise.predicts, sigma, latents, predicted), batch);
         const slope = mix([1 / sigma, latents], [-1 / sigma, picture]);
         if (!first) {
           first = { latents, slope };

@@ -55,7 +55,9 @@ export const diffusion = (scheduler: Readonly<Record<string, unknown>>): Diffusi
 /** Sampling as a `scheduler_config.json` sets it up. */
 export function readSampling(config: Fields): (options: ChosenSampling) => Sampler {
   return ({ scheduler = config.text('_class_name'), ...options }) => {
-    if (Object.hasOwn(schedulers, scheduler)) return schedulers[scheduler as keyof typeof schedulers](config)(options);
+    // Of what the file leaves out, the chosen way decides.
+    const own = fields({ ...config.raw, _class_name: scheduler }, config.at);
+    if (Object.hasOwn(schedulers, scheduler)) return schedulers[scheduler as keyof typeof schedulers](own)(options);
     const known = Object.keys(schedulers);
     const guess = nearest(scheduler, known);
     throw new QuintetError('unsupported', `no sampling as "${scheduler}"${guess ? `; did you mean "${guess}"?` : ''}`, {

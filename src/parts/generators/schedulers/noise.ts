@@ -4,7 +4,7 @@
  * Ho et al., "Denoising Diffusion Probabilistic Models", 2020, https://arxiv.org/abs/2006.11239. Tables are rounded to f32
  * wherever the reference rounds them, so that they are the reference's.
  */
-import { type Fields, QuintetError, roundTiesToEven } from '../../../tensor/index.js';
+import { type Fields, fields, QuintetError, roundTiesToEven } from '../../../tensor/index.js';
 import type { NoiseSchedule, Prediction } from '../types.js';
 
 const predictions = ['epsilon', 'sample', 'v_prediction'] as const satisfies readonly Prediction[];
@@ -44,8 +44,16 @@ function withoutEnd(betas: readonly number[]): number[] {
   return kept.map((now, i) => f32(1 - (i === 0 ? now : f32(now / (kept[i - 1] as number)))));
 }
 
+/** What some classes take where a file is silent. */
+const fewer = { beta_start: 0.00085, beta_end: 0.012 };
+const ownBetas: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  HeunDiscreteScheduler: fewer,
+  LCMScheduler: { ...fewer, beta_schedule: 'scaled_linear' },
+};
+
 /** The share of variance that is replaced by noise at each moment. */
-export function readBetas(config: Fields): readonly number[] {
+export function readBetas(given: Fields): readonly number[] {
+  const config = fields({ ...ownBetas[given.text('_class_name', '')], ...given.raw }, given.at);
   const count = config.whole('num_train_timesteps', 1000);
   const [first, last] = [config.number('beta_start', 0.0001), config.number('beta_end', 0.02)];
   const betas = config.has('trained_betas') ? config.numbers('trained_betas').map(f32) : plainBetas();

@@ -5,7 +5,7 @@
  * Liu et al., 2022, https://arxiv.org/abs/2202.09778 (equations 9, 11 and 12)
  */
 
-import { roundTiesToEven } from '../../../tensor/index.js';
+import { QuintetError, roundTiesToEven } from '../../../tensor/index.js';
 import type { Latents } from '../types.js';
 import { readNoise, spacedTimes, spacings } from './noise.js';
 import { mix, type Scheduler, unchanged } from './sampler.js';
@@ -16,6 +16,9 @@ const rungeKutta = [1 / 6, 1 / 3, 1 / 3, 1 / 6] as const;
 
 export const pndm: Scheduler = (config) => {
   const { kept, predicts } = readNoise(config);
+  if (predicts === 'sample') {
+    throw new QuintetError('unsupported', 'prediction_type "sample" of a method that follows noise', { at: config.at });
+  }
   const spacing = config.choice('timestep_spacing', spacings, 'leading');
   const offset = config.whole('steps_offset', 0);
   const skips = config.flag('skip_prk_steps', false);

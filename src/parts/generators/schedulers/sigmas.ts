@@ -23,9 +23,9 @@ interface SigmaPlan {
   plan(steps: number): SigmaSchedule;
 }
 
-/** The standard deviation of each moment of training, rising. */
+/** The standard deviation of each moment of training, rising. Of a schedule that ends in pure noise the last is bounded. */
 export function trainedSigmas(kept: readonly number[]): number[] {
-  return kept.map((a) => f32(Math.sqrt(f32(f32(1 - a) / a))));
+  return kept.map((a) => (a === 0 ? 2 ** -24 : a)).map((a) => f32(Math.sqrt(f32(f32(1 - a) / a))));
 }
 
 /** A value between the entries of a table, by its place. */
@@ -38,23 +38,27 @@ export function between(table: readonly number[], place: number): number {
 /** The moment at which noise has a standard deviation, between two moments of training: in the logarithms. */
 export function timeOf(sigma: number, table: readonly number[]): number {
   const wanted = Math.log(Math.max(sigma, 1e-10));
-  const logs = table.map(Math.log);
+  const logs = table.map((trained) => f32(Math.log(trained)));
   const above = logs.findIndex((log) => log > wanted);
   const low = Math.min(above === -1 ? table.length - 1 : Math.max(above - 1, 0), table.length - 2);
   const [from, to] = [logs[low] as number, logs[low + 1] as number];
   return low + Math.min(Math.max((from - wanted) / (from - to), 0), 1);
 }
 
+/** From 0 to 1; a single one is 0. */
+const shares = (count: number): number[] =>
+  Array.from({ length: count }, (_, i) => (count === 1 ? 0 : i / (count - 1)));
+
 /** Karras et al., equation 5, with rho 7. */
 function karras(largest: number, smallest: number, count: number): number[] {
   const [from, to] = [largest ** (1 / 7), smallest ** (1 / 7)];
-  return Array.from({ length: count }, (_, i) => (from + (i / (count - 1)) * (to - from)) ** 7);
+  return shares(count).map((share) => (from + share * (to - from)) ** 7);
 }
 
 /** Evenly in the logarithms. */
 function exponential(largest: number, smallest: number, count: number): number[] {
   const [from, to] = [Math.log(largest), Math.log(smallest)];
-  return Array.from({ length: count }, (_, i) => Math.exp(from + (i / (count - 1)) * (to - from)));
+  return shares(count).map((share) => Math.exp(from + share * (to - from)));
 }
 
 interface Curve {
@@ -70,37 +74,52 @@ const curves: Readonly<Record<string, Curve>> = {
   use_lu_lambdas: { values: exponential, rounds: true },
 };
 
-/** The curve that a configuration puts in place of the trained deviations; `more` are flags that the family knows besides. */
+/**
+ * The curve that a configuration puts in place of the trained deviations, between its own bounds where it has them; `more` are
+ * flags that the family knows besides.
+ */
 export function readCurve(config: Fields, more: readonly string[] = []): Curve | undefined {
   const known = ['use_karras_sigmas', 'use_exponential_sigmas', ...more];
   for (const name of ['use_beta_sigmas', 'use_flow_sigmas']) {
     if (config.flag(name, false)) throw new QuintetError('unsupported', `${name} is not built here`, { at: config.at });
   }
   const chosen = known.find((name) => config.flag(name, false));
-  return chosen === undefined ? undefined : curves[chosen];
+  if (chosen === undefined) return undefined;
+  const { values, rounds } = curves[chosen] as Curve;
+  return {
+    values: (largest, smallest, count) =>
+      values(config.number('sigma_max', largest), config.number('sigma_min', smallest), count),
+    rounds,
+  };
 }
 
 /** Reads which moments a generation passes through. */
 export function readSigmas(config: Fields, spacingByDefault: Spacing): SigmaPlan {
   const noise = readNoise(config);
-  const kept = [...noise.kept];
-  // Of a schedule that ends in pure noise the last deviation would be without bound.
-  if (config.flag('rescale_betas_zero_snr', false)) kept[kept.length - 1] = 2 ** -24;
-  const table = trainedSigmas(kept);
+  const table = trainedSigmas(noise.kept);
   const spacing = config.choice('timestep_spacing', spacings, spacingByDefault);
   const offset = config.whole('steps_offset', 0);
   const ending =
     config.choice('final_sigmas_type', ['zero', 'sigma_min'], 'zero') === 'zero' ? 0 : (table[0] as number);
   const curve = readCurve(config);
+  const inLogarithms = config.choice('interpolation_type', ['linear', 'log_linear'], 'linear') === 'log_linear';
+  const continuous =
+    config.choice('timestep_type', ['discrete', 'continuous'], 'discrete') === 'continuous' &&
+    noise.predicts === 'v_prediction';
   return {
     noise,
     spacing,
     plan(steps) {
-      const times = spacedTimes({ steps, total: table.length, spacing, offset }).map(f32);
-      const plain = times.map((time) => between(table, time));
-      if (!curve) return { times, sigmas: [...plain, ending].map(f32) };
-      const sigmas = curve.values(plain[0] as number, plain.at(-1) as number, steps);
-      return { times: sigmas.map((sigma) => f32(timeOf(sigma, table))), sigmas: [...sigmas, ending].map(f32) };
+      const spaced = spacedTimes({ steps, total: table.length, spacing, offset });
+      // In the logarithms all of the trained deviations are passed through, and one more than there are moments.
+      const plain = inLogarithms
+        ? exponential(table.at(-1) as number, table[0] as number, steps + 1)
+        : spaced.map((time) => between(table, f32(time)));
+      const sigmas = curve ? curve.values(plain[0] as number, plain.at(-1) as number, steps) : plain;
+      const moments = curve ? sigmas.map((sigma) => timeOf(sigma, table)) : spaced;
+      // Where moments are continuous, the network is told a quarter of the logarithm: Karras et al., table 1.
+      const times = continuous ? sigmas.slice(0, steps).map((sigma) => Math.log(sigma) / 4) : moments;
+      return { times: times.map(f32), sigmas: [...sigmas, ending].map(f32) };
     },
   };
 }

@@ -7,6 +7,7 @@
  * a and s are the weights of picture and noise in latents, l = log(a / s), h a step of l
  */
 import { QuintetError } from '../../../tensor/index.js';
+import { requireOptions } from '../blocks.js';
 import type { Latents } from '../types.js';
 import { readMultistepPlan } from './dpm-solver.js';
 import { readNoise } from './noise.js';
@@ -24,6 +25,8 @@ export const uniPc: Scheduler = (config) => {
   const plan = readMultistepPlan(config, kept);
   const order = config.whole('solver_order', 2);
   const carefulEnd = config.flag('lower_order_final', true);
+  const uncorrected = config.numbers('disable_corrector', []);
+  requireOptions(config, { solver_p: null });
   const first = config.choice('solver_type', ['bh1', 'bh2'], 'bh2') === 'bh1';
   if (!config.flag('predict_x0', true) || order < 1 || order > 3) {
     throw new QuintetError('unsupported', 'UniPC is built for pictures (predict_x0) and orders up to 3', {
@@ -43,7 +46,10 @@ export const uniPc: Scheduler = (config) => {
         const sigma = sigmas[i] as number;
         const seen = readPrediction(predicts, 1 / (sigma ** 2 + 1), shown, predicted);
         const answer = { picture: limit(seen.picture, batch), sigma };
-        const corrected = before ? advance(before.latents, sigma, { answers, first, ...before, end: answer }) : shown;
+        const corrected =
+          before && !uncorrected.includes(i - 1)
+            ? advance(before.latents, sigma, { answers, first, ...before, end: answer })
+            : shown;
         answers = [answer, ...answers].slice(0, 3);
         const own = Math.min(order, i + 1, carefulEnd ? steps - i : order);
         before = { latents: corrected, order: own };
