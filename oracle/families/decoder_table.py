@@ -4,10 +4,21 @@ from functools import partial
 
 import torch
 
-from . import decoders, llava, rotary
+from . import activations, decoders, llava, rotary
 from .entry import Entry, layers
 
+ACTIVATIONS = (
+    *("gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh"),
+    *("gelu_pytorch_tanh", "leaky_relu", "linear", "mish", "quick_gelu", "relu", "relu2", "relu6"),
+    *("sigmoid", "silu", "swish", "tanh"),
+)
 DECODERS = {
+    "activations": Entry(
+        "activations",
+        "activations by their names in configurations",
+        1025,
+        partial(activations.activations, names=ACTIVATIONS),
+    ),
     "rotary": Entry("rotary", "cosines and sines of rotary positions under every scaling", 1021, rotary.rotary),
     "gpt2": Entry(
         "decoders",

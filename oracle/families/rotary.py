@@ -45,7 +45,18 @@ CASES = {
         **scaled("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=48),
         "rope_theta": 1000.0,
     },
+    "both forms": {
+        "rope_parameters": {"rope_type": "linear", "factor": 3.0, "rope_theta": 100.0},
+        "rope_scaling": {"rope_type": "linear", "factor": 7.0},
+        "rope_theta": 300.0,
+    },
     "part": {"model_type": "phi3", "partial_rotary_factor": 0.5},
+    "part, by another name": {
+        "model_type": "phi3",
+        "partial_rotary_factor": 0.34,
+        "original_max_position_embeddings": 50,
+        "rope_scaling": {"type": "yarn", "short_factor": SHORT[:2], "long_factor": LONG[2:4]},
+    },
     "part, longrope": {
         "model_type": "phi3",
         "partial_rotary_factor": 0.67,

@@ -156,7 +156,8 @@ async function openFiles(
 ): Promise<{ readonly network: Network; readonly files: FolderFiles; readonly checkpoint?: Checkpoint }> {
   try {
     const files = await openModel(path);
-    return { network: networkOf(fields(files.config, 'config.json')), files, checkpoint: files.checkpoint };
+    const { config, checkpoint } = files;
+    return { network: networkOf(fields(config, 'config.json'), checkpoint.tensors.keys()), files, checkpoint };
   } catch (error) {
     const hasNoWeights = error instanceof QuintetError && error.code === 'not-found';
     if (!hasNoWeights || !(await stat(path)).isDirectory()) throw error;

@@ -59,7 +59,7 @@ export async function initialise<N extends Network>(
 export async function modelOf(files: ModelFiles, { engine, session = {} }: ModelOptions = {}): Promise<Model> {
   const { checkpoint, path } = files;
   return closeOnFailure([checkpoint], async () => {
-    const network = networkOf(fields(files.config, 'config.json'));
+    const network = networkOf(fields(files.config, 'config.json'), checkpoint.tensors.keys());
     const declarations = declarationsOf(network);
     const weights = checkpointWeights(network, declarations, checkpoint, path);
     const base = { engine: await engineOf(engine), session, weights, adapt: (p: Params) => p };

@@ -146,8 +146,8 @@ export interface RotaryDefaults {
 }
 
 /**
- * Reads `rope_theta`, `partial_rotary_factor` and `rope_scaling`, or `rope_parameters` as newer files have them. What they leave
- * out is what transformers takes.
+ * Reads `rope_theta`, `partial_rotary_factor` and `rope_scaling`, or `rope_parameters` as newer files have them. What they
+ * leave out is what transformers takes.
  */
 export function readRotary(config: Fields, { theta = 10000, context = 2048 }: RotaryDefaults = {}): RotaryConfig {
   const parameters = parametersOf(config);
@@ -176,11 +176,17 @@ export function readContext(config: Fields, otherwise: number): number {
 
 const kinds = ['default', 'linear', 'dynamic', 'yarn', 'longrope', 'su', 'llama3'] as const;
 
-const parametersOf = (config: Fields): Fields =>
-  config.object(config.has('rope_parameters') ? 'rope_parameters' : 'rope_scaling', { optional: true });
+/** Where a file has both, the older field counts, as in transformers. */
+function parametersOf(config: Fields): Fields {
+  const older = config.object('rope_scaling', { optional: true });
+  return Object.keys(older.raw).length > 0 ? older : config.object('rope_parameters', { optional: true });
+}
 
-const kindOf = (parameters: Fields): (typeof kinds)[number] =>
-  parameters.choice(parameters.has('rope_type') ? 'rope_type' : 'type', kinds, 'default');
+/** The first files of Phi-3 call LongRoPE YaRN. */
+function kindOf(parameters: Fields): (typeof kinds)[number] {
+  const kind = parameters.choice(parameters.has('rope_type') ? 'rope_type' : 'type', kinds, 'default');
+  return kind === 'yarn' && parameters.has('short_factor') ? 'longrope' : kind;
+}
 
 /** The trained length; some files have it beside the scaling, which then counts. */
 function originalOf(config: Fields, parameters: Fields, context: number): number {

@@ -17,7 +17,7 @@ import { expectClose } from '../graph/close.js';
 import { recorded } from './models.js';
 
 const values = (array: HostArray | undefined) => ({ shape: array?.shape ?? [], data: array ? toNumbers(array) : [] });
-const sets = ['t5', 'flan-t5'].flatMap((name) => ['', '2'].map((set) => [name, set] as const));
+const sets = ['t5', 'flan-t5', 't5-unscaled'].flatMap((name) => ['', '2'].map((set) => [name, set] as const));
 
 describe.each(sets)('%s%s', (name, set) => {
   test('greedy continuations are the same tokens', () =>

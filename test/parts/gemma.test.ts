@@ -36,5 +36,5 @@ test('null caps nothing, and Gemma 3 caps no scores of attention whatever its fi
 });
 
 test('a model whose tokens see those behind them is refused', () => {
-  expect(() => readGemma3(read({ use_bidirectional_attention: true }))).toThrow(/tokens that see those behind them/);
+  expect(() => readGemma3(read({ use_bidirectional_attention: true }))).toThrow('use_bidirectional_attention');
 });

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { select } from '../../src/nn/index.js';
-import { llava15, recipeNamed, recipes, stableDiffusion } from '../../src/recipes/index.js';
+import { llava15, networkOf, recipeNamed, recipes, stableDiffusion } from '../../src/recipes/index.js';
 import { declarationsOf, learningOf, type Network, parameterCount, type Stage } from '../../src/system/index.js';
 import { fields } from '../../src/tensor/index.js';
 
@@ -53,7 +53,7 @@ test.each([
 
 test.each([
   ['llava-1.5', 'text_config', 't5'],
-  ['llava-1.5', 'vision_config', 'siglip_vision_model'],
+  ['llava-1.5', 'vision_config', 'blip_2_vision_model'],
   ['blip-2', 'text_config', 'llama'],
   ['blip-2', 'vision_config', 'clip_vision_model'],
   ['blip-2', 'qformer_config', 'bert'],
@@ -77,4 +77,13 @@ test('a pipeline refuses a component of another class', () => {
 test('a language model that is not known is an error that names it and the nearest', () => {
   const config = { model_type: 'llava', text_config: { model_type: 'qwen4' } };
   expect(() => llava15.fromConfig(fields(config, 'config.json'))).toThrow(/"qwen4"; the nearest is "qwen[23]"/);
+});
+
+test.each([
+  ['add_cross_attention', { model_type: 'gpt2', add_cross_attention: true }],
+  ['is_decoder', { model_type: 'bert', is_decoder: true }],
+  ['position_embedding_type', { model_type: 'bert', position_embedding_type: 'relative_key' }],
+  ['use_bidirectional_attention', { model_type: 'gemma3_text', use_bidirectional_attention: true }],
+])('what is built otherwise is refused by its name: %s', (name, config) => {
+  expect(() => networkOf(fields(config, 'config.json'))).toThrow(name);
 });

@@ -96,7 +96,9 @@ type GemmaDefaults = Pick<DecoderDefaults, 'vocab_size' | 'max_position_embeddin
 /** The fields of a `config.json` that both have; every `period`-th layer sees all tokens where the file does not say. */
 export function readGemma(config: Fields, own: GemmaDefaults, period: number): GemmaConfig {
   if (config.flag('use_bidirectional_attention', false)) {
-    throw new QuintetError('unsupported', 'tokens that see those behind them', { at: config.at });
+    throw new QuintetError('unsupported', 'use_bidirectional_attention: tokens that see those behind them', {
+      at: config.at,
+    });
   }
   const shared = readDecoder(config, { ...defaults, ...own });
   const usual = Array.from({ length: shared.depth }, (_, layer) =>

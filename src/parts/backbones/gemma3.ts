@@ -40,8 +40,9 @@ export function readGemma3(config: Fields): Gemma3Config {
 function readRotaryOf(config: Fields, kind: 'full_attention' | 'sliding_attention', theta: number): RotaryConfig {
   const byKind = config.object('rope_parameters', { optional: true });
   const older = kind === 'full_attention' ? config.object('rope_scaling', { optional: true }).raw : {};
-  const parameters = byKind.has(kind) ? byKind.object(kind).raw : older;
-  return readRotary(fields({ ...config.raw, rope_theta: theta, rope_parameters: parameters }, config.at), {
+  const parameters = { ...byKind.object(kind, { optional: true }).raw, ...older };
+  const own = { rope_theta: theta, rope_parameters: parameters, rope_scaling: null };
+  return readRotary(fields({ ...config.raw, ...own }, config.at), {
     context: defaults.max_position_embeddings,
   });
 }

@@ -19,7 +19,7 @@ import {
   readHeads,
   wordScores,
 } from '../../nn/index.js';
-import type { Fields } from '../../tensor/index.js';
+import { type Fields, QuintetError } from '../../tensor/index.js';
 import type { Backbone, Context } from '../types.js';
 
 export interface Gpt2Config {
@@ -85,6 +85,9 @@ function block(p: Params, x: Tensor, { config, layer, context }: Place): Tensor 
 
 /** The configuration in a `config.json` of model_type gpt2. */
 export function readGpt2(config: Fields): Gpt2Config {
+  if (config.flag('add_cross_attention', false)) {
+    throw new QuintetError('unsupported', 'add_cross_attention: a decoder that looks at an encoder', { at: config.at });
+  }
   const shared = readHeads(config, { width: 768, heads: 12 }, { width: 'n_embd', heads: 'n_head' });
   return {
     ...shared,

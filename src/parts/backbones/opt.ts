@@ -5,7 +5,7 @@
  *
  * B batch, T tokens, E width of words, D width
  */
-import { add, type Tensor } from '../../graph/index.js';
+import { add, full, layerNormalization, type Tensor } from '../../graph/index.js';
 import {
   type ActivationName,
   activationOf,
@@ -38,6 +38,8 @@ export interface OptConfig {
   readonly lastNorm?: boolean;
   /** Default true. */
   readonly bias?: boolean;
+  /** Whether norms have weights; default true. */
+  readonly affine?: boolean;
   /** Whether the head is the embedding table; default true. */
   readonly tied?: boolean;
 }
@@ -63,7 +65,7 @@ export function opt(config: OptConfig): Backbone {
       const places = add(context.positions, firstPosition);
       let x = add(words, embedding(at.at('embed_positions'), places, [longest + firstPosition, width]));
       for (let layer = 0; layer < depth; layer++) x = block(at.at('layers', layer), x, { config, layer, context });
-      if (normFirst && lastNorm) x = layerNorm(at.at('final_layer_norm'), x, epsilon);
+      if (normFirst && lastNorm) x = norm(at.at('final_layer_norm'), x, config);
       return wordWidth === width ? x : linear(at.at('project_out'), x, wordWidth, { bias: false });
     },
     logits: (p, hidden) => wordScores(p, hidden, { vocab, table: tied ? 'model.decoder.embed_tokens' : undefined }),
@@ -80,9 +82,7 @@ interface Place {
 function block(p: Params, x: Tensor, { config, layer, context }: Place): Tensor {
   const { width, heads, hidden, normFirst = true, bias = true, activation = 'relu' } = config;
   const around = (name: string, input: Tensor, inner: (seen: Tensor) => Tensor): Tensor =>
-    normFirst
-      ? add(input, inner(layerNorm(p.at(name), input, epsilon)))
-      : layerNorm(p.at(name), add(input, inner(input)), epsilon);
+    normFirst ? add(input, inner(norm(p.at(name), input, config))) : norm(p.at(name), add(input, inner(input)), config);
   const mixed = around('self_attn_layer_norm', x, (seen) => {
     const at = p.at('self_attn');
     const [q, k, v] = queriesKeysValues(at, seen, width, { bias });
@@ -92,6 +92,10 @@ function block(p: Params, x: Tensor, { config, layer, context }: Place): Tensor 
   return around('final_layer_norm', mixed, (seen) =>
     linear(p.at('fc2'), activations[activation](linear(p.at('fc1'), seen, hidden, { bias })), width, { bias }),
   );
+}
+
+function norm(p: Params, x: Tensor, { affine = true }: OptConfig): Tensor {
+  return affine ? layerNorm(p, x, epsilon) : layerNormalization(x, full('f32', [x.size(-1)], 1), null, epsilon);
 }
 
 /** The configuration in a `config.json` of model_type opt. */
@@ -108,6 +112,7 @@ export function readOpt(config: Fields): OptConfig {
     normFirst: config.flag('do_layer_norm_before', true),
     lastNorm: !config.flag('_remove_final_layer_norm', false),
     bias: config.flag('enable_bias', true),
+    affine: config.flag('layer_norm_elementwise_affine', true),
     tied: config.flag('tie_word_embeddings', true),
   };
 }

@@ -4,7 +4,7 @@
  * Abdin et al., "Phi-3 Technical Report", 2024, https://arxiv.org/abs/2404.14219
  */
 import { gatedPerceptron, rotaryAttention } from '../../nn/index.js';
-import type { Fields } from '../../tensor/index.js';
+import { type Fields, fields } from '../../tensor/index.js';
 import type { Backbone } from '../types.js';
 import { type DecoderConfig, decoder, readDecoder, readWindow } from './decoder.js';
 
@@ -19,8 +19,11 @@ const defaults = {
   ...{ hidden_size: 3072, intermediate_size: 8192, vocab_size: 32064, max_position_embeddings: 4096 },
   rms_norm_eps: 1e-5,
 };
+/** Where a file is silent of the trained length, whatever it says beside the scaling itself. */
+const original = { original_max_position_embeddings: 4096 };
 
 /** The configuration in a `config.json` of model_type phi3. */
 export function readPhi3(config: Fields): DecoderConfig {
-  return { ...readDecoder(config, defaults), ...readWindow(config) };
+  const whole = fields({ ...original, ...config.raw }, config.at);
+  return { ...readDecoder(whole, defaults), ...readWindow(config) };
 }

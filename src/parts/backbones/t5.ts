@@ -20,7 +20,7 @@ import {
   rmsNorm,
   wordScores,
 } from '../../nn/index.js';
-import { type Fields, QuintetError } from '../../tensor/index.js';
+import { type Fields, fields, QuintetError } from '../../tensor/index.js';
 import type { Backbone, Context } from '../types.js';
 
 export interface T5Config {
@@ -38,8 +38,10 @@ export interface T5Config {
   readonly activation?: ActivationName;
   /** Whether the activation is a gate; default false. */
   readonly gated?: boolean;
-  /** Whether the head is the embedding table, over the root of the width; default true. */
+  /** Whether the head is the embedding table; default true. */
   readonly tied?: boolean;
+  /** Whether what the head reads is divided by the root of the width; default as `tied`. */
+  readonly scaled?: boolean;
   /** Default 32. */
   readonly buckets?: number;
   /** Default 128. */
@@ -53,7 +55,7 @@ export interface T5Config {
 }
 
 export function t5(config: T5Config): Backbone {
-  const { width, vocab, depth, decoderDepth = depth, tied = true, pad = 0, start = pad } = config;
+  const { width, vocab, depth, decoderDepth = depth, tied = true, scaled = tied, pad = 0, start = pad } = config;
   return {
     kind: 'backbone',
     width,
@@ -70,9 +72,11 @@ export function t5(config: T5Config): Backbone {
     encoder: { start, pad, encode: (p, embeddings, present) => encode(p.at('encoder'), embeddings, present, config) },
     forward: (p, embeddings, context) => decode(p.at('decoder'), embeddings, context, config),
     logits: (p, hidden) =>
-      tied
-        ? wordScores(p, mul(hidden, width ** -0.5), { vocab, table: 'shared' })
-        : wordScores(p, hidden, { vocab, table: undefined, init: normal(1) }),
+      wordScores(p, scaled ? mul(hidden, width ** -0.5) : hidden, {
+        vocab,
+        table: tied ? 'shared' : undefined,
+        init: normal(1),
+      }),
   };
 }
 
@@ -154,6 +158,7 @@ function perceptron(p: Params, x: Tensor, config: T5Config): Tensor {
 /** The configuration in a `config.json` of model_type t5. */
 export function readT5(config: Fields): T5Config {
   const depth = config.whole('num_layers', 6);
+  const tied = config.flag('tie_word_embeddings', true);
   const pad = config.whole('pad_token_id', 0);
   return {
     width: config.whole('d_model', 512),
@@ -164,13 +169,30 @@ export function readT5(config: Fields): T5Config {
     hidden: config.whole('d_ff', 2048),
     vocab: config.whole('vocab_size', 32128),
     ...readPerceptron(config),
-    tied: config.flag('tie_word_embeddings', true),
+    tied,
+    scaled: config.flag('scale_decoder_outputs', tied),
     buckets: config.whole('relative_attention_num_buckets', 32),
     farthest: config.whole('relative_attention_max_distance', 128),
     epsilon: config.number('layer_norm_epsilon', 1e-6),
     pad,
     start: config.whole('decoder_start_token_id', pad),
   };
+}
+
+/**
+ * A configuration, of T5 or of a system with T5 within, with what the file's `names` decide: for transformers 5 the head is
+ * T5's own where the file holds one, and the configurations that it writes say only whether what the head reads is scaled.
+ */
+export function withStoredHead(config: Fields, names: Iterable<string>): Fields {
+  const tied = ![...names].some((name) => /(^|\.)lm_head\.weight$/.test(name));
+  const decided = (part: Fields): Fields['raw'] => {
+    const { model_type: type, tie_word_embeddings: said, scale_decoder_outputs: scaled = said } = part.raw;
+    return type === 't5' && scaled === false
+      ? { ...part.raw, scale_decoder_outputs: false, tie_word_embeddings: tied }
+      : part.raw;
+  };
+  const within = config.has('text_config') ? { text_config: decided(config.object('text_config')) } : {};
+  return fields({ ...decided(config), ...within }, config.at);
 }
 
 /** `feed_forward_proj` is an activation, or `gated-` and one; the gated gelu of version 1.1 is the tanh approximation. */

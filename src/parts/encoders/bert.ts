@@ -19,7 +19,7 @@ import {
   readHeads,
   zeroed,
 } from '../../nn/index.js';
-import type { Fields } from '../../tensor/index.js';
+import { type Fields, QuintetError } from '../../tensor/index.js';
 import type { Tower, TowerStates } from '../types.js';
 
 export interface BertConfig {
@@ -122,6 +122,13 @@ function block(p: Params, x: Tensor, mask: Tensor, config: BertConfig): Tensor {
 
 /** The configuration in a `config.json` of model_type bert. */
 export function readBert(config: Fields): BertConfig {
+  if (config.flag('is_decoder', false)) {
+    throw new QuintetError('unsupported', 'is_decoder: tokens that do not see those behind them', { at: config.at });
+  }
+  const positions = config.text('position_embedding_type', 'absolute');
+  if (positions !== 'absolute') {
+    throw new QuintetError('unsupported', `position_embedding_type "${positions}"`, { at: config.at });
+  }
   return {
     ...readHeads(config, { width: 768, heads: 12 }),
     depth: config.whole('num_hidden_layers', 12),
