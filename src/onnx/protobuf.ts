@@ -42,14 +42,25 @@ export class ProtobufWriter {
 
   bytes(field: number, value: Uint8Array): void {
     this.#tag(field, DELIMITED);
-    this.#varint(value.byteLength);
-    this.#reserve(value.byteLength);
-    this.#bytes.set(value, this.#length);
-    this.#length += value.byteLength;
+    this.#delimited(value);
   }
 
   string(field: number, value: string): void {
-    this.bytes(field, utf8.encode(value));
+    const { length } = value;
+    this.#tag(field, DELIMITED);
+    this.#reserve(length + 10);
+    const lengthAt = this.#length;
+    this.#varint(length);
+    // Names are short and of ASCII: an encoder takes longer to be called than they take to be copied.
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 127) {
+        this.#length = lengthAt;
+        this.#delimited(utf8.encode(value));
+        return;
+      }
+      this.#byte(code);
+    }
   }
 
   /** A repeated field of whole numbers in its packed form. */
@@ -79,18 +90,32 @@ export class ProtobufWriter {
     }
   }
 
+  #delimited(value: Uint8Array): void {
+    this.#varint(value.byteLength);
+    this.#reserve(value.byteLength);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.byteLength;
+  }
+
   #tag(field: number, wire: number): void {
     this.#varint(field * 8 + wire);
   }
 
   #varint(value: number): void {
     this.#reserve(10);
-    let rest = value < 0 ? BigInt.asUintN(64, BigInt(value)) : BigInt(value);
-    while (rest >= 128n) {
-      this.#bytes[this.#length++] = Number(rest & 127n) | 128;
-      rest >>= 7n;
+    if (value < 0) {
+      let rest = BigInt.asUintN(64, BigInt(value));
+      for (; rest >= 128n; rest >>= 7n) this.#byte(Number(rest & 127n) | 128);
+      this.#byte(Number(rest));
+      return;
     }
-    this.#bytes[this.#length++] = Number(rest);
+    let rest = value;
+    for (; rest >= 128; rest = Math.floor(rest / 128)) this.#byte((rest % 128) | 128);
+    this.#byte(rest);
+  }
+
+  #byte(value: number): void {
+    this.#bytes[this.#length++] = value;
   }
 
   #reserve(size: number): void {

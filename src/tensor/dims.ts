@@ -56,8 +56,19 @@ export function subDims(a: Dim, b: Dim): Dim {
   return addDims(a, mulDims(b, -1));
 }
 
+/** Products that were asked for, by both factors: a graph asks for the same ones in each of its layers. */
+const products = new Map<Dim, Map<Dim, Dim>>();
+
 export function mulDims(a: Dim, b: Dim): Dim {
   if (typeof a === 'number' && typeof b === 'number') return a * b;
+  const known = products.get(a) ?? new Map<Dim, Dim>();
+  products.set(a, known);
+  const product = known.get(b) ?? multiply(a, b);
+  known.set(b, product);
+  return product;
+}
+
+function multiply(a: Dim, b: Dim): Dim {
   const product: Polynomial = new Map();
   for (const [lettersA, x] of parse(a)) {
     for (const [lettersB, y] of parse(b)) {
