@@ -12,6 +12,11 @@ export interface SessionOptions {
   readonly purpose?: 'infer' | 'train';
   /** Whether the engine may lay out copies of weights as its products like them; default true. Without, they stay in their files. */
   readonly copies?: boolean;
+  /**
+   * Whether the engine may rewrite the graph; default true. Without, a session is made sooner, and as fast where the graph is
+   * written as the engine would have it. Only `native` asks; it rewrites all the same where weights have to be cast.
+   */
+  readonly rewrites?: boolean;
   /** Where to write a trace of every operator's time (Chrome's trace format) when the session closes. */
   readonly profile?: string;
 }

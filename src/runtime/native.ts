@@ -52,6 +52,7 @@ async function makeSession(api: OrtApi, made: Made, options: SessionOptions): Pr
   const values: Pointer[] = [];
   try {
     configure(api, settings, options, weights.folder);
+    if (options.rewrites === false && !castsWeights(model)) api.call('SetSessionGraphOptimizationLevel', settings, 0);
     handOver(api, settings, weights.handed, values);
     const creating = api.callAsync(
       'CreateSessionFromArray',
@@ -63,8 +64,10 @@ async function makeSession(api: OrtApi, made: Made, options: SessionOptions): Pr
     );
     creations.set(creating, [made, result]);
     await creating.finally(() => creations.delete(creating));
-    // Laying weights out anew takes as much again as they have, which the C library would keep.
+    // Laying weights out anew takes as much again as they have, which the C library would keep; and what was laid out is
+    // not read from its file again.
     api.trimMemory();
+    if (options.copies !== false) await api.dropPages(filesOf(model));
     if (model.initializers.some(isGivenAway)) givenAway.register(model, api);
     return result[0] as Pointer;
   } catch (cause) {
@@ -99,6 +102,16 @@ function handOver(api: OrtApi, made: Pointer, handed: Weights['handed'], values:
 
 function isGivenAway({ source }: OnnxInitializer): boolean {
   return 'bytes' in source && source.givenAway === true;
+}
+
+/** Whether weights are cast, which the engine does once where it may rewrite the graph, and otherwise in every run. */
+function castsWeights({ nodes, initializers }: OnnxModel): boolean {
+  const weights = new Set(initializers.map(({ name }) => name));
+  return nodes.some(({ op, inputs }) => op === 'Cast' && weights.has(inputs[0] as string));
+}
+
+function filesOf({ initializers }: OnnxModel): Set<string> {
+  return new Set(initializers.flatMap(({ source }) => ('file' in source ? [source.file] : [])));
 }
 
 /** What a session has to hold of its model. */

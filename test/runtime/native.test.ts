@@ -3,12 +3,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { add, graph, input, matmul, type Tensor, tanh } from '../../src/graph/index.js';
+import { add, graph, input, matmul, parameter, type Tensor, tanh } from '../../src/graph/index.js';
 import { applyAll } from '../../src/graph/tensor.js';
 import { lower, type OnnxNode } from '../../src/onnx/index.js';
+import type { SessionOptions } from '../../src/runtime/engine.js';
 import { nativeEngine } from '../../src/runtime/native.js';
 import { loadOrt } from '../../src/runtime/native-api.js';
-import { type HostArray, hostArray, Random, toNumbers, zerosArray } from '../../src/tensor/index.js';
+import { bytesOf, type HostArray, hostArray, Random, toNumbers, zerosArray } from '../../src/tensor/index.js';
 import { expectClose } from '../graph/close.js';
 
 const engine = nativeEngine();
@@ -184,18 +185,39 @@ test('what is computed twice stays so in training, as the profile tells', async 
   const [first, sum] = once.nodes as [OnnxNode, OnnxNode];
   const again = { ...first, name: 'again', outputs: ['again'] };
   const model = { ...once, nodes: [first, again, { ...sum, inputs: [first.outputs[0] as string, 'again'] }] };
-  const runs = async (purpose: 'infer' | 'train') => {
-    const profile = join(folder, `${purpose}.json`);
-    const session = await engine.createSession(model, { purpose, profile });
+  const runs = async (options: SessionOptions) => {
+    const profile = join(folder, 'profile.json');
+    const session = await engine.createSession(model, { ...options, profile });
     await session.run({ x: zerosArray('f32', [8]) });
     await session.close();
-    const events: { args?: { op_name?: string } }[] = JSON.parse(readFileSync(profile, 'utf8'));
-    return events.filter(({ args }) => args?.op_name === 'Tanh').length;
+    return operatorsRun(profile).filter((op) => op === 'Tanh').length;
   };
-  expect(await runs('train')).toBe(2);
-  expect(await runs('infer')).toBe(1);
+  expect(await runs({ purpose: 'train' })).toBe(2);
+  expect(await runs({ purpose: 'infer' })).toBe(1);
+  expect(await runs({ rewrites: false })).toBe(2);
   rmSync(folder, { recursive: true });
 });
+
+test('weights are cast once also where the engine is to rewrite nothing', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'quintet-'));
+  const profile = join(folder, 'profile.json');
+  const w = hostArray('f16', [2], [1, 2]);
+  const model = lower(
+    graph('cast', { y: add(input('x', 'f32', [2]), parameter('w', 'f32', [2])) }),
+    new Map([['w', { dtype: 'f16', source: { bytes: bytesOf(w) } }]]),
+  );
+  const session = await engine.createSession(model, { rewrites: false, profile });
+  expect((await session.run({ x: zerosArray('f32', [2]) })).y).toEqual(hostArray('f32', [2], [1, 2]));
+  await session.close();
+  expect(operatorsRun(profile)).toEqual(['Add']);
+  rmSync(folder, { recursive: true });
+});
+
+/** The operators of all runs of a session, in order. */
+function operatorsRun(profile: string): string[] {
+  const events: { args?: { op_name?: string } }[] = JSON.parse(readFileSync(profile, 'utf8'));
+  return events.flatMap(({ args }) => args?.op_name ?? []);
+}
 
 test('a library that is not there is an error that names it', () => {
   expect(() => nativeEngine({ library: '/nowhere/libonnxruntime.so' })).toThrow(
