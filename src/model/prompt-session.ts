@@ -45,8 +45,8 @@ export class PromptSession {
   ) {}
 
   /**
-   * Its graph is built while the engine makes the session that `after` waits for, and its own session made then: at once, the
-   * two would wait for each other and for the disk.
+   * Begins when `after` is there: building a graph holds up whoever waits for the session of single tokens, and two sessions
+   * that are made at once wait for each other and for the disk.
    */
   static async open(
     model: Model<System>,
@@ -54,6 +54,7 @@ export class PromptSession {
     { packed, after }: { readonly packed: Packed; readonly after: Promise<unknown> },
   ): Promise<PromptSession> {
     const { network } = model;
+    await after;
     await nextTurn();
     const make = await prepare(
       model,
@@ -61,7 +62,6 @@ export class PromptSession {
       (p) => languageGraph(network, p, promptCache(), ends).caches,
       packed,
     );
-    await after;
     await nextTurn();
     return new PromptSession(await make(), network);
   }
