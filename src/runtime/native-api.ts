@@ -7,7 +7,6 @@ import { dirname, join } from 'node:path';
 import koffi from 'koffi';
 import { QuintetError } from '../tensor/index.js';
 import { type Library, loadLibrary, type Pointer } from './libraries.js';
-import { memoryTrimmer, pageDropper } from './native-memory.js';
 
 export type { Pointer };
 
@@ -88,8 +87,6 @@ export interface OrtApi {
   make(name: FunctionName, ...args: Argument[]): Pointer;
   /** Gives memory that was freed back to the system, on another thread. */
   trimMemory(): void;
-  /** Takes pages of mapped files out of this process, until they are read again. */
-  dropPages(files: Iterable<string>): Promise<void>;
 }
 
 const known = new Map<string, OrtApi>();
@@ -174,6 +171,16 @@ function bind(library: Library, path: string, threads: number): OrtApi {
       ),
     make,
     trimMemory: memoryTrimmer(),
-    dropPages: pageDropper(),
   };
+}
+
+/** The GNU C library keeps what was freed, hundreds of megabytes where weights were copied. Others give it back themselves. */
+function memoryTrimmer(): () => void {
+  if (process.platform !== 'linux') return () => {};
+  try {
+    const trim = loadLibrary('libc.so.6').func('malloc_trim', 'int', ['size_t']) as unknown as NativeFunction;
+    return () => trim.async(0, () => {});
+  } catch {
+    return () => {}; // another C library
+  }
 }

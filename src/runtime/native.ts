@@ -64,10 +64,8 @@ async function makeSession(api: OrtApi, made: Made, options: SessionOptions): Pr
     );
     creations.set(creating, [made, result]);
     await creating.finally(() => creations.delete(creating));
-    // Laying weights out anew takes as much again as they have, which the C library would keep; and what was laid out is
-    // not read from its file again.
+    // Laying weights out anew takes as much again as they have, which the C library would keep.
     api.trimMemory();
-    if (options.copies !== false) await api.dropPages(filesOf(model));
     if (model.initializers.some(isGivenAway)) givenAway.register(model, api);
     return result[0] as Pointer;
   } catch (cause) {
@@ -108,10 +106,6 @@ function isGivenAway({ source }: OnnxInitializer): boolean {
 function castsWeights({ nodes, initializers }: OnnxModel): boolean {
   const weights = new Set(initializers.map(({ name }) => name));
   return nodes.some(({ op, inputs }) => op === 'Cast' && weights.has(inputs[0] as string));
-}
-
-function filesOf({ initializers }: OnnxModel): Set<string> {
-  return new Set(initializers.flatMap(({ source }) => ('file' in source ? [source.file] : [])));
 }
 
 /** What a session has to hold of its model. */

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { add, gather, graph, input, matmul, parameter, transpose } from '../../src/graph/index.js';
+import { add, gather, graph, input, matmul, parameter } from '../../src/graph/index.js';
 import { type Binding, lower } from '../../src/onnx/index.js';
 import { nativeEngine } from '../../src/runtime/native.js';
 import { bytesOf, type DType, type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
@@ -172,25 +172,3 @@ test('what is given away is copied: its bytes may change once the session is mad
   expect(toNumbers(y as HostArray)).toEqual([...Array(WIDTH).fill(7 * WIDTH), ...Array(WIDTH).fill(47 * WIDTH)]);
   await session.close();
 });
-
-test.runIf(process.platform === 'linux')('what was laid out anew is held once, and its file read again', async () => {
-  const path = join(folder, 'laid-out.safetensors');
-  const [count, width] = [4096, 1024];
-  const values = hostArray('f32', [count, width], new Array(count * width).fill(0.5));
-  const w = parameter('w', 'f32', [count, width]);
-  const x = gather(w, input('ids', 'i64', ['N']), 0);
-  const model = lower(graph('both', { y: matmul(x, transpose(w)) }), new Map([['w', stored(path, values)]]));
-  const session = await nativeEngine().createSession(model);
-  expect(residentOf(path)).toBeLessThan(2);
-  const { y } = await session.run({ ids: hostArray('i64', [1], [4095]) });
-  expect(new Set(toNumbers(y as HostArray))).toEqual(new Set([width / 4]));
-  await session.close();
-});
-
-/** MiB of a mapped file that this process holds. */
-function residentOf(path: string): number {
-  const mappings = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[\da-f]+-[\da-f]+ )/m);
-  const own = mappings.filter((mapping) => mapping.split('\n', 1)[0]?.endsWith(path));
-  expect(own.length).toBeGreaterThan(0);
-  return own.reduce((sum, mapping) => sum + Number(/^Rss: +(\d+)/m.exec(mapping)?.[1]) / 1024, 0);
-}
