@@ -238,6 +238,19 @@ export const crossEntropy = (scores: Tensor, labels: Tensor, ignore = ignored): 
 /** [..., M, K] times [..., K, N]; leading axes broadcast. */
 export const matmul = (a: Tensor, b: Tensor): Tensor => apply('MatMul', [a, b]);
 
+/** The heads of x [B, H, T, K] as rows of the groups that they belong to -> [B, G, H/G*T, K] */
+export function groupRows(x: Tensor, groups: number): Tensor {
+  const heads = x.size(1);
+  return heads === groups ? x : reshape(x, [x.dim(0), groups, mulDims(heads / groups, x.dim(2)), x.dim(3)]);
+}
+
+/**
+ * What heads weigh values by: softmax(q kᵀ + mask) of queries [B, H, T, K], keys [B, G, S, K], and a mask that broadcasts to
+ * the scores -> [B, H, T, S]
+ */
+export const attentionWeights = (q: Tensor, k: Tensor, mask: Tensor | null): Tensor =>
+  apply('AttentionWeights', mask ? [q, k, mask] : [q, k]);
+
 interface ConvolutionOptions {
   readonly stride?: number;
   /** Zeros on both sides of every spatial axis, or [before..., after...]. */

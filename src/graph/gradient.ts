@@ -3,7 +3,7 @@
 import { formatShape, isFloat, QuintetError, sameShape } from '../tensor/index.js';
 import { add, full, unbroadcast } from './functions.js';
 import { type OpName, ops } from './ops/index.js';
-import { applyAll, type Node, type Tensor, topological } from './tensor.js';
+import { apply, type Node, type Tensor, topological } from './tensor.js';
 
 /**
  * The gradient of `loss` by each tensor of `by`, as graph tensors of the same shapes; null where the loss does not depend
@@ -50,7 +50,8 @@ function backward(node: Node, gradient: Tensor, active: ReadonlySet<Tensor>): [T
     throw new QuintetError('unsupported', `${node.kind} has no gradient: it is for inference only`);
   }
   const inputs = node.inputs.map((x) => x && again(x)) as readonly Tensor[];
-  const parts = rule({ inputs, outputs: node.outputs, attributes: node.attributes, gradient, wants });
+  const outputs = node.outputs.map(again);
+  const parts = rule({ inputs, outputs, attributes: node.attributes, gradient, wants });
   return parts.flatMap((part, i): [Tensor, Tensor][] => {
     if (!part || !wants(i)) return [];
     const x = node.inputs[i] as Tensor;
@@ -65,14 +66,20 @@ function backward(node: Node, gradient: Tensor, active: ReadonlySet<Tensor>): [T
   });
 }
 
-const repeated = new WeakMap<Node, readonly Tensor[]>();
+const repeated = new WeakMap<Node, Tensor>();
 
 /** A tensor for a gradient rule: where that costs little, computed once more when it is needed instead of kept until then. */
 function again(x: Tensor): Tensor {
-  const { kind, inputs, attributes } = x.node;
-  if (!ops[kind as OpName]?.light) return x;
+  const { kind, inputs, outputs, attributes } = x.node;
+  const { light, view } = ops[kind as OpName] ?? {};
+  if (view) {
+    const [own, ...others] = inputs as [Tensor, ...Tensor[]];
+    return again(own) === own ? x : apply(kind as OpName, [again(own), ...others], attributes);
+  }
+  if (!light || x.index > 0) return x;
   // The attribute tells the two apart, which would be made one otherwise. Nothing of it is written.
-  const known = repeated.get(x.node) ?? applyAll(kind as OpName, inputs, { ...attributes, again: 1 });
+  const once = (): Tensor => apply(kind as OpName, inputs, { ...attributes, again: 1 });
+  const known = repeated.get(x.node) ?? (light === true ? once() : light(inputs, outputs));
   repeated.set(x.node, known);
-  return known[x.index] as Tensor;
+  return known;
 }

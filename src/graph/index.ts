@@ -6,5 +6,6 @@ export { type OpName, ops } from './ops/index.js';
 export { recomputingGradients } from './recompute.js';
 export { rowsOf } from './rows.js';
 export type { Attributes, OpRule, Written } from './rule.js';
+export { inRunOrder } from './run-order.js';
 export { applyAll, constant, input, type Node, parameter, Tensor, topological } from './tensor.js';
 export { printGraph } from './text.js';

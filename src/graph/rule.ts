@@ -59,10 +59,12 @@ export interface OpRule<A = Attributes> {
   /** Attributes that ONNX takes as scalar integer inputs, after those. */
   readonly scalarInputs?: readonly string[];
   /**
-   * Whether its result costs less to compute once more than to keep until gradients need it. For ops of one output: of several,
-   * ONNX Runtime makes equal nodes one without minding which of their outputs each has.
+   * Whether its result costs less to compute once more than to keep until gradients need it; of an op of several outputs, how it
+   * is computed from them and what goes in: ONNX Runtime makes equal nodes one without minding which of their outputs each has.
    */
-  readonly light?: boolean;
+  readonly light?: true | ((inputs: Operands, outputs: readonly Tensor[]) => Tensor);
+  /** Whether its operands are computed one after the other as they stand, whatever it takes to come by each. */
+  readonly inTurn?: boolean;
   /** Whether its result is its first operand in another shape: the engine keeps one memory for both. */
   readonly view?: boolean;
   /** How many numbers are multiplied and added up, where it is a product. */

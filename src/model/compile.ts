@@ -5,7 +5,7 @@ import { type Declaration, type Params, rootScope } from '../nn/index.js';
 import { type Binding, lower } from '../onnx/index.js';
 import type { Engine, Session, SessionOptions } from '../runtime/engine.js';
 import { type HostArrays, type Piece, type Pieces, quantised, type Tensors, type WeightForm } from '../system/index.js';
-import { QuintetError } from '../tensor/index.js';
+import { type HostArray, QuintetError } from '../tensor/index.js';
 import type { Weights } from './weights.js';
 
 /** What compiling needs of a model. */
@@ -87,20 +87,35 @@ async function prepareSession(
   { fed = new Set(), known = new Map() }: Bound = {},
 ): Promise<() => Promise<Session>> {
   const bindings = new Map<string, Binding>(known);
+  const given = { ...living };
   for (const { node } of built.parameters) {
     const name = node.name as string;
     if (fed.has(name) || known.has(name) || Object.hasOwn(living, name)) continue;
     const declaration = declarations.get(name);
     if (!declaration) throw new QuintetError('name', `"${name}" was declared in another scope`, { at: built.name });
-    bindings.set(name, await weights.bind(declaration));
+    const binding = await weights.bind(declaration);
+    const own = engine.inPlace && session.copies === false ? inMemory(binding, declaration) : undefined;
+    if (own) given[name] = own;
+    else bindings.set(name, binding);
   }
   const lowered = lower(built, bindings);
-  return async () => alive(await engine.createSession(lowered, session), living);
+  return async () => alive(await engine.createSession(lowered, session), given);
 }
 
-/** A session that is fed what lives, besides what it is given. */
-function alive(session: Session, living: HostArrays): Session {
-  const own = Object.fromEntries(Object.entries(living).filter(([name]) => session.inputs.includes(name)));
+/** From this size on, weights in memory are given to every run where no copies are to be made: the engine makes one otherwise. */
+const givenBytes = 2 ** 16;
+
+/** The array that a parameter is bound to; undefined where it lies in a file, is expanded for this session or is small. */
+function inMemory({ dtype, source }: Binding, { shape, tensor }: Declaration): HostArray | undefined {
+  if (dtype !== 'f32' || tensor.dtype !== 'f32' || !('bytes' in source) || source.givenAway) return undefined;
+  const { buffer, byteOffset, byteLength } = source.bytes;
+  if (byteLength < givenBytes) return undefined;
+  return { dtype, shape, data: new Float32Array(buffer as ArrayBuffer, byteOffset, byteLength / 4) };
+}
+
+/** A session that is fed arrays of its own, besides what it is given. */
+function alive(session: Session, given: HostArrays): Session {
+  const own = Object.fromEntries(Object.entries(given).filter(([name]) => session.inputs.includes(name)));
   if (Object.keys(own).length === 0) return session;
   return {
     inputs: session.inputs.filter((name) => !Object.hasOwn(own, name)),

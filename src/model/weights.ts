@@ -123,23 +123,24 @@ function checkNames(
 /** Freshly initialised parameters: the same for the same seed, whatever order they are asked for in. */
 export function initialWeights(seed: number, renames: Renames = []): Weights {
   const values = new Map<string, HostArray>();
-  const value = ({ name, shape, init }: Declaration): HostArray => {
-    const known = values.get(name) ?? {
-      dtype: 'f32' as const,
-      shape,
-      data: init(shape, new Random(seedFor(seed, 'init', name))),
-    };
-    values.set(name, known);
-    return known;
+  const made = ({ name, shape, init }: Declaration): HostArray => ({
+    ...{ dtype: 'f32', shape },
+    data: init(shape, new Random(seedFor(seed, 'init', name))),
+  });
+  const kept = (declaration: Declaration): HostArray => {
+    const array = values.get(declaration.name) ?? made(declaration);
+    values.set(declaration.name, array);
+    return array;
   };
   return {
     at: `seed ${seed}`,
     fileName: (name) => rename(name, renames),
     has: () => true,
-    read: async (declaration) => value(declaration),
+    // What learns is read once and lives elsewhere from then on.
+    read: async (declaration) => values.get(declaration.name) ?? made(declaration),
     stored: () => undefined,
     files: [],
-    bind: async (declaration) => ({ dtype: 'f32', source: { bytes: bytesOf(value(declaration)) } }),
+    bind: async (declaration) => ({ dtype: 'f32', source: { bytes: bytesOf(kept(declaration)) } }),
     close: async () => values.clear(),
   };
 }

@@ -6,6 +6,7 @@
 import {
   add,
   and,
+  attentionWeights,
   concat,
   constant,
   cumSum,
@@ -13,6 +14,7 @@ import {
   equal,
   flatten,
   greaterOrEqual,
+  groupRows,
   less,
   matmul,
   maximum,
@@ -29,7 +31,7 @@ import {
   unsqueeze,
   where,
 } from '../graph/index.js';
-import { type Dim, mulDims, QuintetError, scalar } from '../tensor/index.js';
+import { QuintetError, scalar } from '../tensor/index.js';
 
 export interface AttentionOptions {
   readonly heads: number;
@@ -65,8 +67,9 @@ export function attendHeads(
 ): Tensor {
   const [count, seen] = [q.dim(2), k.dim(2)];
   const some = (queries: Tensor, hidden: Tensor | null): Tensor => {
-    const scores = capped(groupedProduct(mul(queries, scale), transpose(k)), softcap); // [B, H, T, S]
-    const weights = softmax(hidden ? add(scores, hidden) : scores);
+    const scaled = mul(queries, scale);
+    const weights =
+      softcap === undefined ? attentionWeights(scaled, k, hidden) : cappedWeights(scaled, k, hidden, softcap);
     return flatten(transpose(groupedProduct(weights, v), [0, 2, 1, 3]), 2, 3);
   };
   if (typeof count !== 'number' || typeof seen !== 'number' || count * seen <= mostScores) return some(q, mask);
@@ -76,6 +79,12 @@ export function attendHeads(
     return some(slice(q, 2, from, to), hidden);
   });
   return concat(parts, 1);
+}
+
+/** [B, H, T, S] */
+function cappedWeights(q: Tensor, k: Tensor, mask: Tensor | null, cap: number): Tensor {
+  const scores = capped(groupedProduct(q, transpose(k)), cap);
+  return softmax(mask ? add(scores, mask) : scores);
 }
 
 /** Numbers that level off towards the cap and its negative: Bello et al., 2016, https://arxiv.org/abs/1611.09940 */
@@ -95,11 +104,7 @@ export function splitHeads(x: Tensor, heads: number): Tensor {
  * product, so that nothing is repeated.
  */
 function groupedProduct(x: Tensor, y: Tensor): Tensor {
-  const [heads, groups] = [x.size(1), y.size(1)];
-  if (groups === heads) return matmul(x, y);
-  const [batch, , rows, width] = x.shape as readonly [Dim, Dim, Dim, Dim];
-  const joint = reshape(x, [batch, groups, mulDims(heads / groups, rows), width]);
-  return reshape(matmul(joint, y), [batch, heads, rows, y.dim(3)]);
+  return reshape(matmul(groupRows(x, y.size(1)), y), [...x.shape.slice(0, -1), y.dim(3)]);
 }
 
 const open = constant(scalar('f32', 0));

@@ -6,6 +6,7 @@ import {
   type Graph,
   gradients,
   graph,
+  inRunOrder,
   mul,
   recomputingGradients,
   reshape,
@@ -143,7 +144,9 @@ export function planStep(
     trained,
     unreached: selected.filter((_, i) => !slopes[i]).map(({ name }) => name),
     metrics: Object.keys(metrics),
-    graph: graph('step', { total, targets, ...metricOutputs(metrics), ...named, done: ordering(reached) }),
+    graph: inRunOrder(
+      graph('step', { total, targets, ...metricOutputs(metrics), ...named, done: ordering(reached.toReversed()) }),
+    ),
   };
 }
 
@@ -207,9 +210,14 @@ async function holdFrozen(model: Model, options: StepOptions): Promise<Held | un
   return packed && holding(packed);
 }
 
-/** Where memory counts more than time, the engine makes no copies of weights either, but of those in eight bits: they are small. */
-const makesCopies = ({ recompute = false, frozen = 'f32' }: StepOptions): boolean =>
-  frozen === 'int8' || (frozen === 'f32' && !recompute);
+/**
+ * Whether the engine makes copies of weights for its products, two where gradients pass through: not where memory counts more
+ * than time, nor beside weights that lie in memory and stay there. Those in eight bits are small.
+ */
+const makesCopies = (
+  { weights }: Pick<Model, 'weights'>,
+  { recompute = false, frozen = 'f32' }: StepOptions,
+): boolean => frozen === 'int8' || (frozen === 'f32' && !recompute && weights.files.length > 0);
 
 /** A stage's graph, with what of it is bound in integers. */
 export interface PreparedStep extends StepPlan {
@@ -222,7 +230,7 @@ export interface PreparedStep extends StepPlan {
 export async function prepareStep(model: Model, options: StepOptions): Promise<PreparedStep> {
   const held = await holdFrozen(model, options);
   const plan = planStep(model, options, held?.adapt);
-  return { ...plan, known: held?.known() ?? new Map(), copies: makesCopies(options) };
+  return { ...plan, known: held?.known() ?? new Map(), copies: makesCopies(model, options) };
 }
 
 const trainingModel = (model: Model, copies: boolean): Model => ({
@@ -258,7 +266,7 @@ export async function compileLoss(model: Model, options: StepOptions, fed: Reado
   const { loss, declarations, before } = planLoss(model, options, held?.adapt);
   const { total, targets, metrics = {} } = loss;
   const built = graph('loss', { total, targets, ...metricOutputs(metrics) });
-  const training = trainingModel(model, makesCopies(options));
+  const training = trainingModel(model, makesCopies(model, options));
   const feeds = { fed, ...(held && { known: held.known() }) };
   const session = await openSession(training, built, declarations, feeds);
   const known = await closeOnFailure([session], () => openForeknowledge(model, options.objective, before, { fed }));

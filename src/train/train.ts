@@ -171,6 +171,8 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
       if (run) await readRegions(await run.at(best), learner);
       await copyFromFirst(group, regions);
     }
+    // The engine's store goes first: what was learnt is copied into memory of its own.
+    await step.close();
     const values = await withRows(model, rows, learner.final());
     await forecast.end();
     return { steps: done, values, unreached: step.unreached, stopped, ...(best === undefined ? {} : { best }) };

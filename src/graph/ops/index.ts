@@ -1,6 +1,7 @@
 /** The op table: one record an op, under ONNX's own name. */
 
 import type { OpRule } from '../rule.js';
+import { attention } from './attention.js';
 import { elementwise } from './elementwise.js';
 import { indexing } from './indexing.js';
 import { inference } from './inference.js';
@@ -25,6 +26,7 @@ const table = {
   ...inference,
   ...quantised,
   ...wholes,
+  ...attention,
 };
 
 export type OpName = keyof typeof table;

@@ -48,6 +48,10 @@ export const norm = {
   LayerNormalization: rule<NormAttributes>({
     floats: ['epsilon'],
     optionalOutputs: true,
+    light: ([x, scale, bias], [, average, inverse]) => {
+      const scaled = mul(mul(sub(x as Tensor, average as Tensor), inverse as Tensor), scale as Tensor);
+      return bias ? add(scaled, bias) : scaled;
+    },
     infer: (inputs) => inferRows(inputs, 2),
     gradient: layerNormGradient,
   }),
@@ -56,6 +60,7 @@ export const norm = {
   SimplifiedLayerNormalization: rule<NormAttributes>({
     floats: ['epsilon'],
     optionalOutputs: true,
+    light: ([x, scale], [, inverse]) => mul(mul(x as Tensor, inverse as Tensor), scale as Tensor),
     infer: (inputs) => inferRows(inputs, 1),
     gradient: ({ gradient: g, inputs, outputs, wants }) => {
       const [x, scale] = inputs as [Tensor, Tensor];

@@ -2,12 +2,15 @@
 
 import { type Dim, formatShape, isFloat, QuintetError } from '../../tensor/index.js';
 import {
+  abs,
+  add,
   cast,
   div,
   equal,
   exp,
   expand,
   logSoftmax,
+  minimum,
   mul,
   neg,
   reshape,
@@ -120,10 +123,11 @@ export const reduce = {
       }
       return [{ dtype: scores.dtype, shape: labels.shape }];
     },
-    gradient: ({ gradient: g, inputs, attributes: { ignore_index } }) => {
+    gradient: ({ gradient: g, inputs, outputs, attributes: { ignore_index } }) => {
       const [scores, labels, logs = logSoftmax(scores)] = inputs as [Tensor, Tensor, Tensor?];
       const ignored = equal(labels, ignore_index);
-      const kept = where(ignored, zerosLike(g), g); // [N]
+      // Once the losses are known the scores' own memory is free for their gradient, which is as large.
+      const kept = add(where(ignored, zerosLike(g), g), minimum(abs(outputs[0] as Tensor), 0)); // [N]
       const column = (t: Tensor): Tensor => reshape(t, [labels.dim(0), 1]);
       const probable = mul(exp(logs), column(kept)); // [N, C]
       const safe = where(ignored, zerosLike(labels), labels);

@@ -95,13 +95,12 @@ export function sessionMemory(
 
 type Learning = Omit<LearnerOptions, 'steps'>;
 
-/** The arena, the values that a fresh model keeps besides, and those that are given in the end. */
+/** The arena, and values that the model has in memory besides. What is given in the end is copied when the session is gone. */
 function learntBytes({ weights }: Model, trained: PreparedStep['trained'], learning: Learning): number {
   const tensors = trained.map(({ name, shape }) => ({ name, shape: shape as readonly number[] }));
   let bytes = arenaBytes(tensors, arenaOptions(learning));
   for (const declaration of trained) {
-    const size = 4 * sizeOf(declaration.shape);
-    bytes += isInMemory(weights, declaration) ? 2 * size : size;
+    if (isInMemory(weights, declaration)) bytes += 4 * sizeOf(declaration.shape);
   }
   return bytes;
 }

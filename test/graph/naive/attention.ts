@@ -1,6 +1,6 @@
 /** Causal attention over a key-value cache. */
 
-import { fill, get, logOfSum, naive, total, type Values } from './arrays.js';
+import { along, fill, get, logOfSum, naive, total, type Values } from './arrays.js';
 
 type Attention = {
   num_heads: number;
@@ -21,6 +21,22 @@ function rotated(vector: number[], position: number, cos: Values, sin: Values): 
     return v * get(cos, angle) + other * get(sin, angle);
   });
 }
+
+export const attentionWeights = naive((_, q, k, mask) => {
+  const [batch, heads, queries, width] = q.shape as [number, number, number, number];
+  const [groups, keys] = [k.shape[1] as number, k.shape[2] as number];
+  const none = { shape: [1], data: [0] };
+  const added = mask ?? none;
+  const scores = fill([batch, heads, queries, keys], ([n, h, t, s]) => {
+    const group = Math.floor((h as number) / (heads / groups));
+    const products = Array.from(
+      { length: width },
+      (_, i) => get(q, [n as number, h as number, t as number, i]) * get(k, [n as number, group, s as number, i]),
+    );
+    return total(products) + get(added, [n as number, h as number, t as number, s as number]);
+  });
+  return [fill(scores.shape, (at) => Math.exp(get(scores, at) - logOfSum(along(scores, at, 3))))];
+});
 
 export const groupQueryAttention = naive<Attention>(
   (attributes, query, key, value, pastKey, pastValue, last, all, cos, sin) => {

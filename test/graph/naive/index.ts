@@ -24,7 +24,7 @@ import {
   variance,
   without,
 } from './arrays.js';
-import { groupQueryAttention, rotaryEmbedding } from './attention.js';
+import { attentionWeights, groupQueryAttention, rotaryEmbedding } from './attention.js';
 import {
   dynamicQuantizeMatMul,
   gatherBlockQuantized,
@@ -349,6 +349,7 @@ export const naives = {
   Resize: resize,
 
   RotaryEmbedding: rotaryEmbedding,
+  AttentionWeights: attentionWeights,
   GroupQueryAttention: groupQueryAttention,
   MatMulNBits: matMulNBits,
   GatherBlockQuantized: gatherBlockQuantized,

@@ -500,6 +500,11 @@ export const samples = {
     },
     { ...using({ ...held, bits: 8 }, f32([2, 32]), u8([5, 32]), f32([5, 1], positive)), frozen: [2] },
   ],
+  AttentionWeights: [
+    one(f32([2, 2, 3, 4]), f32([2, 2, 5, 4])),
+    { ...one(f32(['B', 4, 'T', 3]), f32(['B', 2, 'T', 3]), f32(['B', 1, 'T', 'T'])), letters: { B: 2, T: 3 } },
+    one(f32([1, 2, 3, 4]), turned([1, 1, 2, 4], [0, 2, 1, 3]), f32([3, 1])),
+  ],
   DequantizeLinear: [
     using({ axis: 0 }, of('i8')([3, 4], given(-128, 127, 0, 5, 1, 2, 3, 4, -1, -2, -3, -4)), f32([3], positive)),
     using({ axis: 1 }, of('u8')([2, 3], below(256)), f32([3], positive)),
