@@ -1,6 +1,7 @@
 """Every kind of adapter that peft has and Quintet reads, on one Llama: logits, loss, gradients, greedy answers.
 
-Bottlenecks, which peft does not have, are written down here; convolutions are adapted in LLaVA's vision tower.
+Bottlenecks, which peft does not have, are written down here; convolutions are adapted in LLaVA's vision tower, weights of the
+other layout and a table that is the head, too, in GPT-2.
 """
 
 import json
@@ -27,10 +28,11 @@ from peft import (
     get_peft_model,
 )
 from safetensors.torch import load_file, save_file
-from transformers import LlamaForCausalLM, LlavaForConditionalGeneration
+from transformers import GPT2LMHeadModel, LlamaForCausalLM, LlavaForConditionalGeneration
 
 from kit.folder import FixtureFolder
 from kit.numbers import settle
+from kit.weights import build, draw, save_checkpoint
 
 from .training import llama_model, llava_data, llava_model, mean_loss, open_model, save_adapter
 
@@ -270,4 +272,58 @@ def convolutions(fixture: FixtureFolder, *, text: dict, vision: dict) -> None:
         return found
 
     fixture.note("<method>.grad/<key>: the gradient of the loss by the stored tensor of that key")
+    settle(fixture, data, compute)
+
+
+TIED = {
+    "lora-fused": lambda: LoraConfig(r=3, lora_alpha=5, bias="lora_only", target_modules=["c_attn", "mlp.c_proj"], fan_in_fan_out=True, **TASK),
+    "dora-fused": lambda: LoraConfig(r=2, use_dora=True, use_rslora=True, target_modules=["c_fc"], fan_in_fan_out=True, **TASK),
+    "ia3-fused": lambda: IA3Config(target_modules=["c_attn", "mlp.c_proj"], feedforward_modules=["mlp.c_proj"], **TASK),
+    "lora-words": lambda: LoraConfig(r=2, target_modules=["c_attn"], trainable_token_indices=[9, 3, 4], fan_in_fan_out=True, **TASK),
+    "lora-table": lambda: LoraConfig(r=2, target_modules=["wte", "c_attn"], fan_in_fan_out=True, **TASK),
+    "lora-whole-table": lambda: LoraConfig(
+        r=2,
+        target_modules=["c_attn"],
+        modules_to_save=["wte", "lm_head"],
+        ensure_weight_tying=True,
+        fan_in_fan_out=True,
+        **TASK,
+    ),
+    "words-tied": lambda: TrainableTokensConfig(token_indices=[7, 2, 3], target_modules=["wte"], **TASK),
+}  # fmt: skip
+
+
+def tied(fixture: FixtureFolder, *, config: dict) -> None:
+    """On GPT-2, whose weights are [in, out], query, key and value in one, and whose head is the table of embeddings."""
+    config = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", **config}
+    model = build(GPT2LMHeadModel, config)
+    draw(model, fixture.seed)
+    save_checkpoint(fixture, model, config)
+    fixture.left_out(tie_word_embeddings=True)
+    folder = fixture.path / "adapters"
+    for index, (name, make) in enumerate(TIED.items()):
+        torch.manual_seed(fixture.seed + index)
+        base = open_model(GPT2LMHeadModel, fixture, torch.float32)
+        save_adapter(drawn(get_peft_model(base, make()), fixture.seed + index), folder / name)
+    ids = torch.randint(1, config["vocab_size"], (2, 7), generator=torch.Generator().manual_seed(fixture.seed))
+    ids[:, 2:5] = torch.tensor([[9, 2, 3], [4, 7, 9]])
+    data = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids}
+
+    def compute(inputs: dict, dtype: torch.dtype) -> dict:
+        found = {}
+        for name in TIED:
+            base = open_model(GPT2LMHeadModel, fixture, dtype)
+            model = PeftModel.from_pretrained(base, folder / name, is_trainable=True, autocast_adapter_dtype=False)
+            model = model.to(dtype).eval()
+            output = model(**inputs)
+            output.loss.backward()
+            found |= {f"{name}.logits": output.logits.detach(), f"{name}.loss": output.loss.detach()}
+            for key, parameter in stored_keys(model, folder / name).items():
+                found[f"{name}.grad/{key}"] = parameter.grad.clone()
+        return found
+
+    fixture.note(
+        "<method>.grad/<key>: the gradient of the loss by the stored tensor of that key",
+        "peft has the head learn apart from the table unless it is told to tie them; what lora-table adds to the table, the head has not",
+    )
     settle(fixture, data, compute)

@@ -150,6 +150,12 @@ TRAINING = {
         1171,
         partial(adapters.convolutions, text=TINY_TEXT, vision=TINY_VISION),
     ),
+    "adapters-tied": Entry(
+        "adapters",
+        "LoRA, DoRA, IA3 and learning words on a GPT-2: weights [in, out], and a head that is tied to the table",
+        1173,
+        partial(adapters.tied, config={"n_embd": 8, "n_head": 2, "n_layer": 1, "n_positions": 16, "vocab_size": 24}),
+    ),
     "grad-accum": Entry(
         "training",
         "three micro-batches a step with different numbers of targets, normalised by those of the whole step, clipped once",

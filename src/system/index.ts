@@ -23,4 +23,5 @@ export * from './sentence-encoder.js';
 export * from './stage.js';
 export * from './system.js';
 export * from './table-rows.js';
+export * from './tied-tables.js';
 export * from './virtual-tokens.js';

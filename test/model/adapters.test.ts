@@ -26,7 +26,7 @@ import { compileStep } from '../../src/train/step.js';
 import { engine, fixturePath, fixtureTensors } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
 
-const names = ['adapters', 'adapters-convolution'];
+const names = ['adapters', 'adapters-convolution', 'adapters-tied'];
 const kindsIn = (name: string): string[] => readdirSync(`${fixturePath(name)}/adapters`).sort();
 const kinds = names.flatMap((name) => kindsIn(name).map((kind) => [kind, name] as const));
 
@@ -100,15 +100,23 @@ async function slopesOf(model: Model, { adapter: { parameters: train, penalty } 
 function byKey(slopes: HostArrays, { base }: Opened): Record<string, HostArray> {
   const words = Object.entries(slopes).filter(([own]) => own.includes('['));
   const others = Object.entries(slopes).map(([own, slope]) => [keyOf(own, base), slope] as const);
-  const key = 'base_model.model.model.embed_tokens.trainable_tokens_delta';
+  const table = words[0]?.[0].replace(/weight\[.*$/, 'trainable_tokens_delta') ?? '';
   return {
     ...Object.fromEntries(others),
-    ...(words.length > 0 ? { [key]: concatRows(words.map(([, slope]) => slope)) } : {}),
+    ...(words.length > 0 ? { [keyOf(table, base)]: concatRows(words.map(([, slope]) => slope)) } : {}),
   };
 }
 
-test('the fixtures have adapters of all kinds that PEFT writes, bottlenecks, and adapted convolutions', () => {
-  expect(names.map((name) => kindsIn(name).length)).toEqual([24, 3]);
+/** Rows of words in the order of their ids. PEFT was given the highest first in `adapters-tied`. */
+function byRow(rows: HostArray, key: string): HostArray {
+  if (!/(?:wte|lm_head)\.(?:token_adapter\.)?trainable_tokens_delta$/.test(key)) return rows;
+  const width = rows.shape[1] as number;
+  const numbers = toNumbers(rows);
+  return hostArray('f32', rows.shape, [...numbers.slice(width), ...numbers.slice(0, width)]);
+}
+
+test('the fixtures have adapters of all kinds that PEFT writes, bottlenecks, adapted convolutions, and a tied head', () => {
+  expect(names.map((name) => kindsIn(name).length)).toEqual([24, 3, 7]);
 });
 
 describe.each(kinds)('%s in %s', (kind, name) => {
@@ -129,17 +137,18 @@ describe.each(kinds)('%s in %s', (kind, name) => {
     expect(wanted.length).toBeGreaterThan(0);
     for (const [key, slope] of wanted) {
       const own = key.slice(start.length);
-      const plain = own.replace('.base_layer.', '.').replace('.ln_tuning_layers.', '.');
+      const plain = own.replace(/\.(?:base_layer|ln_tuning_layers|token_adapter)\./, '.');
       // Modules to save are no part of the adapter.
-      if (own.endsWith('lm_head.weight')) continue;
-      same(found[own] ?? found[plain], slope, own, 2e-4);
+      if (/(?:lm_head|wte)\.weight$/.test(own)) continue;
+      same(found[own] ?? found[plain], byRow(slope, own), own, 2e-4);
     }
   });
 
   test('answers with a cache as PEFT does', async () => {
     const { base, inputs, expected } = given();
     const wanted = expected[`${kind}.sequences`];
-    if (!wanted) return expect(['llama-adapter', ...kindsIn('adapters-convolution')]).toContain(kind);
+    const others = [...kindsIn('adapters-convolution'), ...kindsIn('adapters-tied')];
+    if (!wanted) return expect(['llama-adapter', ...others]).toContain(kind);
     const model = asSystem(withAdapter(base, await open()));
     const length = (inputs.input_ids as HostArray).shape[1] as number;
     const first = toNumbers(inputs.input_ids as HostArray).slice(0, length);
@@ -162,17 +171,17 @@ describe.each(kinds)('%s in %s', (kind, name) => {
     const [mine, theirs] = [await tensorsIn(to), await tensorsIn(folder)];
     for (const [key, value] of Object.entries(mine)) {
       const own = theirs[key] ?? theirs[key.replace('embed_tokens.weight', 'embed_tokens.base_layer.weight')];
-      expect(toNumbers(value), key).toEqual(toNumbers(own as HostArray));
+      expect(toNumbers(value), key).toEqual(toNumbers(byRow(own as HostArray, key)));
     }
     expect(Object.keys(mine).length).toBe(Object.keys(theirs).length);
-    const type = (at: string) => JSON.parse(readFileSync(join(at, 'adapter_config.json'), 'utf8')).peft_type;
-    expect(type(to)).toBe(kind === 'p-tuning' ? 'PROMPT_TUNING' : type(folder));
+    expect(configIn(to).peft_type).toBe(kind === 'p-tuning' ? 'PROMPT_TUNING' : configIn(folder).peft_type);
   });
 
   test('merged into the weights gives the same scores, or says that it cannot be', async () => {
     const loaded = await open();
     const to = temporary();
     const saving = saveModel(given().base, to, { merge: loaded });
+    if (kind === 'lora-table') return expect(saving).rejects.toThrow(/used twice, and the adapter changes one/);
     if (!loaded.adapter.merges) return expect(saving).rejects.toThrow(/cannot be merged/);
     await saving;
     const merged = await load(to, { engine });
@@ -181,6 +190,28 @@ describe.each(kinds)('%s in %s', (kind, name) => {
   });
 });
 
+test('words are written in the order of their ids, also beside LoRA', async () => {
+  const { base } = opened.get('adapters-tied') as Opened;
+  for (const [kind, field, wanted] of [
+    ['words-tied', 'token_indices', [2, 3, 7]],
+    ['lora-words', 'trainable_token_indices', { 'transformer.wte': [3, 4, 9] }],
+  ] as const) {
+    const loaded = await readAdapter(folderOf('adapters-tied', kind), base.network, base.declarations);
+    const to = temporary();
+    await writeAdapter(to, { ...base, base: 'model' }, loaded.settings, loaded.values);
+    expect(configIn(to)[field]).toEqual(wanted);
+  }
+});
+
+test('a table that learnt whole is written together with the head that is tied to it', async () => {
+  const { base } = opened.get('adapters-tied') as Opened;
+  const loaded = await readAdapter(folderOf('adapters-tied', 'lora-whole-table'), base.network, base.declarations);
+  const to = temporary();
+  await writeAdapter(to, { ...base, base: 'model' }, loaded.settings, loaded.values);
+  expect(configIn(to)).toMatchObject({ modules_to_save: ['transformer.wte', 'lm_head'], ensure_weight_tying: true });
+});
+
+const configIn = (at: string) => JSON.parse(readFileSync(join(at, 'adapter_config.json'), 'utf8'));
 const tensorsIn = (at: string) => readTensors(join(at, 'adapter_model.safetensors'));
 
 function temporary(): string {

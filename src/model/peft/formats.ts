@@ -1,6 +1,6 @@
 /** What each kind of adapter is called in `adapter_config.json`, and what stands there of it. */
 
-import { type AdapterKind, type AdapterSettings, adaloraAlpha, usualCuts } from '../../system/index.js';
+import { type AdapterKind, type AdapterSettings, adaloraAlpha, inOrder, usualCuts } from '../../system/index.js';
 import { type Fields, type HostArray, QuintetError } from '../../tensor/index.js';
 
 /** What a layer has of an adapter, by what stands behind its path. */
@@ -46,11 +46,13 @@ function grouped<Kind extends AdapterKind>(
 
 const sizeAt = (array: HostArray | undefined, axis: number): number => array?.shape[axis] ?? 0;
 
-/** Refuses what a file asks for and is not done here. */
-function refuse(config: Fields, ...flags: readonly string[]): void {
-  for (const flag of flags) {
-    if (config.flag(flag, false)) throw new QuintetError('unsupported', `${flag} is not supported`, { at: config.at });
-  }
+/** DoRA of a table of embeddings would make its norms of all words for each text. */
+function refuseTables({ config, layers }: AdapterFile): void {
+  const [path] = [...layers].find(([, values]) => values.lora_embedding_A) ?? [];
+  if (path === undefined) return;
+  throw new QuintetError('unsupported', `use_dora is not supported for ${path}, a table of embeddings`, {
+    at: config.at,
+  });
 }
 
 const biases = { none: 'none', all: 'all', lora_only: 'adapted' } as const;
@@ -61,7 +63,7 @@ function loraFormat<Kind extends 'lora' | 'dora'>(kind: Kind): Format<Kind> {
     type: 'LORA',
     read(file) {
       const { config } = file;
-      refuse(config, 'fan_in_fan_out', 'lora_bias', 'use_qalora', 'use_bdlora');
+      if (kind === 'dora') refuseTables(file);
       const rankStabilised = config.flag('use_rslora', false);
       const bias = biases[config.choice('bias', ['none', 'all', 'lora_only'], 'none')];
       const scale = config.number('lora_alpha', 8);
@@ -137,7 +139,6 @@ const oftFormat: Format<'oft'> = {
   type: 'OFT',
   read: (file) => {
     const { config } = file;
-    refuse(config, 'coft', 'fan_in_fan_out');
     const sharesBlock = config.flag('block_share', false);
     const terms = config.flag('use_cayley_neumann', true) ? { terms: config.whole('num_cayley_neumann_terms', 5) } : {};
     return grouped<'oft'>(file, (values) => {
@@ -155,10 +156,7 @@ const oftFormat: Format<'oft'> = {
 
 const hraFormat: Format<'hra'> = {
   type: 'HRA',
-  read: (file) => {
-    refuse(file.config, 'apply_GS');
-    return grouped<'hra'>(file, ({ hra_u }) => ({ kind: 'hra', rank: sizeAt(hra_u, 1) }));
-  },
+  read: (file) => grouped<'hra'>(file, ({ hra_u }) => ({ kind: 'hra', rank: sizeAt(hra_u, 1) })),
   write: ({ rank }) => ({ r: rank, apply_GS: false, bias: 'none' }),
 };
 
@@ -187,7 +185,6 @@ const veraFormat: Format<'vera'> = {
 const ia3Format: Format<'ia3'> = {
   type: 'IA3',
   read: (file) => {
-    refuse(file.config, 'fan_in_fan_out');
     const inputs = paths(file).filter((path) => sizeAt(file.layers.get(path)?.ia3_l, 0) === 1);
     return [{ kind: 'ia3', on: paths(file), inputs }];
   },
@@ -215,10 +212,14 @@ const llamaAdapterFormat: Format<'llama-adapter'> = {
   type: 'ADAPTION_PROMPT',
   read: (file) => {
     const first = file.layers.values().next().value;
-    const layers = paths(file).map((path) => Number(/\.(\d+)\.[^.]+$/.exec(path)?.[1] ?? Number.NaN));
-    if (!first || layers.some(Number.isNaN)) {
-      throw new QuintetError('weights', 'the prompts are in no numbered layers', { at: file.config.at });
-    }
+    const layers = paths(file).map((path) => {
+      const [, layer] = /(?:^|\.)model\.layers\.(\d+)\.self_attn$/.exec(path) ?? [];
+      if (layer !== undefined) return Number(layer);
+      throw new QuintetError('unsupported', `prompts are for layers "model.layers.*.self_attn", not for ${path}`, {
+        at: file.config.at,
+      });
+    });
+    if (!first) throw new QuintetError('weights', 'there are no prompts', { at: file.config.at });
     return [{ kind: 'llama-adapter', count: sizeAt(first.adaption_prompt, 1), layers }];
   },
   write: ({ count, layers }) => ({ adapter_len: count, adapter_layers: layers.length, target_modules: 'self_attn' }),
@@ -235,7 +236,7 @@ const wordsFormat: Format<'words'> = {
     }
     return [{ kind: 'words', table: `${path}.weight`, ids: file.config.numbers('token_indices') }];
   },
-  write: ({ ids }) => ({ token_indices: ids }),
+  write: ({ ids }) => ({ token_indices: inOrder(ids) }),
 };
 
 const placedFormat = <Kind extends 'layers' | 'biases'>(type: string, kind: Kind): Format<Kind> => ({

@@ -14,6 +14,9 @@ export interface Base {
 
 const root = 'base_model.model.';
 
+/** Behind a table's name: what words of it have learnt. */
+export const wordsEnding = 'trainable_tokens_delta';
+
 /** What stands behind a layer's name, of all adapters. */
 const endings = [
   ...['lora_A.weight', 'lora_B.weight', 'lora_magnitude_vector', 'lora_embedding_A', 'lora_embedding_B'],
@@ -21,7 +24,7 @@ const endings = [
   ...['hada_w1_a', 'hada_w1_b', 'hada_w2_a', 'hada_w2_b', 'oft_R.weight', 'hra_u', 'beft_bias'],
   ...['1', '2'].flatMap((i) => [`lokr_w${i}`, `lokr_w${i}_a`, `lokr_w${i}_b`]),
   ...['down', 'up'].flatMap((name) => [`adapter_${name}.weight`, `adapter_${name}.bias`]),
-  ...['adaption_prompt', 'adaption_gate', 'trainable_tokens_delta'],
+  ...['adaption_prompt', 'adaption_gate', wordsEnding],
 ];
 
 /** Names that belong to no layer, by their keys. */
@@ -86,6 +89,10 @@ export function partsOf(name: string): { readonly path: string; readonly ending:
   const ending = endings.find((other) => name.endsWith(`.${other}`));
   return ending === undefined ? undefined : { path: name.slice(0, -ending.length - 1), ending };
 }
+
+/** Whether a layer is meant by a module's name as PEFT matches it: by the end of it. */
+export const isNamed = (path: string, module: string, base: Base): boolean =>
+  namings(base).some((names) => rename(path, names).endsWith(module));
 
 /** The key of a parameter. */
 export function keyOf(name: string, base: Base): string {

@@ -14,6 +14,7 @@ import {
 } from '../../system/index.js';
 import {
   castArray,
+  concatRows,
   type Fields,
   fields,
   formatShape,
@@ -25,7 +26,9 @@ import {
 import { fuelFor } from '../../text/fuel.js';
 import { compileRegex } from '../../text/regex.js';
 import { type AdapterFile, formats, kindOf } from './formats.js';
-import { type Base, type Declarations, namings, ownName, partsOf } from './names.js';
+import { type Base, type Declarations, isNamed, namings, ownName, partsOf, wordsEnding } from './names.js';
+import { refuseOptions } from './refusals.js';
+import { checkTied, ofTable, tiedTable } from './tied.js';
 
 /** An adapter with its values. */
 export interface LoadedAdapter {
@@ -49,8 +52,10 @@ export async function readAdapter(
   const base: Base = { network, declarations };
   const config = await readConfig(folder);
   const kind = kindOf(config);
-  const file = fileOf(config, await readValues(folder, base), base);
-  const settings: readonly AdapterSettings[] = formats[kind].read(file);
+  refuseOptions(config);
+  const file = fileOf(config, await readValues(folder, base, config), base);
+  const settings: readonly AdapterSettings[] =
+    kind === 'words' ? formats.words.read(file) : [...formats[kind].read(withoutWords(file)), ...wordsIn(file, base)];
   if (settings.length === 0) throw new QuintetError('weights', 'the adapter adapts nothing', { at: folder });
   const loaded = { settings, adapter: adapterOf(settings), values: valuesOf(file, settings) };
   checkFits(loaded, base, config);
@@ -62,15 +67,21 @@ async function readConfig(folder: string): Promise<Fields> {
   return fields(await readJson(path), 'adapter_config.json');
 }
 
-async function readValues(folder: string, base: Base): Promise<Map<string, HostArray>> {
+async function readValues(folder: string, base: Base, config: Fields): Promise<Map<string, HostArray>> {
   const checkpoint = await openCheckpoint(join(folder, 'adapter_model.safetensors'));
   try {
     const values = new Map<string, HostArray>();
+    const head = new Map<string, HostArray>();
+    const table = tiedTable(base);
     for (const key of checkpoint.tensors.keys()) {
       const value = castArray(await checkpoint.read(key), 'f32');
       // Where ranks were cut, of some layers nothing is left.
-      if (!value.shape.includes(0)) values.set(ownName(key, base, folder), value);
+      if (value.shape.includes(0)) continue;
+      const repeated = table === undefined ? undefined : ofTable(key, table);
+      if (repeated === undefined) values.set(ownName(key, base, folder), value);
+      else head.set(repeated, value);
     }
+    if (table !== undefined) checkTied({ table, values, head }, base, config);
     return values;
   } finally {
     await checkpoint.close();
@@ -102,33 +113,47 @@ function fits(path: string, key: string, base: Base, at: string): boolean {
   });
 }
 
+/** Words that learn beside another adapter: of each table some. */
+function wordsIn({ config, layers }: AdapterFile, base: Base): AdapterSettings<'words'>[] {
+  const tables = [...layers].flatMap(([path, values]) => (values[wordsEnding] ? [path] : []));
+  const field = 'trainable_token_indices';
+  return tables.map((path) => {
+    const table = `${path}.weight`;
+    if (Array.isArray(config.raw[field])) return { kind: 'words', table, ids: config.numbers(field) };
+    const byTable = config.object(field);
+    const key = Object.keys(byTable.raw).find((name) => isNamed(path, name, base));
+    return { kind: 'words', table, ids: byTable.numbers(key ?? path) };
+  });
+}
+
+const withoutWords = (file: AdapterFile): AdapterFile => ({
+  ...file,
+  layers: new Map([...file.layers].filter(([, values]) => !values[wordsEnding])),
+});
+
 /** The values by the names of the parameters: words that learn are a parameter for each row of neighbours. */
 function valuesOf({ layers, others }: AdapterFile, settings: readonly AdapterSettings[]): Map<string, HostArray> {
   const values = new Map(others);
   for (const [path, own] of layers) {
     for (const [ending, value] of Object.entries(own)) {
-      const words = ending === 'trainable_tokens_delta' ? settings.find(({ kind }) => kind === 'words') : undefined;
-      if (words?.kind !== 'words') values.set(`${path}.${ending}`, value);
+      const words = settings.find((each) => each.kind === 'words' && each.table === `${path}.weight`);
+      if (ending !== wordsEnding || words?.kind !== 'words') values.set(`${path}.${ending}`, value);
       else for (const [name, rows] of rowsByName(words, value)) values.set(name, rows);
     }
   }
   return values;
 }
 
-/** What words have learnt [N, D], in the order of their ids, as the rows of neighbours. */
-function rowsByName({ table, ids }: AdapterSettings<'words'>, all: HostArray): [string, HostArray][] {
+/** What words have learnt [N, D], a row each, as the rows of neighbours. */
+function rowsByName(words: AdapterSettings<'words'>, all: HostArray): [string, HostArray][] {
+  const { ids } = words;
   if (all.shape[0] !== ids.length) {
-    throw new QuintetError('weights', `${all.shape[0]} rows for ${ids.length} words`, { at: 'token_indices' });
+    throw new QuintetError('weights', `${all.shape[0]} rows for ${ids.length} words`, { at: words.table });
   }
-  const sorted = [...ids].sort((a, b) => a - b);
-  if (sorted.some((id, i) => id !== ids[i])) {
-    throw new QuintetError('unsupported', 'the words are not in the order of their ids', { at: 'token_indices' });
-  }
-  let at = 0;
-  return rowsOfWords(table, ids).map(({ name, from, to }) => {
-    const rows = sliceRows(all, at, at + to - from);
-    at += to - from;
-    return [name, rows];
+  return rowsOfWords(words).map(({ name, from, to }) => {
+    // Of a word that is named twice the last row counts.
+    const rowOf = (id: number): HostArray => sliceRows(all, ids.lastIndexOf(id), ids.lastIndexOf(id) + 1);
+    return [name, concatRows(Array.from({ length: to - from }, (_, i) => rowOf(from + i)))];
   });
 }
 

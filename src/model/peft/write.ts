@@ -2,11 +2,12 @@
 
 import { join } from 'node:path';
 import { makeFolder, writeAtomically, writeSafetensors } from '../../checkpoint/index.js';
-import { type AdapterSettings, isRewardSystem, rowsOfWords, settingsFor } from '../../system/index.js';
+import { type AdapterSettings, inOrder, isRewardSystem, rowsOfWords, settingsFor } from '../../system/index.js';
 import { concatRows, type HostArray, QuintetError } from '../../tensor/index.js';
 import { type CutRanks, cutRanks } from './cut-ranks.js';
 import { formats } from './formats.js';
-import { type Base, type Declarations, keyOf, partsOf, theirName } from './names.js';
+import { type Base, type Declarations, keyOf, partsOf, theirName, wordsEnding } from './names.js';
+import { tiedHead, tiedTable } from './tied.js';
 
 type Values = ReadonlyMap<string, HostArray>;
 
@@ -45,10 +46,26 @@ function configOf(base: AdapterBase, settings: readonly AdapterSettings[], value
     ...write(first),
     ...targets(first, layers, base),
     ...patterns(settings, layers, base),
-    modules_to_save:
-      whole.length > 0 ? wholeModules(whole, base.declarations).map((name) => theirName(name, base)) : null,
+    ...wordsBeside(settings, base),
+    ...savedModules(whole, base),
     inference_mode: true,
   };
+}
+
+/** Words that learn beside another adapter, by their tables. */
+function wordsBeside([, ...others]: readonly AdapterSettings[], base: AdapterBase): Record<string, unknown> {
+  const words = others.flatMap((own) => (own.kind === 'words' ? [own] : []));
+  const tables = words.map(({ table, ids }) => [theirName(table.replace(/\.weight$/, ''), base), inOrder(ids)]);
+  return words.length > 0 ? { trainable_token_indices: Object.fromEntries(tables) } : {};
+}
+
+/** What learnt whole. Without being asked to, PEFT would have a table learn apart from the head that is tied to it. */
+function savedModules(whole: readonly string[], base: AdapterBase): Record<string, unknown> {
+  if (whole.length === 0) return {};
+  const modules = wholeModules(whole, base.declarations);
+  const named = (all: readonly string[]) => ({ modules_to_save: all.map((name) => theirName(name, base)) });
+  if (!whole.includes(`${tiedTable(base)}.weight`)) return named(modules);
+  return { ...named([...modules, tiedHead(base)]), ensure_weight_tying: true };
 }
 
 /** Which triplets are left of each layer. */
@@ -60,13 +77,16 @@ function ownOf(settings: readonly AdapterSettings[], values: Values): ReadonlySe
   const [first] = settings;
   const learns = (name: string): boolean => {
     if (first?.kind === 'layers') return settingsFor([first], name.replace(/\.[^.]*$/, '')) !== undefined;
-    if (first?.kind === 'words') return rowsOfWords(first.table, first.ids).some((rows) => rows.name === name);
+    if (wordRows(settings).some((rows) => rows.name === name)) return true;
     return name.endsWith('.bias') && 'bias' in (first ?? {}) && isTrainedBias(name, settings, values);
   };
   const added = (name: string): boolean =>
     partsOf(name) !== undefined || /^(?:prompt_embeddings|vera_[AB])$/.test(name);
-  return new Set([...values.keys()].filter((name) => added(name) || learns(name)));
+  return new Set([...values.keys()].filter((name) => added(name) || learns(name) || isAdaptedWeight(name, values)));
 }
+
+const wordRows = (settings: readonly AdapterSettings[]) =>
+  settings.flatMap((own) => (own.kind === 'words' ? rowsOfWords(own) : []));
 
 /** Whether a bias learns with a low-rank adapter: with the layers that it adapts, or with all. */
 function isTrainedBias(name: string, settings: readonly AdapterSettings[], values: Values): boolean {
@@ -134,22 +154,40 @@ function* keyed(
   values: Values,
 ): Generator<[string, HostArray]> {
   const [first] = settings;
-  if (first?.kind === 'words') {
-    const rows = rowsOfWords(first.table, first.ids).map(({ name }) => values.get(name) as HostArray);
-    yield [keyOf(first.table.replace(/weight$/, 'trainable_tokens_delta'), base), concatRows(rows)];
+  for (const words of settings) {
+    if (words.kind !== 'words') continue;
+    const rows = rowsOfWords(words).map(({ name }) => values.get(name) as HostArray);
+    const own = words.table.replace(/\.weight$/, '');
+    if (words !== first) yield [keyOf(`${own}.token_adapter.${wordsEnding}`, base), concatRows(rows)];
+    else {
+      const paths = own === tiedTable(base) ? [own, tiedHead(base)] : [own];
+      for (const path of paths) yield [keyOf(`${path}.${wordsEnding}`, base), concatRows(rows)];
+    }
   }
   const own = ownOf(settings, values);
+  const rows = wordRows(settings);
   for (const [name, value] of values) {
-    if (first?.kind === 'words' && own.has(name)) continue;
+    if (rows.some((each) => each.name === name)) continue;
     const key = keyOf(name, base);
     if (first?.kind === 'layers' && own.has(name)) yield [key.replace(/\.([^.]*)$/, '.ln_tuning_layers.$1'), value];
+    else if (isAdaptedWeight(name, values)) yield [key.replace(/weight$/, 'base_layer.weight'), value];
     else if (own.has(name) && isAdaptedBias(name, values)) yield [key.replace(/bias$/, 'base_layer.bias'), value];
-    else yield [key, value];
+    else {
+      yield [key, value];
+      if (name === `${tiedTable(base)}.weight`) yield [keyOf(`${tiedHead(base)}.weight`, base), value];
+    }
   }
 }
 
 const isAdaptedBias = (name: string, values: Values): boolean =>
   name.endsWith('.bias') && values.has(name.replace(/bias$/, 'lora_A.weight'));
+
+/** PEFT keeps the weight of an adapted head or table, too. */
+function isAdaptedWeight(name: string, values: Values): boolean {
+  const [, path] = /^(.*)\.weight$/.exec(name) ?? [];
+  if (path === undefined || partsOf(name)) return false;
+  return values.has(`${path}.lora_A.weight`) || values.has(`${path}.lora_embedding_A`);
+}
 
 /** The largest modules all of whose parameters are among the trained ones. */
 function wholeModules(trained: readonly string[], declarations: Declarations): string[] {

@@ -25,12 +25,11 @@ export const loraScale = ({ rank, alpha = 2 * rank, rankStabilised = false }: Om
  * layer the first is taken.
  */
 export function lora(...settings: readonly LoraOptions[]): Adapter {
-  const names = ['lora_A.weight', 'lora_B.weight', ...tableNames];
   return {
     merges: true,
-    parameters: [...namesIn(settings, names), ...biasesOf(settings)],
+    parameters: [...namesIn(settings, [...linearNames, ...tableNames]), ...biasesOf(settings)],
     adapt(p) {
-      const products = changeProducts(p, { settings, names }, (layer, own) =>
+      const products = changeProducts(p, { settings, names: linearNames }, (layer, own) =>
         add(layer.product(layer.x), lowRank(layer, own)),
       );
       return wrapScope(products, (inner) => wholeVerbs(inner, settings));
@@ -38,6 +37,7 @@ export function lora(...settings: readonly LoraOptions[]): Adapter {
   };
 }
 
+const linearNames = ['lora_A.weight', 'lora_B.weight'];
 const tableNames = ['lora_embedding_A', 'lora_embedding_B'];
 
 /** The biases that learn. */

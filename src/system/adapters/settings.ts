@@ -61,7 +61,7 @@ const makers: { readonly [K in AdapterKind]: (...settings: readonly AdapterKinds
   'p-tuning': single(pTuning),
   prefix: single(prefixTuning),
   'llama-adapter': single(llamaAdapter),
-  words: single(wordTuning),
+  words: wordTuning,
 };
 
 export const adapterKinds = Object.keys(makers) as readonly AdapterKind[];
@@ -73,12 +73,24 @@ function single<Options>(make: (options: Options) => Adapter) {
   };
 }
 
-/** The adapter of settings of one kind, of which the first that fits a layer counts. */
+/** The adapter of settings of one kind, of which the first that fits a layer counts, and of words that learn beside it. */
 export function adapterOf(settings: readonly AdapterSettings[]): Adapter {
   const kinds = [...new Set(settings.map(({ kind }) => kind))];
-  const [kind] = kinds;
-  if (kind === undefined || kinds.length > 1) {
+  const [kind, ...others] = kinds;
+  if (kind === undefined || others.some((other) => other !== 'words')) {
     throw new QuintetError('config', `an adapter is of one kind, not of ${kinds.length}: ${kinds.join(', ')}`);
   }
-  return (makers[kind] as (...settings: readonly AdapterSettings[]) => Adapter)(...settings);
+  const [adapter, words] = kinds.map((own) =>
+    (makers[own] as (...settings: readonly AdapterSettings[]) => Adapter)(
+      ...settings.filter((each) => each.kind === own),
+    ),
+  ) as [Adapter, Adapter?];
+  return words ? withWords(adapter, words) : adapter;
 }
+
+const withWords = (adapter: Adapter, words: Adapter): Adapter => ({
+  ...adapter,
+  adapt: (p) => words.adapt(adapter.adapt(p)),
+  parameters: [...adapter.parameters, ...words.parameters],
+  begin: (name) => adapter.begin?.(name) ?? words.begin?.(name),
+});
