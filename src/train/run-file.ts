@@ -102,7 +102,10 @@ export async function readRunFile(path: string): Promise<Fields> {
   if (mistake)
     throw new QuintetError('config', mistake.message, { at: `${path}:${lines.linePos(mistake.pos[0]).line}` });
   try {
-    return fields(document.toJS({ maxAliasCount: 100 }), path);
+    const file: unknown = document.toJS({ maxAliasCount: 100 });
+    // Fails where an alias is within what it stands for.
+    JSON.stringify(file);
+    return fields(file, path);
   } catch (cause) {
     if (cause instanceof QuintetError) throw cause;
     throw new QuintetError('config', (cause as Error).message, { at: path, cause });

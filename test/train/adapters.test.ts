@@ -74,6 +74,11 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
     { kind: 'adalora', rank: 2, on: [...on, '**.patch_embedding'] },
     /adalora is not for vision_tower\S*\.patch_embedding, which is a convolution \[14, 3, \d, \d\]/,
   ],
+  [
+    { kind: 'ia3', on, inputs: ['**.down_proj'] },
+    /adapter\.inputs: .*"\*\*\.down_proj" matches no layer that is adapted/,
+  ],
+  [{ kind: 'llama-adapter', count: 3, layers: 9 }, /adapter\.layers: expected at most the model's 2 layers, got 9/],
   [{ kind: 'dora', rank: 2, on: ['**.embed_tokens'] }, /dora is not for \S*\.embed_tokens, which is no linear layer/],
 ])('an adapter %j is refused with what is wrong', async (adapter, message) => {
   const { file } = runFolder({ stages: [stage({ name: 'instruct', train: [], adapter })] });

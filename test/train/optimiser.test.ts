@@ -174,7 +174,10 @@ test('settings that cannot be meant are refused by field', () => {
   refused(sgd({ lr: 1e-3, nesterov: true })).toThrow('optimizer.nesterov');
   refused(rmsprop({ lr: 1e-3, momentum: 1 })).toThrow('optimizer.momentum');
   refused(adafactor({ lr: 1e-3, smoothing: 0.8 })).toThrow('optimizer.smoothing');
+  refused(adafactor({ lr: 1e-3, form: 'torch', scaled: false })).toThrow('optimizer.scaled: expected true, as torch');
+  refused(adafactor({ lr: 1e-3, form: 'torch', relative: false })).toThrow('optimizer.relative');
   refused(muon({ lr: 1e-3, rest: { lr: 1e-3, eps: -1 } })).toThrow('optimizer.rest.eps');
+  refused(muon({ lr: 1e-3, rest: { lr: 1e-3, decay: -1 } })).toThrow('optimizer.rest.decay');
   checkOptimizer(
     adamw({ lr: 2e-5, betas: [0.9, 0.95], decay: 0.1, warmup: 0.03, schedule: 'cosine', clip: 0 }),
     100,

@@ -179,3 +179,22 @@ test('answers of the very policy push their log-probabilities by what they are w
   const [fresh, wanted] = await Promise.all([run(grpo({ loss: 'grpo' }), batch), run(plain, batch)]);
   for (const [name, slope] of Object.entries(wanted.slopes)) same(fresh.slopes[name] as HostArray, slope, name);
 });
+
+test('an answer of no words adds nothing, where losses are means over words', async () => {
+  /** A batch whose second row has no labels. */
+  const silent = (batch: HostArrays): HostArrays => {
+    const { shape } = batch.labels as HostArray;
+    const width = shape[1] as number;
+    const labels = toNumbers(batch.labels as HostArray).map((id, i) => (Math.floor(i / width) === 1 ? -100 : id));
+    return { ...batch, labels: hostArray('i64', shape, labels) };
+  };
+  const lossOf = async (objective: Objective, batch: HostArrays): Promise<number> =>
+    (await pass({ objective, model }, [batch])).loss;
+  // The policy is the reference: each answer's gain is 0, and so is that of nothing.
+  expect(await lossOf(dpo({ loss: 'ipo', beta: 0.5 }), silent(pairs()))).toBeCloseTo(1, 5);
+  expect(await lossOf(dpo({ loss: 'sigmoid-norm' }), silent(pairs()))).toBeCloseTo(Math.log(2), 5);
+  const { old_logps: _, ...batch } = groups();
+  const whole = toNumbers(batch.advantages as HostArray).map((worth, i) => (i === 1 ? 0 : -worth / 6));
+  const sum = whole.reduce((a, b) => a + b);
+  expect(await lossOf(grpo({ loss: 'grpo' }), silent(batch))).toBeCloseTo(sum, 5);
+});

@@ -76,6 +76,13 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   expect(await complaint(settings)).toMatch(message);
 });
 
+test('a run file with an alias within what it stands for is refused', async () => {
+  const { file } = runFolder({});
+  writeFileSync(file, 'model: &all [*all]\n');
+  const error = await runFile(file, { engine }).catch((error: unknown) => error);
+  expect(error).toMatchObject({ code: 'config', message: expect.stringMatching(/run\.yaml: .*circular/) });
+});
+
 test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [{ train: ['language_modl.**'] }, /stage second: train: the pattern "language_modl\.\*\*" matches no parameter/],
   [{ data: 'chat.jsonl' }, /chat\.jsonl: cannot be opened/],

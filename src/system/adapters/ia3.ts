@@ -21,7 +21,8 @@ export function ia3(settings: Ia3Options): Adapter {
     merges: true,
     parameters: namesIn([settings], names),
     adapt(p) {
-      const products = changeProducts(p, { settings: [{ on: inputs }], names }, ({ p: at, x, product }) => {
+      const products = changeProducts(p, { settings: [settings], names }, ({ p: at, x, product }) => {
+        if (!matches(at.path, inputs)) return product(x);
         const width = x.size(-1);
         return product(mul(x, reshape(at.get('ia3_l', [1, width], ones), [width])));
       });

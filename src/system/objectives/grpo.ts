@@ -50,7 +50,7 @@ export interface GrpoSettings extends BalanceOptions {
 /** Losses of tokens [B, T], of which `given` [B, T] are 1, as one mean. */
 export const grpoLosses = {
   /** The mean over each answer's tokens, then over answers: Shao et al., equation 3. */
-  grpo: (losses, given) => meanOf(div(sum(mul(losses, given), [1]), sum(given, [1]))),
+  grpo: (losses, given) => meanOf(div(sum(mul(losses, given), [1]), maximum(sum(given, [1]), 1))),
   /** The mean over all tokens of the step: Yu et al., "DAPO", 2025, equation 8. */
   dapo: (losses, given) => ({ total: sum(mul(losses, given)), targets: sum(given) }),
   /** The mean over the tokens of a micro-batch, each of which counts the same however many it has: TRL. */

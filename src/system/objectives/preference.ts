@@ -19,6 +19,7 @@ import {
   type Tensor,
 } from '../../graph/index.js';
 import type { Params } from '../../nn/index.js';
+import { QuintetError } from '../../tensor/index.js';
 import type { InputType, Network, Tensors } from '../network.js';
 import { type BalanceOptions, balanced } from './balance.js';
 import { type Mean, meanOf, type Objective } from './objective.js';
@@ -75,7 +76,7 @@ export const smoothed = (x: Tensor, smoothing: number): Tensor =>
   add(mul(softplus(neg(x)), 1 - smoothing), mul(softplus(x), smoothing));
 const squared = (x: Tensor): Tensor => mul(x, x);
 
-/** Losses of pairs [P]. `smoothing` counts where it is said. */
+/** Losses of pairs [P]. `smoothing` counts for those of `smoothable`. */
 export const preferenceLosses = {
   /** Rafailov et al., "Direct Preference Optimization", 2023, equation 7; with smoothing: Mitchell, "A note on DPO with noisy preferences", 2023. */
   sigmoid: ({ gains, beta, smoothing }) => smoothed(mul(difference(gains), beta), smoothing),
@@ -109,6 +110,24 @@ export const preferenceLosses = {
 
 export type PreferenceLossName = keyof typeof preferenceLosses;
 
+/** Losses in which labels may be wrong, and the part of them that is less than what they can bear. */
+const smoothable: Partial<Record<PreferenceLossName, number>> = { sigmoid: 1, robust: 0.5 };
+
+/** Refuses what a loss would pass over, or divide by nothing for. */
+function checkDpo({ loss, beta, smoothing }: Required<Pick<DpoSettings, 'loss' | 'beta' | 'smoothing'>>): void {
+  const refuse = (field: string, message: string): never => {
+    throw new QuintetError('config', message, { at: `dpo.${field}` });
+  };
+  const most = smoothable[loss];
+  if (smoothing !== 0 && most === undefined) {
+    refuse('smoothing', `it is of the losses ${Object.keys(smoothable).join(' and ')}, not of ${loss}`);
+  }
+  if (smoothing < 0 || smoothing >= (most ?? 1)) {
+    refuse('smoothing', `expected a part from 0 to less than ${most}, got ${smoothing}`);
+  }
+  if (beta === 0 && (loss === 'ipo' || loss === 'sppo-hard')) refuse('beta', `${loss} divides by it: it cannot be 0`);
+}
+
 export interface DpoSettings extends BalanceOptions {
   /** Default sigmoid. */
   readonly loss?: PreferenceLossName;
@@ -133,6 +152,7 @@ export function rewardMetrics(rewards: Sides, logps: Sides): Record<string, Mean
 
 /** Direct preference optimisation and its relatives: `labels` are the answers' tokens, in pairs of rows. */
 export function dpo({ loss = 'sigmoid', beta = 0.1, smoothing = 0, ...experts }: DpoSettings = {}): Objective {
+  checkDpo({ loss, beta, smoothing });
   return {
     name: 'dpo',
     settings: { loss, beta, smoothing, ...experts },
@@ -143,7 +163,7 @@ export function dpo({ loss = 'sigmoid', beta = 0.1, smoothing = 0, ...experts }:
       const { logps, tokens } = answersOf(network, said);
       const gain = sub(logps, batch.reference_logps as Tensor);
       const gains = sidesOf(gain, batch);
-      const gainsEach = sidesOf(div(gain, tokens), batch);
+      const gainsEach = sidesOf(div(gain, maximum(tokens, 1)), batch);
       const losses = preferenceLosses[loss]({ gains, gainsEach, beta, smoothing });
       const rewards = bothSides(gains, (side) => mul(side, beta));
       const own = { ...meanOf(losses), metrics: rewardMetrics(rewards, sidesOf(logps, batch)) };

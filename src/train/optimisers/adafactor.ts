@@ -54,7 +54,10 @@ export const adafactorRule: OptimiserRule<Adafactor> = {
       },
     };
   },
-  check({ eps = [1e-30, 1e-3], threshold = 1, smoothing = -0.8, beta1 = 0 }, check) {
+  check({ eps = [1e-30, 1e-3], threshold = 1, smoothing = -0.8, beta1 = 0, form, scaled, relative }, check) {
+    const isFree = form !== 'torch';
+    check('scaled', scaled, isFree || scaled !== false, 'true, as torch has it, or form: transformers');
+    check('relative', relative, isFree || relative !== false, 'true, as torch has it, or form: transformers');
     for (const [i, own] of eps.entries()) check(`eps[${i}]`, own, own >= 0 && own < 1, 'a small number');
     check('eps', eps.length, eps.length === 2, 'two numbers');
     check('threshold', threshold, threshold > 0, 'a number above 0');

@@ -107,7 +107,9 @@ export const muonRule: OptimiserRule<Muon> = {
   check({ momentum = 0.95, rest }, check) {
     checkPart('momentum', momentum, check);
     if (!rest) return;
-    check('rest.lr', rest.lr, rest.lr > 0, 'a positive number');
+    const { lr, decay = 0 } = rest;
+    check('rest.lr', lr, lr > 0, 'a positive number');
+    check('rest.decay', decay, decay >= 0 && lr * decay < 1, 'a number from 0 to less than 1 / lr');
     adamwRule.check(adamwOf(rest), (field, ...about) => check(`rest.${field}`, ...about));
   },
   rates: (optimizer, tensor) =>

@@ -11,7 +11,7 @@ const ending = '.weight';
  * Fails with 'name' where a pattern names no layer that has a matrix, and shows the nearest ones; with 'unsupported' where the
  * adapter does nothing in any that it names.
  */
-export function checkAdapted(network: Network, { kind, on = [] }: AdapterRequest, adapter: Adapter): void {
+export function checkAdapted(network: Network, { kind, on = [], inputs = [] }: AdapterRequest, adapter: Adapter): void {
   // Its files have said what it adapts.
   if (kind === 'own') return;
   const own = declarationsOf(network);
@@ -20,7 +20,8 @@ export function checkAdapted(network: Network, { kind, on = [] }: AdapterRequest
   );
   const at = kind === 'lora' ? 'lora.on' : 'adapter.on';
   const pathOf = ({ name }: Declaration): string => name.slice(0, -ending.length);
-  select(weights.map(pathOf), on, at, 'layer');
+  const layers = select(weights.map(pathOf), on, at, 'layer');
+  select(layers, inputs, 'adapter.inputs', 'layer that is adapted');
   // Such layers learn whole.
   if (kind === 'layers') return;
   const adapted = [...declarationsOf(around(network, adapter), adapter.adapt).keys()].filter((name) => !own.has(name));

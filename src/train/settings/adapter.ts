@@ -17,12 +17,32 @@ import {
   widestOf,
 } from '../../system/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
-import { count, countOf, flag, given, number, type Read, type Readers, refuseUnknown, word } from './fields.js';
+import {
+  count,
+  countOf,
+  flag,
+  given,
+  number,
+  positive,
+  type Read,
+  type Readers,
+  refuseUnknown,
+  word,
+} from './fields.js';
 
-const on: Read = (file, name) => file.texts(name);
+const on: Read = (file, name) => {
+  const globs = file.texts(name);
+  if (globs.length > 0) return globs;
+  throw file.wrong(name, 'one pattern or more');
+};
 const table: Read = (file, name) => file.text(name);
 const whole: Read = (file, name) => file.whole(name);
 const numbers: Read = (file, name) => file.numbers(name);
+const ids: Read = (file, name) => {
+  const found = file.numbers(name);
+  if (found.length > 0 && found.every((id) => Number.isSafeInteger(id) && id >= 0)) return found;
+  throw file.wrong(name, 'one id of a word or more');
+};
 const cutFields = { rank: count, warmup: whole, rest: whole, every: count, betas: numbers } satisfies Readers;
 const cuts: Read = (file, name) => {
   const own = file.object(name);
@@ -30,7 +50,7 @@ const cuts: Read = (file, name) => {
   return { ...given(own, cutFields), rank: countOf(own, 'rank') };
 };
 
-const lowRank = { on, rank: count, alpha: number };
+const lowRank = { on, rank: count, alpha: positive };
 const lora = { ...lowRank, rankStabilised: flag, bias: word('none', 'adapted', 'all') };
 const readers: Readonly<Record<AdapterKind, Readers>> = {
   lora,
@@ -41,7 +61,7 @@ const readers: Readonly<Record<AdapterKind, Readers>> = {
   lokr: { ...lowRank, factor: count, both: flag },
   oft: { on, block: count, sharesBlock: flag, terms: count },
   hra: { on, rank: count },
-  ia3: { on, inputs: on },
+  ia3: { on, inputs: (file, name) => file.texts(name) },
   layers: { on },
   biases: { on },
   bottleneck: { on, width: count },
@@ -49,7 +69,7 @@ const readers: Readonly<Record<AdapterKind, Readers>> = {
   'p-tuning': { count, hidden: count },
   prefix: { count, hidden: count },
   'llama-adapter': { count, layers: count },
-  words: { table, ids: numbers },
+  words: { table, ids },
 };
 
 /** Fields that a kind may be without. */
@@ -63,6 +83,8 @@ export interface AdapterRequest {
   /** `own` is the one that the model comes with. */
   readonly kind: AdapterKind | 'own';
   readonly on?: readonly string[];
+  /** Of IA3. */
+  readonly inputs?: readonly string[];
   readonly cuts?: Omit<RankCuts, 'steps'>;
 }
 
@@ -137,6 +159,11 @@ function settingsIn(network: Network, request: AdapterRequest, steps: number): A
   if (whole.kind !== 'llama-adapter') return whole;
   if (!isSystem(network)) throw new QuintetError('unsupported', 'there is no language model', { at: network.name });
   const { depth } = network.backbone.part;
-  const layers = Math.min(depth, whole.layers as unknown as number);
+  const layers = whole.layers as unknown as number;
+  if (layers > depth) {
+    throw new QuintetError('config', `expected at most the model's ${depth} layers, got ${layers}`, {
+      at: 'adapter.layers',
+    });
+  }
   return { ...whole, layers: Array.from({ length: layers }, (_, i) => depth - layers + i) };
 }

@@ -82,9 +82,9 @@ interface Kind {
 
 const chats: SampleForm = { kind: 'chats' };
 const captions: SampleForm = { kind: 'captions' };
-const words: Readers = { smoothing: number, zLoss: number };
+const words: Readers = { smoothing: share, zLoss: number };
 const experts: Readers = { balance: number };
-const drawing: Readers = { answers: count, maxTokens: count, temperature: number };
+const drawing: Readers = { answers: count, maxTokens: count, temperature: positive };
 
 const kinds: Readonly<Record<string, Kind>> = {
   'next-token': {
@@ -120,7 +120,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     make: (settings) => ({ objective: denoise(settings as DiffusionLossOptions), form: { kind: 'noisy' } }),
   },
   dpo: {
-    readers: { loss: word(...Object.keys(preferenceLosses)), beta: number, smoothing: number, ...experts },
+    readers: { loss: word(...Object.keys(preferenceLosses)), beta: number, smoothing: share, ...experts },
     make: (settings) => ({ objective: dpo(settings as DpoSettings), form: { kind: 'pairs' } }),
   },
   orpo: {
@@ -128,11 +128,11 @@ const kinds: Readonly<Record<string, Kind>> = {
     make: (settings) => ({ objective: orpo(settings), form: { kind: 'pairs' } }),
   },
   simpo: {
-    readers: { beta: number, margin: number, smoothing: number, ...experts },
+    readers: { beta: number, margin: number, smoothing: share, ...experts },
     make: (settings) => ({ objective: simpo(settings as SimpoSettings), form: { kind: 'pairs' } }),
   },
   cpo: {
-    readers: { beta: number, say: number, smoothing: number, ...experts },
+    readers: { beta: number, say: number, smoothing: share, ...experts },
     make: (settings) => ({ objective: cpo(settings as CpoSettings), form: { kind: 'pairs' } }),
   },
   kto: {

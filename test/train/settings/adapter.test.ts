@@ -38,3 +38,13 @@ test('the table of the page has every kind, with settings that it has', () => {
     }
   }
 });
+
+test.each<[Readonly<Record<string, unknown>>, RegExp]>([
+  [{ kind: 'lora', rank: 2, on: [] }, /adapter\.on: expected one pattern or more, got \[\]/],
+  [{ kind: 'lora', rank: 2, alpha: 0, on: ['**'] }, /adapter\.alpha: expected a number above 0, got 0/],
+  [{ kind: 'words', table: 't', ids: [] }, /adapter\.ids: expected one id of a word or more, got \[\]/],
+  [{ kind: 'words', table: 't', ids: [1.5] }, /adapter\.ids: expected one id/],
+  [{ kind: 'words', table: 't', ids: [-1] }, /adapter\.ids: expected one id/],
+])('%j is refused with what is wrong', (adapter, message) => {
+  expect(() => read({ adapter })).toThrow(message);
+});

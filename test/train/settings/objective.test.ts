@@ -114,3 +114,19 @@ test('the reward of the page rewards', async () => {
   const given = ['It is 4.', 'Five.'].map((answer) => ({ prompt: [], answer, record }));
   expect(await reward(given)).toEqual([1 - 8 / 1000, 0]);
 });
+
+test.each<[Readonly<Record<string, unknown>>, RegExp]>([
+  [{ kind: 'dpo', loss: 'ipo', smoothing: 0.1 }, /dpo\.smoothing: it is of the losses sigmoid and robust, not of ipo/],
+  [{ kind: 'dpo', loss: 'hinge', smoothing: 0.1 }, /dpo\.smoothing: .* not of hinge/],
+  [
+    { kind: 'dpo', loss: 'robust', smoothing: 0.5 },
+    /dpo\.smoothing: expected a part from 0 to less than 0\.5, got 0\.5/,
+  ],
+  [{ kind: 'dpo', loss: 'ipo', beta: 0 }, /dpo\.beta: ipo divides by it/],
+  [{ kind: 'dpo', smoothing: -0.1 }, /objective\.smoothing: expected a part from 0 to 1/],
+  [{ kind: 'simpo', smoothing: 2 }, /objective\.smoothing/],
+  [{ kind: 'next-token', smoothing: 1.5 }, /objective\.smoothing/],
+  [{ kind: 'grpo', reward: './r.ts', temperature: 0 }, /objective\.temperature: expected a number above 0/],
+])('an objective %j is refused with what is wrong', (settings, message) => {
+  expect(() => read(settings)).toThrow(message);
+});
