@@ -132,6 +132,8 @@ export function ggufConfig(
     rms_norm_eps: read.number('attention.layer_norm_rms_epsilon'),
     rope_theta: read.number('rope.freq_base', usualTheta),
     rope_scaling: ropeScaling(read, factors, headWidth),
+    // Phi-3's files say it here, and what they say counts before what the scaling says.
+    ...(read.has(trained) ? { original_max_position_embeddings: read.whole(trained) } : {}),
     ...(turned < headWidth ? { partial_rotary_factor: turned / headWidth } : {}),
     // Files without a window may say 0.
     ...(window > 0 ? { sliding_window: window } : {}),
@@ -158,6 +160,8 @@ export function ggufTokenIds(metadata: ReadonlyMap<string, unknown>): JsonObject
   return { ...Object.fromEntries(ids), ...ends };
 }
 
+const trained = 'rope.scaling.original_context_length';
+
 function ropeScaling(read: Fields, factors: ReadonlyMap<string, Float32Array>, headWidth: number): JsonObject | null {
   const [stretch, short, long] = ropeFactors.map((name) => factors.get(name));
   if (stretch) return llama3Scaling(read, stretch, headWidth);
@@ -166,7 +170,7 @@ function ropeScaling(read: Fields, factors: ReadonlyMap<string, Float32Array>, h
       rope_type: 'longrope',
       short_factor: [...short],
       long_factor: [...long],
-      original_max_position_embeddings: read.whole('rope.scaling.original_context_length'),
+      original_max_position_embeddings: read.whole(trained),
       attention_factor: read.has('rope.scaling.attn_factor') ? read.number('rope.scaling.attn_factor') : null,
     };
   }
@@ -174,7 +178,7 @@ function ropeScaling(read: Fields, factors: ReadonlyMap<string, Float32Array>, h
   if (kind === 'none') return null;
   const scaling = { rope_type: kind, factor: read.number('rope.scaling.factor') };
   if (kind === 'linear') return scaling;
-  return { ...scaling, original_max_position_embeddings: read.whole('rope.scaling.original_context_length') };
+  return { ...scaling, original_max_position_embeddings: read.whole(trained) };
 }
 
 /** What files leave out: the base of the original paper. */
