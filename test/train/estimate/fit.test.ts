@@ -3,14 +3,15 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Dataset, openDataset } from '../../../src/data/index.js';
-import { load, type Model } from '../../../src/model/index.js';
+import { initialise, load, type Model } from '../../../src/model/index.js';
+import { networkOf } from '../../../src/recipes/index.js';
 import { adamw, type HostArrays, nextToken } from '../../../src/system/index.js';
-import { closeAll, hostArray, type QuintetError } from '../../../src/tensor/index.js';
+import { closeAll, fields, hostArray, type QuintetError } from '../../../src/tensor/index.js';
 import { fitToMemory } from '../../../src/train/estimate/fit.js';
 import type { Estimate, RunStage } from '../../../src/train/index.js';
 import { runFile } from '../../../src/train/index.js';
 import { fittedStage, largestStep } from '../../../src/train/stage-memory.js';
-import { engine, fixturePath } from '../../fixture.js';
+import { engine } from '../../fixture.js';
 import { runFolder, stage } from '../runs.js';
 
 /** Samples of 2048 tokens, so many at once, of which 8 are a step: of shorter ones blocks hold little that is worth making again. */
@@ -20,12 +21,18 @@ async function batches(size: number): Promise<HostArrays[]> {
   return Array.from({ length: 8 / size }, () => ({ input_ids: ones, attention_mask: ones, labels: ones }));
 }
 
+/** Deep enough for what blocks keep to be more than what one computes at once. */
+const deep = {
+  ...{ model_type: 'llama', hidden_size: 32, intermediate_size: 64, num_hidden_layers: 8, num_attention_heads: 2 },
+  ...{ num_key_value_heads: 2, vocab_size: 60, max_position_embeddings: 1024, tie_word_embeddings: true },
+};
+
 async function fitting(limit: number, recompute = false) {
-  const model: Model = await load(`${fixturePath('train-full-llama')}/model`, { engine });
+  const model: Model = await initialise(networkOf(fields(deep, 'config.json')), { engine });
   onTestFinished(() => model.close());
-  const fields = ['input_ids', 'attention_mask', 'labels'];
+  const names = ['input_ids', 'attention_mask', 'labels'];
   return fitToMemory(model, {
-    step: { objective: nextToken(), train: ['**'], fields, recompute },
+    step: { objective: nextToken(), train: ['**'], fields: names, recompute },
     ...{ optimizer: adamw({ lr: 1e-3 }), limit, batch: 8, memory: () => 0, largest: batches },
   });
 }
