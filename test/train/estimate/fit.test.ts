@@ -14,9 +14,9 @@ import { fittedStage, largestStep } from '../../../src/train/stage-memory.js';
 import { engine } from '../../fixture.js';
 import { runFolder, stage } from '../runs.js';
 
-/** Samples of 2048 tokens, so many at once, of which 8 are a step: of shorter ones blocks hold little that is worth making again. */
+/** Samples of 1024 tokens, so many at once, of which 8 are a step. */
 async function batches(size: number): Promise<HostArrays[]> {
-  const length = 2048;
+  const length = 1024;
   const ones = hostArray('i64', [size, length], new BigInt64Array(size * length).fill(1n));
   return Array.from({ length: 8 / size }, () => ({ input_ids: ones, attention_mask: ones, labels: ones }));
 }
