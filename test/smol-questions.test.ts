@@ -4,8 +4,15 @@ import { expect, test } from 'vitest';
 import { judge } from '../scripts/smol/judge.js';
 import { thereIs, thereIsNo } from '../scripts/smol/nouns.js';
 import { isHeldOut, type Plan } from '../scripts/smol/pictures.js';
-import { ask, askForAlike, type QuestionKind, type Wording } from '../scripts/smol/questions.js';
-import { reached, tables } from '../scripts/smol/tables.js';
+import {
+  ask,
+  askForAlike,
+  photoConversation,
+  type QuestionKind,
+  questionKinds,
+  type Wording,
+} from '../scripts/smol/questions.js';
+import { reached, samples, tables } from '../scripts/smol/tables.js';
 import { Random } from '../src/tensor/index.js';
 
 const names = ['hot dog', 'dog', 'owl', 'glasses', 'hot pepper', 'fire', 'police car', 'car'];
@@ -46,6 +53,69 @@ test('a scene is told by its things, their places and their numbers', () => {
   expect(answers('where', plan)).toEqual(new Set(['At the top right.'])); // of two owls it is not asked where the owl is
   expect(answers('what-at', plan)).toEqual(new Set(['There is an owl.', 'There are glasses.', 'There is nothing.']));
   expect(answers('count-of', plan)).toEqual(new Set(['One.', 'Two.', 'None.']));
+});
+
+test('one thing alone in a scene is told by its place, a large one lies in the middle', () => {
+  const alone = scene(undefined, undefined, undefined, undefined, undefined, undefined, undefined, undefined, 'owl');
+  expect(answers('describe', alone)).toEqual(
+    new Set(['The picture shows an owl at the bottom right on a red background.']),
+  );
+  expect(answers('things', alone)).toEqual(new Set(['It shows an owl.']));
+  expect(answers('count', alone)).toEqual(new Set(['One.']));
+  expect(answers('kind', alone)).toEqual(new Set(['A drawing.']));
+  const large: Plan = { ...scene(), kind: 'drawing', named: index('owl'), color: 'brown' };
+  expect(answers('where', large)).toEqual(new Set(['In the middle.']));
+  expect(answers('what-at', large)).toEqual(new Set(['There is an owl.']));
+  expect(answers('color', large)).toEqual(new Set(['The owl is brown.']));
+  expect(answers('is-photo', large)).toEqual(new Set(['No, it is a drawing.']));
+  expect(answers('color', { ...large, color: undefined })).toEqual(new Set([undefined]));
+  const flag: Plan = { ...scene(), kind: 'flag', named: 0 };
+  expect(answers('describe', flag)).toEqual(new Set(['The flag of Kenya.']));
+  expect(answers('is-drawing', flag)).toEqual(new Set(['Yes, it is a drawing of a flag.']));
+  expect(answers('where', flag)).toEqual(new Set([undefined]));
+});
+
+test('what is not there has no place and no colour, and what no picture tells is not told', () => {
+  const absent = (kind: QuestionKind) =>
+    new Set(Array.from({ length: 60 }, (_, i) => ask(kind, art, scene('owl'), { ...asking(i), absent: 1 })?.answer));
+  for (const kind of ['where', 'color'] as const) {
+    expect(absent(kind)).toContain('There is no fire.');
+    expect(absent(kind)).toContain('There are no glasses.');
+    expect([...absent(kind)].every((answer) => answer?.startsWith('There ') && !answer.includes('owl'))).toBe(true);
+  }
+  expect(answers('beyond', scene('owl'))).toEqual(new Set(['I cannot tell that from the picture.']));
+});
+
+test('a photograph is called by the everyday word and the name, unless the name says it', () => {
+  const photos = [{ name: 'beagle', general: 'dog' }, { name: 'Egyptian cat', general: 'cat' }, { name: 'broom' }];
+  const told = (best: number) =>
+    Array.from({ length: 200 }, (_, i) => photoConversation(photos, best, new Random(i))).flat();
+  const said = (best: number, kind: QuestionKind) =>
+    new Set(told(best).flatMap((turn) => (turn.kind === kind ? [turn.answer] : [])));
+  expect(said(0, 'describe')).toEqual(new Set(['A photo of a dog, probably a beagle.']));
+  expect(said(1, 'describe')).toEqual(new Set(['A photo of an Egyptian cat.']));
+  expect(said(2, 'describe')).toEqual(new Set(['A photo of a broom.']));
+  expect(said(1, 'is-there')).toContain('Yes, there is a cat.');
+  expect(said(1, 'is-there')).not.toContain('No, there is no cat.');
+  expect(said(1, 'where')).toEqual(
+    new Set([
+      ...['I cannot tell that from the picture.', 'There is no dog.', 'There is no beagle.', 'There is no broom.'],
+    ]),
+  );
+});
+
+test('no wording of a kind is both trained and new', () => {
+  for (const kind of questionKinds) {
+    const asked = (wording: Wording) =>
+      new Set(
+        Array.from({ length: 300 }, (_, i) => {
+          const plan: Plan = { ...scene(), kind: 'drawing', named: index('owl'), color: 'brown' };
+          return ask(kind, art, plan, { random: new Random(i), wording })?.question.toLowerCase();
+        }),
+      );
+    const trained = asked('trained');
+    expect([...asked('new')].filter((question) => trained.has(question))).toEqual([]);
+  }
 });
 
 test('what is asked for and absent is no kind of what is there, and a hot dog is no dog', () => {
@@ -90,7 +160,14 @@ test('tables count things one by one, and in the wording that was asked in', () 
   const answer = 'The picture shows an owl at the top, fire on the left and glasses on the right on a red background.';
   const said = 'The picture shows an owl at the top and a dog on the left on a red background.';
   const told = (wording: Wording, words: string) => {
-    const asked = { set: 'scenes', kind: 'describe', wording, question: 'Describe the picture.', answer } as const;
+    const asked = {
+      set: 'scenes',
+      shown: 'scenes 1',
+      kind: 'describe',
+      wording,
+      question: 'Describe the picture.',
+      answer,
+    } as const;
     return { ...asked, said: words, ...judge(asked, words, concepts) };
   };
   const judged = [told('trained', said), told('new', answer)];
@@ -98,4 +175,5 @@ test('tables count things one by one, and in the wording that was asked in', () 
   expect(tables(judged)).toMatch(/things found \| 33\.3 .*n 3\) \| 100\.0 .*n 3\)/);
   expect(tables(judged)).toMatch(/said that are there \| 50\.0 .*n 2\) \| 100\.0 .*n 3\)/);
   expect(reached(judged)).toMatch(/things of a scene that are found \| 92 \| 33\.3 .*n 3\) \|/);
+  expect(samples(judged).split('\n').slice(2)).toEqual([`| scenes 1 | Describe the picture. | ${said} | ${answer} |`]);
 });

@@ -2,13 +2,15 @@
  * Asks Smol about pictures that it has not learnt from:
  * `npx tsx scripts/smol/evaluate.ts [--model models/smol] [--limit N] [--card]`.
  *
- * Prints tables of Markdown, with `--card` into the model's card too, and writes every answer to `runs/smol/evaluation.jsonl`.
+ * Prints tables of Markdown, with `--card` into the model's card too, beside samples, and writes every answer to
+ * `runs/smol/evaluation.jsonl`.
  * Pictures of `scenes` are combinations of things that training never shows together, in the styles of training; those of
  * `unseen-style` are drawn in a style that it never shows. Each kind of question is asked in wordings of training, and in
- * others; `absent alike` are things that are not there and share a word with one that is.
+ * others; `absent alike` are things that are not there and share a word with one that is, and of `absent` things the place
+ * and the colour are asked for.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Picture } from '../../src/media/index.js';
 import { asSystem, Chat, load, type PicturedChat } from '../../src/model/index.js';
@@ -18,9 +20,9 @@ import { type Judged, judge, namesOneOf } from './judge.js';
 import { loadPhotographs, photographQuestions } from './photographs.js';
 import { drawPicture, pictureSide } from './pictures.js';
 import { modelFolder, workFolder } from './places.js';
-import { ask, askForAlike, type QuestionKind, questionKinds, type Wording } from './questions.js';
-import { evaluationPlan, evaluationSeed, evaluations } from './splits.js';
-import { reached, tables } from './tables.js';
+import { ask, askForAlike, type QuestionKind, questionKinds, type Turn, type Wording } from './questions.js';
+import { type Evaluation, evaluationPlan, evaluationSeed, evaluations } from './splits.js';
+import { reached, samples, tables } from './tables.js';
 
 const { values } = parseArgs({
   options: {
@@ -35,7 +37,7 @@ if (!Number.isInteger(limit) || limit < 1) throw new Error(`--limit: expected a 
 const art = await loadArt();
 const model = asSystem(await load(values.model));
 const chat = await Chat.open(model);
-const batch = 8;
+const batch = 16;
 const judged: Judged[] = [];
 
 interface Asked {
@@ -43,6 +45,7 @@ interface Asked {
   readonly kind: QuestionKind;
   readonly wording: Wording;
   readonly picture: Picture;
+  readonly shown: string;
   readonly question: string;
   readonly answer: string;
 }
@@ -52,9 +55,11 @@ function chatOf({ question, picture }: Pick<Asked, 'question' | 'picture'>): Pic
   return { messages: [{ role: 'user', content }], pictures: [picture] };
 }
 
+/** Questions of a kind together, whose answers are about as long: a batch takes as long as the longest. */
 async function answerAll(asked: readonly Asked[]): Promise<void> {
-  for (let from = 0; from < asked.length; from += batch) {
-    const part = asked.slice(from, from + batch);
+  const sorted = questionKinds.flatMap((kind) => asked.filter((one) => one.kind === kind));
+  for (let from = 0; from < sorted.length; from += batch) {
+    const part = sorted.slice(from, from + batch);
     const said = await chat.answers(part.map(chatOf), { maxTokens: 80 });
     for (const [i, { picture: _, ...rest }] of part.entries()) {
       judged.push({ ...rest, said: said[i] as string, ...judge(rest, said[i] as string, art.concepts) });
@@ -62,26 +67,35 @@ async function answerAll(asked: readonly Asked[]): Promise<void> {
   }
 }
 
-for (const evaluation of evaluations) {
+/** What is asked about a picture of an evaluation. */
+function askedAbout(evaluation: Evaluation, index: number): Asked[] {
+  const plan = evaluationPlan(art, evaluation, index);
+  const drawn = drawPicture(plan, evaluationSeed(evaluation.name, index));
+  const picture: Picture = { width: pictureSide, height: pictureSide, data: drawn.data };
+  const random = new Random(seedFor(6, evaluation.name, index));
+  const other: Wording = index % 2 === 1 ? 'new' : 'trained';
   const asked: Asked[] = [];
-  for (let index = 0; index < Math.min(evaluation.count, limit); index++) {
-    const plan = evaluationPlan(art, evaluation, index);
-    const drawn = drawPicture(plan, evaluationSeed(evaluation.name, index));
-    const picture: Picture = { width: pictureSide, height: pictureSide, data: drawn.data };
-    const random = new Random(seedFor(6, evaluation.name, index));
-    for (const kind of questionKinds) {
-      const wording: Wording = kind !== 'describe' && index % 2 === 1 ? 'new' : 'trained';
-      const turn = ask(kind, art, plan, { random, wording });
-      if (turn) asked.push({ set: evaluation.name, wording, picture, ...turn });
-      if (kind === 'describe') {
-        const other = ask(kind, art, plan, { random, wording: 'new' });
-        if (other && index % 2 === 1) asked.push({ set: evaluation.name, wording: 'new', picture, ...other });
-      }
-    }
-    // As POPE's adversarial form asks for what is likely and not there (arXiv 2305.10355).
-    const near = askForAlike(art, plan, { random: new Random(seedFor(7, evaluation.name, index)), wording: 'trained' });
-    if (near) asked.push({ set: `${evaluation.name}, absent alike`, wording: 'trained', picture, ...near });
+  const put = (set: string, wording: Wording, turn: Turn | undefined): void => {
+    if (turn) asked.push({ set, wording, picture, shown: `${evaluation.name} ${index}`, ...turn });
+  };
+  // Few drawings have one clear colour, so that all are asked for theirs.
+  for (const kind of index < limit ? questionKinds : (['color'] as const)) {
+    const wordings = kind !== 'describe' ? [other] : new Set<Wording>(['trained', other]);
+    for (const wording of wordings) put(evaluation.name, wording, ask(kind, art, plan, { random, wording }));
   }
+  if (index >= limit) return asked;
+  const apart = new Random(seedFor(7, evaluation.name, index));
+  // As POPE's adversarial form asks for what is likely and not there (arXiv 2305.10355).
+  put(`${evaluation.name}, absent alike`, 'trained', askForAlike(art, plan, { random: apart, wording: 'trained' }));
+  for (const kind of ['where', 'color'] as const) {
+    put(`${evaluation.name}, absent`, other, ask(kind, art, plan, { random: apart, wording: other, absent: 1 }));
+  }
+  return asked;
+}
+
+for (const evaluation of evaluations) {
+  const pictures = evaluation.name === 'drawings' ? evaluation.count : Math.min(evaluation.count, limit);
+  const asked = Array.from({ length: pictures }, (_, index) => askedAbout(evaluation, index)).flat();
   await answerAll(asked);
   console.log(`${evaluation.name}: ${asked.length} questions`);
 }
@@ -92,6 +106,7 @@ for (const photograph of await loadPhotographs()) {
     const right = kind === 'describe' ? namesOneOf(accepted, said) : said.toLowerCase().startsWith(answer);
     judged.push({
       set: cutOut ? 'photographs, cut out' : 'photographs',
+      shown: basename(photograph.file),
       kind,
       wording: 'trained',
       question,
@@ -108,13 +123,13 @@ const found = `At most ${limit} pictures of each set.\n\n${reached(judged)}\n\n$
 console.log(`\n${found}`);
 if (values.card) {
   const file = join(values.model, 'README.md');
-  const card = readFileSync(file, 'utf8');
-  const pattern = /(<!-- evaluation -->\n).*(\n<!-- end -->)/s;
-  if (!pattern.test(card)) throw new Error(`${file}: there is no place for the evaluation`);
-  writeFileSync(
-    file,
-    card.replace(pattern, (_, before: string, after: string) => `${before}${found}${after}`),
-  );
+  let card = readFileSync(file, 'utf8');
+  for (const [name, text] of Object.entries({ evaluation: found, samples: samples(judged) })) {
+    const pattern = new RegExp(`(<!-- ${name} -->\\n).*?(\\n<!-- end -->)`, 's');
+    if (!pattern.test(card)) throw new Error(`${file}: there is no place for the ${name}`);
+    card = card.replace(pattern, (_, before: string, after: string) => `${before}${text}${after}`);
+  }
+  writeFileSync(file, card);
 }
 await chat.close();
 await model.close();

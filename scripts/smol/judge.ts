@@ -6,6 +6,8 @@ export interface Judged {
   readonly set: string;
   readonly kind: QuestionKind;
   readonly wording: Wording;
+  /** Which picture it is about. */
+  readonly shown: string;
   readonly question: string;
   readonly answer: string;
   readonly said: string;
@@ -24,12 +26,12 @@ export function judge(
 ): Pick<Judged, 'right' | 'named' | 'things'> {
   if (kind === 'is-there') return { right: yes(said) === yes(answer) };
   const right = said === answer;
-  if (kind === 'what-at') {
-    const [shown, told] = [answer, said].map((text) => [...thingsIn(text, ['nothing', ...concepts])].join());
-    return { right, named: shown === told && !/\bno\b/i.test(said) };
+  const isOneThing = kind === 'what-at' || (kind === 'describe' && answer.startsWith('A drawing of'));
+  if (isOneThing) {
+    const names = [answer, said].map((text) => [...thingsIn(thingOf(text), ['nothing', ...concepts])].join());
+    return { right, named: names[0] === names[1] && !/\bno\b/i.test(said) };
   }
   if (kind !== 'describe') return { right };
-  if (answer.startsWith('A drawing of')) return { right, named: thingOf(said) === thingOf(answer) };
   if (answer.startsWith('The flag')) return { right };
   const [shown, told] = [thingsIn(answer, concepts), thingsIn(said, concepts)];
   const found = [...told].filter((name) => shown.has(name)).length;

@@ -5,7 +5,7 @@ import { packageFolder } from '../nano/art.js';
 
 export interface PhotoName {
   readonly name: string;
-  /** The kind of thing that a person would say first, where the name is narrower. */
+  /** The kind of thing that a person would say first. */
   readonly general?: string;
 }
 
@@ -88,7 +88,7 @@ export function readPhotoNames(): readonly PhotoName[] {
   known = rows.map(([, index, , written]) => {
     const name = (written as string).replaceAll('\\', '');
     const general = generalOf(Number(index));
-    return { name, ...(general !== undefined && !name.endsWith(general) ? { general } : {}) };
+    return { name, ...(general !== undefined ? { general } : {}) };
   });
   return known;
 }

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import type { Picture } from '../../src/media/index.js';
-import { some } from './nouns.js';
+import { some, thereIsNo } from './nouns.js';
 import { workFolder } from './places.js';
 import type { QuestionKind } from './questions.js';
 
@@ -80,7 +80,7 @@ function squared(data: Uint8Array, width: number, height: number): Picture {
   return { width: side, height: side, data: all };
 }
 
-/** What is asked of a photograph: what it shows, and whether something is on it that is, and that is not. */
+/** What is asked of a photograph: what it shows, whether something is on it that is, and that is not, and where that lies. */
 export function photographQuestions({
   accepted,
   absent,
@@ -90,6 +90,7 @@ export function photographQuestions({
     { kind: 'describe', question: 'What is in this picture?', answer: name },
     { kind: 'is-there', question: `Is there ${some(name)} in the picture?`, answer: 'yes' },
     { kind: 'is-there', question: `Is there ${some(absent)} in the picture?`, answer: 'no' },
+    { kind: 'where', question: `Where is the ${absent}?`, answer: thereIsNo(absent) },
   ];
 }
 

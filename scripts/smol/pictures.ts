@@ -90,7 +90,7 @@ function drawingOf(art: Art, concept: number, split: Split, random: Random): Spr
   return random.pick((split === 'unseen-style' ? art.unseen : art.drawings)[concept] as Sprite[]);
 }
 
-/** Two to five things of one to five kinds, each in a ninth of its own; of a crowd nine kinds. */
+/** One to five things of as many kinds or fewer, each in a ninth of its own; of a crowd nine kinds. */
 function planThings(
   art: Art,
   split: Split,
@@ -98,7 +98,7 @@ function planThings(
   looked: (sprite: Sprite) => Placement['look'],
   crowd: boolean,
 ): Pick<Plan, 'named' | 'cells' | 'color' | 'placements'> {
-  const total = crowd ? 9 : 2 + random.integer(4);
+  const total = crowd ? 9 : 1 + random.integer(5);
   const count = !crowd && random.uniform() < 0.35 ? 1 + random.integer(total) : total;
   const chosen = [conceptFor(art, split, random)];
   while (chosen.length < count) {
@@ -118,7 +118,7 @@ function planThings(
     const at = (third: number): number => (third + 0.5) / 3 + (random.uniform() - 0.5) * 0.05;
     return {
       ...{ sprite: drawn[which] as Sprite, look: looks[which] as Placement['look'], stretch: 1 },
-      ...{ x: at(cell % 3), y: at(Math.floor(cell / 3)), size: 0.24 + 0.1 * random.uniform() },
+      ...{ x: at(cell % 3), y: at(Math.floor(cell / 3)), size: 0.24 + (total === 1 ? 0.18 : 0.1) * random.uniform() },
       ...{ angle: (random.uniform() - 0.5) * 0.3, mirror: random.uniform() < 0.4 },
     };
   });

@@ -33,10 +33,19 @@ const wordings = {
   },
   kind: {
     trained: [
-      ...['Is this a photo or a drawing?', 'What kind of picture is this?', 'Is this a photograph?'],
-      ...['Is it a drawing or a photo?', 'What type of picture is this?'],
+      ...['Is this a photo or a drawing?', 'What kind of picture is this?', 'Is it a drawing or a photo?'],
+      ...['What type of picture is this?', 'Is it drawn or is it a photo?', 'Tell me the type of the image.'],
+      ...['Did someone draw this or take a photo?', 'Do you see a photograph or a drawing?'],
     ],
     new: ['Was this drawn or photographed?', 'Which kind of image is it?', 'What sort of picture is it?'],
+  },
+  'is-photo': {
+    trained: ['Is this a photograph?', 'Is this a photo?', 'Is it a photograph?', 'Is this picture a photo?'],
+    new: ['Is this image a photograph?', 'Has this been photographed?'],
+  },
+  'is-drawing': {
+    trained: ['Is this a drawing?', 'Is it drawn?', 'Is this picture a drawing?', 'Did someone draw this?'],
+    new: ['Is this image a drawing?', 'Has this been drawn?'],
   },
   things: {
     trained: [
@@ -99,6 +108,24 @@ const wordings = {
     ],
     new: ["What's the Z's color?", 'Name the color of the Z.', 'The Z has which color?'],
   },
+  beyond: {
+    trained: [
+      ...['Who made this?', 'Who took this picture?', 'Who is the artist?', 'How old is it?', 'When was this made?'],
+      ...['What time is it?', 'What is the weather like?', 'What does it cost?', 'How heavy is it?', 'Who owns it?'],
+      ...['What is the name of the person?', 'What does the text say?', 'What is written there?', 'Why is it there?'],
+      ...['What happens next?', 'What happened before?', 'Where was this taken?', 'In which city is this?'],
+      ...['What does it smell like?', 'What are the people doing?', 'How was this made?', 'What is it made of?'],
+    ],
+    new: [
+      ...[
+        'Who painted this picture?',
+        'What year is it from?',
+        'How much does it weigh?',
+        'What is the person called?',
+      ],
+      ...['What is going to happen?', 'In what country was this taken?'],
+    ],
+  },
 } as const satisfies Record<string, Record<Wording, readonly string[]>>;
 
 export type QuestionKind = keyof typeof wordings;
@@ -110,6 +137,8 @@ export interface Asking {
   readonly wording: Wording;
   /** Share of the absent things asked for that have a word in common with one that is there, as far as there are such; default 0. */
   readonly alike?: number;
+  /** Share of the things whose place or colour is asked for that are not there; default 0. */
+  readonly absent?: number;
 }
 
 /** Of American and British spelling, and of capitals and stops left out, some of each in training. */
@@ -125,13 +154,19 @@ function worded(kind: QuestionKind, fill: Fill, { random, wording }: Asking): st
 const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
 type Tell = () => Omit<Turn, 'kind'> | undefined;
+type Tells = Readonly<Partial<Record<QuestionKind, Tell>>>;
 
 /** What a picture is of, in words. */
 type Named = Pick<Art, 'concepts' | 'flags'>;
 
+/** The things that a picture shows, and in which ninth: a drawing's one thing is large enough to lie in the middle. */
+function thingsOn({ kind, named, cells }: Plan): { readonly concept: number; readonly ninth: number }[] {
+  if (kind === 'drawing') return [{ concept: named as number, ninth: 4 }];
+  return cells.flatMap((concept, ninth) => (concept === undefined ? [] : [{ concept, ninth }]));
+}
+
 /** The concepts that a picture shows, each once. */
-const shownOn = ({ kind, named, cells }: Plan): number[] =>
-  kind === 'drawing' ? [named as number] : [...new Set(cells.filter((cell) => cell !== undefined))];
+const shownOn = (plan: Plan): number[] => [...new Set(thingsOn(plan).map(({ concept }) => concept))];
 
 /** A question of a kind, and what is to be said to it. */
 const asked = (asking: Asking, kind: QuestionKind, fill: Fill, answer: string): Omit<Turn, 'kind'> => ({
@@ -139,35 +174,29 @@ const asked = (asking: Asking, kind: QuestionKind, fill: Fill, answer: string): 
   answer,
 });
 
+/** What is said to what no picture tells. */
+const beyond = 'I cannot tell that from the picture.';
+
 /** What is asked of a picture, kind by kind; undefined where that makes no sense. */
-function told(art: Named, plan: Plan, asking: Asking): Readonly<Partial<Record<QuestionKind, Tell>>> {
+function told(art: Named, plan: Plan, asking: Asking): Tells {
   const { random } = asking;
-  const name = (index: number): string => art.concepts[index] as string;
-  const scene = plan.kind === 'scene';
-  const one = plan.kind === 'drawing' ? name(plan.named as number) : undefined;
   const shown = shownOn(plan);
+  const count = Math.max(1, thingsOn(plan).length);
+  const medium = plan.kind === 'flag' ? 'a drawing of a flag' : count > 1 ? 'a drawing of several things' : 'a drawing';
   return {
-    ...(scene ? toldOfScene(art, plan, asking) : {}),
+    ...(plan.kind === 'flag' ? {} : toldOfThings(art, plan, asking)),
     describe: () => asked(asking, 'describe', {}, capital(description(art, plan))),
-    kind: () => {
-      const question = worded('kind', {}, asking);
-      const answer = scene ? 'a drawing of several things' : one ? 'a drawing' : 'a drawing of a flag';
-      return {
-        question,
-        answer: /photograph\?|photograph$/i.test(question) ? `No, it is ${answer}.` : capital(answer),
-      };
-    },
-    count: () => {
-      const count = scene ? plan.cells.filter((cell) => cell !== undefined).length : 1;
-      return asked(asking, 'count', {}, capital(numberWord(count)));
-    },
+    kind: () => asked(asking, 'kind', {}, capital(medium)),
+    'is-photo': () => asked(asking, 'is-photo', {}, `No, it is ${medium}.`),
+    'is-drawing': () => asked(asking, 'is-drawing', {}, `Yes, it is ${medium}.`),
+    count: () => asked(asking, 'count', {}, capital(numberWord(count))),
     'is-there': () => {
       const yes = random.uniform() < 0.5 && shown.length > 0;
-      const thing = name(yes ? random.pick(shown) : absentFrom(art, shown, asking));
+      const thing = art.concepts[yes ? random.pick(shown) : absentFrom(art, shown, asking)] as string;
       return isThere(thing, yes, asking);
     },
     background: () => asked(asking, 'background', {}, `The background is ${plan.ground}.`),
-    ...(plan.color && one ? { color: () => asked(asking, 'color', { Z: one }, `The ${one} is ${plan.color}.`) } : {}),
+    beyond: () => asked(asking, 'beyond', {}, beyond),
   };
 }
 
@@ -175,42 +204,51 @@ function isThere(thing: string, yes: boolean, asking: Asking): Omit<Turn, 'kind'
   return asked(asking, 'is-there', { X: some(thing) }, yes ? `Yes, ${thereIs(thing)}.` : `No, ${thereIsNo(thing)}.`);
 }
 
-function description(art: Named, { kind, named, cells, ground }: Plan): string {
-  const before = `on ${an(ground)} background`;
-  if (kind === 'flag') return `the flag of ${art.flags[named as number]}`;
-  if (kind === 'drawing') return `a drawing of ${some(art.concepts[named as number] as string)} ${before}`;
-  const things = cells.flatMap((cell, i) =>
-    cell === undefined ? [] : [`${some(art.concepts[cell] as string)} ${at(i)}`],
-  );
-  return `the picture shows ${listed(things)} ${before}`;
+function description(art: Named, plan: Plan): string {
+  const before = `on ${an(plan.ground)} background`;
+  const name = (concept: number): string => some(art.concepts[concept] as string);
+  if (plan.kind === 'flag') return `the flag of ${art.flags[plan.named as number]}`;
+  if (plan.kind === 'drawing') return `a drawing of ${name(plan.named as number)} ${before}`;
+  return `the picture shows ${listed(thingsOn(plan).map((one) => `${name(one.concept)} ${at(one.ninth)}`))} ${before}`;
 }
 
-/** What is asked of scenes alone. */
-function toldOfScene(art: Named, plan: Plan, asking: Asking): Readonly<Partial<Record<QuestionKind, Tell>>> {
-  const { random } = asking;
-  const name = (index: number): string => art.concepts[index] as string;
+/** What is asked of the things that a picture shows. */
+function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
+  const { random, absent = 0 } = asking;
+  const name = (concept: number): string => art.concepts[concept] as string;
   const present = shownOn(plan);
-  const things = plan.cells.flatMap((cell, i) => (cell === undefined ? [] : [{ cell, i }]));
-  const countOf = (thing: number): number => things.filter(({ cell }) => cell === thing).length;
+  const things = thingsOn(plan);
+  const countOf = (thing: number): number => things.filter(({ concept }) => concept === thing).length;
+  const missing = (): string | undefined =>
+    random.uniform() < absent ? name(absentFrom(art, present, asking)) : undefined;
   return {
     things: () =>
-      asked(asking, 'things', {}, capital(`it shows ${listed(grouped(things.map(({ cell }) => name(cell))))}`)),
+      asked(asking, 'things', {}, capital(`it shows ${listed(grouped(things.map((one) => name(one.concept))))}`)),
     'count-of': () => {
       const thing = random.uniform() < 0.8 ? random.pick(present) : absentFrom(art, present, asking);
       return asked(asking, 'count-of', { Y: plural(name(thing)) }, capital(numberWord(countOf(thing))));
     },
     where: () => {
-      const single = present.filter((thing) => countOf(thing) === 1);
+      const other = missing();
+      if (other) return asked(asking, 'where', { Z: other }, capital(thereIsNo(other)));
+      const single = things.filter(({ concept }) => countOf(concept) === 1);
       if (single.length === 0) return undefined;
-      const thing = random.pick(single);
-      const { i } = things.find(({ cell }) => cell === thing) as { i: number };
-      return asked(asking, 'where', { Z: name(thing) }, capital(at(i)));
+      const { concept, ninth } = random.pick(single);
+      return asked(asking, 'where', { Z: name(concept) }, capital(at(ninth)));
     },
     'what-at': () => {
-      const i = random.uniform() < 0.85 ? random.pick(things).i : random.integer(9);
-      const cell = plan.cells[i];
-      const answer = cell === undefined ? 'there is nothing' : thereIs(name(cell));
-      return asked(asking, 'what-at', { P: at(i) }, capital(answer));
+      const anywhere = plan.kind === 'scene' && random.uniform() < 0.15;
+      const ninth = anywhere ? random.integer(9) : random.pick(things).ninth;
+      const thing = things.find((one) => one.ninth === ninth);
+      const answer = thing ? thereIs(name(thing.concept)) : 'there is nothing';
+      return asked(asking, 'what-at', { P: at(ninth) }, capital(answer));
+    },
+    color: () => {
+      const other = missing();
+      if (other) return asked(asking, 'color', { Z: other }, capital(thereIsNo(other)));
+      if (!plan.color) return undefined;
+      const thing = name(plan.named as number);
+      return asked(asking, 'color', { Z: thing }, `The ${thing} is ${plan.color}.`);
     },
   };
 }
@@ -273,14 +311,17 @@ export function ask(kind: QuestionKind, art: Named, plan: Plan, asking: Asking):
  * off what was said, and need no picture.
  */
 export function conversation(art: Named, plan: Plan, random: Random): Turn[] {
-  const asking: Asking = { random, wording: 'trained', alike: 0.3 };
+  const asking: Asking = { random, wording: 'trained', alike: 0.3, absent: 0.15 };
   const weights: Partial<Record<QuestionKind, number>> =
     plan.kind === 'scene'
       ? {
           ...{ things: 1.5, count: 1, 'count-of': 2.5, 'is-there': 3, where: 3, 'what-at': 3 },
-          ...{ background: 0.6, kind: 0.3, describe: 1 },
+          ...{ background: 0.6, kind: 0.2, 'is-photo': 0.1, 'is-drawing': 0.1, describe: 1, beyond: 0.3 },
         }
-      : { describe: 1, 'is-there': 1.5, background: 1, color: 1.2, kind: 0.5, count: 0.4 };
+      : {
+          ...{ things: 0.2, count: 0.4, 'count-of': 0.2, 'is-there': 1.5, where: 0.2, 'what-at': 0.2 },
+          ...{ background: 1, kind: 0.4, 'is-photo': 0.2, 'is-drawing': 0.2, describe: 1, beyond: 0.2, color: 1.2 },
+        };
   const turns: Turn[] = [];
   if (random.uniform() < 0.5) turns.push(ask('describe', art, plan, asking) as Turn);
   const bag = questionKinds.flatMap((kind) =>
@@ -301,31 +342,39 @@ export function conversation(art: Named, plan: Plan, random: Random): Turn[] {
 export function photoConversation(names: readonly PhotoName[], best: number, random: Random): Turn[] {
   const asking: Asking = { random, wording: 'trained' };
   const { name, general } = names[best] as PhotoName;
-  const shown = general ? `${some(general)}, probably ${some(name)}` : some(name);
+  // Of an Egyptian cat it need not be said that it is a cat.
+  const shown = general && !isKindOf(name, general) ? `${some(general)}, probably ${some(name)}` : some(name);
   const turns: Turn[] = [
     { kind: 'describe', question: worded('describe', {}, asking), answer: `A photo of ${shown}.` },
   ];
-  const other = (): string => {
+  const absent = (): string => {
     for (;;) {
       const { name: wrong, general: kind } = random.pick(names);
-      const asked = kind && random.uniform() < 0.7 ? kind : wrong;
-      if (asked !== general && !isKindOf(name, asked)) return asked;
+      const other = kind && random.uniform() < 0.7 ? kind : wrong;
+      if (other !== general && !isKindOf(name, other)) return other;
     }
   };
   const yes = random.uniform() < 0.5;
-  const asked = yes ? (general && random.uniform() < 0.7 ? general : name) : other();
-  turns.push({
-    kind: 'is-there',
-    question: worded('is-there', { X: some(asked) }, asking),
-    answer: yes ? `Yes, ${thereIs(asked)}.` : `No, ${thereIsNo(asked)}.`,
-  });
-  if (random.uniform() < 0.4) {
-    const question = worded('kind', {}, asking);
-    turns.push({
-      kind: 'kind',
-      question,
-      answer: /photograph\??$/i.test(question) ? 'Yes, it is a photo.' : 'A photo.',
-    });
+  const thing = yes ? (general && random.uniform() < 0.7 ? general : name) : absent();
+  turns.push({ kind: 'is-there', ...isThere(thing, yes, asking) });
+  const known = general ?? name;
+  const other = absent();
+  // Places, colours and numbers of things are not seen in photographs.
+  const others: readonly (readonly [kind: QuestionKind, fill: Fill, answer: string])[] = [
+    ['kind', {}, 'A photo.'],
+    ['is-photo', {}, 'Yes, it is a photo.'],
+    ['is-drawing', {}, 'No, it is a photo.'],
+    ['beyond', {}, beyond],
+    ['where', { Z: known }, beyond],
+    ['where', { Z: other }, capital(thereIsNo(other))],
+    ['color', { Z: known }, beyond],
+    ['color', { Z: other }, capital(thereIsNo(other))],
+    ['count-of', { Y: plural(known) }, beyond],
+    ['background', {}, beyond],
+  ];
+  if (random.uniform() < 0.7) {
+    const [kind, fill, answer] = random.pick(others);
+    turns.push({ kind, ...asked(asking, kind, fill, answer) });
   }
   return random.shuffle(turns);
 }

@@ -44,12 +44,14 @@ export function reached(judged: readonly Judged[]): string {
       rights(chosen(judged, 'scenes, absent alike')),
     ],
     ['where is …?', '80', both('scenes', 'where')],
+    ['… of what is not there: that it is not', '–', both('scenes, absent', 'where')],
     ['what is at …? named', '90', both('scenes', 'what-at', named)],
     ['… letter for letter', '–', both('scenes', 'what-at')],
     ['how many things are there?', '85', both('scenes', 'count')],
     ['how many of one?', '–', both('scenes', 'count-of')],
     ['colour of the background', '95', both('scenes', 'background')],
     ['colour of a drawn thing', '75', both('drawings', 'color')],
+    ['what no picture tells: that it does not', '–', both('scenes', 'beyond')],
     ['photograph named, words fixed beforehand', '60', rights(described('photographs'))],
     ['… cut out before white', '60', rights(described('photographs, cut out'))],
   ];
@@ -76,6 +78,24 @@ function table(judged: readonly Judged[], set: string): string {
     if (!answers.some((one) => one.things)) continue;
     row('… things found', kind, (told) => things(told).found);
     row('… things said that are there', kind, (told) => things(told).precise);
+  }
+  return lines.join('\n');
+}
+
+/** Of each set the first answer of each kind in its turn, then the first that is wrong: by chance as far as they are right. */
+export function samples(judged: readonly Judged[]): string {
+  const lines = ['| picture | question | answer | right would be |', '|---|---|---|---|'];
+  const row = ({ shown, question, said, answer, right }: Judged): void => {
+    lines.push(`| ${shown} | ${question} | ${said.replaceAll('|', '/')} | ${right ? '✓' : answer} |`);
+  };
+  for (const [turn, set] of [...new Set(judged.map((one) => one.set))].entries()) {
+    const own = chosen(judged, set);
+    const kinds = [...new Set(own.map(({ kind }) => kind))];
+    const kind = kinds[turn % kinds.length] as QuestionKind;
+    const [first] = chosen(own, set, kind);
+    const wrong = own.find((one) => !one.right && one !== first);
+    if (first) row(first);
+    if (wrong) row(wrong);
   }
   return lines.join('\n');
 }

@@ -204,6 +204,7 @@ const { values } = await train(model, {
   data,
   folder: join(workFolder, 'names'),
   saveEvery: 250,
+  clock: Date.now,
   onStep: ({ step, loss, metrics, time, waited }) => {
     if (step % 25 > 0) return;
     const told = Object.entries(metrics ?? {}).map(([name, value]) => `${name} ${value.toFixed(3)}`);

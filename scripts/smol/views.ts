@@ -1,4 +1,4 @@
-/** What Smol's encoder sees of pictures, computed once and kept in files: a row of f32 [10, 1692] a picture. */
+/** What Smol's encoder sees of pictures, computed once and kept in files: a row of f32 [10, 1756] a picture. */
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { openCheckpoint } from '../../src/checkpoint/index.js';

@@ -23,6 +23,24 @@ async function run(outputs: Parameters<typeof graph>[1], feeds: Record<string, H
   }
 }
 
+/** By their definition: of each square of four pixels, how near its mean is to each of 64 colours. */
+function shares(picture: readonly number[], image: number, [top, left, reach]: readonly [number, number, number]) {
+  const counts = new Array<number>(64).fill(0);
+  for (let y = top; y < top + reach; y += 4) {
+    for (let x = left; x < left + reach; x += 4) {
+      const colour = [0, 1, 2].map((c) =>
+        mean(Array.from({ length: 16 }, (_, i) => picture[(c * image + y + (i >> 2)) * image + x + (i & 3)]!)),
+      );
+      for (let i = 0; i < 64; i++) {
+        const level = [i >> 4, (i >> 2) & 3, i & 3].map((at) => (at * 2) / 3 - 1);
+        const near = colour.map((value, c) => Math.max(0, 1 - 1.5 * Math.abs(value - level[c]!)));
+        counts[i]! += (near[0]! * near[1]! * near[2]!) / (reach / 4) ** 2;
+      }
+    }
+  }
+  return counts;
+}
+
 test.each([128, 224, 320])(
   'views of pictures of %i pixels are means over the grids and the colours of the whole and of its ninths',
   async (image) => {
@@ -68,6 +86,7 @@ test.each([128, 224, 320])(
       for (let c = 0; c < viewWidths.last; c++) expected.push(over(last!, wide, c, place));
       const finer = place.map((x) => 2 * x) as [number, number, number];
       for (let c = 0; c < viewWidths.middle; c++) expected.push(over(middle!, 2 * wide, c, finer));
+      expected.push(...shares(picture, image, area(32)));
       const [cells, cell] = view === 0 ? [side, 32] : [2 * (apart + 1), 16];
       const [top, left] = area(32);
       const colours: number[] = [];
@@ -167,7 +186,7 @@ function naive(picture: readonly number[], value: (name: string) => number[]) {
   const embeddings = [
     ...[mixed('kinds', kinds), mixed('everyday', classes)],
     ...best.slice(0, 2).flatMap((i) => name(i, likely[i]!)),
-    ...[colour('background', drawing + scene), colour('colour', drawing), row('numbers', Math.max(1, things))],
+    ...[colour('background', drawn), colour('colour', drawing), row('numbers', Math.max(1, things))],
     ...places,
   ];
   const kind = kinds.indexOf(Math.max(...kinds));

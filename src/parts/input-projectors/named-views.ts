@@ -129,7 +129,7 @@ export function namedViews(config: NamedViewsConfig): InputProjector {
       // Of nothing, of concepts, of flags, of photographs.
       const names = p.get('names', [1 + concepts + flags + photographs, nameWords, width], normal(0.02));
       const palette = p.get('colours', [colours, width], normal(0.02));
-      const ground = coloured(palette, scores.background, add(drawing, scene));
+      const ground = coloured(palette, scores.background, drawn);
       const thing = coloured(palette, scores.colour, drawing);
       const kind = unsqueeze(matmul(kinds, p.get('kinds', [pictureKinds.length, width], normal(0.02))), 1);
       // Classes with the same word are as certain of it together: a picture may be of one of many dogs.
