@@ -53,9 +53,7 @@ export async function prepare(
   if (!packed) return prepareSession(compiler, graph(name, build(compiler.adapt(p))), declarations);
   const held = holding(packed);
   const built = graph(name, build(compiler.adapt(held.adapt(p))));
-  // Products of integers are written as the engine multiplies them: looking for better takes longer than it gains.
-  const session = { ...compiler.session, rewrites: false };
-  return prepareSession({ ...compiler, session }, built, declarations, { known: held.known() });
+  return prepareSession(compiler, built, declarations, { known: held.known() });
 }
 
 /** A scope in which weights are read packed, and how what was read of them in it is bound. */

@@ -56,8 +56,10 @@ export class PromptSession {
     const { network } = model;
     await after;
     await nextTurn();
+    // Its products are written as the engine multiplies them: looking for better takes longer than it gains.
+    const session = { ...model.session, rewrites: false };
     const make = await prepare(
-      model,
+      { ...model, session },
       `${network.name} prompts`,
       (p) => languageGraph(network, p, promptCache(), ends).caches,
       packed,
