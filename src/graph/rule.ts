@@ -63,8 +63,8 @@ export interface OpRule<A = Attributes> {
    * is computed from them and what goes in: ONNX Runtime makes equal nodes one without minding which of their outputs each has.
    */
   readonly light?: true | ((inputs: Operands, outputs: readonly Tensor[]) => Tensor);
-  /** Whether its operands are computed one after the other as they stand, whatever it takes to come by each. */
-  readonly inTurn?: boolean;
+  /** Whether of its operands what is at hand soonest is computed first; otherwise it is what takes longest. */
+  readonly soonestFirst?: boolean;
   /** Whether its result is its first operand in another shape: the engine keeps one memory for both. */
   readonly view?: boolean;
   /** How many numbers are multiplied and added up, where it is a product. */

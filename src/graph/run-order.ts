@@ -27,7 +27,11 @@ function deepestFirst({ nodes }: Graph): OperandsOf {
   for (const node of nodes) {
     const own = [...new Set(node.inputs.flatMap((x) => (x ? [x.node] : [])))];
     depths.set(node, 1 + Math.max(0, ...own.map(depthOf)));
-    operands.set(node, ops[node.kind as OpName]?.inTurn ? own : own.sort((a, b) => depthOf(b) - depthOf(a)));
+    const sign = ops[node.kind as OpName]?.soonestFirst ? 1 : -1;
+    operands.set(
+      node,
+      own.sort((a, b) => sign * (depthOf(a) - depthOf(b))),
+    );
   }
   return (node) => operands.get(node) as readonly Node[];
 }

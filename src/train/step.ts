@@ -30,7 +30,15 @@ import {
   objectiveInputs,
   tableRows,
 } from '../system/index.js';
-import { closeAll, closeOnFailure, type HostArray, nearest, QuintetError, toNumbers } from '../tensor/index.js';
+import {
+  closeAll,
+  closeOnFailure,
+  type HostArray,
+  nearest,
+  QuintetError,
+  sameShape,
+  toNumbers,
+} from '../tensor/index.js';
 import { blockOf } from './blocks.js';
 import { type ForeknowledgePlan, openForeknowledge, planForeknowledge } from './foreknowledge.js';
 
@@ -144,9 +152,7 @@ export function planStep(
     trained,
     unreached: selected.filter((_, i) => !slopes[i]).map(({ name }) => name),
     metrics: Object.keys(metrics),
-    graph: inRunOrder(
-      graph('step', { total, targets, ...metricOutputs(metrics), ...named, done: ordering(reached.toReversed()) }),
-    ),
+    graph: inRunOrder(graph('step', { total, targets, ...metricOutputs(metrics), ...named, done: ordering(reached) })),
   };
 }
 
@@ -285,9 +291,18 @@ export async function compileLoss(model: Model, options: StepOptions, fed: Reado
  */
 function ordering(slopes: readonly Tensor[]): Tensor {
   return concat(
-    slopes.map((slope) => slice(reshape(slope, [slope.shape.reduce<number>((a, b) => a * (b as number), 1)]), 0, 0, 1)),
+    slopes
+      .flatMap(partsOf)
+      .map((slope) => slice(reshape(slope, [slope.shape.reduce<number>((a, b) => a * (b as number), 1)]), 0, 0, 1)),
     0,
   );
+}
+
+/** What a gradient is the sum of: a table that also scores words has one part from either end of the pass. */
+function partsOf(slope: Tensor): Tensor[] {
+  const { kind, inputs } = slope.node;
+  const isSum = kind === 'Add' && inputs.every((x) => x && sameShape(x.shape, slope.shape));
+  return isSum ? inputs.flatMap((x) => partsOf(x as Tensor)) : [slope];
 }
 
 interface StepFeeds {

@@ -105,7 +105,7 @@ export const layout = {
   }),
 
   Concat: rule<{ axis: number }>({
-    inTurn: true,
+    soonestFirst: true,
     infer: (inputs, { axis }) => {
       const first = operand(inputs, 0);
       const at = axisOf(axis, first.rank);
