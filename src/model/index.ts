@@ -43,4 +43,4 @@ export { type TraceOptions, traceNetwork } from './trace.js';
 export { modelsCache, weightsCache } from './user-cache.js';
 export { pictureFeatures, VisionSession } from './vision.js';
 export { checkpointWeights, initialWeights, layeredWeights, type Weights } from './weights.js';
-export { withAdapter } from './with-adapter.js';
+export { withAdapter, withoutAdapter } from './with-adapter.js';

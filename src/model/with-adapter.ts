@@ -5,16 +5,24 @@ import type { Model } from './model.js';
 import type { LoadedAdapter } from './peft/index.js';
 import { layeredWeights } from './weights.js';
 
+/** The model as its weights are, without the adapter for pictures that it may come with. */
+export function withoutAdapter<M extends Model>(model: M): M {
+  if (!model.pictureAdapter) return model;
+  const { pictureAdapter, ...rest } = model;
+  const { adapt, weights, network } = pictureAdapter.without;
+  return { ...rest, adapt, weights, network } as M;
+}
+
 /** Where a model comes with an adapter for pictures, another one takes its place. */
 export function withAdapter<M extends Model>(model: M, loaded: Pick<LoadedAdapter, 'adapter' | 'values'>): M {
   const { pictureAdapter } = model;
-  const { adapt, weights, network } = pictureAdapter?.without ?? model;
+  const base = withoutAdapter(model);
   const { adapter, values } = loaded;
   return {
-    ...model,
-    adapt: (p) => adapt(adapter.adapt(p)),
-    weights: layeredWeights(weights, values),
-    network: adapter.around && isSystem(network) ? adapter.around(network) : network,
+    ...base,
+    adapt: (p) => base.adapt(adapter.adapt(p)),
+    weights: layeredWeights(base.weights, values),
+    network: adapter.around && isSystem(base.network) ? adapter.around(base.network) : base.network,
     ...(pictureAdapter ? { pictureAdapter: { ...pictureAdapter, ...loaded } } : {}),
   };
 }
