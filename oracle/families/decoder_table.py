@@ -216,6 +216,20 @@ DECODERS = {
             ],
         ),
     ),
+    "llama-padding": Entry(
+        "decoders",
+        "Llama whose head is its embedding table and whose padding, a word of its texts, learns nothing where it is read",
+        1026,
+        partial(
+            decoders.decoder,
+            family="llama",
+            style="mistral",
+            sizes=layers(16, 22, 2, 2, num_key_value_heads=1),
+            max_position_embeddings=64,
+            tie_word_embeddings=True,
+            pad_token_id=85,
+        ),
+    ),
     "llava-qwen2": Entry(
         "llava",
         "LLaVA whose language model is a Qwen2, as its text_config says",

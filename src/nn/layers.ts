@@ -3,6 +3,8 @@
 import {
   add,
   conv,
+  detach,
+  equal,
   full,
   instanceNormalization,
   layerNormalization,
@@ -10,8 +12,10 @@ import {
   reshape,
   rmsNormalization,
   type Tensor,
+  unsqueeze,
+  where,
 } from '../graph/index.js';
-import { mulDims, productOf, QuintetError } from '../tensor/index.js';
+import { type Fields, mulDims, productOf, QuintetError } from '../tensor/index.js';
 import { fanIn, type Init, normal, ones, zeroed } from './init.js';
 import type { LayerWidth, Params } from './params.js';
 
@@ -63,9 +67,31 @@ function withBias(p: Params, y: Tensor, bias: boolean): Tensor {
   return p.result(bias ? add(y, p.get('bias', [y.size(-1)], zeroed)) : y);
 }
 
-/** Ids [...] -> [..., width] by a table [count, width]. */
-export function embedding(p: Params, ids: Tensor, table: readonly [count: number, width: number]): Tensor {
-  return p.rows('weight', ids, table, normal(0.02));
+/**
+ * Ids [...] -> [..., width] by a table [count, width]. Where a text is of the word `padding` the table learns nothing, as by
+ * torch's `padding_idx`; a head that is the same table still learns to score that word.
+ */
+export function embedding(
+  p: Params,
+  ids: Tensor,
+  table: readonly [count: number, width: number],
+  padding?: number,
+): Tensor {
+  const rows = p.rows('weight', ids, table, normal(0.02));
+  if (padding === undefined) return rows;
+  return where(unsqueeze(equal(ids, padding), ids.rank), detach(rows), rows);
+}
+
+/**
+ * The word `pad_token_id` of a vocabulary, by which published models pad; the family's default where a file is silent, none
+ * where it says null. One below zero is counted from the end.
+ */
+export function readPadding(config: Fields, vocab: number, otherwise?: number): { readonly padding?: number } {
+  const said = Object.hasOwn(config.raw, 'pad_token_id') ? config.raw.pad_token_id : otherwise;
+  if (said === undefined || said === null) return {};
+  const id = config.number('pad_token_id', otherwise);
+  const padding = id < 0 ? vocab + id : id;
+  return Number.isInteger(padding) && padding >= 0 && padding < vocab ? { padding } : {};
 }
 
 interface WordHead {

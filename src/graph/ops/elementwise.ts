@@ -171,8 +171,8 @@ export const elementwise = {
   Floor: step(isFloat),
   Round: step(isFloat),
   Not: step(isBool),
-  /** The same values as a fact of the moment: no gradient passes through. ONNX needs no such thing. */
-  Detach: { ...step(isFloat), view: true, write: () => ({ op: 'Identity' }) },
+  /** The same values as a fact of the moment: no gradient passes through. A graph, whose gradients are taken, needs none. */
+  Detach: { ...step(isFloat), view: true, simplify: (inputs) => operand(inputs, 0) },
 
   Add: binary((g) => [g, g], { neutral: 0, commutes: true }),
   Sub: binary((g, _a, _b, _y, wants) => [g, wants(1) ? neg(g) : null], { neutral: 0 }),
@@ -220,6 +220,12 @@ export const elementwise = {
     gradient: ({ gradient: g, inputs }) => {
       const condition = inputs[0] as Tensor;
       return [null, where(condition, g, zerosLike(g)), where(condition, zerosLike(g), g)];
+    },
+    // What is detached where the condition holds is all the same once gradients are taken.
+    simplify: (inputs) => {
+      const [condition, a, b] = inputs as [Tensor, Tensor, Tensor];
+      const isWhole = sameShape(broadcastShapes(condition.shape, a.shape), a.shape);
+      return a === b && isWhole ? a : undefined;
     },
   },
   Cast: rule<{ to: DType }>({

@@ -14,6 +14,7 @@ import {
   type RotaryConfig,
   readContext,
   readHeads,
+  readPadding,
   readRotary,
   rmsNorm,
   rotaryAngles,
@@ -34,6 +35,8 @@ export interface DecoderConfig {
   /** Width inside the gated perceptron. */
   readonly hidden: number;
   readonly vocab: number;
+  /** The word that texts are padded with: its embedding learns nothing; default none. */
+  readonly padding?: number;
   /** Default 2048. */
   readonly context?: number;
   readonly rotary?: RotaryConfig;
@@ -72,7 +75,7 @@ export function decoder(config: DecoderConfig, halves: DecoderHalves): Backbone 
     depth,
     context: longest,
     buffers: ['model.layers.*.self_attn.rotary_emb.inv_freq'],
-    embed: (p, ids) => embedding(p.at('model', 'embed_tokens'), ids, [vocab, width]),
+    embed: (p, ids) => embedding(p.at('model', 'embed_tokens'), ids, [vocab, width], config.padding),
     forward(p, embeddings, context) {
       const angles = rotaryAngles(context, headWidth, rotary);
       let x = embeddings;
@@ -122,16 +125,21 @@ export interface DecoderDefaults {
   readonly rope_theta?: number;
   /** Default false. */
   readonly tie_word_embeddings?: boolean;
+  /** Default none. */
+  readonly pad_token_id?: number;
 }
 
+type ReadDecoder = Required<Omit<DecoderConfig, keyof Windows | 'padding'>> & Pick<DecoderConfig, 'padding'>;
+
 /** The fields of a published `config.json` that the families share. */
-export function readDecoder(config: Fields, defaults: DecoderDefaults): Required<Omit<DecoderConfig, keyof Windows>> {
+export function readDecoder(config: Fields, defaults: DecoderDefaults): ReadDecoder {
   const { width, heads } = widthAndHeads(config, defaults);
   const kvHeads = config.whole('num_key_value_heads', defaults.num_key_value_heads ?? heads);
   if (kvHeads < 1 || heads % kvHeads !== 0) {
     throw config.wrong('num_key_value_heads', `a whole number that divides num_attention_heads, ${heads}`);
   }
   const { max_position_embeddings: context, rope_theta: theta = 10000 } = defaults;
+  const vocab = config.whole('vocab_size', defaults.vocab_size);
   return {
     width,
     depth: config.whole('num_hidden_layers', defaults.num_hidden_layers ?? 32),
@@ -139,7 +147,8 @@ export function readDecoder(config: Fields, defaults: DecoderDefaults): Required
     kvHeads,
     headWidth: config.whole('head_dim', defaults.head_dim ?? width / heads),
     hidden: config.whole('intermediate_size', defaults.intermediate_size),
-    vocab: config.whole('vocab_size', defaults.vocab_size),
+    vocab,
+    ...readPadding(config, vocab, defaults.pad_token_id),
     context: readContext(config, context),
     rotary: readRotary(config, { context, theta }),
     epsilon: config.number('rms_norm_eps', defaults.rms_norm_eps ?? 1e-6),

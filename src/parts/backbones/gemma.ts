@@ -57,7 +57,8 @@ export function gemma(config: GemmaConfig, { softcap, norm, windowedRotary }: Ge
     context: longest,
     buffers: ['model.layers.*.self_attn.rotary_emb.inv_freq'],
     // The scale has the weights' precision in the reference, and here what is computed with: single.
-    embed: (p, ids) => mul(embedding(p.at('model', 'embed_tokens'), ids, [vocab, width]), Math.sqrt(width)),
+    embed: (p, ids) =>
+      mul(embedding(p.at('model', 'embed_tokens'), ids, [vocab, width], config.padding), Math.sqrt(width)),
     forward(p, embeddings, context) {
       const angles = rotaryAngles(context, headWidth, rotary);
       const windowedAngles = windowedRotary ? rotaryAngles(context, headWidth, windowedRotary) : angles;
@@ -88,7 +89,7 @@ export function offsetNorm(p: Params, x: Tensor, epsilon: number): Tensor {
 
 const defaults = {
   ...{ hidden_size: 2304, intermediate_size: 9216, num_hidden_layers: 26, num_attention_heads: 8, head_dim: 256 },
-  ...{ num_key_value_heads: 4, tie_word_embeddings: true },
+  ...{ num_key_value_heads: 4, tie_word_embeddings: true, pad_token_id: 0 },
 };
 
 type GemmaDefaults = Pick<DecoderDefaults, 'vocab_size' | 'max_position_embeddings' | 'rope_theta'>;

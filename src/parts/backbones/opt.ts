@@ -16,6 +16,7 @@ import {
   type Params,
   queriesKeysValues,
   readHeads,
+  readPadding,
   wordScores,
 } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
@@ -27,6 +28,8 @@ export interface OptConfig {
   readonly heads: number;
   readonly hidden: number;
   readonly vocab: number;
+  /** The word that texts are padded with: its embedding learns nothing; default none. */
+  readonly padding?: number;
   /** Default 2048. */
   readonly context?: number;
   /** Default: width. */
@@ -58,7 +61,7 @@ export function opt(config: OptConfig): Backbone {
     depth,
     context: longest,
     buffers: tied ? ['lm_head.weight'] : [],
-    embed: (p, ids) => embedding(p.at('model.decoder.embed_tokens'), ids, [vocab, wordWidth]),
+    embed: (p, ids) => embedding(p.at('model.decoder.embed_tokens'), ids, [vocab, wordWidth], config.padding),
     forward(p, embeddings, context) {
       const at = p.at('model', 'decoder');
       const words = wordWidth === width ? embeddings : linear(at.at('project_in'), embeddings, width, { bias: false });
@@ -101,11 +104,13 @@ function norm(p: Params, x: Tensor, { affine = true }: OptConfig): Tensor {
 /** The configuration in a `config.json` of model_type opt. */
 export function readOpt(config: Fields): OptConfig {
   const shared = readHeads(config, { width: 768, heads: 12 });
+  const vocab = config.whole('vocab_size', 50272);
   return {
     ...shared,
     depth: config.whole('num_hidden_layers', 12),
     hidden: config.whole('ffn_dim', 3072),
-    vocab: config.whole('vocab_size', 50272),
+    vocab,
+    ...readPadding(config, vocab, 1),
     context: config.whole('max_position_embeddings', 2048),
     wordWidth: config.whole('word_embed_proj_dim', shared.width),
     activation: activationOf(config, 'activation_function', 'relu'),

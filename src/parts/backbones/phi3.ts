@@ -17,7 +17,7 @@ export function phi3(config: DecoderConfig): Backbone {
 
 const defaults = {
   ...{ hidden_size: 3072, intermediate_size: 8192, vocab_size: 32064, max_position_embeddings: 4096 },
-  rms_norm_eps: 1e-5,
+  ...{ rms_norm_eps: 1e-5, pad_token_id: 32000 },
 };
 /** Where a file is silent of the trained length, whatever it says beside the scaling itself. */
 const original = { original_max_position_embeddings: 4096 };

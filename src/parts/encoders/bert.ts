@@ -17,6 +17,7 @@ import {
   type Params,
   paddingMask,
   readHeads,
+  readPadding,
   zeroed,
 } from '../../nn/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
@@ -29,6 +30,8 @@ export interface BertConfig {
   /** Width inside the perceptron. */
   readonly hidden: number;
   readonly vocab: number;
+  /** The word that texts are padded with: its embedding learns nothing; default none. */
+  readonly padding?: number;
   /** Default 512. */
   readonly context?: number;
   /** Kinds of text that are told apart: two, where a pair is read; default 2. */
@@ -100,7 +103,7 @@ export const firstNorm = (norm: string): (readonly [ours: string, theirs: string
 /** Words, places and kinds of text: ids and types [B, T] -> [B, T, D] */
 function embed(p: Params, ids: Tensor, types: Tensor, config: BertConfig): Tensor {
   const { width, vocab, context = 512, types: kinds = 2, epsilon = 1e-12 } = config;
-  const words = embedding(p.at('word_embeddings'), ids, [vocab, width]);
+  const words = embedding(p.at('word_embeddings'), ids, [vocab, width], config.padding);
   const places = embedding(p.at('position_embeddings'), range(0, ids.dim(1)), [context, width]);
   const texts = embedding(p.at('token_type_embeddings'), types, [kinds, width]);
   return layerNorm(p.at('LayerNorm'), add(add(words, texts), places), epsilon);
@@ -129,11 +132,13 @@ export function readBert(config: Fields): BertConfig {
   if (positions !== 'absolute') {
     throw new QuintetError('unsupported', `position_embedding_type "${positions}"`, { at: config.at });
   }
+  const vocab = config.whole('vocab_size', 30522);
   return {
     ...readHeads(config, { width: 768, heads: 12 }),
     depth: config.whole('num_hidden_layers', 12),
     hidden: config.whole('intermediate_size', 3072),
-    vocab: config.whole('vocab_size', 30522),
+    vocab,
+    ...readPadding(config, vocab, 0),
     context: config.whole('max_position_embeddings', 512),
     types: config.whole('type_vocab_size', 2),
     activation: activationOf(config, 'hidden_act', 'gelu'),

@@ -20,12 +20,14 @@ import {
   unsqueeze,
   where,
 } from '../../graph/index.js';
-import { activations, embedding, layerNorm, linear, type Params, zeroed } from '../../nn/index.js';
+import { activations, embedding, layerNorm, linear, type Params, readPadding, zeroed } from '../../nn/index.js';
 import type { Fields } from '../../tensor/index.js';
 import { former, learnedQueries, type QFormerConfig, readQFormer } from './q-former.js';
 
 export interface ReaderConfig extends QFormerConfig {
   readonly vocab: number;
+  /** The word that texts are padded with: its embedding learns nothing; default none. */
+  readonly padding?: number;
   /** Words that it has places for; default 512. */
   readonly context?: number;
 }
@@ -58,7 +60,7 @@ export function queryReader(config: ReaderConfig): QueryReader {
   const words = (p: Params, ids: Tensor): Tensor => {
     const at = p.at('embeddings');
     const places = embedding(at.at('position_embeddings'), range(0, ids.dim(1)), [context, width]);
-    return add(embedding(at.at('word_embeddings'), ids, [vocab, width]), places);
+    return add(embedding(at.at('word_embeddings'), ids, [vocab, width], config.padding), places);
   };
   /** Queries and words together: [B, Q+T, D] */
   const together = (p: Params, features: Tensor, { ids }: Text, mask: Tensor): Tensor => {
@@ -116,9 +118,11 @@ function telling(queries: number, text: Text): Tensor {
 
 /** The configuration in a `config.json` of model_type blip_2_qformer whose words count. */
 export function readQueryReader(config: Fields, queries: number): ReaderConfig {
+  const vocab = config.whole('vocab_size', 30522);
   return {
     ...readQFormer(config, queries),
-    vocab: config.whole('vocab_size', 30522),
+    vocab,
+    ...readPadding(config, vocab, 0),
     context: config.whole('max_position_embeddings', 512),
   };
 }
