@@ -85,15 +85,17 @@ export async function openModel(path: string): Promise<ModelFiles> {
  */
 async function openPipelineModel(folder: string): Promise<ModelFiles> {
   const pipeline = await openPipelineFolder(folder);
-  const components = [...pipeline.components.values()];
-  const configs = Object.fromEntries(components.map(({ name, config }) => [name, config]));
-  const tokenizer = pipeline.components.get('tokenizer') ?? (await readFolderFiles(folder));
-  return {
-    ...tokenizer,
-    config: { ...pipeline.options, ...configs, model_type: pipeline.className },
-    path: folder,
-    checkpoint: joinCheckpoints(weightsOf(pipeline), pipeline.className),
-  };
+  return closeOnFailure([pipeline], async () => {
+    const components = [...pipeline.components.values()];
+    const configs = Object.fromEntries(components.map(({ name, config }) => [name, config]));
+    const tokenizer = pipeline.components.get('tokenizer') ?? (await readFolderFiles(folder));
+    return {
+      ...tokenizer,
+      config: { ...pipeline.options, ...configs, model_type: pipeline.className },
+      path: folder,
+      checkpoint: joinCheckpoints(weightsOf(pipeline), pipeline.className),
+    };
+  });
 }
 
 function weightsOf({ components }: PipelineFolder): ReadonlyMap<string, Checkpoint> {

@@ -1,6 +1,7 @@
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openModelFolder, openPipelineFolder, writeSafetensors } from '../../src/checkpoint/index.js';
+import { openModel, openModelFolder, openPipelineFolder, writeSafetensors } from '../../src/checkpoint/index.js';
 import { hostArray } from '../../src/tensor/index.js';
 import { temporaryFolder } from './temporary.js';
 
@@ -117,3 +118,25 @@ test.each([
   const folder = temporaryFolder({ 'model_index.json': { _class_name: 'X', ...components } });
   await expect(openPipelineFolder(folder)).rejects.toThrow(message);
 });
+
+test.runIf(existsSync('/proc/self/fd'))('a pipeline that is refused leaves no file open', async () => {
+  const folder = temporaryFolder({
+    'model_index.json': { _class_name: 'StableDiffusionPipeline', unet: ['diffusers', 'UNet2DConditionModel'] },
+    'unet/config.json': {},
+    'tokenizer_config.json': '{',
+  });
+  await withWeights(join(folder, 'unet'), 'diffusion_pytorch_model.safetensors');
+  await expect(openModel(folder)).rejects.toThrow('tokenizer_config.json: not JSON');
+  expect(openFiles().filter((file) => file.startsWith(folder))).toEqual([]);
+});
+
+/** What this process has open. */
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`);
+    } catch {
+      return []; // that of the listing itself
+    }
+  });
+}
