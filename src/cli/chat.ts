@@ -13,6 +13,7 @@ import {
   promptLookup,
   type ReplyOptions,
 } from '../model/index.js';
+import { closeAll } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
 import { type Answer, answer, formatStats, speedOf, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
@@ -35,8 +36,8 @@ export interface ChatOptions extends GlobalOptions, ConstraintOptions, Omit<Repl
 /** Returns the exit code. */
 export async function chat(source: string, given: readonly string[], options: ChatOptions): Promise<number> {
   const { pictures: paths, prompt } = await picturesAndPrompt(given);
-  const opened: { close(): unknown }[] = [];
-  const keep = <T extends { close(): unknown }>(thing: T): T => {
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(thing: T): T => {
     opened.unshift(thing);
     return thing;
   };
@@ -59,7 +60,7 @@ export async function chat(source: string, given: readonly string[], options: Ch
     await converse(session, terminal, { ...conversationOf(all), pictures });
     return 0;
   } finally {
-    for (const thing of opened) await thing.close();
+    await closeAll(...opened);
   }
 }
 
@@ -70,7 +71,7 @@ function opening(source: string, options: GlobalOptions, more: Pick<LoadOptions,
 
 interface PipedLines {
   readonly lines: AsyncIterable<string>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** What another program says, line by line as it comes. That it says nothing is known before a model is loaded. */
@@ -85,7 +86,7 @@ async function pipedLines(): Promise<PipedLines> {
     yield begun;
     for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
   }
-  return { lines: lines(), close: () => reading.close() };
+  return { lines: lines(), close: async () => reading.close() };
 }
 
 /** Only what was given: anything else is for the model's own settings to say. */

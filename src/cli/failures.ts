@@ -25,6 +25,10 @@ function describe(error: unknown): { readonly code: number; readonly text: strin
   if (isAbort(error)) return { code: exitCodes.interrupted, text: '' };
   if (error instanceof UsageError) return { code: exitCodes.usage, text: `error: ${error.message}` };
   if (error instanceof QuintetError) return { code: exitCodes.failure, text: `error: ${error.message}` };
+  if (error instanceof AggregateError) {
+    const text = error.errors.map((each) => describe(each).text).join('\n');
+    return { code: exitCodes.failure, text };
+  }
   const message = error instanceof Error ? error.message : String(error);
   const isSystem = error instanceof Error && 'syscall' in error;
   const next = isSystem

@@ -2,7 +2,7 @@
 
 import type { Picture } from '../media/index.js';
 import type { System } from '../system/index.js';
-import { closeOnFailure, concatRows, type HostArray, QuintetError, sliceRows } from '../tensor/index.js';
+import { closeAll, closeOnFailure, concatRows, type HostArray, QuintetError, sliceRows } from '../tensor/index.js';
 import {
   type ConstraintSpec,
   constrain,
@@ -185,9 +185,8 @@ export class Chat {
     };
   }
 
-  async close(): Promise<void> {
-    await this.voices.close();
-    await this.vision?.close();
+  close(): Promise<void> {
+    return closeAll(this.voices, this.vision);
   }
 
   #see(picture: Picture, signal: AbortSignal | undefined) {

@@ -22,6 +22,7 @@ import { clipTokenizer, createTokenizer, type Tokenizer } from '../text/index.js
 import { type Compiler, compile } from './compile.js';
 import { cutText } from './cut-text.js';
 import { guided } from './guidance.js';
+import { Opened } from './opened.js';
 
 type Latents = Float32Array<ArrayBuffer>;
 
@@ -65,7 +66,7 @@ export class Painter {
   readonly #generator: Generator;
   readonly #prefix: string;
   readonly #shape: LatentShape;
-  readonly #sessions = new Map<Task, Promise<Session>>();
+  readonly #sessions = new Opened<Task, Session>((session) => session.close());
 
   constructor(compiler: Compiler, generator: Generator, { prefix = '', size }: PainterOptions = {}) {
     const { denoiser, autoencoder } = generator;
@@ -79,13 +80,9 @@ export class Painter {
   }
 
   #session(task: Task): Promise<Session> {
-    const open = (): Promise<Session> => {
-      const build = (p: Params) => tasks[task](this.#generator, p.at(this.#prefix), this.#shape);
-      return compile(this.#compiler, this.#prefix ? `${this.#prefix}.${task}` : task, build);
-    };
-    const session = this.#sessions.get(task) ?? open();
-    this.#sessions.set(task, session);
-    return session;
+    const build = (p: Params) => tasks[task](this.#generator, p.at(this.#prefix), this.#shape);
+    const name = this.#prefix ? `${this.#prefix}.${task}` : task;
+    return this.#sessions.get(task, () => compile(this.#compiler, name, build));
   }
 
   /** Ids [B, T] of padded texts to conditions [B, T, D]. */
@@ -128,9 +125,8 @@ export class Painter {
     return picture as HostArray;
   }
 
-  async close(): Promise<void> {
-    for (const session of this.#sessions.values()) await (await session).close();
-    this.#sessions.clear();
+  close(): Promise<void> {
+    return this.#sessions.close();
   }
 }
 

@@ -8,7 +8,16 @@
 import { input, less, maximum, minimum, sub, type Tensor, unsqueeze, where } from '../graph/index.js';
 import type { Session } from '../runtime/engine.js';
 import type { HostArrays, PictureCodes, System } from '../system/index.js';
-import { fields, type HostArray, hostArray, QuintetError, Random, seedFor } from '../tensor/index.js';
+import {
+  closeAll,
+  closeMade,
+  fields,
+  type HostArray,
+  hostArray,
+  QuintetError,
+  Random,
+  seedFor,
+} from '../tensor/index.js';
 import { compile } from './compile.js';
 import { specialId } from './defaults.js';
 import { checkFinite } from './generate.js';
@@ -90,9 +99,8 @@ export class Drawer {
     return pictures as HostArray;
   }
 
-  async close(): Promise<void> {
-    await this.language.close();
-    await (await this.#decoder)?.close();
+  close(): Promise<void> {
+    return closeAll(this.language, { close: () => closeMade(this.#decoder) });
   }
 }
 

@@ -7,6 +7,7 @@
 import type { RunOptions, Session } from '../runtime/engine.js';
 import { type CachedContext, cacheNames, encoderOf, isRewardSystem, type System } from '../system/index.js';
 import {
+  closeAll,
   closeMade,
   closeOnFailure,
   concatRows,
@@ -179,10 +180,8 @@ export class LanguageSession {
     return this.#run(cache, { ...rest.takeAll(), length, signal, trim });
   }
 
-  async close(): Promise<void> {
-    await this.session.close();
-    await this.reading?.close();
-    await closeMade(this.prompts);
+  close(): Promise<void> {
+    return closeAll(this.session, this.reading, { close: () => closeMade(this.prompts) });
   }
 
   /** `shares`: whether arrays that have the right size already may be those of the old cache. */

@@ -264,10 +264,13 @@ class NativeSession implements Session {
     const last = this.#last;
     this.#last = undefined;
     if (last) this.#release(last);
-    if (this.profile !== undefined) await moveProfile(this.api, this.shared.pointer, this.profile);
-    await this.shared.release();
-    // Weights that were laid out anew are the session's own, and often as large as the model.
-    this.api.trimMemory();
+    try {
+      if (this.profile !== undefined) await moveProfile(this.api, this.shared.pointer, this.profile);
+    } finally {
+      await this.shared.release();
+      // Weights that were laid out anew are the session's own, and often as large as the model.
+      this.api.trimMemory();
+    }
   }
 
   #pointers(names: readonly string[]): BigUint64Array {

@@ -4,7 +4,7 @@ export interface Closable {
   close?(): Promise<void>;
 }
 
-/** Closes all of them, one after another, whether or not one fails; then throws the first failure. */
+/** Closes all of them, one after another, whether or not one fails; then throws the failure, or of several one that has them all. */
 export async function closeAll(...opened: readonly (Closable | undefined)[]): Promise<void> {
   const failures: unknown[] = [];
   for (const one of opened) {
@@ -14,8 +14,11 @@ export async function closeAll(...opened: readonly (Closable | undefined)[]): Pr
       failures.push(error);
     }
   }
-  if (failures.length > 0) throw failures[0];
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw new AggregateError(failures, failures.map(messageOf).join('\n'));
 }
+
+const messageOf = (failure: unknown): string => (failure instanceof Error ? failure.message : String(failure));
 
 /** What is made of what is open, all of which is closed where that fails. */
 export async function closeOnFailure<T>(opened: readonly Closable[], action: () => Promise<T>): Promise<T> {

@@ -82,7 +82,7 @@ export async function openFeatureStore(
       close,
     };
   } catch (error) {
-    await close();
+    await close().catch(() => {}); // why they cannot be kept is told
     throw new QuintetError('unsupported', 'features of pictures cannot be kept there', {
       at: folder,
       hint: 'make room for them, or write cacheFeatures: false',

@@ -13,10 +13,11 @@ function opened(failing: readonly string[]) {
   return { closed, all: ['a', 'b', 'c'].map(open) };
 }
 
-test('all are closed though one cannot be, and the first failure is told', async () => {
+test('all are closed though some cannot be, and all failures are told', async () => {
   const { closed, all } = opened(['a', 'b']);
-  await expect(closeAll(undefined, {}, ...all)).rejects.toThrow('a cannot be closed');
+  await expect(closeAll(undefined, {}, ...all)).rejects.toThrow('a cannot be closed\nb cannot be closed');
   expect(closed).toEqual(['a', 'b', 'c']);
+  await expect(closeAll(...opened(['b']).all)).rejects.toEqual(new Error('b cannot be closed'));
 });
 
 test('what fails over open things closes them, and is told before what fails in that', async () => {

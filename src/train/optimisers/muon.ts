@@ -8,6 +8,7 @@ import { add, div, graph, input, matmul, maximum, mul, sqrt, sum, type Tensor, t
 import { matches } from '../../nn/index.js';
 import type { Session } from '../../runtime/engine.js';
 import type { AdamW, Muon, MuonRest } from '../../system/index.js';
+import { closeAll, closeMade } from '../../tensor/index.js';
 import { f32x4 } from '../../tensor/wasm.js';
 import type { TrainedTensor } from '../arena.js';
 import { elementwise, kernelOver } from '../kernels.js';
@@ -99,9 +100,7 @@ export const muonRule: OptimiserRule<Muon> = {
         const steps = { shrink: 1 - rate * decay, rate: adjusted(rate, shape, adjust) };
         taken({ values, update: gradients }, bytes, steps);
       },
-      async close() {
-        await Promise.all([...sessions.values()].map(async (session) => (await session).close()));
-      },
+      close: () => closeAll(...[...sessions.values()].map((made) => ({ close: () => closeMade(made) }))),
     };
   },
   check({ momentum = 0.95, rest }, check) {
