@@ -6,12 +6,21 @@
 import { join, relative } from 'node:path';
 import { kindOfPath } from '../checkpoint/index.js';
 import { loadPicture } from '../media/index.js';
-import { asSystem, Chat, findShipped, load, modelsCache, shippedModel, wholeFolder } from '../model/index.js';
-import { parameterCount } from '../system/index.js';
+import {
+  asSystem,
+  Chat,
+  findShipped,
+  load,
+  type Model,
+  modelsCache,
+  shippedModel,
+  wholeFolder,
+} from '../model/index.js';
+import { parameterCount, type System } from '../system/index.js';
 import { answer, formatStats, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
 import { formatCount } from './format.js';
-import { onInterrupt } from './interrupt.js';
+import { interruptible } from './interrupt.js';
 import { invocation, typed } from './invocation.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { bold, note, printable } from './terminal.js';
@@ -46,28 +55,42 @@ const shownPath = (path: string): string => relative(process.cwd(), path) || '.'
 export async function demo(given: readonly string[], options: GlobalOptions, source?: string): Promise<void> {
   const { pictures: paths, prompt = 'Describe the picture.' } = await picturesAndPrompt(given);
   const { name, folder } = source === undefined ? await embedded() : { name: source, folder: source };
-  const interrupt = onInterrupt();
-  const model = asSystem(await load(folder, await loadOptions(options, interrupt.signal)));
+  const shown = paths.length > 0 ? paths : [join(folder, 'samples/scene.png')];
+  await interruptible(async (signal) => {
+    const model = asSystem(await load(folder, await loadOptions(options, signal)));
+    try {
+      await show(model, { paths: shown, prompt, signal });
+    } finally {
+      await model.close();
+    }
+  });
+  // Of a path that is called so the name would be understood.
+  const isPath = (await kindOfPath(name)) !== undefined;
+  process.stdout.write(nextSteps(isPath ? typed(shownPath(folder)) : name));
+}
+
+interface Question {
+  readonly paths: readonly string[];
+  readonly prompt: string;
+  readonly signal: AbortSignal;
+}
+
+/** What is asked of which pictures, and what the model says to that. */
+async function show(model: Model<System>, { paths, prompt, signal }: Question): Promise<void> {
+  const chat = await Chat.open(model);
   try {
-    const shown = paths.length > 0 ? paths : [join(folder, 'samples/scene.png')];
-    const chat = await Chat.open(model);
     const count = formatCount(parameterCount(model.declarations.values()));
-    const names = shown.map(shownPath).join(', ');
+    const names = paths.map(shownPath).join(', ');
     process.stdout.write(
       `${model.network.name}, ${count} parameters, looks at ${names}\n${bold(`> ${prompt}`, process.stdout)}\n`,
     );
-    const pictures = await Promise.all(shown.map((path) => loadPicture(path)));
+    const pictures = await Promise.all(paths.map((path) => loadPicture(path)));
     const conversation = { messages: [userMessage(prompt, pictures.length)], pictures };
     const write = (text: string): void => void process.stdout.write(printable(text, process.stdout));
-    const said = await answer(chat, conversation, { signal: interrupt.signal, write });
+    const said = await answer(chat, conversation, { signal, write });
     process.stdout.write('\n');
     note(formatStats(said));
-    // Of a path that is called so the name would be understood.
-    const isPath = (await kindOfPath(name)) !== undefined;
-    process.stdout.write(nextSteps(isPath ? typed(shownPath(folder)) : name));
-    await chat.close();
   } finally {
-    await model.close();
-    interrupt.forget();
+    await chat.close();
   }
 }

@@ -17,7 +17,7 @@ import {
 import type { LatentDiffusion, System } from '../system/index.js';
 import { promptOf } from './arguments.js';
 import { UsageError } from './failures.js';
-import { onInterrupt } from './interrupt.js';
+import { interruptible } from './interrupt.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { note, ProgressLine } from './terminal.js';
 
@@ -37,22 +37,9 @@ const formats = { png: 'png', jpg: 'jpeg', jpeg: 'jpeg', webp: 'webp' } as const
 export async function draw(source: string, text: string, options: DrawCommandOptions): Promise<void> {
   const [prompt, format] = [promptOf(text), formatOf(options.output)];
   await checkDestination(options.output);
-  const interrupt = onInterrupt();
-  const line = new ProgressLine();
-  const model = await load(source, await loadOptions(options, interrupt.signal));
-  try {
-    const painting = isLatentDiffusion(model.network) || saysPictures(model);
-    refuseOthers(options, painting);
-    const show = (done: number, total: number): void => line.show(`${done} of ${total}`, { always: done === total });
-    const picture = await (painting ? painted : drawn)(model, prompt, { ...options, show, signal: interrupt.signal });
-    line.clear();
-    const bytes = await encodePicture(picture, format);
-    await writeResult(options.output, bytes);
-    note(`${options.output}: ${picture.width} x ${picture.height} pixels`);
-  } finally {
-    interrupt.forget();
-    await model.close();
-  }
+  const picture = await interruptible((signal) => pictureOf(source, prompt, { ...options, signal }));
+  await writeResult(options.output, await encodePicture(picture, format));
+  note(`${options.output}: ${picture.width} x ${picture.height} pixels`);
 }
 
 function formatOf(file: string): (typeof formats)[keyof typeof formats] {
@@ -60,6 +47,20 @@ function formatOf(file: string): (typeof formats)[keyof typeof formats] {
   if (Object.hasOwn(formats, ending)) return formats[ending as keyof typeof formats];
   const known = Object.keys(formats).join(', .');
   throw new UsageError(`${file}: pictures are written as .${known}, by the ending of the file's name`);
+}
+
+async function pictureOf(source: string, prompt: string, options: InterruptibleOptions): Promise<Picture> {
+  const line = new ProgressLine();
+  const model = await load(source, await loadOptions(options, options.signal));
+  try {
+    const painting = isLatentDiffusion(model.network) || saysPictures(model);
+    refuseOthers(options, painting);
+    const show = (done: number, total: number): void => line.show(`${done} of ${total}`, { always: done === total });
+    return await (painting ? painted : drawn)(model, prompt, { ...options, show });
+  } finally {
+    line.clear();
+    await model.close();
+  }
 }
 
 /** Whether a language model says what a generator within it paints. */
@@ -73,9 +74,12 @@ function refuseOthers(options: DrawCommandOptions, painting: boolean): void {
   throw new UsageError(`--${given} is for models that ${painting ? 'draw code by code' : 'paint by diffusion'}`);
 }
 
-interface DrawingOptions extends DrawCommandOptions {
-  readonly show: (done: number, total: number) => void;
+interface InterruptibleOptions extends DrawCommandOptions {
   readonly signal: AbortSignal;
+}
+
+interface DrawingOptions extends InterruptibleOptions {
+  readonly show: (done: number, total: number) => void;
 }
 
 function painted(model: Model, prompt: string, options: DrawingOptions): Promise<Picture> {

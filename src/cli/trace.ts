@@ -17,7 +17,7 @@ import type { HostArrays, LatentDiffusion, System } from '../system/index.js';
 import { castArray, type HostArray, hostArray, QuintetError, sizeOf } from '../tensor/index.js';
 import { UsageError } from './failures.js';
 import { formatTable } from './format.js';
-import { onInterrupt } from './interrupt.js';
+import { interruptible } from './interrupt.js';
 import { processMessages } from './processed.js';
 import { type ReferenceNames, referenceNames, renamed } from './reference-names.js';
 import {
@@ -52,7 +52,7 @@ export async function trace(source: string, options: TraceCommandOptions): Promi
   if (unused !== undefined) throw new UsageError(`--${unused} is for models, and ${source} is a scheduler's file`);
   const all = alone
     ? chosen(await traceScheduler(source, await readTensors(inputs), options), want)
-    : await traceModel(source, options);
+    : await interruptible((signal) => traceModel(source, options, signal));
   await writeSafetensors(outputs, Object.entries(all));
   note(`${outputs}\n${summary(all)}`);
 }
@@ -60,22 +60,20 @@ export async function trace(source: string, options: TraceCommandOptions): Promi
 /** Options that a scheduler has no use for. */
 const ofNetworks = ['generate', 'gradients', 'guidance', 'adapter'] as const;
 
-async function traceModel(source: string, options: TraceCommandOptions): Promise<HostArrays> {
+async function traceModel(source: string, options: TraceCommandOptions, signal: AbortSignal): Promise<HostArrays> {
   const { inputs, messages, adapter } = options;
-  const interrupt = onInterrupt();
   const model = await load(source, {
     // For comparing numbers: blocks of integers are computed with as the numbers that they stand for.
     weights: 'f32',
-    ...(await loadOptions(options, interrupt.signal)),
+    ...(await loadOptions(options, signal)),
     ...(adapter === undefined ? {} : { adapter }),
   });
   try {
     refuseUnused(options, isLatentDiffusion(model.network));
     const given = inputs === undefined ? await processMessages(model, messages as string) : await readTensors(inputs);
     const processed = inputs === undefined ? under('processed', given) : {};
-    return { ...chosen(processed, options.want), ...(await traced(model, given, options, interrupt.signal)) };
+    return { ...chosen(processed, options.want), ...(await traced(model, given, options, signal)) };
   } finally {
-    interrupt.forget();
     await model.close();
   }
 }

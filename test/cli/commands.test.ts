@@ -267,10 +267,27 @@ describe('models of the hub', () => {
   });
 });
 
-test('the demonstration shows its picture, the question and the answer, and says what to try next', async () => {
+/** A model with a picture to be shown with. */
+function modelWithSample(): string {
   const folder = join(temporaryFolder(), 'model');
   cpSync(model('llava'), folder, { recursive: true });
   cpSync(join(fixtures, 'llava/media/one.png'), join(folder, 'samples/scene.png'));
+  return folder;
+}
+
+test('the demonstration that Ctrl-C ends says so as other commands do, and nothing to try next', async () => {
+  const interrupt = (name: string | symbol, listener: () => void): void => {
+    if (name === 'SIGINT') setImmediate(listener);
+  };
+  process.on('newListener', interrupt);
+  onTestFinished(() => void process.off('newListener', interrupt));
+  const { code, stdout } = await captured(() => demo([], {}, modelWithSample()));
+  expect(code).toBe(130);
+  expect(stdout).toMatch(/> Describe the picture\.\n\n$/);
+});
+
+test('the demonstration shows its picture, the question and the answer, and says what to try next', async () => {
+  const folder = modelWithSample();
   const { stdout, stderr } = await captured(() => demo(['What do you see?'], {}, folder));
   expect(stdout).toContain('parameters, looks at ');
   // The reference's answer is cut at sixteen tokens.
