@@ -101,13 +101,6 @@ export async function checkDestination(path: string, kind: 'file' | 'folder' = '
   }
 }
 
-/** Writes a file that is the result of a command. Fails with 'io'. */
-export async function writeResult(path: string, content: string | Uint8Array): Promise<void> {
-  await writeFile(path, content).catch((cause: Error) => {
-    throw writeError(path, cause);
-  });
-}
-
 /** The text of a file of at most `limit` bytes. */
 export async function readText(path: string, limit: number): Promise<string> {
   const source = await fileSource(path);
@@ -147,6 +140,15 @@ export async function writeAtomically(path: string, write: (handle: FileHandle) 
     await rm(temporary, { force: true }).catch(() => {});
     throw writeError(file, cause);
   }
+}
+
+/** Writes the result of a command atomically; into a pipe or a device, in whose place no file may be put. Fails with 'io'. */
+export async function writeResult(path: string, content: string | Uint8Array): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found || found.isFile()) return writeAtomically(path, (file) => file.writeFile(content));
+  await writeFile(path, content).catch((cause: Error) => {
+    throw writeError(path, cause);
+  });
 }
 
 const longestName = 255; // bytes, on all usual file systems

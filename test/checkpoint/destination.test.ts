@@ -1,9 +1,11 @@
 /** Where files are written to: what is wrong with a place is said as it is, and before the work whose result goes there. */
 
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, linkSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { checkDestination, makeFolder, writeAtomically } from '../../src/checkpoint/index.js';
+import { checkDestination, makeFolder, writeAtomically, writeResult } from '../../src/checkpoint/index.js';
 import { ownProcess, type Process, wordOf } from '../../src/machine/process.js';
 import { temporaryFolder } from './temporary.js';
 
@@ -64,4 +66,19 @@ test('of several that write one file at once each writes it whole', async () => 
   );
   expect(texts).toContain(readFileSync(path, 'utf8'));
   expect(readdirSync(folder)).toEqual(['file']);
+});
+
+test('a result takes the place of the file that was there, which nobody finds half written', async () => {
+  const folder = temporaryFolder({ result: 'old' });
+  const [result, opened] = [join(folder, 'result'), join(folder, 'opened')];
+  linkSync(result, opened);
+  await writeResult(result, 'new');
+  expect([result, opened].map((path) => readFileSync(path, 'utf8'))).toEqual(['new', 'old']);
+});
+
+test.skipIf(process.platform === 'win32')('a result goes into a pipe that has its name', async () => {
+  const pipe = join(temporaryFolder(), 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const [read] = await Promise.all([readFile(pipe, 'utf8'), writeResult(pipe, 'piped')]);
+  expect(read).toBe('piped');
 });
