@@ -22,7 +22,8 @@ test.each(['file', 'folder'] as const)(
 test('what a process that was killed has left of a file goes with the next that writes it; that of others stays', async () => {
   const folder = temporaryFolder();
   const leftBy = (change: Partial<Process>, name = 'file'): string => {
-    const path = join(folder, `.${name}.${wordOf({ ...ownProcess(), ...change })}.0.part`);
+    // A number that no file of this process has.
+    const path = join(folder, `.${name}.${wordOf({ ...ownProcess(), ...change })}.${2 ** 40}.part`);
     writeFileSync(path, 'half');
     return path;
   };
