@@ -7,6 +7,7 @@ import { runFile, type StepReport } from '../train/index.js';
 import { exitCodes } from './failures.js';
 import { onInterrupt } from './interrupt.js';
 import { invocation, typed } from './invocation.js';
+import { goOnWithoutOutput } from './output.js';
 import { amongProcesses, onMpirunStop } from './processes.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { ProgressLine } from './terminal.js';
@@ -25,6 +26,7 @@ export interface TrainCommandOptions extends GlobalOptions {
  * started this process, it trains together with the others.
  */
 export async function train(file: string, options: TrainCommandOptions): Promise<number> {
+  goOnWithoutOutput();
   const launch = launchOf(process.env);
   if (!launch) return trainAs(file, options);
   return amongProcesses(launch, options, (group, threads) => trainAs(file, { ...options, threads }, group));

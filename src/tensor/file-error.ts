@@ -25,6 +25,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   EPERM: { reason: 'permission denied', hint: rights },
   EROFS: { reason: 'the file system is read-only', hint: 'Name another place' },
   EEXIST: { reason: 'it is there already' },
+  EPIPE: { reason: 'nobody reads it any more' },
   EISDIR: { reason: 'it is a folder' },
   EMFILE: { reason: 'too many open files', hint: limit },
   ENFILE: { reason: 'too many open files', hint: limit },

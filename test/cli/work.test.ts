@@ -1,12 +1,15 @@
 /** The commands that make something: pictures, trained models. */
-import { exec } from 'node:child_process';
+import { exec, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
 import { loadPicture } from '../../src/media/index.js';
+import { quintetCommand } from '../command.js';
 import { here, quintet, temporaryFolder } from './cli.js';
 
 const fixtures = new URL('../fixtures', import.meta.url).pathname;
@@ -120,6 +123,17 @@ describe('train', () => {
     expect(page).toContain('<title>once</title>');
     expect(page).toMatch(/<th>estimated<\/th><td>[\d.]+ MB and [\d.]+ s<\/td>/);
     expect(page).toMatch(/<th>was<\/th><td>[\d.]+ MB and [\d.]+ s<\/td>/);
+  });
+
+  test('a run whose events nobody reads any more goes on to its end', async () => {
+    const { run, trained } = runFolder();
+    const [program, ...before] = quintetCommand;
+    const child = spawn(program, [...before, 'train', run, '--steps', '3', '--json']);
+    child.stdout.once('data', () => child.stdout.destroy());
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect(stderr).toMatch(/^standard output: nobody reads it any more\n {2}The run goes on .*\n$/);
+    expect(code).toBe(0);
+    expect(existsSync(trained('once'))).toBe(true);
   });
 
   test('--steps runs every stage for so many', async () => {
