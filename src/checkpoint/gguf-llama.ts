@@ -117,6 +117,7 @@ export function ggufConfig(
   const headWidth = read.whole('attention.key_length', Math.floor(width / heads));
   const turned = read.whole('rope.dimension_count', headWidth);
   const window = read.whole('attention.sliding_window', 0);
+  const scaling = ropeScaling(read, factors, headWidth);
   const tensors = new Map(header.entries.map((entry) => [entry.name, entry]));
   return {
     model_type: architecture,
@@ -131,9 +132,8 @@ export function ggufConfig(
     max_position_embeddings: read.whole('context_length'),
     rms_norm_eps: read.number('attention.layer_norm_rms_epsilon'),
     rope_theta: read.number('rope.freq_base', usualTheta),
-    rope_scaling: ropeScaling(read, factors, headWidth),
-    // Phi-3's files say it here, and what they say counts before what the scaling says.
-    ...(read.has(trained) ? { original_max_position_embeddings: read.whole(trained) } : {}),
+    rope_scaling: scaling,
+    ...ofPhi3(scaling),
     ...(turned < headWidth ? { partial_rotary_factor: turned / headWidth } : {}),
     // Files without a window may say 0.
     ...(window > 0 ? { sliding_window: window } : {}),
@@ -179,6 +179,13 @@ function ropeScaling(read: Fields, factors: ReadonlyMap<string, Float32Array>, h
   const scaling = { rope_type: kind, factor: read.number('rope.scaling.factor') };
   if (kind === 'linear') return scaling;
   return { ...scaling, original_max_position_embeddings: read.whole(trained) };
+}
+
+/** Beside its scaling, LongRoPE, Phi-3 has the trained length once more, which counts before the scaling's. */
+function ofPhi3(scaling: JsonObject | null): JsonObject {
+  if (scaling?.rope_type !== 'longrope') return {};
+  const { original_max_position_embeddings } = scaling;
+  return { original_max_position_embeddings };
 }
 
 /** What files leave out: the base of the original paper. */

@@ -187,6 +187,26 @@ describe('a model of the Llama family', () => {
     await expect(open(factors.map((x) => Math.sqrt(x)))).rejects.toThrow('factors of no known rule');
   });
 
+  test('has the trained length in its scaling, and of LongRoPE beside it too', async () => {
+    const float = (value: number): GgufValue => ({ type: 6, bytes: new Uint8Array(new Float32Array([value]).buffer) });
+    const length = ['rope.scaling.original_context_length', u32(32)] as const;
+    const open = async (architecture: string, own: readonly (readonly [string, GgufValue])[], names: string[] = []) => {
+      const ofFamily = own.map(([key, value]): [string, GgufValue] => [`${architecture}.${key}`, value]);
+      const stored = names.map((name) => ({ name, shape: [4], type: 0, bytes: new Uint8Array(16) }));
+      const bytes = ggufBytes([...pairs(architecture), ...ofFamily], [...tensors.slice(0, 1), ...stored]);
+      return (await openGguf(bytesSource(bytes, 'x'))).config;
+    };
+    const scaled = [['rope.scaling.type', texts('yarn')] as const, ['rope.scaling.factor', float(2)] as const, length];
+    const yarn = await open('qwen2', scaled);
+    expect(yarn?.rope_scaling).toEqual({ rope_type: 'yarn', factor: 2, original_max_position_embeddings: 32 });
+    expect(yarn).not.toHaveProperty('original_max_position_embeddings');
+    const long = await open('phi3', [length], ['rope_factors_short.weight', 'rope_factors_long.weight']);
+    expect(long).toMatchObject({
+      original_max_position_embeddings: 32,
+      rope_scaling: { rope_type: 'longrope', original_max_position_embeddings: 32 },
+    });
+  });
+
   test('of an architecture that is not known opens as a checkpoint under its own names, not as a model', async () => {
     const folder = temporaryFolder({ 'x.gguf': ggufBytes(pairs('mamba'), tensors) });
     const file = await openCheckpoint(folder);
