@@ -20,6 +20,9 @@ export interface EngineOptions extends WebOptions {
 /** The best engine that runs here. One that is asked for by name or path is never replaced by another. */
 export async function defaultEngine(options: EngineOptions = {}): Promise<Engine> {
   const { engine, library, onNotice } = options;
+  if (engine === 'web' && library !== undefined) {
+    throw new QuintetError('unsupported', `the web engine takes no library, got ${library}`, { hint: wayOut });
+  }
   if (!isNode()) {
     if (engine === 'native') throw new QuintetError('unsupported', 'the native engine needs Node');
     const { webEngine } = await import('./web.js');
@@ -27,15 +30,22 @@ export async function defaultEngine(options: EngineOptions = {}): Promise<Engine
   }
   // package.json leaves this file out of browsers.
   const { nativeEngine, webEngineInNode } = await import('./node.js');
-  if (engine === 'web') return webEngineInNode();
+  if (engine === 'web') {
+    const { threads = 1 } = options;
+    if (threads === 1) return webEngineInNode();
+    const problem = `the web engine has one thread in Node, got ${threads}`;
+    throw new QuintetError('unsupported', problem, { hint: wayOut });
+  }
   try {
     return nativeEngine(options);
   } catch (error) {
     if (engine === 'native' || library !== undefined) throw error;
-    onNotice?.(`${(error as Error).message}\nThe slower web engine runs instead.`);
+    onNotice?.(`${(error as Error).message}\nThe slower web engine runs instead, on one thread.`);
     return webEngineInNode();
   }
 }
+
+const wayOut = 'Leave it out, or let the native engine run';
 
 function isNode(): boolean {
   return typeof process === 'object' && typeof process.versions?.node === 'string';

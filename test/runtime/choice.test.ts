@@ -1,7 +1,7 @@
 /** Which engine runs. */
 import { build } from 'esbuild';
 import { afterEach, expect, test, vi } from 'vitest';
-import { defaultEngine } from '../../src/runtime/index.js';
+import { defaultEngine, type EngineOptions } from '../../src/runtime/index.js';
 import { webEngine } from '../../src/runtime/web.js';
 import { QuintetError } from '../../src/tensor/index.js';
 
@@ -37,7 +37,9 @@ test('the web one where the native library does not load, and a notice says why'
   const notices: string[] = [];
   const engine = await fresh.defaultEngine({ onNotice: (notice) => notices.push(notice) });
   expect(engine.name).toBe('web');
-  expect(notices).toEqual(['ONNX Runtime could not be loaded: no such file\nThe slower web engine runs instead.']);
+  expect(notices).toEqual([
+    'ONNX Runtime could not be loaded: no such file\nThe slower web engine runs instead, on one thread.',
+  ]);
   await expect(fresh.defaultEngine({ engine: 'native' })).rejects.toThrow('no such file');
 });
 
@@ -58,4 +60,11 @@ test('a bundle for browsers holds nothing of the native engine', async () => {
   expect(inputs).toContain('src/runtime/web.ts');
   expect(inputs.filter((path) => /koffi|runtime\/native/.test(path))).toEqual([]);
   expect(outputFiles[0]?.text).not.toContain('koffi');
+});
+
+test('the web engine takes no settings that it would pass over', async () => {
+  const asked = (options: EngineOptions) => expect(defaultEngine({ engine: 'web', ...options })).rejects;
+  await asked({ threads: 2 }).toThrow('the web engine has one thread in Node, got 2');
+  await asked({ library: 'mine.so' }).toThrow('the web engine takes no library, got mine.so');
+  expect((await defaultEngine({ engine: 'web', threads: 1 })).name).toBe('web');
 });
