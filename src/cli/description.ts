@@ -19,6 +19,7 @@ import {
   checkpointWeights,
   findModel,
   isLatentDiffusion,
+  pictureAdapterIn,
   type SourceOptions,
   shippedModel,
   typesIn,
@@ -151,7 +152,8 @@ async function resolve(source: string, hub: SourceOptions): Promise<string> {
   }
 }
 
-async function openFiles(
+/** A model's files and its network; the caller closes `checkpoint`, which is not there where no weights are. */
+export async function openFiles(
   path: string,
 ): Promise<{ readonly network: Network; readonly files: FolderFiles; readonly checkpoint?: Checkpoint }> {
   try {
@@ -167,9 +169,9 @@ async function openFiles(
   }
 }
 
-function adapterIn({ config }: FolderFiles): { pictureAdapter?: string } {
-  const name = config?.picture_adapter;
-  return typeof name === 'string' ? { pictureAdapter: name } : {};
+function adapterIn(files: FolderFiles): { pictureAdapter?: string } {
+  const name = pictureAdapterIn(files);
+  return name === undefined ? {} : { pictureAdapter: name };
 }
 
 function templateOf({ chatTemplates }: FolderFiles): { chatTemplate?: string } {

@@ -21,13 +21,13 @@ export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts
 export { type Cache, cachedSide, type LanguageEnds, mostTokens, ownWords, readingGraph } from './language-graph.js';
 export { LanguageSession, type NewTokens } from './language-session.js';
 export { begunValues, learntValues } from './learnt-adapter.js';
-export { type LoadOptions, load } from './load.js';
+export { type LoadOptions, load, pictureAdapterIn } from './load.js';
 export { asSystem, initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 export type { PackingOptions } from './packed.js';
 export { bytesByForm, typesIn, type WeightsOption } from './packing-plan.js';
 export { type PaintPictureOptions, paintPicture } from './paint-picture.js';
 export { createTextReader, processPairs } from './pairs.js';
-export { type LoadedAdapter, readAdapter, writeAdapter } from './peft/index.js';
+export { adapterConfigFile, adapterValuesFile, type LoadedAdapter, readAdapter, writeAdapter } from './peft/index.js';
 export { createProcessor, type PicturedChat, type Processor, tokenizerOf } from './prompt.js';
 export { type Pulled, type PullOptions, pullModel } from './pull.js';
 export { loadFromBytes, loadFromUrl } from './remote.js';

@@ -1,7 +1,7 @@
 /** Models from folders, files and hubs. */
 
 import { join } from 'node:path';
-import { hubOptionsFromEnvironment, openModel, readFolderFiles } from '../checkpoint/index.js';
+import { type FolderFiles, hubOptionsFromEnvironment, openModel, readFolderFiles } from '../checkpoint/index.js';
 import { networkOf } from '../recipes/index.js';
 import { closeOnFailure, fields, QuintetError } from '../tensor/index.js';
 import { initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
@@ -42,7 +42,7 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
 }
 
 /** The folder of the adapter that a model's `config.json` names for conversations with pictures. */
-function pictureAdapterOf({ files }: Model): string | undefined {
+export function pictureAdapterIn(files: Pick<FolderFiles, 'config'> | undefined): string | undefined {
   const config = fields(files?.config ?? {}, 'config.json');
   if (!config.has('picture_adapter')) return undefined;
   const name = config.text('picture_adapter');
@@ -60,7 +60,7 @@ async function freshFolder(path: string, options: LoadOptions, seed: number): Pr
 
 /** A model with the adapter that it comes with, or with the one in `given`, which is then for pictures where that one is. */
 async function adapted(base: Model, given: string | undefined): Promise<Model> {
-  const own = pictureAdapterOf(base);
+  const own = pictureAdapterIn(base.files);
   const folder = given ?? (own === undefined || base.path === undefined ? undefined : join(base.path, own));
   if (folder === undefined) return base;
   const model = isSystem(base) && (await isOfRewardModel(folder)) ? rewardModel(base) : base;

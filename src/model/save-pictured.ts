@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { innerFolders, isWeightsFile, makeFolder } from '../checkpoint/index.js';
 import { QuintetError } from '../tensor/index.js';
 import type { Model } from './model.js';
-import { copyAdapter, folderOf } from './save.js';
+import { copyAdapter, folderOf, isSettingsFile } from './save.js';
 
 /** The files of the model's folder as they are, weights too, and the adapter that lies in the folder `adapter`. */
 export async function savePictured(model: Model, folder: string, adapter: string): Promise<void> {
@@ -15,7 +15,7 @@ export async function savePictured(model: Model, folder: string, adapter: string
   const source = folderOf(model);
   await makeFolder(folder);
   const isOfModel = (name: string): boolean =>
-    isWeightsFile(name) || /\.(json|jinja|txt|model)$/.test(name) || innerFolders.includes(name);
+    isWeightsFile(name) || isSettingsFile(name) || innerFolders.includes(name);
   for (const name of (await readdir(source)).filter(isOfModel)) {
     await cp(join(source, name), join(folder, name), { recursive: true, dereference: true });
   }

@@ -17,6 +17,7 @@ import { changedJson } from './config-text.js';
 import { writeGenerationConfig } from './generation-file.js';
 import { type Merging, merged } from './merge.js';
 import type { Model } from './model.js';
+import { adapterConfigFile, adapterValuesFile } from './peft/names.js';
 import { headInConfig } from './reward-model.js';
 import { savePipeline } from './save-pipeline.js';
 import { layeredWeights } from './weights.js';
@@ -73,13 +74,13 @@ export function folderOf({ path, files, network }: Model): string {
   });
 }
 
-/** What stands in the folder of an adapter, by PEFT's names. */
-const adapterFiles = ['adapter_config.json', 'adapter_model.safetensors'];
-
 export async function copyAdapter(from: string, to: string): Promise<void> {
   await makeFolder(to);
-  for (const name of adapterFiles) await copyFile(join(from, name), join(to, name));
+  for (const name of [adapterConfigFile, adapterValuesFile]) await copyFile(join(from, name), join(to, name));
 }
+
+/** Whether a file of a folder is the model's, and none of its weights: settings, templates, vocabularies. */
+export const isSettingsFile = (name: string): boolean => /\.(json|jinja|txt|model)$/.test(name);
 
 /** Configuration, with what is `changed` in it, tokenizer and processor files of a folder. */
 async function copyFiles(path: string, folder: string, changed: Readonly<Record<string, unknown>>): Promise<void> {
@@ -89,7 +90,7 @@ async function copyFiles(path: string, folder: string, changed: Readonly<Record<
     names.push(...(await readdir(join(path, inner))).map((name) => `${inner}/${name}`));
   }
   for (const name of names) {
-    if (/\.(json|jinja|txt|model)$/.test(name) && !name.endsWith('.index.json') && name !== 'config.json') {
+    if (isSettingsFile(name) && !name.endsWith('.index.json') && name !== 'config.json') {
       await copyFile(join(path, name), join(folder, name));
     }
   }

@@ -3,8 +3,16 @@
 import { fullName, rootScope, wrapScope } from '../nn/index.js';
 import { inputTensors, type Network } from './network.js';
 
-/** Their names. */
+const known = new WeakMap<Network, ReadonlySet<string>>();
+
+/** Their names. The whole network is traced for them, once. */
 export function tiedTables(network: Network): ReadonlySet<string> {
+  const tables = known.get(network) ?? traced(network);
+  known.set(network, tables);
+  return tables;
+}
+
+function traced(network: Network): ReadonlySet<string> {
   const [looked, scored] = [new Set<string>(), new Set<string>()];
   const scope = wrapScope(rootScope().p, (inner) => ({
     rows(name, ids, table, init) {

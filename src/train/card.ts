@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { partsOfModelName, writeAtomically } from '../checkpoint/index.js';
-import { type Model, shippedModel } from '../model/index.js';
+import { adapterConfigFile, adapterValuesFile, type Model, shippedModel } from '../model/index.js';
 import {
   isDualEncoder,
   isImageText,
@@ -82,7 +82,7 @@ export async function writeCard(model: Model, output: string, folder: string): P
 
 /** The kind of adapter in a folder, in PEFT's words. */
 async function adapterIn(folder: string): Promise<string | undefined> {
-  const file = join(folder, 'adapter_config.json');
+  const file = join(folder, adapterConfigFile);
   const text = await readFile(file, 'utf8').catch(() => undefined);
   return text === undefined ? undefined : fields(parseJson(text, file), file).text('peft_type').toLowerCase();
 }
@@ -127,7 +127,7 @@ const filesOf = ({ adapter, task }: CardFacts): string =>
 const pipelineFiles = "`model_index.json` and a folder for each part, in diffusers' layout.";
 const modelFiles =
   "`model.safetensors` (or shards), `config.json`, of what answers `generation_config.json`, and the base's tokenizer and processor.";
-const adapterFiles = "`adapter_config.json` and `adapter_model.safetensors`, in PEFT's format.";
+const adapterFiles = `\`${adapterConfigFile}\` and \`${adapterValuesFile}\`, in PEFT's format.`;
 
 function metadata(facts: CardFacts): Record<string, unknown> {
   const { run, adapter, task, origin } = facts;

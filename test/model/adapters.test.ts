@@ -228,3 +228,25 @@ test('an adapter of another base is refused with all that does not fit', async (
     /does not fit.*k_proj\.lora_B\.weight is \[12, 3\] in the file, \[8, 3\] in the model/s,
   );
 });
+
+test('a network is traced for tied tables only where an adapter is concerned with them, and once', async () => {
+  const { base } = opened.get('adapters-tied') as Opened;
+  let traced = 0;
+  const network: Model['network'] = {
+    ...base.network,
+    forward(...given) {
+      traced++;
+      return base.network.forward(...given);
+    },
+  };
+  const read = (kind: string) => readAdapter(folderOf('adapters-tied', kind), network, base.declarations);
+  const lora = await read('lora-fused');
+  // For what it fits.
+  expect(traced).toBe(1);
+  for (let i = 0; i < 2; i++) {
+    await writeAdapter(temporary(), { ...base, network, base: 'model' }, lora.settings, lora.values);
+  }
+  expect(traced).toBe(2);
+  await read('lora-whole-table');
+  expect(traced).toBe(3);
+});

@@ -26,9 +26,19 @@ import {
 import { fuelFor } from '../../text/fuel.js';
 import { compileRegex } from '../../text/regex.js';
 import { type AdapterFile, formats, kindOf } from './formats.js';
-import { type Base, type Declarations, isNamed, namings, ownName, partsOf, wordsEnding } from './names.js';
+import {
+  adapterConfigFile,
+  adapterValuesFile,
+  type Base,
+  type Declarations,
+  isNamed,
+  namings,
+  ownName,
+  partsOf,
+  wordsEnding,
+} from './names.js';
 import { refuseOptions } from './refusals.js';
-import { checkTied, ofTable, tiedTable } from './tied.js';
+import { checkTied, concernsTied, ofTable, tiedTable } from './tied.js';
 
 /** An adapter with its values. */
 export interface LoadedAdapter {
@@ -63,17 +73,17 @@ export async function readAdapter(
 }
 
 async function readConfig(folder: string): Promise<Fields> {
-  const path = join(folder, 'adapter_config.json');
-  return fields(await readJson(path), 'adapter_config.json');
+  return fields(await readJson(join(folder, adapterConfigFile)), adapterConfigFile);
 }
 
 async function readValues(folder: string, base: Base, config: Fields): Promise<Map<string, HostArray>> {
-  const checkpoint = await openCheckpoint(join(folder, 'adapter_model.safetensors'));
+  const checkpoint = await openCheckpoint(join(folder, adapterValuesFile));
   try {
     const values = new Map<string, HostArray>();
     const head = new Map<string, HostArray>();
-    const table = tiedTable(base);
-    for (const key of checkpoint.tensors.keys()) {
+    const keys = [...checkpoint.tensors.keys()];
+    const table = concernsTied(keys, config) ? tiedTable(base) : undefined;
+    for (const key of keys) {
       const value = castArray(await checkpoint.read(key), 'f32');
       // Where ranks were cut, of some layers nothing is left.
       if (value.shape.includes(0)) continue;

@@ -20,9 +20,17 @@ export function tiedHead({ network }: Base): string {
   return prefix === '' ? 'lm_head' : `${prefix}.lm_head`;
 }
 
+const headKey = /^(?:.*\.)?lm_head\.(?:base_layer\.)?(.*)$/;
+
+/** Whether it matters to an adapter with these keys that a head is tied, which is long to find out. */
+export const concernsTied = (keys: readonly string[], config: Fields): boolean =>
+  keys.some((key) => headKey.test(key)) ||
+  config.texts('modules_to_save', []).length > 0 ||
+  config.flag('ensure_weight_tying', false);
+
 /** What a key of the head is of the table that it is tied to; undefined of other keys. */
 export function ofTable(key: string, table: string): string | undefined {
-  const [, rest] = /^(?:.*\.)?lm_head\.(?:base_layer\.)?(.*)$/.exec(key) ?? [];
+  const [, rest] = headKey.exec(key) ?? [];
   return rest === undefined ? undefined : `${table}.${rest}`;
 }
 

@@ -6,7 +6,16 @@ import { type AdapterSettings, inOrder, isRewardSystem, rowsOfWords, settingsFor
 import { concatRows, type HostArray, QuintetError } from '../../tensor/index.js';
 import { type CutRanks, cutRanks } from './cut-ranks.js';
 import { formats } from './formats.js';
-import { type Base, type Declarations, keyOf, partsOf, theirName, wordsEnding } from './names.js';
+import {
+  adapterConfigFile,
+  adapterValuesFile,
+  type Base,
+  type Declarations,
+  keyOf,
+  partsOf,
+  theirName,
+  wordsEnding,
+} from './names.js';
 import { tiedHead, tiedTable } from './tied.js';
 
 type Values = ReadonlyMap<string, HostArray>;
@@ -26,10 +35,10 @@ export async function writeAdapter(
   await makeFolder(folder);
   const { values, pattern } = cutRanks(settings, learnt);
   const tensors = [...keyed(base, settings, values)];
-  await writeSafetensors(join(folder, 'adapter_model.safetensors'), tensors, { metadata: { format: 'pt' } });
+  await writeSafetensors(join(folder, adapterValuesFile), tensors, { metadata: { format: 'pt' } });
   const config = { ...configOf(base, settings, values), ...(pattern ? { rank_pattern: triplets(pattern, base) } : {}) };
   const text = `${JSON.stringify(config, null, 2)}\n`;
-  await writeAtomically(join(folder, 'adapter_config.json'), (file) => file.writeFile(text));
+  await writeAtomically(join(folder, adapterConfigFile), (file) => file.writeFile(text));
 }
 
 function configOf(base: AdapterBase, settings: readonly AdapterSettings[], values: Values): Record<string, unknown> {
@@ -154,13 +163,14 @@ function* keyed(
   values: Values,
 ): Generator<[string, HostArray]> {
   const [first] = settings;
+  const table = tiedTable(base);
   for (const words of settings) {
     if (words.kind !== 'words') continue;
     const rows = rowsOfWords(words).map(({ name }) => values.get(name) as HostArray);
     const own = words.table.replace(/\.weight$/, '');
     if (words !== first) yield [keyOf(`${own}.token_adapter.${wordsEnding}`, base), concatRows(rows)];
     else {
-      const paths = own === tiedTable(base) ? [own, tiedHead(base)] : [own];
+      const paths = own === table ? [own, tiedHead(base)] : [own];
       for (const path of paths) yield [keyOf(`${path}.${wordsEnding}`, base), concatRows(rows)];
     }
   }
@@ -174,7 +184,7 @@ function* keyed(
     else if (own.has(name) && isAdaptedBias(name, values)) yield [key.replace(/bias$/, 'base_layer.bias'), value];
     else {
       yield [key, value];
-      if (name === `${tiedTable(base)}.weight`) yield [keyOf(`${tiedHead(base)}.weight`, base), value];
+      if (name === `${table}.weight`) yield [keyOf(`${tiedHead(base)}.weight`, base), value];
     }
   }
 }
