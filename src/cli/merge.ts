@@ -1,12 +1,13 @@
 /** `quintet merge`: a model with an adapter in its weights, or in the place of the one that it comes with. */
 
 import { checkDestination } from '../checkpoint/index.js';
-import { isLatentDiffusion, isSystem, load, readAdapter, saveModel, savePictured } from '../model/index.js';
+import { load, readAdapter, saveModel, savePictured } from '../model/index.js';
 import { UsageError } from './failures.js';
 import { interruptible } from './interrupt.js';
-import { invocation, typed } from './invocation.js';
+import { typed } from './invocation.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { note } from './terminal.js';
+import { tryIt } from './try-it.js';
 
 export interface MergeOptions extends GlobalOptions {
   readonly adapter: string;
@@ -31,6 +32,5 @@ export async function merge(source: string, options: MergeOptions): Promise<void
     await model.close();
   }
   process.stdout.write(`${output}\n`);
-  if (isSystem(model)) note(`Try it: ${invocation()} chat ${typed(output)}`);
-  if (isLatentDiffusion(model.network)) note(`Try it: ${invocation()} draw ${typed(output)} "a prompt"`);
+  note(tryIt(model.network, typed(output)));
 }

@@ -2,13 +2,17 @@
 
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { kindOfPath, readFolderFiles } from '../checkpoint/index.js';
 import { findModel, pullModel, type ShippedModel, shippedModel, shippedModels } from '../model/index.js';
+import { QuintetError } from '../tensor/index.js';
+import { openFiles } from './description.js';
 import { UsageError } from './failures.js';
 import { interruptible } from './interrupt.js';
-import { invocation } from './invocation.js';
+import { typed } from './invocation.js';
 import { modelsAddress, ownPackage } from './package.js';
 import { type GlobalOptions, sourceOptions } from './settings.js';
 import { note } from './terminal.js';
+import { tryCommand, tryIt } from './try-it.js';
 
 export interface PullCommandOptions extends GlobalOptions {
   readonly revision?: string;
@@ -20,7 +24,24 @@ export async function pull(name: string, options: PullCommandOptions): Promise<v
   const path = shipped ? await pullShipped(shipped, options) : await pullNamed(name, options);
   process.stdout.write(`${path}\n`);
   // The path alone is for programs.
-  note(`Try it: ${invocation()} chat ${name}`);
+  note(await nextStep(name, path));
+}
+
+/** What may be done with what was brought, or why nothing can. */
+async function nextStep(name: string, path: string): Promise<string> {
+  try {
+    if ((await kindOfPath(path)) === 'folder') {
+      const { config, adapterConfig } = await readFolderFiles(path);
+      const base = adapterConfig?.base_model_name_or_path;
+      if (!config && typeof base === 'string') return tryCommand(`chat ${typed(base)} --adapter ${typed(path)}`);
+    }
+    const { network, checkpoint } = await openFiles(path);
+    await checkpoint?.close();
+    return tryIt(network, name);
+  } catch (error) {
+    if (!(error instanceof QuintetError)) throw error;
+    return `Quintet does not run it: ${error.message}`;
+  }
 }
 
 async function pullNamed(name: string, options: PullCommandOptions): Promise<string> {

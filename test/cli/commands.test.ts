@@ -199,10 +199,29 @@ test('a profile of operators is written for each session', async () => {
 });
 
 describe('models of the hub', () => {
-  const served = () =>
-    hubServer(
-      Object.fromEntries(readdirSync(model('llava')).map((name) => [name, readFileSync(join(model('llava'), name))])),
-    );
+  const served = (folder = model('llava')) => {
+    const all = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const paths = all.map(({ parentPath, name }) => join(parentPath, name));
+    return hubServer(Object.fromEntries(paths.map((path) => [relative(folder, path), readFileSync(path)])));
+  };
+  const reach = (endpoint: string): void => {
+    vi.stubEnv('HF_HOME', temporaryFolder());
+    vi.stubEnv('HF_ENDPOINT', endpoint);
+    vi.stubEnv('HF_HUB_OFFLINE', '0');
+    onTestFinished(() => void vi.unstubAllEnvs());
+  };
+
+  test.each([
+    [model('stable-diffusion'), /draw someone\/tiny "a red boat" -o boat\.png$/m],
+    [model('clip'), /info someone\/tiny$/m],
+    [join(fixtures, 'adapters/adapters/lora'), /chat model --adapter \S+snapshots\S+$/m],
+  ])('pull says what may be done with %s', async (folder, command) => {
+    reach((await served(folder)).endpoint);
+    const { code, stderr } = await here(['pull', repository]);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/^Try it: /m);
+    expect(stderr).toMatch(command);
+  });
 
   test('pull brings a model into the cache, from where it answers without a network', async () => {
     const hub = await served();
@@ -251,15 +270,8 @@ describe('models of the hub', () => {
 
   test('info fetches nothing but the configuration', async () => {
     const hub = await served();
-    for (const [name, value] of [
-      ['HF_HOME', temporaryFolder()],
-      ['HF_ENDPOINT', hub.endpoint],
-      ['HF_HUB_OFFLINE', '0'],
-    ] as const) {
-      vi.stubEnv(name, value);
-    }
+    reach(hub.endpoint);
     const { code, stdout, stderr } = await here(['info', repository]);
-    vi.unstubAllEnvs();
     expect(code, stderr).toBe(0);
     expect(stdout).toMatch(/encoder +vision_tower/);
     const fetched = hub.requests.filter(({ method, path }) => method === 'GET' && path.includes('/resolve/'));
