@@ -12,6 +12,7 @@ import {
 } from '../train/index.js';
 import { formatBytes, formatCount, formatDuration } from './format.js';
 import { note, type ProgressLine, printable } from './terminal.js';
+import { tryCommand } from './try-it.js';
 
 export interface TrainProgress {
   stage(stage: RunStage, plan: StagePlan): void;
@@ -29,8 +30,8 @@ export interface Outcome {
   readonly stopped: boolean;
   /** What was written; undefined where the run was stopped. */
   readonly folder: string | undefined;
-  /** Whether it can be chatted with. */
-  readonly answers: boolean;
+  /** How `chat` is told of it; undefined where it answers nothing. */
+  readonly source: string | undefined;
   readonly last: StepReport | undefined;
   /** Milliseconds. */
   readonly took: number;
@@ -53,8 +54,8 @@ export function trainEvents(write: (line: string) => void): TrainProgress {
   };
 }
 
-/** A line that is written over on a terminal, and elsewhere one every ten seconds. `next` says what to try then. */
-export function trainLines(line: ProgressLine, next: (folder: string) => string): TrainProgress {
+/** A line that is written over on a terminal, and elsewhere one every ten seconds. */
+export function trainLines(line: ProgressLine): TrainProgress {
   const pace = new Pace();
   let seeing: Seeing | undefined;
   const say = (text: string): void => {
@@ -94,7 +95,7 @@ export function trainLines(line: ProgressLine, next: (folder: string) => string)
     },
     end(outcome) {
       line.end();
-      process.stdout.write(`${summary(outcome, next)}\n`);
+      process.stdout.write(`${summary(outcome)}\n`);
     },
   };
 }
@@ -219,8 +220,9 @@ function evaluationLines(
   ];
 }
 
-function summary({ stopped, folder, answers, last, took }: Outcome, next: (folder: string) => string): string {
+function summary({ stopped, folder, source, last, took }: Outcome): string {
   const where = last ? ` after step ${last.step} of ${last.steps}, loss ${last.loss.toFixed(4)}` : '';
   if (stopped || folder === undefined) return `Stopped${where}. The same command goes on from there.`;
-  return [`Trained in ${formatDuration(took)}${where}.`, folder, ...(answers ? [next(folder)] : [])].join('\n');
+  const next = source === undefined ? [] : [tryCommand(`chat ${source}`)];
+  return [`Trained in ${formatDuration(took)}${where}.`, folder, ...next].join('\n');
 }

@@ -1,12 +1,10 @@
 /** `quintet train`: runs a run file, and says how it goes. */
 
-import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
 import { launchOf, type MpiGroup } from '../parallel/index.js';
-import { runFile, type StepReport } from '../train/index.js';
+import { type RunResult, runFile, type StepReport } from '../train/index.js';
 import { exitCodes } from './failures.js';
 import { onInterrupt } from './interrupt.js';
-import { invocation, typed } from './invocation.js';
+import { typed } from './invocation.js';
 import { goOnWithoutOutput } from './output.js';
 import { amongProcesses, onMpirunStop } from './processes.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
@@ -44,11 +42,7 @@ async function trainAs(file: string, options: TrainCommandOptions, group?: MpiGr
     ? onMpirunStop(stopping('mpirun has been told to end, or one of the processes has died.'))
     : onInterrupt(stopping('Ctrl-C again ends at once.'));
   try {
-    const {
-      stopped,
-      folder,
-      answers = false,
-    } = await runFile(file, {
+    const result = await runFile(file, {
       ...(await loadOptions(options, interrupt.signal)),
       ...(output === undefined ? {} : { output }),
       ...(steps === undefined ? {} : { steps }),
@@ -67,7 +61,8 @@ async function trainAs(file: string, options: TrainCommandOptions, group?: MpiGr
         progress.step(stage, report);
       },
     });
-    progress.end({ stopped, folder, answers, last, took: performance.now() - started });
+    const { stopped, folder } = result;
+    progress.end({ stopped, folder, source: sourceOf(result), last, took: performance.now() - started });
     return stopped ? exitCodes.interrupted : 0;
   } finally {
     interrupt.forget();
@@ -77,15 +72,11 @@ async function trainAs(file: string, options: TrainCommandOptions, group?: MpiGr
 /** Of several processes the first one tells how the run goes, the others only of their own data. */
 function progressOf({ json = false }: TrainCommandOptions, group: MpiGroup | undefined): TrainProgress {
   if (group && group.rank > 0) return trainNotices(group.rank);
-  return json
-    ? trainEvents((line) => process.stdout.write(line))
-    : trainLines(new ProgressLine(), (folder) => `Try it: ${invocation()} chat ${sourceOf(folder)}`);
+  return json ? trainEvents((line) => process.stdout.write(line)) : trainLines(new ProgressLine());
 }
 
-/** How `chat` is told of what was trained: a folder, or an adapter with the model that it says it is for. */
-function sourceOf(folder: string): string {
-  if (basename(folder) !== 'adapter') return typed(folder);
-  const file = join(folder, 'adapter_config.json');
-  const { base_model_name_or_path: base } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
-  return `${typed(base ?? 'MODEL')} --adapter ${typed(folder)}`;
+/** How `chat` is told of what was trained: a folder, or an adapter with the model that it is for. */
+function sourceOf({ folder, answers, base }: RunResult): string | undefined {
+  if (folder === undefined || !answers) return undefined;
+  return base === undefined ? typed(folder) : `${typed(base)} --adapter ${typed(folder)}`;
 }

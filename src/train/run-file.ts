@@ -48,6 +48,8 @@ import { type FrozenForm, frozenForms } from './step.js';
 export interface RunFile {
   /** A folder (absolute, where the file gives a path) or a hub name. */
   readonly model: string;
+  /** The same as the file has it. */
+  readonly modelAsWritten: string;
   readonly fresh: boolean;
   readonly output: string;
   readonly seed: number;
@@ -113,10 +115,12 @@ export async function readRunFile(path: string): Promise<Fields> {
 }
 
 /** What a run starts from: all that can be read before the model is there. */
-export function startOf(file: Fields, path: string): Pick<RunFile, 'model' | 'fresh' | 'seed'> {
+export function startOf(file: Fields, path: string): Pick<RunFile, 'model' | 'modelAsWritten' | 'fresh' | 'seed'> {
   refuseUnknown(file, known);
+  const written = file.text('model');
   return {
-    model: modelPlace(file.text('model'), dirname(resolve(path))),
+    model: modelPlace(written, dirname(resolve(path))),
+    modelAsWritten: written,
     fresh: file.flag('fresh', false),
     seed: file.whole('seed', 0),
   };

@@ -75,6 +75,8 @@ export interface RunResult {
   readonly folder?: string;
   /** Whether it can be chatted with. */
   readonly answers?: boolean;
+  /** What an adapter is for: a folder or a hub name. */
+  readonly base?: string;
 }
 
 /** Runs a run file to its end, or on from where it was stopped. */
@@ -115,7 +117,13 @@ async function runStages(model: Model, run: Run, options: RunOptions): Promise<R
     if (trained.stopped) return trained;
     // What is written stays so, whatever becomes of the other processes.
     const [folder] = await group.gather(trained.folder);
-    return { stopped: false, folder: folder as string, answers: isSystem(model) && !isRewardSystem(model.network) };
+    const answers = isSystem(model) && !isRewardSystem(model.network);
+    return {
+      stopped: false,
+      folder: folder as string,
+      answers,
+      ...(stages.at(-1)?.adapter ? { base: run.model } : {}),
+    };
   } finally {
     await closeStages(stages);
   }

@@ -17,7 +17,8 @@ interface Trained extends Learning {
 export async function saveRun(model: Model, { run, values, adapter, settings }: Trained): Promise<string> {
   const folder = join(run.output, adapter ? 'adapter' : 'model');
   if (adapter && settings) {
-    const base = { network: model.network, declarations: model.declarations, base: model.path ?? run.model };
+    // As PEFT does: what the user called it, which holds where the folders go somewhere else together.
+    const base = { network: model.network, declarations: model.declarations, base: run.modelAsWritten };
     await writeAdapter(folder, base, settings, await learntValues(model, adapter, values));
   } else await saveModel(model, folder, { values });
   await writeCard(model, run.output, folder);

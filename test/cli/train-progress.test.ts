@@ -16,7 +16,7 @@ test('how many samples have been seen, how fast, and how long the rest takes, un
   onTestFinished(() => void vi.restoreAllMocks());
   const shown: string[] = [];
   const stream = { write: (text: string) => shown.push(text) > 0 } as unknown as NodeJS.WritableStream;
-  const progress = trainLines(new ProgressLine(stream, 0), () => '');
+  const progress = trainLines(new ProgressLine(stream, 0));
   const seen = (samples: number): string[] => {
     progress.features(stage, { samples, of: 10 });
     return shown.splice(0);

@@ -1,5 +1,5 @@
 /** Adapters by run files: each kind learns, is written, read again, and answers as it did while it learnt. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { asSystem, Chat, load, type Model, traceNetwork } from '../../src/model/index.js';
@@ -62,6 +62,21 @@ test.each<[Readonly<Record<string, unknown>>, string]>([
   onTestFinished(() => chat.close());
   const messages = [{ role: 'user' as const, content: 'What do you see?' }];
   expect(await chat.answer({ messages, pictures: [] }, { maxTokens: 3 })).toBeTypeOf('string');
+});
+
+test('an adapter names its base as the run file does, and is loaded wherever both have gone', async () => {
+  const { folder, file } = runFolder({
+    stages: [stage({ name: 'instruct', train: [], adapter: { kind: 'lora', rank: 2, on }, steps: 2 })],
+  });
+  const { base } = await runFile(file, { engine });
+  expect(base).toBe(join(folder, 'base'));
+  const moved = `${folder}-moved`;
+  renameSync(folder, moved);
+  onTestFinished(() => rmSync(moved, { recursive: true, force: true }));
+  const config = JSON.parse(readFileSync(join(moved, 'out/adapter/adapter_config.json'), 'utf8'));
+  expect(config.base_model_name_or_path).toBe('./base');
+  const adapted = await open(join(moved, 'base'), { engine, adapter: join(moved, 'out/adapter') });
+  expect(Number.isFinite(await lossOf(adapted))).toBe(true);
 });
 
 test.each<[Readonly<Record<string, unknown>>, RegExp]>([
