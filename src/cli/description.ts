@@ -40,7 +40,7 @@ import {
   type Stage,
   type System,
 } from '../system/index.js';
-import { dtypes, fields, QuintetError, sizeOf } from '../tensor/index.js';
+import { closeOnFailure, dtypes, fields, QuintetError, sizeOf } from '../tensor/index.js';
 import { UsageError } from './failures.js';
 
 export interface Description {
@@ -159,7 +159,10 @@ export async function openFiles(
   try {
     const files = await openModel(path);
     const { config, checkpoint } = files;
-    return { network: networkOf(fields(config, 'config.json'), checkpoint.tensors.keys()), files, checkpoint };
+    return await closeOnFailure([checkpoint], async () => ({
+      network: networkOf(fields(config, 'config.json'), checkpoint.tensors.keys()),
+      ...{ files, checkpoint },
+    }));
   } catch (error) {
     const hasNoWeights = error instanceof QuintetError && error.code === 'not-found';
     if (!hasNoWeights || !(await stat(path)).isDirectory()) throw error;
