@@ -28,8 +28,12 @@ const concepts = Array.from(
 const art = { concepts, flags: ['Kenya'] };
 const index = (name: string): number => concepts.indexOf(name);
 
+/** Of things in their ninths; those of a clear colour with it: "owl/blue". */
 function scene(...cells: readonly (string | undefined)[]): Plan {
-  const shown = Array.from({ length: 9 }, (_, i) => (cells[i] === undefined ? undefined : index(cells[i])));
+  const shown = Array.from({ length: 9 }, (_, i) => {
+    const [name, color] = cells[i]?.split('/') ?? [];
+    return name === undefined ? undefined : { concept: index(name), color };
+  });
   const base = { kind: 'scene', named: undefined, cells: shown, color: undefined, placements: [] };
   return { ...base, ground: 'red', background: {}, faults: {} } as unknown as Plan;
 }
@@ -53,6 +57,14 @@ test('a scene is told by its things, their places and their numbers', () => {
   expect(answers('where', plan)).toEqual(new Set(['At the top right.'])); // of two owls it is not asked where the owl is
   expect(answers('what-at', plan)).toEqual(new Set(['There is an owl.', 'There are glasses.', 'There is nothing.']));
   expect(answers('count-of', plan)).toEqual(new Set(['One.', 'Two.', 'None.']));
+});
+
+test('the colour of a thing in a scene is told where it is clear and of one thing', () => {
+  expect(answers('color', scene('owl/blue', 'owl/blue', 'glasses/red', undefined, 'fork'))).toEqual(
+    new Set(['The glasses are red.']),
+  );
+  expect(answers('color', scene('owl/blue'))).toEqual(new Set(['The owl is blue.']));
+  expect(answers('color', scene('owl'))).toEqual(new Set([undefined]));
 });
 
 test('one thing alone in a scene is told by its place, a large one lies in the middle', () => {

@@ -1,7 +1,7 @@
 /** How well the heads name what they have not learnt from, without any language model: `npx tsx scripts/smol/evaluate-names.ts`. */
 import { join } from 'node:path';
 import { readTensors } from '../../src/checkpoint/index.js';
-import { input } from '../../src/graph/index.js';
+import { input, slice } from '../../src/graph/index.js';
 import { compile } from '../../src/model/compile.js';
 import { initialise } from '../../src/model/index.js';
 import { layeredWeights } from '../../src/model/weights.js';
@@ -24,7 +24,9 @@ const weights = layeredWeights(model.weights, new Map(heads.map(([name, value]) 
 const session = await compile({ ...model, weights }, 'names', (p) => {
   const views = input('views', 'f32', ['B', viewCount, viewWidth]);
   const { photo, kind, concept, flag, background, colour } = wholeScores(p.at('projector'), views, naming);
-  return { photo, kind, concept, flag, background, colour, ninths: ninthScores(p.at('projector'), views, naming) };
+  const ninths = ninthScores(p.at('projector').shared, slice(views, 1, 1, viewCount), naming);
+  const within = { ninths: ninths.concept, ninthColours: ninths.colour };
+  return { photo, kind, concept, flag, background, colour, ...within };
 });
 
 /** The index of the largest of each row. */
@@ -60,8 +62,11 @@ for (const evaluation of evaluations) {
     if (plan.color) count('colour', told.colour![i] === colorNames.indexOf(plan.color));
     for (const [ninth, cell] of plan.cells.entries()) {
       const said = told.ninths![i * 9 + ninth];
-      if (cell === undefined) count('empty ninth', said === 0);
-      else count('named ninth', said === 1 + cell);
+      if (cell) count('named ninth', said === 1 + cell.concept);
+      else count('empty ninth', said === 0);
+      if (cell?.color) {
+        count('colour of a ninth', told.ninthColours![i * 9 + ninth] === colorNames.indexOf(cell.color));
+      }
     }
   }
   const shares = Object.entries(right).map(

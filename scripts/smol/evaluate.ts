@@ -38,6 +38,9 @@ const art = await loadArt();
 const model = asSystem(await load(values.model));
 const chat = await Chat.open(model);
 const batch = 16;
+
+/** So many pictures are asked about together: what a chat has seen of them it remembers. */
+const together = 32;
 const judged: Judged[] = [];
 
 interface Asked {
@@ -95,9 +98,12 @@ function askedAbout(evaluation: Evaluation, index: number): Asked[] {
 
 for (const evaluation of evaluations) {
   const pictures = evaluation.name === 'drawings' ? evaluation.count : Math.min(evaluation.count, limit);
-  const asked = Array.from({ length: pictures }, (_, index) => askedAbout(evaluation, index)).flat();
-  await answerAll(asked);
-  console.log(`${evaluation.name}: ${asked.length} questions`);
+  const before = judged.length;
+  for (let from = 0; from < pictures; from += together) {
+    const some = Array.from({ length: Math.min(together, pictures - from) }, (_, i) => from + i);
+    await answerAll(some.flatMap((index) => askedAbout(evaluation, index)));
+  }
+  console.log(`${evaluation.name}: ${judged.length - before} questions`);
 }
 for (const photograph of await loadPhotographs()) {
   const { accepted, picture, cutOut } = photograph;

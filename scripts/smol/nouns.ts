@@ -52,10 +52,12 @@ export const some = (noun: string): string => (bare.test(noun) || noun.startsWit
 /** What cannot be counted, but ends as plurals do. */
 const single = /tennis$/;
 
+/** "is" of an owl, "are" of glasses. */
+export const areOrIs = (noun: string): 'are' | 'is' =>
+  bare.test(noun) && noun.endsWith('s') && !single.test(noun) ? 'are' : 'is';
+
 /** "there is an owl", "there are glasses" */
-export function thereIs(noun: string): string {
-  return `there ${bare.test(noun) && noun.endsWith('s') && !single.test(noun) ? 'are' : 'is'} ${some(noun)}`;
-}
+export const thereIs = (noun: string): string => `there ${areOrIs(noun)} ${some(noun)}`;
 
 /** "there is no owl", "there are no glasses" */
 export const thereIsNo = (noun: string): string => thereIs(noun).replace(some(noun), `no ${noun}`);

@@ -30,11 +30,17 @@ export const crowdCount = 7_200;
 /** `seen` draws new pictures in the styles of training; `unseen-style` in another, `unseen-concept` what has no name in it. */
 export type Split = 'train' | 'seen' | 'unseen-style' | 'unseen-concept';
 
+/** A thing that lies in a ninth, and its colour, where it has a clear one. */
+export interface Thing {
+  readonly concept: number;
+  readonly color: ColorName | undefined;
+}
+
 export interface Plan {
   readonly kind: Kind;
   /** Index of the one thing or of the flag; of a scene, what lies in each ninth, or undefined. */
   readonly named: number | undefined;
-  readonly cells: readonly (number | undefined)[];
+  readonly cells: readonly (Thing | undefined)[];
   readonly background: Background;
   readonly ground: ColorName;
   /** The one thing's colour, where it has a clear one. */
@@ -72,9 +78,13 @@ export function planPicture(art: Art, kind: Kind | 'crowd', split: Split, seed: 
     angle: (random.uniform() - 0.5) * (kind === 'flag' ? 0.3 : 0.6),
     mirror: kind === 'drawing' && random.uniform() < 0.4,
   };
-  const color = kind === 'drawing' ? dominantColor(countColors(sprite, look)) : undefined;
+  const color = kind === 'drawing' ? clearColor(sprite, look) : undefined;
   return { ...base, kind, named: sprite.object, cells: [], color, placements: [placement] };
 }
+
+/** The one colour that a drawing clearly has under a look. */
+const clearColor = (sprite: Sprite, look: Placement['look'] | undefined): ColorName | undefined =>
+  dominantColor(countColors(sprite, look as Placement['look']));
 
 /** A concept that the split may show, as likely as any other. */
 function conceptFor(art: Art, split: Split, random: Random): number {
@@ -111,10 +121,11 @@ function planThings(
   const drawn = chosen.map((concept) => drawingOf(art, concept, split, random));
   const looks = drawn.map(looked);
   const places = random.shuffle(Array.from({ length: 9 }, (_, i) => i)).slice(0, total);
-  const cells: (number | undefined)[] = new Array(9).fill(undefined);
+  const colors = drawn.map((sprite, i) => clearColor(sprite, looks[i]));
+  const cells: (Thing | undefined)[] = new Array(9).fill(undefined);
   const placements = places.map((cell, i): Placement => {
     const which = i < count ? i : random.integer(count);
-    cells[cell] = chosen[which];
+    cells[cell] = { concept: chosen[which] as number, color: colors[which] };
     const at = (third: number): number => (third + 0.5) / 3 + (random.uniform() - 0.5) * 0.05;
     return {
       ...{ sprite: drawn[which] as Sprite, look: looks[which] as Placement['look'], stretch: 1 },

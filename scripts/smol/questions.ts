@@ -1,9 +1,9 @@
 /** What is asked about a picture, and the right answers. */
 import type { Random } from '../../src/tensor/index.js';
 import type { Art } from './art.js';
-import { an, listed, numberWord, plural, some, thereIs, thereIsNo } from './nouns.js';
+import { an, areOrIs, listed, numberWord, plural, some, thereIs, thereIsNo } from './nouns.js';
 import type { PhotoName } from './photo-names.js';
-import { isHeldOut, type Plan } from './pictures.js';
+import { isHeldOut, type Plan, type Thing } from './pictures.js';
 
 export interface Turn {
   readonly kind: QuestionKind;
@@ -160,9 +160,9 @@ type Tells = Readonly<Partial<Record<QuestionKind, Tell>>>;
 type Named = Pick<Art, 'concepts' | 'flags'>;
 
 /** The things that a picture shows, and in which ninth: a drawing's one thing is large enough to lie in the middle. */
-function thingsOn({ kind, named, cells }: Plan): { readonly concept: number; readonly ninth: number }[] {
-  if (kind === 'drawing') return [{ concept: named as number, ninth: 4 }];
-  return cells.flatMap((concept, ninth) => (concept === undefined ? [] : [{ concept, ninth }]));
+function thingsOn({ kind, named, color, cells }: Plan): (Thing & { readonly ninth: number })[] {
+  if (kind === 'drawing') return [{ concept: named as number, color, ninth: 4 }];
+  return cells.flatMap((thing, ninth) => (thing ? [{ ...thing, ninth }] : []));
 }
 
 /** The concepts that a picture shows, each once. */
@@ -221,6 +221,7 @@ function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
   const countOf = (thing: number): number => things.filter(({ concept }) => concept === thing).length;
   const missing = (): string | undefined =>
     random.uniform() < absent ? name(absentFrom(art, present, asking)) : undefined;
+  const single = things.filter(({ concept }) => countOf(concept) === 1);
   return {
     things: () =>
       asked(asking, 'things', {}, capital(`it shows ${listed(grouped(things.map((one) => name(one.concept))))}`)),
@@ -231,13 +232,12 @@ function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
     where: () => {
       const other = missing();
       if (other) return asked(asking, 'where', { Z: other }, capital(thereIsNo(other)));
-      const single = things.filter(({ concept }) => countOf(concept) === 1);
       if (single.length === 0) return undefined;
       const { concept, ninth } = random.pick(single);
       return asked(asking, 'where', { Z: name(concept) }, capital(at(ninth)));
     },
     'what-at': () => {
-      const anywhere = plan.kind === 'scene' && random.uniform() < 0.15;
+      const anywhere = plan.kind === 'scene' && random.uniform() < 0.3;
       const ninth = anywhere ? random.integer(9) : random.pick(things).ninth;
       const thing = things.find((one) => one.ninth === ninth);
       const answer = thing ? thereIs(name(thing.concept)) : 'there is nothing';
@@ -246,9 +246,11 @@ function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
     color: () => {
       const other = missing();
       if (other) return asked(asking, 'color', { Z: other }, capital(thereIsNo(other)));
-      if (!plan.color) return undefined;
-      const thing = name(plan.named as number);
-      return asked(asking, 'color', { Z: thing }, `The ${thing} is ${plan.color}.`);
+      const clear = single.filter(({ color }) => color);
+      if (clear.length === 0) return undefined;
+      const { concept, color } = random.pick(clear);
+      const thing = name(concept);
+      return asked(asking, 'color', { Z: thing }, `The ${thing} ${areOrIs(thing)} ${color}.`);
     },
   };
 }
@@ -315,11 +317,11 @@ export function conversation(art: Named, plan: Plan, random: Random): Turn[] {
   const weights: Partial<Record<QuestionKind, number>> =
     plan.kind === 'scene'
       ? {
-          ...{ things: 1.5, count: 1, 'count-of': 2.5, 'is-there': 3, where: 3, 'what-at': 3 },
-          ...{ background: 0.6, kind: 0.2, 'is-photo': 0.1, 'is-drawing': 0.1, describe: 1, beyond: 0.3 },
+          ...{ things: 1.5, count: 0.8, 'count-of': 2.2, 'is-there': 2.8, where: 4, 'what-at': 4, color: 2.5 },
+          ...{ background: 0.5, kind: 0.2, 'is-photo': 0.2, 'is-drawing': 0.2, describe: 1, beyond: 0.3 },
         }
       : {
-          ...{ things: 0.2, count: 0.4, 'count-of': 0.2, 'is-there': 1.5, where: 0.2, 'what-at': 0.2 },
+          ...{ things: 0.2, count: 0.4, 'count-of': 0.2, 'is-there': 1.5, where: 0.2, 'what-at': 0.3 },
           ...{ background: 1, kind: 0.4, 'is-photo': 0.2, 'is-drawing': 0.2, describe: 1, beyond: 0.2, color: 1.2 },
         };
   const turns: Turn[] = [];
@@ -327,7 +329,7 @@ export function conversation(art: Named, plan: Plan, random: Random): Turn[] {
   const bag = questionKinds.flatMap((kind) =>
     new Array<QuestionKind>(Math.round(10 * (weights[kind] ?? 0))).fill(kind),
   );
-  const wanted = plan.kind === 'scene' ? 7 : 4;
+  const wanted = plan.kind === 'scene' ? 8 : 4;
   for (let attempt = 0; turns.length < wanted && attempt < 20; attempt++) {
     const turn = ask(random.pick(bag), art, plan, asking);
     if (turn && !turns.some(({ question }) => question === turn.question)) turns.push(turn);
@@ -354,9 +356,12 @@ export function photoConversation(names: readonly PhotoName[], best: number, ran
       if (other !== general && !isKindOf(name, other)) return other;
     }
   };
-  const yes = random.uniform() < 0.5;
-  const thing = yes ? (general && random.uniform() < 0.7 ? general : name) : absent();
-  turns.push({ kind: 'is-there', ...isThere(thing, yes, asking) });
+  for (let i = 0; i < 2; i++) {
+    const yes = random.uniform() < 0.5;
+    const thing = yes ? (general && random.uniform() < 0.5 ? general : name) : absent();
+    const turn = isThere(thing, yes, asking);
+    if (!turns.some(({ question }) => question === turn.question)) turns.push({ kind: 'is-there', ...turn });
+  }
   const known = general ?? name;
   const other = absent();
   // Places, colours and numbers of things are not seen in photographs.

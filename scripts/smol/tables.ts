@@ -51,6 +51,7 @@ export function reached(judged: readonly Judged[]): string {
     ['how many of one?', '–', both('scenes', 'count-of')],
     ['colour of the background', '95', both('scenes', 'background')],
     ['colour of a drawn thing', '75', both('drawings', 'color')],
+    ['… of a thing in a scene', '75', both('scenes', 'color')],
     ['what no picture tells: that it does not', '–', both('scenes', 'beyond')],
     ['photograph named, words fixed beforehand', '60', rights(described('photographs'))],
     ['… cut out before white', '60', rights(described('photographs, cut out'))],

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint, readTensors, writeSafetensors } from '../../src/checkpoint/index.js';
 import { packed, packRows } from '../../src/data/index.js';
-import { asSystem, createProcessor, load, withAdapter, writeAdapter } from '../../src/model/index.js';
+import { asSystem, createProcessor, load, withAdapter, withoutAdapter, writeAdapter } from '../../src/model/index.js';
 import { viewCount } from '../../src/parts/encoders/efficientnet-views.js';
 import type { Encoder } from '../../src/parts/types.js';
 import {
@@ -33,22 +33,16 @@ import { evaluationPlan, evaluations, evaluationViews, openPictureViews } from '
 import { standardiser } from './standard.js';
 import { openViews, rowLength, viewWidth } from './views.js';
 
-const steps = 360;
+const steps = 480;
 const batch = 12;
 
 /** Conversations about pictures of the evaluation: so many batches, after every so many steps. Nothing is chosen by them. */
-const heldOut = { batches: 4, every: 90 };
+const heldOut = { batches: 4, every: 120 };
 const photoShare = 0.2;
 
 /** Up to which share of views is blurred: the heads are surer of the pictures that they learnt from than of others. */
 const blurred = 0.6;
 const layout = { width: pictureSide, height: pictureSide };
-
-const settings: AdapterSettings = {
-  kind: 'lora',
-  ...{ rank: 16, alpha: 32 },
-  on: ['language_model.**.{q,k,v,o}_proj', 'language_model.**.{gate,up,down}_proj'],
-};
 
 /** Views stand where pictures do, since the encoder does not learn. */
 const seen: Encoder = { kind: 'encoder', image: pictureSide, forward: (_, views) => views };
@@ -130,8 +124,10 @@ function aboutPicture(views: Float32Array, random: Random): Turn[] {
   return conversation(art, planOf(art, index), random);
 }
 
+const settings = model.network.stages?.find(({ name }) => name === 'instruct')?.adapter as AdapterSettings;
 const adapter = adapterOf([settings]);
-const base = withAdapter({ ...model, network: seeingViews(model.network) }, { adapter, values: new Map() });
+const plain = withoutAdapter(model);
+const base = withAdapter({ ...plain, network: seeingViews(plain.network) }, { adapter, values: new Map() });
 const offsets = 'multi_modal_projector.offsets';
 const started = performance.now();
 let tokens = 0;

@@ -14,6 +14,7 @@ import {
   maximum,
   mul,
   not,
+  slice,
   sum,
   type Tensor,
 } from '../../src/graph/index.js';
@@ -65,25 +66,27 @@ const objective: Objective = {
     scenes: { dtype: 'f32', shape: ['S', viewCount, viewWidth] },
     ...{ kind: label, concept: label, flag: label, background: label, colour: label },
     ninths: { dtype: 'i64', shape: ['S', viewCount - 1] },
+    ninthColours: { dtype: 'i64', shape: ['S', viewCount - 1] },
   },
   loss(_, p, batch) {
     const own = p.at(prefix);
-    const { views, scenes, ninths } = batch as Record<string, Tensor>;
+    const { views, scenes, ninths, ninthColours } = batch as Record<string, Tensor>;
     const scores = wholeScores(own, views as Tensor, naming);
-    const within = ninthScores(own, scenes as Tensor, naming);
+    const within = ninthScores(own.shared, slice(scenes as Tensor, 1, 1, viewCount), naming);
     const each = (['kind', 'concept', 'flag', 'background', 'colour'] as const).map((head) =>
       meanOver(scores[head], batch[head] as Tensor),
     );
-    const named = meanOver(flatten(within, 0, 1), flatten(ninths as Tensor, 0, 1));
+    const named = meanOver(flatten(within.concept, 0, 1), flatten(ninths as Tensor, 0, 1));
+    const coloured = meanOver(flatten(within.colour, 0, 1), flatten(ninthColours as Tensor, 0, 1));
     const [kind, concept, flag, background, colour] = each as [Tensor, Tensor, Tensor, Tensor, Tensor];
-    const colours = add(background, colour);
+    const colours = add(add(background, colour), coloured);
     const total = add(add(concept, named), mul(0.3, add(kind, add(flag, colours))));
     const metric = (mean: Tensor) => countedOnce(mean, 1);
     return {
       ...countedOnce(total, 1),
       metrics: {
         ...{ concept: metric(concept), ninths: metric(named), kind: metric(kind) },
-        colours: metric(colours),
+        ...{ colours: metric(colours), 'colours of ninths': metric(coloured) },
       },
     };
   },
@@ -121,9 +124,11 @@ const data: BatchSource = {
     const within = new Float32Array(scenes * rowLength);
     const labels = { kind: [], concept: [], flag: [], background: [], colour: [] } as Record<string, number[]>;
     const ninths: number[] = [];
+    const ninthColours: number[] = [];
     const tell = (cells: Plan['cells']): void => {
       for (const cell of cells) {
-        ninths.push(cell !== undefined ? 1 + cell : random.uniform() < empties ? 0 : ignored);
+        ninths.push(cell ? 1 + cell.concept : random.uniform() < empties ? 0 : ignored);
+        ninthColours.push(cell?.color ? colorNames.indexOf(cell.color) : ignored);
       }
     };
     let row = 0;
@@ -166,6 +171,7 @@ const data: BatchSource = {
         scenes: hostArray('f32', [scenes, viewCount, viewWidth], within),
         ...Object.fromEntries(Object.entries(labels).map(([head, list]) => [head, ints(list)])),
         ninths: hostArray('i64', [scenes, viewCount - 1], ninths),
+        ninthColours: hostArray('i64', [scenes, viewCount - 1], ninthColours),
       },
     ];
   },
@@ -190,7 +196,7 @@ const model = await initialise(network, { seed: 5, session: { threads: 2 } });
 const started = performance.now();
 const { values } = await train(model, {
   objective,
-  train: [`${prefix}.{whole,ninth,kind,concept,flag,background,colour,ninth_concept}.*`],
+  train: [`${prefix}.{whole,ninth,kind,concept,flag,background,colour,ninth_concept,ninth_colour}.*`],
   optimizer: adamw({
     lr: 1.5e-3,
     decay: 0.05,

@@ -20,7 +20,7 @@ const stages: readonly (readonly [script: string, ...args: string[]])[] = [
 ];
 
 console.log(
-  `${stages.length} stages, some two hours of two cores; 3 GB in runs/smol. Stopped at any moment, it goes on from there. What is in models/smol is replaced.`,
+  `${stages.length} stages, two to three hours of two cores; 3 GB in runs/smol. Stopped at any moment, it goes on from there. What is in models/smol is replaced.`,
 );
 const started = performance.now();
 for (const [script, ...args] of stages) {

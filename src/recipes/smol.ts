@@ -48,7 +48,7 @@ export const smol = recipe({
       backbone: slot(llama(language), { prefix: 'language_model', from: 'HuggingFaceTB/SmolLM2-135M-Instruct' }),
       stages: [
         {
-          ...{ name: 'instruct', data: 'smol-chats', objective: nextToken(), batch: 12, length: steps(360) },
+          ...{ name: 'instruct', data: 'smol-chats', objective: nextToken(), batch: 12, length: steps(480) },
           train: [],
           adapter: {
             ...{ kind: 'lora', rank: 16, alpha: 32 },

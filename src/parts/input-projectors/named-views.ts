@@ -70,9 +70,10 @@ const viewCount = 1 + ninths;
 
 /**
  * Embeddings a picture: its kind, the everyday word for a photograph's name, names of the whole, colours of ground and thing,
- * how many things there are, and of each ninth its place, how many things of its name there are, and the name.
+ * how many things there are, and of each ninth its place, how many things of its name there are, its colour and the name.
  */
-export const namedViewTokens = 2 + guesses * nameWords + 2 + 1 + ninths * (placeWords + 1 + nameWords);
+const ninthTokens = placeWords + 2 + nameWords;
+export const namedViewTokens = 2 + guesses * nameWords + 2 + 1 + ninths * ninthTokens;
 
 /** Scores of a picture as a whole, before any softmax. */
 export interface WholeScores {
@@ -89,13 +90,17 @@ export interface WholeScores {
   readonly colour: Tensor;
 }
 
-/** Views [B, 10, E] -> scores. Photographs are told and named by the last grid alone, as the encoder has learnt to. */
+/**
+ * Views [B, 10, E] -> scores. Photographs are told and named by the last grid alone, as the encoder has learnt to. A single
+ * thing covers the ninth in the middle, which tells its colour as those of a scene tell theirs.
+ */
 export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig): WholeScores {
   const whole = select(views, 1, 0);
   const { last, middle } = config.views;
   const strongest = max(slice(slice(views, 1, 1, viewCount), 2, 0, last + middle), [1]);
   const inner = gelu(linear(p.at('whole'), concat([whole, strongest], 1), config.hidden));
   const pooled = slice(whole, 1, 0, last);
+  const middleNinth = ninthScores(p, slice(views, 1, 5, 6), config);
   return {
     photo: linear(p.at('photo'), pooled, 2),
     kind: linear(p.at('kind'), inner, pictureKinds.length - 1),
@@ -103,17 +108,28 @@ export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig):
     flag: linear(p.at('flag'), inner, config.flags),
     photograph: linear(p.at('photograph'), pooled, config.photographs),
     background: linear(p.at('background'), inner, config.colours),
-    colour: linear(p.at('colour'), inner, config.colours),
+    colour: add(linear(p.at('colour'), inner, config.colours), select(middleNinth.colour, 1, 0)),
   };
 }
 
-/** Views [B, 10, E] -> scores of each ninth [B, 9, 1 + C]: nothing, then the concepts. */
-export function ninthScores(p: Params, views: Tensor, config: NamedViewsConfig): Tensor {
-  const within = gelu(linear(p.at('ninth'), slice(views, 1, 1, viewCount), config.ninthHidden));
-  return linear(p.at('ninth_concept'), within, 1 + config.concepts);
+/** Scores of what lies in N ninths, before any softmax. */
+export interface NinthScores {
+  /** Nothing, then the concepts, [B, N, 1 + C]. */
+  readonly concept: Tensor;
+  /** [B, N, K] */
+  readonly colour: Tensor;
 }
 
-/** Views [B, 10, E] -> embeddings [B, 65, width]. */
+/** Views of ninths [B, N, E] -> scores. */
+export function ninthScores(p: Params, views: Tensor, config: NamedViewsConfig): NinthScores {
+  const within = gelu(linear(p.at('ninth'), views, config.ninthHidden));
+  return {
+    concept: linear(p.at('ninth_concept'), within, 1 + config.concepts),
+    colour: linear(p.at('ninth_colour'), within, config.colours),
+  };
+}
+
+/** Views [B, 10, E] -> embeddings [B, 74, width]. */
 export function namedViews(config: NamedViewsConfig): InputProjector {
   const { concepts, flags, photographs, colours } = config;
   return {
@@ -129,21 +145,23 @@ export function namedViews(config: NamedViewsConfig): InputProjector {
       // Of nothing, of concepts, of flags, of photographs.
       const names = p.get('names', [1 + concepts + flags + photographs, nameWords, width], normal(0.02));
       const palette = p.get('colours', [colours, width], normal(0.02));
-      const ground = coloured(palette, scores.background, drawn);
-      const thing = coloured(palette, scores.colour, drawing);
+      const ground = unsqueeze(coloured(palette, scores.background, drawn), 1);
+      const thing = unsqueeze(coloured(palette, scores.colour, drawing), 1);
       const kind = unsqueeze(matmul(kinds, p.get('kinds', [pictureKinds.length, width], normal(0.02))), 1);
       // Classes with the same word are as certain of it together: a picture may be of one of many dogs.
       const classes = mul(softmax(scores.photograph), photo);
       const everyday = unsqueeze(matmul(classes, p.get('everyday', [photographs, width], normal(0.02))), 1);
-      const { words, things, alike } = namedNinths(names, ninthScores(p, views, config), scene);
+      const within = ninthScores(p.shared, slice(views, 1, 1, viewCount), config);
+      const { words, filled, alike } = namedNinths(names, within.concept, scene);
       const numbers = p.get('numbers', [1 + ninths, width], normal(0.02));
-      const count = unsqueeze(gather(numbers, things), 1);
+      const count = unsqueeze(gather(numbers, maximum(sum(filled, [1]), 1)), 1);
       const places = p.get('places', [1, ninths, placeWords, width], normal(0.02));
       const where = expand(places, [views.dim(0), ninths, placeWords, width]);
-      const told = concat([where, unsqueeze(gather(numbers, alike), 2), words], 2);
+      const own = coloured(palette, within.colour, cast(filled, 'f32'));
+      const told = concat([where, unsqueeze(gather(numbers, alike), 2), unsqueeze(own, 2), words], 2);
       const tokens = [
         ...[kind, everyday, namedWhole(names, scores, kinds), ground, thing, count],
-        reshape(told, [views.dim(0), ninths * (placeWords + 1 + nameWords), width]),
+        reshape(told, [views.dim(0), ninths * ninthTokens, width]),
       ];
       return add(concat(tokens, 1), p.get('offsets', [namedViewTokens, width], zeroed));
     },
@@ -163,10 +181,10 @@ function namedWhole(names: Tensor, { concept, flag, photograph }: WholeScores, k
 }
 
 /**
- * What lies in each ninth of a scene, and nothing where the picture is none: words [B, 9, W, D]; how many things [B] there
- * are, of which what is no scene has one; and how many of a ninth's name [B, 9], of nothing none.
+ * What lies in each ninth of a scene, and nothing where the picture is none: words [B, 9, W, D]; whether there is anything
+ * [B, 9], one or none; and how many of a ninth's name there are [B, 9], of nothing none.
  */
-function namedNinths(names: Tensor, scores: Tensor, scene: Tensor): { words: Tensor; things: Tensor; alike: Tensor } {
+function namedNinths(names: Tensor, scores: Tensor, scene: Tensor): { words: Tensor; filled: Tensor; alike: Tensor } {
   const likely = mul(softmax(scores), unsqueeze(scene, 1)); // [B, 9, 1 + C]
   const nothing = add(slice(likely, 2, 0, 1), unsqueeze(sub(1, scene), 1));
   const all = concat([nothing, slice(likely, 2, 1, scores.size(2))], 2);
@@ -175,16 +193,16 @@ function namedNinths(names: Tensor, scores: Tensor, scene: Tensor): { words: Ten
   const same = cast(equal(unsqueeze(best, 1), unsqueeze(best, 2)), 'i64'); // [B, 9, 9]
   return {
     words: sized(gather(names, best), max(all, [2])),
-    things: maximum(sum(filled, [1]), 1),
+    filled,
     alike: mul(filled, sum(same, [2])),
   };
 }
 
-/** The likeliest colour as a word [B, 1, D], as far as it is asked for. */
+/** The likeliest colours of scores [..., K] as words [..., D], as far as they are asked for: weights [...] or [..., 1]. */
 function coloured(palette: Tensor, scores: Tensor, weight: Tensor): Tensor {
-  const likely = softmax(scores);
-  const certain = mul(max(likely, [1], { keep: true }), weight); // [B, 1]
-  return unsqueeze(mul(gather(palette, argMax(scores)), certain), 1);
+  const asked = weight.rank === scores.rank ? weight : unsqueeze(weight, weight.rank);
+  const certain = mul(max(softmax(scores), [scores.rank - 1], { keep: true }), asked);
+  return mul(gather(palette, argMax(scores)), certain);
 }
 
 /** Words [..., W, D] of names that are as certain [...]. */
