@@ -26,6 +26,7 @@ export {
   AdaptedChats,
   type AdapterChoice,
   asSystem,
+  type CacheForm,
   Chat,
   type Choice,
   combineLoras,

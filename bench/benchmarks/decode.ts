@@ -2,7 +2,7 @@
 
 import type { Benchmark } from '../harness/benchmark.js';
 import type { Measure } from '../harness/statistics.js';
-import { answering, answerTokens, lengths, sameForm } from './language.js';
+import { answering, answerTokens, lengths, sameForm, sameWeights } from './language.js';
 
 const clients = 8;
 const clientTokens = 64;
@@ -21,7 +21,7 @@ export const decode: Benchmark = {
     `together, each after a prompt of ${clientTokens}, which is counted.`,
   contenders: answering,
   measures,
-  pairs: sameForm,
+  pairs: [...sameForm, ...sameWeights],
   turn: {
     kind: 'kept',
     async take(child) {

@@ -12,7 +12,7 @@ const capacity = 1280;
 /** Packed weights of the benchmarks, apart from the user's own. */
 export const packedFolder = join(cacheFolder, 'packed');
 
-function quintet(name: string, settings: Pick<Settings, 'path' | 'weights'>): Contender {
+function quintet(name: string, settings: Pick<Settings, 'path' | 'weights' | 'kvCache'>): Contender {
   return {
     name: `Quintet ${name}`,
     program: 'quintet',
@@ -43,6 +43,9 @@ export const ours = {
   /** The published file as it is: exact blocks of four bits, prompts in eight bits. */
   q4_1: quintet('Q4_1', { path: models.q4_1 }),
   int4: quintet('Q4_1 int4', { path: models.q4_1, weights: 'int4' }),
+  /** The same two with keys and values in eight bits. */
+  q4_1Cache: quintet('Q4_1, int8 cache', { path: models.q4_1, kvCache: 'int8' }),
+  int4Cache: quintet('Q4_1 int4, int8 cache', { path: models.q4_1, weights: 'int4', kvCache: 'int8' }),
   q8_0: quintet('Q8_0', { path: models.q8_0 }),
   f32: quintet('F32', { path: models.f32, weights: 'f32' }),
   bf16: quintet('BF16 safetensors', { path: models.bf16 }),
@@ -63,10 +66,20 @@ export const all: readonly Contender[] = [...Object.values(ours), ...Object.valu
 /** Without forms that differ in nothing but how they are loaded. */
 export const answering = all.filter((contender) => contender !== ours.bf16);
 
+/** Without forms that differ in nothing but how keys and values are held. */
+export const loaded = all.filter(({ settings }) => settings.kvCache === undefined);
+
 /** Pairs of names. */
 export function pairsOf(pairs: readonly (readonly [Contender, Contender])[]): (readonly [string, string])[] {
   return pairs.map(([a, b]) => [a.name, b.name]);
 }
+
+export const sameWeights = pairsOf([
+  [ours.q4_1Cache, ours.q4_1],
+  [ours.int4Cache, ours.int4],
+  [ours.q4_1Cache, theirs.llamaQ4],
+  [ours.int4Cache, theirs.llamaQ4],
+]);
 
 export const sameForm = pairsOf([
   [ours.q4_1, theirs.llamaDefault],

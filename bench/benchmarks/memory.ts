@@ -2,7 +2,7 @@
 
 import type { Benchmark, Contender, Start } from '../harness/benchmark.js';
 import type { Resident } from '../harness/resident.js';
-import { all, answerTokens, ours, pairsOf, sameForm, theirs } from './language.js';
+import { all, answerTokens, ours, pairsOf, sameForm, sameWeights, theirs } from './language.js';
 
 const promptTokens = 1024;
 
@@ -39,6 +39,7 @@ export const memory: Benchmark = {
   ],
   pairs: [
     ...sameForm,
+    ...sameWeights,
     ...pairsOf([
       [ours.int4, theirs.llamaQ4],
       [ours.int4, theirs.tjsQ4],

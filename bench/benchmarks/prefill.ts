@@ -2,7 +2,7 @@
 
 import type { Benchmark } from '../harness/benchmark.js';
 import type { Measure } from '../harness/statistics.js';
-import { answering, lengths, ours, pairsOf, sameForm, theirs } from './language.js';
+import { answering, lengths, ours, pairsOf, sameForm, sameWeights, theirs } from './language.js';
 
 const measures = lengths.flatMap((length): Measure[] => [
   { name: `prompt of ${length}`, unit: 'tokens/s', better: 'more' },
@@ -17,7 +17,7 @@ export const prefill: Benchmark = {
     'the prompt that this makes.',
   contenders: answering,
   measures,
-  pairs: [...sameForm, ...pairsOf([[ours.q4_1, theirs.llamaQ8]])],
+  pairs: [...sameForm, ...sameWeights, ...pairsOf([[ours.q4_1, theirs.llamaQ8]])],
   turn: {
     kind: 'kept',
     async take(child) {

@@ -6,11 +6,12 @@ import type { Program } from '../contender.js';
 import type { Settings } from '../harness/benchmark.js';
 import { clip336 } from './clip.js';
 
-export async function prepare({ path, weights, threads }: Settings): Promise<() => Promise<Program>> {
+export async function prepare({ path, weights, kvCache, threads }: Settings): Promise<() => Promise<Program>> {
   if (path === undefined) return pictures;
   const engine = await defaultEngine({ threads });
   return async () => {
-    const model = asSystem(await load(path, { engine, ...(weights ? { weights } : {}) }));
+    const forms = { ...(weights ? { weights } : {}), ...(kvCache ? { kvCache } : {}) };
+    const model = asSystem(await load(path, { engine, ...forms }));
     const session = await LanguageSession.open(model);
     return {
       async answer(prompts, count, onToken) {

@@ -21,6 +21,8 @@ export interface Settings {
   readonly path?: string;
   /** Of a model of Quintet's: how its weights are held. */
   readonly weights?: 'auto' | 'f32' | 'int8' | 'int4';
+  /** Of the same: how keys and values are held. */
+  readonly kvCache?: 'f32' | 'int8';
   readonly dtype?: 'q4' | 'fp32';
   readonly flashAttention?: boolean;
   readonly threads: number;

@@ -101,6 +101,17 @@ async function placesIn(file: string, tensors: readonly DerivedTensor[]): Promis
   }
 }
 
+/** What lies at a place. */
+export async function bytesAt(place: InitializerSource): Promise<Uint8Array> {
+  if ('bytes' in place) return place.bytes;
+  const source = await fileSource(place.file);
+  try {
+    return await source.read(place.offset, place.length);
+  } finally {
+    await source.close();
+  }
+}
+
 const windowBytes = 4096;
 const windows = 64;
 

@@ -1,6 +1,6 @@
 export * from './bytes.js';
 export * from './checkpoint.js';
-export { type DerivedTensor, derivedTensors, fingerprint } from './derived-file.js';
+export { bytesAt, type DerivedTensor, derivedTensors, fingerprint } from './derived-file.js';
 export { type DerivedFile, derivedFiles, removeDerived } from './derived-folder.js';
 export {
   checkDestination,

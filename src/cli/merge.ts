@@ -20,6 +20,7 @@ export async function merge(source: string, options: MergeOptions): Promise<void
   if (options.weights !== undefined) {
     throw new UsageError('--weights is for models that answer; what is written has the numbers of --dtype');
   }
+  if (options.kvCache !== undefined) throw new UsageError('--kv-cache is for models that answer');
   await checkDestination(output, 'folder');
   const model = await interruptible(async (signal) =>
     load(source, { ...(await loadOptions(options, signal)), weights: 'f32' }),

@@ -44,6 +44,9 @@ export function createProgram(): Command {
         'int4',
       ]),
     )
+    .addOption(
+      new Option('--kv-cache <form>', 'how keys and values of a conversation are held').choices(['f32', 'int8']),
+    )
     .option('--profile <file>', "write each operator's time, as Chrome's trace viewer reads it")
     .option('--offline', 'download nothing')
     .option('--debug', 'show stacks of errors')

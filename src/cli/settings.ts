@@ -2,7 +2,13 @@
 
 import { extname } from 'node:path';
 import { checkDestination, hubOptionsFromEnvironment } from '../checkpoint/index.js';
-import { type LoadOptions, modelsCache, type SourceOptions, type WeightsOption } from '../model/index.js';
+import {
+  type CacheForm,
+  type LoadOptions,
+  modelsCache,
+  type SourceOptions,
+  type WeightsOption,
+} from '../model/index.js';
 import { defaultEngine, type Engine } from '../runtime/index.js';
 import { formatBytes } from './format.js';
 import { note, ProgressLine } from './terminal.js';
@@ -12,6 +18,7 @@ export interface GlobalOptions {
   readonly library?: string;
   readonly threads?: number;
   readonly weights?: WeightsOption;
+  readonly kvCache?: CacheForm;
   readonly profile?: string;
   readonly offline?: boolean;
   readonly debug?: boolean;
@@ -22,12 +29,13 @@ export async function loadOptions(
   options: GlobalOptions,
   signal: AbortSignal,
 ): Promise<LoadOptions & { readonly engine: Engine }> {
-  const { weights } = options;
+  const { weights, kvCache } = options;
   const line = new ProgressLine();
   return {
     engine: await engineOf(options),
     hub: sourceOptions(options, signal),
     ...(weights === undefined ? {} : { weights }),
+    ...(kvCache === undefined ? {} : { kvCache }),
     onPacking(made, total) {
       // Where lines are not written over, one for each quarter.
       const always = Math.floor((4 * made) / total) > Math.floor((4 * (made - 1)) / total);

@@ -16,6 +16,7 @@ import {
   QuintetError,
   type Shape,
   scalar,
+  zerosArray,
 } from '../tensor/index.js';
 import { apply, applyAll, constant, Tensor } from './tensor.js';
 
@@ -323,6 +324,12 @@ export function matmulBlocks(x: Tensor, codes: Tensor, scales: Tensor, { bits, b
 export function gatherBlocks(ids: Tensor, codes: Tensor, scales: Tensor, { bits, block }: BlockLayout): Tensor {
   const attributes = { bits, block_size: block, gather_axis: 0, quantize_axis: 1 };
   return apply('GatherBlockQuantized', [codes, ids, scales], attributes);
+}
+
+/** x [..., N] in eight bits: whole multiples of what a step of each channel stands for [N], the nearest that there are. */
+export function quantise(x: Tensor, steps: Tensor): Tensor {
+  const zeros = constant(zerosArray('i8', [steps.size(0)]));
+  return apply('QuantizeLinear', [x, steps, zeros], { axis: x.rank - 1 });
 }
 
 /** x [..., K], all of it rounded to eight bits, times codes i8 [K, N] with one scale a column [N] -> [..., N] */

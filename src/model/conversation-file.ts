@@ -3,9 +3,12 @@
 import { createHash } from 'node:crypto';
 import { openCheckpoint, writeSafetensors } from '../checkpoint/index.js';
 import { bytesOf, fields, hostArray, parseJson, QuintetError, sizeOf, toNumbers } from '../tensor/index.js';
+import { outOfSteps } from './cache-steps.js';
 import type { Chat } from './chat.js';
 
 const format = 'quintet conversation 1';
+/** How the name of an array goes on where it is that of its steps. */
+const stepsOf = '.steps';
 
 /**
  * Writes the conversation that a chat answered last: its tokens, keys and values (safetensors). Pictures are not in it, only
@@ -18,7 +21,9 @@ export async function saveConversation(chat: Chat, file: string): Promise<void> 
   // No longer than it is: room for more is made when it goes on.
   const { language } = await chat.voices.of(pictures.length);
   const { arrays } = language.fork(latest.cache, ids.length, ids.length);
-  const tensors = Object.entries({ ids: hostArray('i64', [ids.length], ids), ...arrays });
+  // Keys and values in eight bits say nothing without what their steps stand for.
+  const steps = Object.entries(language.steps ?? {}).map(([name, step]) => [`${name}${stepsOf}`, step] as const);
+  const tensors = [['ids', hostArray('i64', [ids.length], ids)] as const, ...Object.entries(arrays), ...steps];
   await writeSafetensors(file, tensors, {
     metadata: { format, model: await modelOf(chat), pictures: JSON.stringify(pictures) },
   });
@@ -44,8 +49,11 @@ export async function restoreConversation(chat: Chat, file: string): Promise<voi
       });
     }
     const pictures = fields({ pictures: parseJson(String(metadata.get('pictures')), file) }, file).texts('pictures');
-    const names = [...tensors.keys()].filter((name) => name !== 'ids');
-    const read = names.map(async (name) => [name, await checkpoint.read(name)] as const);
+    const names = [...tensors.keys()].filter((name) => name !== 'ids' && !name.endsWith(stepsOf));
+    const read = names.map(async (name) => {
+      const [array, steps] = [await checkpoint.read(name), `${name}${stepsOf}`];
+      return [name, tensors.has(steps) ? outOfSteps(array, await checkpoint.read(steps)) : array] as const;
+    });
     const { language, recollection } = await chat.voices.of(pictures.length);
     const cache = language.adopt(Object.fromEntries(await Promise.all(read)), length);
     if (!cache) throw new QuintetError('format', 'the keys and values are not of this conversation', { at: file });

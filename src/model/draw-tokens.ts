@@ -125,6 +125,7 @@ export async function drawTokens(
 /** Ids below V are words; those from V on are codes. */
 function codeEnds({ backbone: { part, prefix } }: System, codes: PictureCodes): LanguageEnds {
   return {
+    ids: part.vocab + codes.codes,
     embed(p, ids): Tensor {
       const words = part.embed(p.at(prefix), minimum(ids, part.vocab - 1));
       const drawn = codes.embed(p, maximum(sub(ids, part.vocab), 0), part.width);

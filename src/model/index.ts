@@ -21,7 +21,7 @@ export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts
 export { type Cache, cachedSide, type LanguageEnds, mostTokens, ownWords, readingGraph } from './language-graph.js';
 export { LanguageSession, type NewTokens } from './language-session.js';
 export { begunValues, learntValues } from './learnt-adapter.js';
-export { type LoadOptions, load, pictureAdapterIn } from './load.js';
+export { type CacheForm, type LoadOptions, load, pictureAdapterIn } from './load.js';
 export { asSystem, initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 export type { PackingOptions } from './packed.js';
 export { bytesByForm, typesIn, type WeightsOption } from './packing-plan.js';

@@ -7,6 +7,7 @@ import { gather, input, reshape, type Tensor } from '../graph/index.js';
 import { type Params, rootScope } from '../nn/index.js';
 import {
   type CachedContext,
+  type CacheSteps,
   embed,
   encoderOf,
   growingCache,
@@ -22,6 +23,8 @@ import type { Model } from './model.js';
 
 /** What a session reads and writes; default the system's own words. */
 export interface LanguageEnds {
+  /** Ids are whole numbers below this. */
+  readonly ids: number;
   /** Ids [B, T] and features [F, D] -> embeddings [B, T, D]. */
   embed(p: Params, ids: Tensor, features: Tensor | undefined): Tensor;
   /** Hidden states [R, D] -> scores [R, V]. */
@@ -67,6 +70,7 @@ export function cacheLayers({ arrays }: Cache): number[] {
 export function ownWords(network: System): LanguageEnds {
   const { part, prefix } = network.backbone;
   return {
+    ids: part.vocab,
     embed: (p, ids, features) => embed(network, p, ids, features),
     score: (p, hidden) => part.logits(p.at(prefix), hidden),
   };
@@ -107,8 +111,8 @@ export interface CachedSide {
   /** Whether keys and values stay where they are: head widths that the engine's own attention does not take use the growing cache. */
   readonly inPlace: boolean;
   readonly layers: CachedContext['layers'];
-  /** New tokens to scores and caches. */
-  build(p: Params): Tensors;
+  /** New tokens to scores and caches, which are in eight bits where steps are given. */
+  build(p: Params, steps?: CacheSteps): Tensors;
 }
 
 export function cachedSide({ network, adapt, engine }: Model<System>, ends: LanguageEnds): CachedSide {
@@ -116,8 +120,8 @@ export function cachedSide({ network, adapt, engine }: Model<System>, ends: Lang
   const inPlace = engine.inPlace && layers.every(({ headWidth, biased }) => headWidth % 8 === 0 && !biased);
   return {
     ...{ inPlace, layers },
-    build(p) {
-      const { logits, caches } = languageGraph(network, p, inPlace ? inPlaceCache() : growingCache(), ends);
+    build(p, steps) {
+      const { logits, caches } = languageGraph(network, p, inPlace ? inPlaceCache(steps) : growingCache(), ends);
       return { logits: logits(), ...caches };
     },
   };

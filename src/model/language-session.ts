@@ -5,7 +5,14 @@
  * B rows, T new tokens, F features of pictures, D width, V vocabulary
  */
 import type { RunOptions, Session } from '../runtime/engine.js';
-import { type CachedContext, cacheNames, encoderOf, isRewardSystem, type System } from '../system/index.js';
+import {
+  type CachedContext,
+  type CacheSteps,
+  cacheNames,
+  encoderOf,
+  isRewardSystem,
+  type System,
+} from '../system/index.js';
 import {
   closeAll,
   closeMade,
@@ -17,6 +24,7 @@ import {
   sameShape,
   zerosArray,
 } from '../tensor/index.js';
+import { allInSteps, cacheSteps } from './cache-steps.js';
 import { compile } from './compile.js';
 import {
   type Cache,
@@ -66,6 +74,8 @@ export class LanguageSession {
     private readonly reading: ReadingSession | undefined,
     /** What every cache begins with. */
     private readonly beginning: Readonly<Record<string, HostArray>>,
+    /** Of a cache in eight bits: what its steps stand for; undefined where it is in f32. */
+    readonly steps: CacheSteps | undefined,
   ) {}
 
   /** Compiles the sessions. */
@@ -76,18 +86,20 @@ export class LanguageSession {
     }
     const { inPlace, layers, build } = cachedSide(model, ends);
     const packed = await model.pack?.(model, languageSides(network, ends));
-    const opening = compile(model, `${network.name} language`, build, packed?.decode);
+    const virtual = await virtualKeys(model, layers, packed?.decode);
+    const steps = await cacheSteps(model, { ends, packed: packed?.decode, layers, inPlace, virtual });
+    const opening = compile(model, `${network.name} language`, (p) => build(p, steps), packed?.decode);
     // Made in the background: short prompts need not wait for it.
     const prompts =
       inPlace && packed?.prefill
-        ? PromptSession.open(model, ends, { packed: packed.prefill, after: opening })
+        ? PromptSession.open(model, ends, { packed: packed.prefill, after: opening, steps })
         : undefined;
     prompts?.catch(() => {}); // told to whoever waits for it
     return closeOnFailure([{ close: () => closeMade(opening) }, { close: () => closeMade(prompts) }], async () => {
       const session = await opening;
       const reading = network.backbone.part.encoder ? await ReadingSession.open(model, packed?.decode) : undefined;
-      const beginning = await virtualKeys(model, layers, packed?.decode);
-      return new LanguageSession(model, session, prompts, layers, inPlace, reading, beginning);
+      const beginning = steps ? allInSteps(virtual, steps) : virtual;
+      return new LanguageSession(model, session, prompts, layers, inPlace, reading, beginning, steps);
     });
   }
 
@@ -113,7 +125,9 @@ export class LanguageSession {
       const shape = [1, kvHeads, this.inPlace ? places : virtual, headWidth];
       for (const name of cacheNames(layer).past) {
         const begun = this.beginning[name];
-        const row = begun ? withPlaces(begun, virtual, shape[2] as number) : zerosArray('f32', shape);
+        const row = begun
+          ? withPlaces(begun, virtual, shape[2] as number)
+          : zerosArray(this.steps ? 'i8' : 'f32', shape);
         arrays[name] = rows === 1 ? row : concatRows(Array.from({ length: rows }, () => row));
       }
     }
@@ -121,7 +135,7 @@ export class LanguageSession {
     return { lengths: new Array<number>(rows).fill(0), virtual, capacity, arrays, seen };
   }
 
-  /** A cache of one row that holds keys and values of so many tokens; undefined where they are not of this model. */
+  /** A cache of one row that holds keys and values in f32 of so many tokens; undefined where they are not of this model. */
   adopt(arrays: Readonly<Record<string, HostArray>>, length: number): Cache | undefined {
     const virtual = this.#virtual;
     const places = virtual + length;
@@ -133,7 +147,8 @@ export class LanguageSession {
     );
     if (!fits || Object.keys(arrays).length !== 2 * this.layers.length) return undefined;
     const seen = [new Array<boolean>(places).fill(true)];
-    return { lengths: [length], virtual, capacity: length, arrays, seen };
+    const held = this.steps ? allInSteps(arrays, this.steps) : arrays;
+    return { lengths: [length], virtual, capacity: length, arrays: held, seen };
   }
 
   /** The first `length` tokens of a cache of one row, in a cache of another capacity. The old cache is given up. */

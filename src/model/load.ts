@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type FolderFiles, hubOptionsFromEnvironment, openModel, readFolderFiles } from '../checkpoint/index.js';
 import { networkOf } from '../recipes/index.js';
 import { closeOnFailure, fields, QuintetError } from '../tensor/index.js';
+import { stepsKeeper } from './kept-steps.js';
 import { initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 import { type PackingOptions, packFrozen, packWeights } from './packed.js';
 import { isOfRewardModel, readAdapter } from './peft/index.js';
@@ -12,7 +13,12 @@ import { findModel, type SourceOptions } from './source.js';
 import { modelsCache, weightsCache } from './user-cache.js';
 import { withAdapter } from './with-adapter.js';
 
+/** How keys and values of what was read are held: as they are computed, or rounded to eight bits. */
+export type CacheForm = 'f32' | 'int8';
+
 export interface LoadOptions extends ModelOptions, PackingOptions {
+  /** How a conversation's keys and values are held; default 'f32'. 'int8' is for the engine `native`. */
+  readonly kvCache?: CacheForm;
   /** The folder of an adapter in PEFT's format. */
   readonly adapter?: string;
   /** Starts from freshly initialised parameters of this seed instead of the folder's weights. */
@@ -30,13 +36,14 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
   const named = { ...hubOptionsFromEnvironment(process.env), models: modelsCache(process.env) };
   const path = await findModel(source, { ...named, ...options.hub });
   if (options.fresh !== undefined) return freshFolder(path, options, options.fresh);
-  const { weights, cache = weightsCache(process.env), onPacking } = options;
+  const { weights, cache = weightsCache(process.env), onPacking, kvCache } = options;
   const opened = await modelOf(await openModel(path), options);
   const packing = { cache, ...(weights ? { weights } : {}), ...(onPacking ? { onPacking } : {}) };
   const base: Model = {
     ...opened,
     pack: (system, sides) => packWeights(system, sides, packing),
     packFrozen: (own, uses, integers) => packFrozen(own, uses, integers, packing),
+    ...(kvCache === 'int8' ? { keepSteps: stepsKeeper({ folder: cache, form: weights ?? 'auto' }) } : {}),
   };
   return closeOnFailure([base], () => adapted(base, options.adapter));
 }

@@ -6,6 +6,7 @@ import { networkOf } from '../recipes/index.js';
 import { defaultEngine, type Engine, type EngineOptions, type SessionOptions } from '../runtime/index.js';
 import { declarationsOf, isSystem as isSystemNetwork, type Network, type System } from '../system/index.js';
 import { closeOnFailure, fields, QuintetError } from '../tensor/index.js';
+import type { KeepSteps } from './cache-steps.js';
 import type { Compiler, Packed, PackedModel } from './compile.js';
 import type { FrozenIntegers, FrozenUses, Planning } from './packing-plan.js';
 import type { LoadedAdapter } from './peft/index.js';
@@ -25,6 +26,8 @@ export interface Model<N extends Network = Network> extends Compiler {
   readonly pictureAdapter?: PictureAdapter;
   /** Its language side in integers, which is all that `sides` build; undefined where it stays as it is. */
   readonly pack?: (model: Model<System>, sides: Planning['sides']) => Promise<PackedModel | undefined>;
+  /** Keeps what the steps of a cache in eight bits are measured to be; absent where caches are in f32. */
+  readonly keepSteps?: KeepSteps;
   /** What a training step multiplies with and does not learn, in integers; undefined where it stays as it is. */
   readonly packFrozen?: (model: Model, uses: FrozenUses, integers: FrozenIntegers) => Promise<Packed | undefined>;
   /** Frees the weights. Sessions made of the model are closed by whoever made them. */

@@ -5,7 +5,7 @@
  * B rows, G key-value heads, S places of a cache, K head width, T tokens, F features, D width
  */
 import type { Session } from '../runtime/engine.js';
-import { cacheNames, promptCache, promptParts, type System } from '../system/index.js';
+import { type CacheSteps, cacheNames, promptCache, promptParts, type System } from '../system/index.js';
 import { type HostArray, hostArray, sizeOf } from '../tensor/index.js';
 import { type Packed, prepare } from './compile.js';
 import {
@@ -35,6 +35,13 @@ export interface PromptPart {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface PromptOptions {
+  readonly packed: Packed;
+  readonly after: Promise<unknown>;
+  /** Where caches are in eight bits. */
+  readonly steps: CacheSteps | undefined;
+}
+
 export class PromptSession {
   /** Where the last run of the longest kind wrote its keys and values, for the next one; absent while they are read. */
   #spare: Readonly<Record<string, HostArray>> | undefined;
@@ -51,7 +58,7 @@ export class PromptSession {
   static async open(
     model: Model<System>,
     ends: LanguageEnds,
-    { packed, after }: { readonly packed: Packed; readonly after: Promise<unknown> },
+    { packed, after, steps }: PromptOptions,
   ): Promise<PromptSession> {
     const { network } = model;
     await after;
@@ -61,7 +68,7 @@ export class PromptSession {
     const make = await prepare(
       { ...model, session },
       `${network.name} prompts`,
-      (p) => languageGraph(network, p, promptCache(), ends).caches,
+      (p) => languageGraph(network, p, promptCache(steps), ends).caches,
       packed,
     );
     await nextTurn();
@@ -108,11 +115,11 @@ function counting(first: number, shape: readonly number[]): HostArray {
   return hostArray('i64', shape, numbers);
 }
 
-/** Puts keys or values [1, G, T, K] at place `at` of a cache [1, G, S, K]. */
+/** Puts keys or values [1, G, T, K] at place `at` of a cache [1, G, S, K] of the same type. */
 function put(cache: HostArray, fresh: HostArray, at: number): void {
   const [, heads, places, width] = cache.shape as [number, number, number, number];
   const tokens = fresh.shape[2] as number;
-  const [to, from] = [cache.data as Float32Array, fresh.data as Float32Array];
+  const [to, from] = [cache.data as Int8Array, fresh.data as Int8Array];
   for (let head = 0; head < heads; head++) {
     to.set(from.subarray(head * tokens * width, (head + 1) * tokens * width), (head * places + at) * width);
   }

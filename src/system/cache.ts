@@ -17,6 +17,7 @@ import {
   less,
   matmul,
   mul,
+  quantise,
   range,
   reshape,
   select,
@@ -30,7 +31,7 @@ import {
 } from '../graph/index.js';
 import { attendHeads, capped, earlier, positionsOf, splitHeads } from '../nn/index.js';
 import type { Context, ContextAttention } from '../parts/types.js';
-import { addDims, mulDims, scalar } from '../tensor/index.js';
+import { addDims, type HostArray, mulDims, scalar } from '../tensor/index.js';
 
 /** Names of a layer's tensors, as inputs and as outputs. */
 export const cacheNames = (layer: number) => ({
@@ -53,18 +54,26 @@ export interface CachedContext extends Context {
   readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
+/** For a cache in eight bits: what one step of each channel stands for, f32 [G*K], by the names of the past's tensors. */
+export type CacheSteps = Readonly<Record<string, HostArray>>;
+
+const stepsOf = (steps: CacheSteps | undefined, names: readonly string[]): Tensor[] =>
+  steps ? names.map((name) => constant(steps[name] as HostArray)) : [];
+
 /**
  * In place: past and present are one buffer [B, G, S, K] of fixed length, of which each row has filled its own part; the
  * rows' new tokens are padded at the end. Takes head widths that are multiples of 8. Inputs: `positions` [B, T] i64, `last`
- * [B] i32 (the place of each row's last real token), `total` i32 (one more than the largest of them).
+ * [B] i32 (the place of each row's last real token), `total` i32 (one more than the largest of them). With `steps` the cache
+ * is in eight bits.
  */
-export function inPlaceCache(): CachedContext {
+export function inPlaceCache(steps?: CacheSteps): CachedContext {
   const [last, total] = [input('last', 'i32', ['B']), input('total', 'i32', [])];
   return makeCache(input('positions', 'i64', ['B', 'T']), (layer, q, k, v, options) => {
     const { heads, kvHeads, scale, window, softcap } = options;
     const width = k.size(-1) / kvHeads;
     const shape = ['B', kvHeads, 'S', width];
-    const past = cacheNames(layer).past.map((name) => input(name, 'f32', shape)) as [Tensor, Tensor];
+    const names = cacheNames(layer).past;
+    const past = names.map((name) => input(name, steps ? 'i8' : 'f32', shape));
     const attributes = {
       num_heads: heads,
       kv_num_heads: kvHeads,
@@ -72,9 +81,13 @@ export function inPlaceCache(): CachedContext {
       do_rotary: 0,
       ...(window === undefined ? {} : { local_window_size: window }),
       ...(softcap === undefined ? {} : { softcap }),
+      ...(steps ? { k_quant_type: 'PER_CHANNEL', v_quant_type: 'PER_CHANNEL', kv_cache_bit_width: 8 } : {}),
       present: ['S'],
     };
-    return applyAll('GroupQueryAttention', [q, k, v, ...past, last, total], attributes) as [Tensor, Tensor, Tensor];
+    // Between places and steps stand angles and their places, a bias and sinks: none of them here.
+    const none = [null, null, null, null, null];
+    const operands = [q, k, v, ...past, last, total, ...(steps ? [...none, ...stepsOf(steps, names)] : [])];
+    return applyAll('GroupQueryAttention', operands, attributes) as [Tensor, Tensor, Tensor];
   });
 }
 
@@ -112,9 +125,10 @@ export const promptParts = 4;
  * Prompts: 4 Q new tokens of one row behind the P that its cache holds. Attention is made of matrix products, in parts, which
  * on long prompts is twice as fast as the engine's own operator. The caches [1, G, S, K] are only read, and the outputs are
  * the new keys and values alone [1, G, 4 Q, K], for the host to put behind them. Inputs: the tokens'
- * `places` [4, Q] i64 in place of `positions`, and those `before` them [P].
+ * `places` [4, Q] i64 in place of `positions`, and those `before` them [P]. With `steps` the caches and the outputs are in
+ * eight bits, and new tokens attend to what is kept of each other: how a prompt is divided makes no difference.
  */
-export function promptCache(): CachedContext {
+export function promptCache(steps?: CacheSteps): CachedContext {
   const tokens = mulDims(promptParts, 'Q');
   const places = input('places', 'i64', [promptParts, 'Q']);
   const keyPlaces = concat([input('before', 'i64', ['P']), flatten(places, 0, 1)], 0);
@@ -128,25 +142,41 @@ export function promptCache(): CachedContext {
     const { heads, kvHeads, scale, window, softcap } = options;
     const width = k.size(-1) / kvHeads;
     const group = heads / kvHeads;
-    const filled = cacheNames(layer).past.map((name) => slice(input(name, 'f32', [1, kvHeads, 'S', width]), 2, 0, 'P'));
-    const fresh = [splitHeads(k, kvHeads), splitHeads(v, kvHeads)] as const;
+    const names = cacheNames(layer).past;
+    const [keySteps, valueSteps] = stepsOf(steps, names);
+    const [pastKeys, pastValues] = names.map((name) =>
+      slice(input(name, steps ? 'i8' : 'f32', [1, kvHeads, 'S', width]), 2, 0, 'P'),
+    ) as [Tensor, Tensor];
+    const [ownKeys, ownValues] = [kept(k, keySteps), kept(v, valueSteps)].map((x) => splitHeads(x, kvHeads)) as [
+      Tensor,
+      Tensor,
+    ];
     // Keys lie turned from here on: products with many of them at once read them faster so.
-    const keys = concat([transpose(filled[0] as Tensor), transpose(fresh[0])], 3);
-    const values = concat([filled[1] as Tensor, fresh[1]], 2);
-    const queries = reshape(splitHeads(mul(q, scale ?? width ** -0.5), heads), [1, kvHeads, group, tokens, width]);
+    const keys = cast(concat([transpose(pastKeys), transpose(ownKeys)], 3), 'f32');
+    const values = cast(concat([pastValues, ownValues], 2), 'f32');
+    const grouped = (x: Tensor) => reshape(splitHeads(x, heads), [1, kvHeads, group, tokens, width]);
+    // What a step stands for is as well multiplied with what keys are, and with what is made of values.
+    const queries = inSteps(grouped(mul(q, scale ?? width ** -0.5)), keySteps);
     const parts = masksOf(window).map((mask, part) => {
       const [from, to] = [mulDims(part, 'Q'), mulDims(part + 1, 'Q')];
       const end = addDims('P', to);
       // All heads of a group in one product: [1, G, (H/G) Q, K]
       const own = flatten(slice(queries, 3, from, to), 2, 3);
       const scores = capped(matmul(own, slice(keys, 3, 0, end)), softcap);
-      const grouped = reshape(scores, [1, kvHeads, group, 'Q', end]);
-      const weights = reshape(softmax(add(grouped, mask)), scores.shape);
+      const weights = reshape(softmax(add(reshape(scores, [1, kvHeads, group, 'Q', end]), mask)), scores.shape);
       return reshape(matmul(weights, slice(values, 2, 0, end)), [1, kvHeads, group, 'Q', width]);
     });
-    const mixed = reshape(concat(parts, 3), [1, heads, tokens, width]);
-    return [flatten(transpose(mixed, [0, 2, 1, 3]), 2, 3), fresh[0], fresh[1]];
+    const mixed = reshape(inSteps(concat(parts, 3), valueSteps), [1, heads, tokens, width]);
+    return [flatten(transpose(mixed, [0, 2, 1, 3]), 2, 3), ownKeys, ownValues];
   });
+}
+
+/** Keys or values [1, T, G*K] as a cache has them. */
+const kept = (x: Tensor, steps: Tensor | undefined): Tensor => (steps ? quantise(x, steps) : x);
+
+/** x [1, G, H/G, T, K] times what a step of each channel [G*K] stands for. */
+function inSteps(x: Tensor, steps: Tensor | undefined): Tensor {
+  return steps ? mul(x, reshape(steps, [1, x.size(1), 1, 1, x.size(4)])) : x;
 }
 
 type CachedAttend = (

@@ -27,6 +27,8 @@ export interface PictureCodes {
   readonly kind: 'codes';
   /** Codes a picture. */
   readonly count: number;
+  /** Codes in the book. */
+  readonly codes: number;
   /** Height and width of a picture in pixels. */
   readonly image: number;
   readonly begin: string;
@@ -48,6 +50,7 @@ export function pictureCodes({ generator, table, projector, head, begin }: Pictu
   return {
     kind: 'codes',
     count: side * side,
+    codes: part.codes,
     image: part.image,
     begin,
     embed(p, codes, width) {

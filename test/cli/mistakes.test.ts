@@ -39,6 +39,11 @@ describe('mistakes', () => {
     [2, ['merge', llama, '--adapter', 'a', '-o', 'merged', '--weights', 'int4'], '--weights is for models that answer'],
     [
       2,
+      ['merge', llama, '--adapter', 'a', '-o', 'merged', '--kv-cache', 'int8'],
+      '--kv-cache is for models that answer',
+    ],
+    [
+      2,
       ['trace', 'scheduler_config.json', '--inputs', 'x', '--outputs', 'y', '--steps', '3', '--guidance', '2'],
       "--guidance is for models, and scheduler_config.json is a scheduler's file",
     ],

@@ -87,5 +87,8 @@ export function logOfSum(values: readonly number[]): number {
   return largest + Math.log(total(values.map((x) => Math.exp(x - largest))));
 }
 
+/** The step of a scale that is nearest to x, as eight bits hold it. */
+export const inEightBits = (x: number, scale: number): number => Math.max(-128, Math.min(127, Math.round(x / scale)));
+
 export const inside = (at: readonly number[], shape: readonly number[]): boolean =>
   at.every((index, i) => index >= 0 && index < (shape[i] as number));

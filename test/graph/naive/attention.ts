@@ -1,6 +1,6 @@
 /** Causal attention over a key-value cache. */
 
-import { along, fill, get, logOfSum, naive, total, type Values } from './arrays.js';
+import { along, fill, get, inEightBits, logOfSum, naive, total, type Values } from './arrays.js';
 
 type Attention = {
   num_heads: number;
@@ -39,7 +39,7 @@ export const attentionWeights = naive((_, q, k, mask) => {
 });
 
 export const groupQueryAttention = naive<Attention>(
-  (attributes, query, key, value, pastKey, pastValue, last, all, cos, sin) => {
+  (attributes, query, key, value, pastKey, pastValue, last, all, cos, sin, ...steps) => {
     const {
       num_heads: heads,
       kv_num_heads: groups,
@@ -57,16 +57,23 @@ export const groupQueryAttention = naive<Attention>(
     };
     // A call with as many tokens as the longest row is the first: rows then start at 0 and are padded at the end.
     const past = (n: number): number => (tokens === all?.data[0] ? 0 : (last?.data[n] as number) + 1 - tokens);
-    const cache = (old: Values, fresh: Values, turn: boolean): Values =>
+    // In eight bits: what a step of some channel of a group stands for.
+    const stepOf = (of: Values, g: number, i: number): number =>
+      of.data[of.data.length === 1 ? 0 : g * width + i] as number;
+    const [keyStep, valueStep] = steps.slice(3) as (Values | undefined)[];
+    const cache = (old: Values, fresh: Values, turn: boolean, step: Values | undefined): Values =>
       fill([batch, groups, present[0] as number, width], ([n, g, s, i]) => {
         const [row, at] = [n as number, s as number];
         const t = at - past(row);
         if (t >= tokens || at > (last?.data[row] as number)) return Number.NaN;
         if (t < 0) return get(old, [row, g as number, at, i as number]);
-        return head(fresh, row, t, g as number, turn ? at : undefined)[i as number] as number;
+        const number = head(fresh, row, t, g as number, turn ? at : undefined)[i as number] as number;
+        return step ? inEightBits(number, stepOf(step, g as number, i as number)) : number;
       });
-    const keys = cache(pastKey as Values, key as Values, true);
-    const values = cache(pastValue as Values, value as Values, false);
+    const keys = cache(pastKey as Values, key as Values, true, keyStep);
+    const values = cache(pastValue as Values, value as Values, false, valueStep);
+    const read = (from: Values, step: Values | undefined, at: readonly number[]): number =>
+      get(from, at) * (step ? stepOf(step, at[1] as number, at[3] as number) : 1);
     const y = fill(query.shape, ([n, t, place]) => {
       const [row, at] = [n as number, t as number];
       const position = past(row) + at;
@@ -76,11 +83,11 @@ export const groupQueryAttention = naive<Attention>(
       const q = head(query, row, at, h, position);
       const scores = Array.from({ length: position + 1 }, (_, s) => {
         if (position - s >= window) return -Infinity;
-        const score = total(q.map((v, j) => v * scale * get(keys, [row, g, s, j])));
+        const score = total(q.map((v, j) => v * scale * read(keys, keyStep, [row, g, s, j])));
         return cap ? cap * Math.tanh(score / cap) : score;
       });
       const norm = logOfSum(scores);
-      return total(scores.map((score, s) => Math.exp(score - norm) * get(values, [row, g, s, i])));
+      return total(scores.map((score, s) => Math.exp(score - norm) * read(values, valueStep, [row, g, s, i])));
     });
     return [y, keys, values];
   },

@@ -12,6 +12,7 @@ import {
   each,
   fill,
   get,
+  inEightBits,
   inside,
   logOfSum,
   type Naive,
@@ -357,6 +358,9 @@ export const naives = {
   NormalFloatProduct: normalFloatProduct,
   FrozenProduct: dynamicQuantizeMatMul,
   WholeProduct: wholeProduct,
+  QuantizeLinear: naive<{ axis: number }>(({ axis }, x, scale) => [
+    fill(x.shape, (at) => inEightBits(get(x, at), get(scale, [at[axis] as number]))),
+  ]),
   DequantizeLinear: naive<{ axis: number }>(({ axis }, x, scale) => [
     fill(x.shape, (at) => get(x, at) * get(scale, [at[axis] as number])),
   ]),

@@ -50,7 +50,8 @@ const whole = (bound: number): Sample => one(i64([2, 3], below(bound)), i64([3],
 const odd: Source = (size, random) => distinct(size, random).map((x) => x + 0.07);
 const tie: Sample = { ...one(f32([3], given(1, 2, 3)), f32([3], given(1, 3, 2))), smooth: false };
 const u8 = (shape: Shape): OperandSample => of('u8')(shape, below(256));
-const i8 = (shape: Shape): OperandSample => of('i8')(shape, (n, random) => below(255)(n, random).map((x) => x - 127));
+const signed: Source = (n, random) => below(255)(n, random).map((x) => x - 127);
+const i8 = (shape: Shape, values: Source = signed): OperandSample => of('i8')(shape, values);
 /** Whole numbers from -127 to `top`, both in every eight: rounding to eight bits leaves them as they are. */
 const upTo =
   (top: number): Source =>
@@ -99,6 +100,47 @@ const resize = (mode: string, coordinates: string, from: Shape, sizes: Shape): S
 });
 const heads = { num_heads: 4, kv_num_heads: 2, scale: 0.3 };
 const cache = (batch: number, past: Dim): OperandSample => f32([batch, 2, past, 16]);
+
+/** Steps of eight bits that hold numbers up to between 1.3 and 3.8: some of the new keys and values are cut. */
+const steps = (count: number): OperandSample =>
+  f32([count], (size, random) => Array.from({ length: size }, () => 0.01 + 0.02 * random.uniform()));
+interface EightBits {
+  readonly batch: number;
+  readonly tokens: number;
+  /** Places filled before, and those of the present cache. */
+  readonly past: Dim;
+  readonly present: Dim;
+  readonly last: readonly number[];
+  readonly by?: 'PER_CHANNEL' | 'PER_TENSOR';
+  readonly more?: Sample['attributes'];
+}
+function eightBitCache({ batch, tokens, past, present, last, by = 'PER_CHANNEL', more = {} }: EightBits): Sample {
+  const before = i8([batch, 2, past, 16]);
+  const count = by === 'PER_CHANNEL' ? 32 : 1;
+  return {
+    operands: [
+      ...[f32([batch, tokens, 64]), f32([batch, tokens, 32]), f32([batch, tokens, 32]), before, before],
+      ...[i32([batch], given(...last)), i32([], given(Math.max(...last) + 1)), null, null, null, null, null],
+      ...[steps(count), steps(count)],
+    ],
+    attributes: {
+      ...heads,
+      ...{ do_rotary: 0, k_quant_type: by, v_quant_type: by, kv_cache_bit_width: 8, present: [present] },
+      ...more,
+    },
+    letters: { P: 5 },
+  };
+}
+/** A cache in eight bits: prompts, one of them padded; single tokens of rows of different lengths; several behind others. */
+const eightBitCaches: readonly Sample[] = [
+  eightBitCache({ batch: 2, tokens: 6, past: 0, present: 6, last: [5, 3] }),
+  eightBitCache({ batch: 2, tokens: 6, past: 0, present: 6, last: [5, 3], by: 'PER_TENSOR' }),
+  eightBitCache({ batch: 2, tokens: 1, past: 'P', present: 'P+1', last: [5, 2] }),
+  eightBitCache({ batch: 2, tokens: 1, past: 'P', present: 'P+1', last: [5, 2], by: 'PER_TENSOR' }),
+  eightBitCache({ batch: 1, tokens: 3, past: 'P', present: 'P+3', last: [7] }),
+  eightBitCache({ batch: 1, tokens: 3, past: 'P', present: 'P+3', last: [7], more: { local_window_size: 3 } }),
+  eightBitCache({ batch: 2, tokens: 1, past: 'P', present: 'P+1', last: [5, 2], more: { softcap: 0.5 } }),
+];
 
 export const samples = {
   Neg: [...unary(normal), one(i64([3], given(1, -2, 0)))],
@@ -459,6 +501,7 @@ export const samples = {
       attributes: { ...heads, do_rotary: 0, softcap: 0.5, present: ['P+1'] },
       letters: { P: 5 },
     },
+    ...eightBitCaches,
   ],
   MatMulNBits: [
     using(blocks(32, 3), f32([2, 2, 32], eightBits), u8([3, 1, 16]), f32([3, 1], positive)),
@@ -504,6 +547,17 @@ export const samples = {
     one(f32([2, 2, 3, 4]), f32([2, 2, 5, 4])),
     { ...one(f32(['B', 4, 'T', 3]), f32(['B', 2, 'T', 3]), f32(['B', 1, 'T', 'T'])), letters: { B: 2, T: 3 } },
     one(f32([1, 2, 3, 4]), turned([1, 1, 2, 4], [0, 2, 1, 3]), f32([3, 1])),
+  ],
+  QuantizeLinear: [
+    // Halves are rounded to even numbers, and what is beyond eight bits is cut.
+    using(
+      { axis: 1 },
+      ...[f32([2, 3], given(-1000, 3.2, 2.4, 1000, -3.2, 1.6)), f32([3], given(1, 0.5, 0.1)), i8([3], given(0, 0, 0))],
+    ),
+    {
+      ...using({ axis: 2 }, f32(['B', 'T', 4]), f32([4], positive), i8([4], given(0, 0, 0, 0))),
+      letters: { B: 2, T: 3 },
+    },
   ],
   DequantizeLinear: [
     using({ axis: 0 }, of('i8')([3, 4], given(-128, 127, 0, 5, 1, 2, 3, 4, -1, -2, -3, -4)), f32([3], positive)),
