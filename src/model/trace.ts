@@ -26,7 +26,7 @@ export async function traceNetwork(model: Model, given: HostArrays, options: Tra
   const feeds = network.prepare ? network.prepare(given) : given;
   const { p, declarations } = rootScope();
   const inputs = inputTensors(typesOf(feeds, network.inputs));
-  const outputs = network.forward(adapt(p), inputs);
+  const outputs = without(network.forward(adapt(p), inputs), network.meaningless?.(feeds) ?? []);
   const wanted = options.want ? chosen(outputs, options.want) : outputs;
   const globs = options.gradients ?? [];
   const loss = globs.length > 0 ? lossOf(outputs, Object.keys(feeds)) : undefined;
@@ -60,6 +60,10 @@ function typesOf(feeds: HostArrays, known: Readonly<Record<string, InputType>>):
     }
   }
   return types;
+}
+
+function without(outputs: Tensors, names: readonly string[]): Tensors {
+  return Object.fromEntries(Object.entries(outputs).filter(([name]) => !names.includes(name)));
 }
 
 function chosen(outputs: Tensors, want: readonly string[]): Tensors {

@@ -96,6 +96,9 @@ export function dualEncoder(parts: DualEncoderParts): DualEncoder {
     buffers: [...buffersOf(image), ...buffersOf(text)],
     inputs: { ...text.part.inputs, ...image.part.inputs },
     forward: (p, given) => forward(parts, p, given),
+    // Which of them belong together is told by their order: with as many texts as pictures only.
+    meaningless: ({ input_ids: texts, pixel_values: pictures }) =>
+      texts && pictures && texts.shape[0] !== pictures.shape[0] ? ['loss'] : [],
   };
 }
 

@@ -34,6 +34,8 @@ export interface Network {
   readonly ownPlaces?: boolean;
   /** What the graph is fed for given arguments, where that is not the arguments themselves. */
   prepare?(feeds: HostArrays): HostArrays;
+  /** Outputs that mean nothing for given arguments by their sizes, which in the graph are letters. */
+  meaningless?(feeds: HostArrays): readonly string[];
   /** Ways in which files name the parameters, besides our own names; the first is the one that transformers has in memory. */
   readonly renames?: readonly Renames[];
   /** How it was trained, stage by stage. */
