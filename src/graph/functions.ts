@@ -253,16 +253,28 @@ export const attentionWeights = (q: Tensor, k: Tensor, mask: Tensor | null): Ten
   apply('AttentionWeights', mask ? [q, k, mask] : [q, k]);
 
 interface ConvolutionOptions {
-  readonly stride?: number;
+  /** Of every spatial axis, or one for each. */
+  readonly stride?: number | readonly number[];
   /** Zeros on both sides of every spatial axis, or [before..., after...]. */
   readonly padding?: number | readonly number[];
-  readonly dilation?: number;
+  /** Of every spatial axis, or one for each. */
+  readonly dilation?: number | readonly number[];
   readonly groups?: number;
 }
+/** A number for each of some places, from one for all or from such a list. */
+function numbersFor(name: string, value: number | readonly number[], count: number): readonly number[] {
+  if (typeof value === 'number') return new Array<number>(count).fill(value);
+  if (value.length === count) return value;
+  throw new QuintetError('shape', `${name} [${value.join(', ')}]: give one number, or ${count}`);
+}
 function convolutionAttributes(x: Tensor, { stride = 1, padding = 0, dilation = 1, groups = 1 }: ConvolutionOptions) {
-  const spatial = x.shape.slice(2);
-  const pads = typeof padding === 'number' ? [...spatial, ...spatial].map(() => padding) : padding;
-  return { strides: spatial.map(() => stride), pads, dilations: spatial.map(() => dilation), group: groups };
+  const axes = x.rank - 2;
+  return {
+    strides: numbersFor('stride', stride, axes),
+    pads: numbersFor('padding', padding, 2 * axes),
+    dilations: numbersFor('dilation', dilation, axes),
+    group: groups,
+  };
 }
 /** x [B, C, ...], weight [O, C/groups, ...kernel] -> [B, O, ...]. */
 export const conv = (x: Tensor, weight: Tensor, options: ConvolutionOptions = {}): Tensor =>
@@ -271,12 +283,11 @@ export const conv = (x: Tensor, weight: Tensor, options: ConvolutionOptions = {}
 export function convTranspose(
   x: Tensor,
   weight: Tensor,
-  { outputPadding = 0, ...options }: ConvolutionOptions & { readonly outputPadding?: number } = {},
+  { outputPadding = 0, ...options }: ConvolutionOptions & { readonly outputPadding?: number | readonly number[] } = {},
 ): Tensor {
-  const attributes = convolutionAttributes(x, options);
   return apply('ConvTranspose', [x, weight], {
-    ...attributes,
-    output_padding: attributes.strides.map(() => outputPadding),
+    ...convolutionAttributes(x, options),
+    output_padding: numbersFor('outputPadding', outputPadding, x.rank - 2),
   });
 }
 

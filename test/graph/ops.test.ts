@@ -1,6 +1,6 @@
 /** Every entry of the op table: its value and its gradient rule on every engine, against naive float64 arithmetic. */
 import { describe, expect, test } from 'vitest';
-import { cast, gradients, input, type OpName, ops, sum } from '../../src/graph/index.js';
+import { cast, conv, convTranspose, gradients, input, type OpName, ops, sum } from '../../src/graph/index.js';
 import { applyAll } from '../../src/graph/tensor.js';
 import { lower } from '../../src/onnx/lower.js';
 import { isFloat } from '../../src/tensor/index.js';
@@ -46,6 +46,24 @@ forEachEngine((engine) => {
       }
     }
   });
+});
+
+test('strides and dilations of convolutions are one number or one for each axis', () => {
+  const [x, w] = [input('x', 'f32', [2, 4, 9, 8]), input('w', 'f32', [4, 2, 3, 2])];
+  const bothWays = (options: Parameters<typeof conv>[2]) =>
+    [conv(x, w, options), convTranspose(x, w, options)].map(({ shape, node: { attributes } }) => [shape, attributes]);
+  const common = { pads: [1, 1, 1, 1], group: 2 };
+  const each = { strides: [2, 3], dilations: [1, 2], ...common };
+  expect(bothWays({ stride: [2, 3], dilation: [1, 2], padding: 1, groups: 2 })).toEqual([
+    [[2, 4, 5, 3], each],
+    [[2, 4, 17, 22], { ...each, output_padding: [0, 0] }],
+  ]);
+  expect(bothWays({ stride: 2, padding: 1, groups: 2 })).toEqual(
+    bothWays({ stride: [2, 2], dilation: [1, 1], padding: [1, 1, 1, 1], groups: 2 }),
+  );
+  expect(convTranspose(x, w, { groups: 2, stride: [2, 3], outputPadding: [1, 2] }).shape).toEqual([2, 4, 20, 25]);
+  expect(() => conv(x, w, { dilation: [1, 2, 3] })).toThrow('dilation [1, 2, 3]: give one number, or 2');
+  expect(() => conv(x, w, { padding: [1, 2] })).toThrow('padding [1, 2]: give one number, or 4');
 });
 
 describe('ops without a gradient', () => {

@@ -86,6 +86,7 @@ const softmax: Sample[] = [
 ];
 
 const window = { strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1], group: 1 };
+const space = { strides: [1, 1, 1], pads: [0, 0, 0, 0, 0, 0], dilations: [1, 1, 1], group: 1 };
 const line = { strides: [1], pads: [0, 0], dilations: [1], group: 1 };
 const resize = (mode: string, coordinates: string, from: Shape, sizes: Shape): Sample => ({
   operands: [f32(from), null, null],
@@ -357,6 +358,8 @@ export const samples = {
     using(window, f32([2, 3, 5, 4]), f32([4, 3, 3, 2])),
     using({ strides: [2, 3], pads: [1, 0, 2, 1], dilations: [1, 2], group: 2 }, f32([2, 4, 6, 5]), f32([6, 2, 3, 2])),
     using({ ...window, strides: [3, 3] }, f32([1, 2, 7, 8]), f32([3, 2, 2, 2])),
+    using({ ...window, strides: [1, 3], dilations: [2, 1] }, f32([2, 2, 6, 9]), f32([3, 2, 2, 3])),
+    using({ ...space, strides: [1, 2, 3], dilations: [2, 1, 1] }, f32([1, 2, 4, 4, 6]), f32([2, 2, 2, 3, 2])),
     using({ ...window, strides: [2, 2] }, f32([2, 3, 4, 4]), f32([2, 3, 2, 2])),
     using({ ...window, group: 3, pads: [1, 1, 1, 1] }, f32([2, 3, 5, 5]), f32([3, 1, 3, 3])),
     using(window, f32([2, 3, 4, 4]), f32([5, 3, 1, 1])),
@@ -377,6 +380,11 @@ export const samples = {
       f32([4, 3, 3, 2]),
     ),
     using({ ...window, strides: [2, 2], output_padding: [0, 0] }, f32([1, 2, 3, 3]), f32([2, 3, 2, 2])),
+    using(
+      { ...space, strides: [1, 2, 3], dilations: [2, 1, 1], output_padding: [0, 1, 2] },
+      f32([1, 2, 2, 2, 2]),
+      f32([2, 2, 2, 3, 2]),
+    ),
     using({ ...line, strides: [2], pads: [1, 1], output_padding: [0] }, f32([2, 3, 4]), f32([3, 2, 4])),
     { ...using({ ...line, strides: [3], output_padding: [1] }, f32(['B', 3, 4]), f32([3, 2, 3])), letters: { B: 2 } },
     {
