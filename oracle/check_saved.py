@@ -61,8 +61,8 @@ def scores(model, ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
 def check(folder: Path) -> float:
     """The largest error of what is compared as a part of its largest magnitude."""
     tensors = load_file(folder / "trace.safetensors")
-    if "predicted" in tensors:
-        return far(denoised(folder / "model", tensors), tensors["predicted"])
+    if "unet.sample" in tensors:
+        return far(denoised(folder / "model", tensors), tensors["unet.sample"])
     rates = "score" in tensors
     model = load_model(folder / "model", tensors, rates)
     (compared,) = {"score", "logits", "logits_per_text"} & tensors.keys()
@@ -82,7 +82,7 @@ def far(found: torch.Tensor, expected: torch.Tensor) -> float:
 def denoised(folder: Path, tensors: dict) -> torch.Tensor:
     unet = DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32).unet.eval()
     with torch.no_grad():
-        return unet(tensors["noisy"], tensors["timestep"], tensors["encoder_hidden_states"]).sample
+        return unet(tensors["sample"], tensors["timestep"], tensors["encoder_hidden_states"]).sample
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ interface Example {
   /** What three steps are made on, and what is traced. */
   readonly batch: HostArrays;
   readonly inputs: HostArrays;
-  readonly want: 'logits' | 'score' | 'logits_per_text' | 'predicted';
+  readonly want: 'logits' | 'score' | 'logits_per_text' | 'unet.sample';
   readonly adapters: readonly AdapterSettings[];
 }
 
@@ -139,16 +139,16 @@ async function matching(): Promise<Example> {
 /** Latent diffusion on the picture of its fixture. */
 async function denoising(): Promise<Example> {
   const given = await readTensors(`${fixtures}stable-diffusion/inputs.safetensors`);
-  const { sample: noisy, timestep, encoder_hidden_states: states, image, noise, posterior_noise } = given;
+  const { sample, timestep, encoder_hidden_states: states, image, noise, posterior_noise } = given;
   const times = castArray(timestep as HostArray, 'f32');
-  const inputs = { noisy, timestep: times, encoder_hidden_states: states } as HostArrays;
+  const inputs = { sample, timestep: times, encoder_hidden_states: states } as HostArrays;
   const first = (array: HostArray): HostArray => sliceRows(array, 0, 1);
   const batch = {
     ...{ pixel_values: image, posterior_noise, noise },
     ...{ timestep: first(times), encoder_hidden_states: first(states as HostArray) },
   } as HostArrays;
   const model = await load(folderOf('stable-diffusion'));
-  return { name: 'stable-diffusion', model, objective: denoise(), batch, inputs, want: 'predicted', adapters: [] };
+  return { name: 'stable-diffusion', model, objective: denoise(), batch, inputs, want: 'unet.sample', adapters: [] };
 }
 
 const examples: Readonly<Record<string, () => Promise<Example>>> = {

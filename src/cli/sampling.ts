@@ -41,6 +41,9 @@ export const samplingInputs = [
   ...['noise', 'noises', 'prompt_ids', 'negative_prompt_ids', 'prompt_embeds', 'negative_prompt_embeds'],
 ];
 
+/** What it makes of them. */
+export const samplingOutputs = ['latents', 'timesteps', 'sigmas', 'decoded', 'final_image'];
+
 /**
  * From standard normal `noise` [B, C, h, w], and `noises` [N, B, C, h, w] for schedulers that add some, under `prompt_ids`
  * [B, L] or `prompt_embeds` [B, T, D], guided away from the negative ones where they are given: `latents` [N, B, C, h, w] after
@@ -74,7 +77,11 @@ export async function tracePainting(
     });
     const { scale, shift } = model.network.autoencoder.part;
     const unscaled = Float32Array.from(toNumbers(latents), (x) => x / scale + shift);
-    const { decoded } = await traceNetwork(model, { latents: hostArray('f32', latents.shape, unscaled) }, { signal });
+    const { 'vae.decoded': decoded } = await traceNetwork(
+      model,
+      { latents: hostArray('f32', latents.shape, unscaled) },
+      { signal },
+    );
     return {
       ...{
         latents: concatRows(passed),

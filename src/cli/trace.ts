@@ -13,18 +13,19 @@ import {
   traceNetwork,
 } from '../model/index.js';
 import { realTokens } from '../model/prompt.js';
+import { asInputs } from '../model/trace.js';
 import type { HostArrays, LatentDiffusion, System } from '../system/index.js';
-import { castArray, type HostArray, hostArray, QuintetError, sizeOf } from '../tensor/index.js';
+import { type HostArray, hostArray, QuintetError, sizeOf } from '../tensor/index.js';
 import { UsageError } from './failures.js';
 import { formatTable } from './format.js';
 import { interruptible } from './interrupt.js';
 import { processMessages } from './processed.js';
-import { type ReferenceNames, referenceNames, renamed } from './reference-names.js';
 import {
   isSchedulerFile,
   refuseUnused,
   type SamplingSettings,
   samplingInputs,
+  samplingOutputs,
   tracePainting,
   traceScheduler,
 } from './sampling.js';
@@ -87,6 +88,8 @@ const under = (folder: string, arrays: HostArrays): HostArrays =>
 
 /** What is made after the forward pass, by continuing or drawing. */
 const madeLater = ['sequences', 'image_sequences', 'decoded_generated'];
+const laterOf = ({ network }: Model): readonly string[] =>
+  isLatentDiffusion(network) ? [...madeLater, ...samplingOutputs] : madeLater;
 
 async function traced(
   model: Model,
@@ -96,14 +99,14 @@ async function traced(
 ): Promise<HostArrays> {
   const { want, generate, gradients } = options;
   const generating = generate === undefined ? undefined : { model: asSystem(model), count: generate };
-  const names = referenceNames[model.network.name];
-  if (names) return tracedParts(model, renamed(given, names.inputs), names, options, signal);
   if (want?.includes('sequences') && generate === undefined) {
     throw new UsageError('sequences are made with --generate N');
   }
-  const complete = completed(model, given);
-  const wanted = want?.filter((name) => !madeLater.includes(name) && !name.startsWith('processed/'));
-  const passes = wanted?.length !== 0 || gradients !== undefined;
+  const complete = completed(model, taken(model, given, options));
+  const later = laterOf(model);
+  const wanted = want?.filter((name) => !later.includes(name) && !name.startsWith('processed/'));
+  const samplesOnly = options.steps !== undefined && Object.keys(complete).length === 0;
+  const passes = !samplesOnly && (wanted?.length !== 0 || gradients !== undefined);
   const passed = passes
     ? await traceNetwork(model, complete, {
         signal,
@@ -111,10 +114,17 @@ async function traced(
         ...(gradients ? { gradients } : {}),
       })
     : {};
-  const drawn = isSystem(model) ? await drawing(model, complete, want, signal) : {};
+  const drawn = isSystem(model)
+    ? await drawing(model, complete, want, signal)
+    : chosen(await painting(model, given, options, signal), want);
   if (!generating) return { ...passed, ...drawn };
   const sequences = await continueGreedily(generating.model, complete, generating.count, { signal });
   return { ...passed, ...drawn, sequences };
+}
+
+/** What sampling gives, of models that paint by it. */
+async function painting(model: Model, given: HostArrays, options: TraceCommandOptions, signal: AbortSignal) {
+  return isLatentDiffusion(model.network) ? tracePainting(model as Model<LatentDiffusion>, given, options, signal) : {};
 }
 
 /**
@@ -147,43 +157,24 @@ async function drawing(
   }
 }
 
-/** The networks of a pipeline, each by itself, under the names that diffusers has for what goes in and comes out. */
-async function tracedParts(
-  model: Model,
-  given: HostArrays,
-  { outputs, passes }: ReferenceNames,
-  { want, gradients, ...settings }: TraceCommandOptions,
-  signal: AbortSignal,
-): Promise<HostArrays> {
-  const known = passes.flat();
-  const taken = settings.steps === undefined ? known : [...known, ...samplingInputs];
-  const others = Object.keys(given).filter((name) => !taken.includes(name) && !name.startsWith('upstream'));
-  if (others.length > 0) note(`No network takes ${others.join(', ')}.`);
-  const complete = completed(model, given);
-  let all: HostArrays = {};
-  for (const names of gradients ? [known] : passes) {
-    const own = Object.entries(complete).filter(([name]) => names.includes(name) || name.startsWith('upstream'));
-    if (own.length === 0) continue;
-    const options = { signal, ...(gradients ? { gradients } : {}) };
-    all = { ...all, ...renamed(await traceNetwork(model, Object.fromEntries(own), options), outputs) };
-  }
-  if (!isLatentDiffusion(model.network)) return chosen(all, want);
-  const painted = await tracePainting(model as Model<LatentDiffusion>, given, settings, signal);
-  return chosen({ ...all, ...painted }, want);
+/** The arguments that a network takes, of a file that may have those of others beside them; what is passed over is told. */
+function taken({ network }: Model, given: HostArrays, { steps }: TraceCommandOptions): HostArrays {
+  const { inputs, aliases } = network;
+  if (!aliases) return given;
+  const isTaken = (name: string) => Object.hasOwn(inputs, aliases[name] ?? name) || name.startsWith('upstream');
+  const others = Object.keys(given).filter((name) => !isTaken(name));
+  const unused = steps === undefined ? others : others.filter((name) => !samplingInputs.includes(name));
+  if (unused.length > 0) note(`No network takes ${unused.join(', ')}.`);
+  return Object.fromEntries(Object.entries(given).filter(([name]) => isTaken(name)));
 }
 
-/** The inputs in the types that the graph has them in; without a mask every token is real. */
+/** The network's inputs; without a mask every token is real. */
 function completed({ network }: Model, given: HostArrays): HostArrays {
-  const typed = Object.fromEntries(
-    Object.entries(given).map(([name, array]) => {
-      const type = network.inputs[name]?.dtype ?? (name.startsWith('upstream') ? 'f32' : array.dtype);
-      return [name, castArray(array, type)];
-    }),
-  );
-  const { input_ids: ids, attention_mask: mask } = typed;
-  if (!ids || mask || !network.inputs.attention_mask) return typed;
+  const inputs = asInputs(network, given);
+  const { input_ids: ids, attention_mask: mask } = inputs;
+  if (!ids || mask || !network.inputs.attention_mask) return inputs;
   const ones: HostArray = hostArray('i64', ids.shape, new Array<number>(sizeOf(ids.shape)).fill(1));
-  return { ...typed, attention_mask: ones };
+  return { ...inputs, attention_mask: ones };
 }
 
 /** Names, types and shapes; of many gradients only how many. */

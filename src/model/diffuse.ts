@@ -134,7 +134,7 @@ export class Painter {
 function denoiserFeeds(shown: HostArray, time: number, told: HostArray): Record<string, HostArray> {
   const rows = told.shape[0] as number;
   const copies = Array.from({ length: rows / (shown.shape[0] as number) }, () => shown);
-  return { noisy: concatRows(copies), timestep: hostArray('f32', [rows], new Float32Array(rows).fill(time)) };
+  return { sample: concatRows(copies), timestep: hostArray('f32', [rows], new Float32Array(rows).fill(time)) };
 }
 
 /** Answers to `against` and to the condition, one after the other. */
@@ -167,7 +167,7 @@ const tasks = {
     return { states: text.part.forward(p.at(text.prefix), { input_ids: ids }).last };
   },
   predict({ denoiser: { part, prefix } }, p, [, height, width]) {
-    const noisy = input('noisy', 'f32', ['B', part.inputs, height, width]);
+    const noisy = input('sample', 'f32', ['B', part.inputs, height, width]);
     const condition = input('encoder_hidden_states', 'f32', ['B', 'T', part.condition]);
     return { predicted: part.forward(p.at(prefix), noisy, input('timestep', 'f32', ['B']), condition) };
   },

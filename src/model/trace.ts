@@ -2,8 +2,8 @@
 
 import { add, gradients, graph, input, mul, sum, type Tensor } from '../graph/index.js';
 import { type Declaration, type Glob, rootScope, select } from '../nn/index.js';
-import { type HostArrays, type InputType, inputTensors, type Tensors } from '../system/index.js';
-import { nearest, QuintetError } from '../tensor/index.js';
+import { type HostArrays, type InputType, inputTensors, type Network, type Tensors } from '../system/index.js';
+import { castArray, nearest, QuintetError } from '../tensor/index.js';
 import { checkIds, checkLabels } from './check-ids.js';
 import { openSession } from './compile.js';
 import { isSystem, type Model } from './model.js';
@@ -22,10 +22,11 @@ export interface TraceOptions {
  * weighs an output in the loss of a network that has none of its own, `upstream` the first one: the loss is their sum.
  */
 export async function traceNetwork(model: Model, given: HostArrays, options: TraceOptions = {}): Promise<HostArrays> {
-  const { network, adapt, weights } = speaking(model, given.pixel_values !== undefined);
-  const feeds = network.prepare ? network.prepare(given) : given;
+  const own = asInputs(model.network, given);
+  const { network, adapt, weights } = speaking(model, own.pixel_values !== undefined);
+  const feeds = network.prepare ? network.prepare(own) : own;
   const { p, declarations } = rootScope();
-  const inputs = inputTensors(typesOf(feeds, network.inputs));
+  const inputs = inputTensors(typesOf(feeds, network));
   const outputs = without(network.forward(adapt(p), inputs), network.meaningless?.(feeds) ?? []);
   const wanted = options.want ? chosen(outputs, options.want) : outputs;
   const globs = options.gradients ?? [];
@@ -34,7 +35,7 @@ export async function traceNetwork(model: Model, given: HostArrays, options: Tra
   const all = { ...wanted, ...(loss ? { loss } : {}), ...slopes };
   const traced = graph('trace', all);
   checkIds(traced, feeds);
-  if (isSystem(model) && given.labels) checkLabels(given.labels, model.network.backbone.part.vocab);
+  if (isSystem(model) && own.labels) checkLabels(own.labels, model.network.backbone.part.vocab);
   // What gradients compute once more on purpose is left so.
   const purpose = globs.length > 0 ? 'train' : 'infer';
   const session = await openSession({ ...model, session: { ...model.session, purpose } }, traced, declarations);
@@ -46,12 +47,27 @@ export async function traceNetwork(model: Model, given: HostArrays, options: Tra
   }
 }
 
+/** Arguments under the network's own names for them, in its types. */
+export function asInputs({ inputs, aliases = {} }: Network, given: HostArrays): HostArrays {
+  return Object.fromEntries(
+    Object.entries(given).map(([name, array]) => {
+      const own = aliases[name] ?? name;
+      const type = inputs[own]?.dtype ?? (name.startsWith('upstream') ? 'f32' : array.dtype);
+      return [own, castArray(array, type)];
+    }),
+  );
+}
+
 /** The types of the inputs that are fed: the network's, with letters where sizes vary. */
-function typesOf(feeds: HostArrays, known: Readonly<Record<string, InputType>>): Record<string, InputType> {
+function typesOf(feeds: HostArrays, { inputs: known, groups = [] }: Network): Record<string, InputType> {
   const types: Record<string, InputType> = {};
   for (const name of Object.keys(feeds)) {
     const type = known[name];
-    if (type) types[name] = type;
+    if (type)
+      types[name] = ownLetters(
+        type,
+        groups.findIndex((group) => group.includes(name)),
+      );
     else if (!name.startsWith('upstream')) {
       const guess = nearest(name, Object.keys(known));
       throw new QuintetError('name', `there is no input "${name}"${guess ? `; did you mean "${guess}"?` : ''}`, {
@@ -60,6 +76,11 @@ function typesOf(feeds: HostArrays, known: Readonly<Record<string, InputType>>):
     }
   }
   return types;
+}
+
+/** A type whose letters are those of a group. */
+function ownLetters({ dtype, shape }: InputType, group: number): InputType {
+  return { dtype, shape: group < 0 ? shape : shape.map((dim) => (typeof dim === 'number' ? dim : `${dim}${group}`)) };
 }
 
 function without(outputs: Tensors, names: readonly string[]): Tensors {
@@ -95,7 +116,8 @@ function lossOf(outputs: Tensors, fed: readonly string[]): Tensor {
 function weighedBy(upstream: string, [first = '', ...others]: readonly string[]): string {
   if (upstream === 'upstream') return first;
   const short = upstream.slice('upstream_'.length);
-  const ending = (word: string) => [first, ...others].find((key) => key === word || key.endsWith(`_${word}`));
+  const ending = (word: string) =>
+    [first, ...others].find((key) => key === word || ['_', '.'].some((mark) => key.endsWith(mark + word)));
   // A tower that projects its pooled vector gives the projection in its place.
   return ending(short) ?? (short === 'pooled' ? ending('embeds') : undefined) ?? short;
 }

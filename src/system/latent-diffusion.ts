@@ -21,7 +21,7 @@ import {
   type Objective,
   snrWeights,
 } from './objectives/index.js';
-import { codePictures, coderInputs } from './picture-coding.js';
+import { codePictures, coderAliases, coderInputs } from './picture-coding.js';
 import type { Stage } from './stage.js';
 import type { Slot } from './system.js';
 
@@ -44,8 +44,9 @@ export interface LatentDiffusion extends Network, Omit<LatentDiffusionParts, 'na
 }
 
 /**
- * Three functions under one roof. Texts: `input_ids` -> `text_states`, `text_pooled`. Pictures: as `codePictures` has them.
- * Denoising: `noisy`, `timestep` and `encoder_hidden_states` -> `predicted`.
+ * Three networks under one roof, with the names that diffusers has for what goes in and comes out. Texts: `input_ids` ->
+ * `text.last_hidden_state`, `text.pooler_output`. Pictures: as `codePictures` has them. Denoising: `sample`, `timestep` and
+ * `encoder_hidden_states` -> `unet.sample`.
  */
 export function latentDiffusion({ stages = [], buffers = [], ...parts }: LatentDiffusionParts): LatentDiffusion {
   const { text, autoencoder } = parts;
@@ -56,6 +57,12 @@ export function latentDiffusion({ stages = [], buffers = [], ...parts }: LatentD
     buffers: [...buffers, ...(text.part.buffers ?? []).map((glob) => `${text.prefix}.${glob}`)],
     renames: renamesOf(text.prefix, autoencoder),
     inputs: inputsOf(parts),
+    aliases: { 'text.input_ids': 'input_ids', image: coderAliases.image },
+    groups: [
+      ['input_ids'],
+      Object.keys(coderInputs(autoencoder.part)),
+      ['sample', 'timestep', 'encoder_hidden_states'],
+    ],
     forward: (p, given) => forward(result, p, given),
   };
   return result;
@@ -75,21 +82,22 @@ function inputsOf({ denoiser, autoencoder }: Pick<LatentDiffusionParts, 'denoise
   return {
     input_ids: { dtype: 'i64', shape: ['B', 'L'] },
     ...coderInputs(autoencoder.part),
-    noisy: f32('B', inputs, size, size),
+    sample: f32('B', inputs, size, size),
     timestep: f32('B'),
     encoder_hidden_states: f32('B', 'T', condition),
   } satisfies Record<string, InputType>;
 }
 
 function forward({ text, denoiser, autoencoder }: LatentDiffusion, p: Params, given: Tensors): Tensors {
-  const { input_ids: ids, noisy, timestep, encoder_hidden_states: condition } = given;
+  const { input_ids: ids, sample, timestep, encoder_hidden_states: condition } = given;
   const outputs = codePictures(autoencoder, p, given);
   if (ids) {
     const { last, pooled } = text.part.forward(p.at(text.prefix), { input_ids: ids });
-    Object.assign(outputs, { text_states: last, ...(pooled ? { text_pooled: pooled } : {}) });
+    outputs['text.last_hidden_state'] = last;
+    if (pooled) outputs['text.pooler_output'] = pooled;
   }
-  if (noisy && timestep && condition) {
-    outputs.predicted = denoiser.part.forward(p.at(denoiser.prefix), noisy, timestep, condition);
+  if (sample && timestep && condition) {
+    outputs['unet.sample'] = denoiser.part.forward(p.at(denoiser.prefix), sample, timestep, condition);
   }
   return outputs;
 }
@@ -180,7 +188,7 @@ export function denoise(options: DiffusionLossOptions = {}): Objective {
       const { noise, timestep: times, input_ids: ids, encoder_hidden_states: given } = batch;
       const { part, prefix } = diffusion.text;
       const condition = ids ? part.forward(p.at(prefix), { input_ids: ids }).last : given;
-      const { sampled } = codePictures(diffusion.autoencoder, p, batch);
+      const { 'vae.sampled': sampled } = codePictures(diffusion.autoencoder, p, batch);
       if (!sampled || !noise || !times || !condition) {
         const needed = 'pixel_values, posterior_noise, noise, timestep, and input_ids or encoder_hidden_states';
         throw new QuintetError('name', `taking out noise needs ${needed}`, { at: network.name });

@@ -28,6 +28,10 @@ export interface Network {
   readonly paper?: string;
   /** What `forward` may be given, under Hugging Face's argument names. */
   readonly inputs: Readonly<Record<string, InputType>>;
+  /** Names by which files call some of the inputs: theirs and ours. Such files have arguments of other networks beside them. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** Inputs of networks that have nothing to do with each other: what the letters stand for is each group's own. */
+  readonly groups?: readonly (readonly string[])[];
   /** Named outputs of some of the inputs; what needs an input that is not there is left out. */
   forward(p: Params, inputs: Tensors): Tensors;
   /** Whether scores [B, T, V] are of the labels [B, T] at their own places, not of the next ones. */

@@ -34,9 +34,12 @@ export function coderInputs({ image, channels, shrinking }: Autoencoder) {
   } satisfies Record<string, InputType>;
 }
 
+/** How files call the inputs of an autoencoder. */
+export const coderAliases = { image: 'pixel_values', noise: 'posterior_noise', latent: 'latents' };
+
 /**
- * `pixel_values` -> `mean`, `log_variance`, `divergence`, with `posterior_noise` -> `sampled` latents and the picture
- * `reconstructed` from them; `latents` -> `decoded`.
+ * `pixel_values` -> `vae.mean`, `vae.logvar`, `autoencoder.kl`, with `posterior_noise` -> `vae.sampled` latents. `vae.decoded`
+ * is the picture of `latents`, or without them of those that were sampled.
  */
 export function codePictures({ part, prefix }: Slot<Autoencoder>, p: Params, given: Tensors): Record<string, Tensor> {
   const { pixel_values: pixels, posterior_noise: noise, latents } = given;
@@ -44,13 +47,12 @@ export function codePictures({ part, prefix }: Slot<Autoencoder>, p: Params, giv
   const outputs: Record<string, Tensor> = {};
   if (pixels) {
     const posterior = part.encode(at, pixels);
-    Object.assign(outputs, { mean: posterior.mean, log_variance: posterior.logVariance });
-    outputs.divergence = divergence(posterior);
-    if (noise) outputs.sampled = sampleOf(posterior, noise);
+    Object.assign(outputs, { 'vae.mean': posterior.mean, 'vae.logvar': posterior.logVariance });
+    outputs['autoencoder.kl'] = divergence(posterior);
+    if (noise) outputs['vae.sampled'] = sampleOf(posterior, noise);
   }
-  const { sampled } = outputs;
-  if (sampled) outputs.reconstructed = part.decode(at, sampled);
-  if (latents) outputs.decoded = part.decode(sampled ? at.shared : at, latents);
+  const shown = latents ?? outputs['vae.sampled'];
+  if (shown) outputs['vae.decoded'] = part.decode(at, shown);
   return outputs;
 }
 
@@ -65,14 +67,15 @@ export function autoencoding({ name, paper, coder }: CodingParts<Autoencoder>): 
     name,
     ...(paper === undefined ? {} : { paper }),
     inputs: coderInputs(coder.part),
+    aliases: coderAliases,
     renames: coder.part.renames ?? [],
     forward: (p, given) => codePictures(coder, p, given),
   };
 }
 
 /**
- * `pixel_values` -> latents `encoded`, their `codes` [B, P], the `codebook_loss` and the picture `reconstructed`; given
- * `codes` -> `decoded`.
+ * `pixel_values` -> latents `encoded`, the `indices` [B, P] of their codes, the `codebook_loss`. `decoded` is the picture of
+ * `given_codes`, or without them of the codes that were found.
  */
 export function quantising({ name, paper, coder: { part, prefix } }: CodingParts<Quantiser>): Network {
   const { image, shrinking } = part;
@@ -81,19 +84,17 @@ export function quantising({ name, paper, coder: { part, prefix } }: CodingParts
     name,
     ...(paper === undefined ? {} : { paper }),
     inputs: { pixel_values: f32('B', 3, image, image), given_codes: { dtype: 'i64', shape: ['B', side * side] } },
+    aliases: { image: 'pixel_values' },
     renames: part.renames ?? [],
     forward(p, { pixel_values: pixels, given_codes: codes }) {
       const at = p.at(prefix);
-      const outputs: Record<string, Tensor> = {};
-      if (pixels) {
-        const encoded = part.encode(at, pixels);
-        const found = part.quantise(at, encoded);
-        Object.assign(outputs, { encoded, codes: found.codes, codebook_loss: found.loss });
-        outputs.reconstructed = part.decode(at, found.latents);
-      }
-      const again = pixels ? at.shared : at;
-      if (codes) outputs.decoded = part.decode(again, part.lookUp(again, codes, [side, side]));
-      return outputs;
+      const encoded = pixels && part.encode(at, pixels);
+      const found = encoded && part.quantise(at, encoded);
+      const latents = codes ? part.lookUp(found ? at.shared : at, codes, [side, side]) : found?.latents;
+      return {
+        ...(encoded && found ? { encoded, indices: found.codes, codebook_loss: found.loss } : {}),
+        ...(latents ? { decoded: part.decode(at, latents) } : {}),
+      };
     },
   };
 }
@@ -103,7 +104,7 @@ export function reconstruct({ divergence: weight }: { readonly divergence: numbe
   return {
     name: 'reconstruct',
     loss(network, p, batch) {
-      const { reconstructed, divergence: strayed } = network.forward(p, batch);
+      const { 'vae.decoded': reconstructed, 'autoencoder.kl': strayed } = network.forward(p, batch);
       if (!reconstructed || !strayed || !batch.pixel_values) {
         throw new QuintetError('name', 'reconstruction needs pixel_values and posterior_noise', { at: network.name });
       }

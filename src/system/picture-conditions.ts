@@ -136,8 +136,8 @@ export function conditionOutputs(
     ...(posterior_noise ? { posterior_noise } : {}),
     ...(latents ? { latents } : {}),
   };
-  const { sampled, decoded } = codePictures(part.autoencoder, at, pictures);
-  if (decoded) outputs.decoded = decoded;
+  const { 'vae.sampled': sampled, 'vae.decoded': decoded } = codePictures(part.autoencoder, at, pictures);
+  if (latents && decoded) outputs.decoded = decoded;
   if (sampled && noise && times) {
     const batch = { latents: mul(sub(sampled, shift), scale), noise, times, condition };
     outputs.diffusion_loss = diffusionLoss(part, at, batch);

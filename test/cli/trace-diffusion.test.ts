@@ -6,9 +6,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readTensors, writeSafetensors } from '../../src/checkpoint/index.js';
+import { load, traceNetwork } from '../../src/model/index.js';
+import { rootScope } from '../../src/nn/index.js';
 import { schedulers as known } from '../../src/parts/generators/schedulers/index.js';
+import { pictureAutoencoder, stableDiffusion } from '../../src/recipes/index.js';
+import { inputTensors, type Network } from '../../src/system/index.js';
 import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
-import { expectSame, fixtureJson, fixturePath, fixtureTensors } from '../fixture.js';
+import { engine, expectSame, fixtureJson, fixturePath, fixtureTensors, withModel } from '../fixture.js';
 import { here, temporaryFolder } from './cli.js';
 
 type Arrays = Record<string, HostArray>;
@@ -65,6 +69,28 @@ describe('stable-diffusion', async () => {
     );
   });
 
+  test('the library takes and gives the same names, pictures of their own number among them', async () => {
+    await withModel(name, async (opened) => {
+      const { sample, timestep, encoder_hidden_states, image, posterior_noise } = given as Arrays;
+      const asked = {
+        'text.input_ids': ids,
+        sample,
+        timestep,
+        encoder_hidden_states,
+        image,
+        posterior_noise,
+      } as Arrays;
+      const found = await traceNetwork(opened, asked);
+      expect(Object.keys(found).sort()).toEqual(
+        Object.keys(await traced(model, { ...given, 'text.input_ids': ids })).sort(),
+      );
+      same(
+        found,
+        Object.keys(found).filter((key) => key !== 'autoencoder.kl'),
+      );
+    });
+  });
+
   test('prompts of messages have the ids and states of the reference', async () => {
     const folder = temporaryFolder();
     const [messages, outputs] = [join(folder, 'messages.json'), join(folder, 'out.safetensors')];
@@ -117,6 +143,29 @@ describe('stable-diffusion', async () => {
     expect(await run({}, ['--guidance', '3'])).toContain('--guidance goes with --steps N');
     const alone = `${fixturePath('clip-vision')}/model`;
     expect(await run({}, ['--steps', '3'], alone)).toContain('--steps is for diffusion pipelines');
+  });
+});
+
+describe('autoencoders alone', async () => {
+  const name = 'vq-vae';
+  const [given, expected] = [await fixtureTensors(name, 'inputs'), await fixtureTensors(name, 'expected')];
+  const wanted = { vqvae: ['encoded', 'indices', 'codebook_loss', 'decoded'], vae: ['vae.decoded', 'autoencoder.kl'] };
+
+  test.for(Object.entries(wanted))('%s gives what the reference gives under the same names', async ([part, keys]) => {
+    const path = `${fixturePath(name)}/model/${part}`;
+    const found = await traced(path, given);
+    for (const key of keys) expectSame(found[key], expected[key] as HostArray, key, { rtol: 2e-5, atol: 0 });
+    const opened = await load(path, { engine });
+    const taken = part === 'vae' ? ['image', 'latent', 'noise'] : ['image'];
+    const own = await traceNetwork(opened, Object.fromEntries(taken.map((key) => [key, given[key] as HostArray])));
+    await opened.close();
+    expect(Object.keys(own).sort()).toEqual(Object.keys(found).sort());
+  });
+
+  test('an autoencoder alone has the names that it has in a pipeline', () => {
+    const outputs = (network: Network) => Object.keys(network.forward(rootScope().p, inputTensors(network.inputs)));
+    const inPipeline = outputs(stableDiffusion('tiny')).filter((key) => !/^(text|unet)\./.test(key));
+    expect(outputs(pictureAutoencoder('tiny'))).toEqual(inPipeline);
   });
 });
 

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { openDataset } from '../../src/data/index.js';
 import { load, type Model, readAdapter, saveModel, traceNetwork, withAdapter } from '../../src/model/index.js';
 import { denoise, type HostArrays, type LatentDiffusion } from '../../src/system/index.js';
-import { castArray, type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
+import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/index.js';
 import { noisyBatches } from '../../src/train/noisy-samples.js';
 import { engine, fixtureTensors } from '../fixture.js';
@@ -44,8 +44,8 @@ const numbers = (array: HostArray | undefined): number[] => toNumbers(array as H
 async function naive(model: Model<LatentDiffusion>, kind: Kind, batch: HostArrays): Promise<number> {
   const { pixel_values, posterior_noise, input_ids, timestep, noise } = batch as Record<string, HostArray>;
   const given = { pixel_values, posterior_noise, input_ids } as HostArrays;
-  const { sampled, text_states } = await traceNetwork(model, given, { want: ['sampled', 'text_states'] });
-  const latents = numbers(sampled).map((x) => x * 0.18215);
+  const found = await traceNetwork(model, given, { want: ['vae.sampled', 'text.last_hidden_state'] });
+  const latents = numbers(found['vae.sampled']).map((x) => x * 0.18215);
   const [times, drawn] = [numbers(timestep), numbers(noise)];
   const size = latents.length / times.length;
   const partsAt = (i: number): readonly [picture: number, noise: number] => {
@@ -60,10 +60,10 @@ async function naive(model: Model<LatentDiffusion>, kind: Kind, batch: HostArray
     return { epsilon: e, flow: e - x, v_prediction: picture * e - other * x }[kind];
   });
   const asked = {
-    noisy: hostArray('f32', (noise as HostArray).shape, noisy),
-    ...{ timestep, encoder_hidden_states: text_states },
+    sample: hostArray('f32', (noise as HostArray).shape, noisy),
+    ...{ timestep, encoder_hidden_states: found['text.last_hidden_state'] },
   } as HostArrays;
-  const { predicted } = await traceNetwork(model, asked, { want: ['predicted'] });
+  const { 'unet.sample': predicted } = await traceNetwork(model, asked, { want: ['unet.sample'] });
   const errors = numbers(predicted).map((x, i) => (x - (wanted[i] as number)) ** 2);
   return errors.reduce((sum, x) => sum + x, 0) / errors.length;
 }
@@ -142,12 +142,12 @@ test('an adapter is merged into a pipeline, which its card says', async () => {
   const merged = await load(join(folder, 'merged'), { engine });
   const inputs = await fixtureTensors('stable-diffusion', 'inputs');
   const asked = {
-    noisy: inputs.sample,
-    timestep: castArray(inputs.timestep as HostArray, 'f32'),
+    sample: inputs.sample,
+    timestep: inputs.timestep,
     encoder_hidden_states: inputs.encoder_hidden_states,
   } as HostArrays;
   const predicted = async (model: Model) =>
-    numbers((await traceNetwork(model, asked, { want: ['predicted'] })).predicted);
+    numbers((await traceNetwork(model, asked, { want: ['unet.sample'] }))['unet.sample']);
   const [found, expected, before] = [await predicted(merged), await predicted(adapted), await predicted(base)];
   const error = Math.max(...found.map((x, i) => Math.abs(x - (expected[i] as number))));
   expect(error).toBeLessThan(1e-5);
