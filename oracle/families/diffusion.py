@@ -134,6 +134,10 @@ def stable_diffusion(
         "posterior_noise": torch.randn(latents, generator=random),
         "noise": torch.randn(latents, generator=random),
         "noises": given_noises(fixture.seed, latents, steps),
+        "wide.sample": torch.randn(2, channels, side - 1, side - 3, generator=random),
+        "wide.image": torch.rand(1, 3, pixels - 4, pixels + 4, generator=random) * 2 - 1,
+        "wide.posterior_noise": torch.randn(1, channels, side - 2, side + 2, generator=random),
+        "wide.noise": torch.randn(1, channels, side, side + 4, generator=random),
     }
 
     def compute(given: dict, dtype: torch.dtype) -> dict:
@@ -142,18 +146,22 @@ def stable_diffusion(
         ids = encode_texts(opened, [negative, prompt])
         with torch.no_grad():
             states = opened["text"](ids)
-            posterior = vae.encode(given["image"]).latent_dist
-            sampled = posterior.mean + posterior.std * given["posterior_noise"]
             found = {
                 "text.input_ids": ids,
                 "text.last_hidden_state": states.last_hidden_state,
                 "text.pooler_output": states.pooler_output,
-                "unet.sample": unet(given["sample"], given["timestep"], given["encoder_hidden_states"]).sample,
-                "vae.mean": posterior.mean,
-                "vae.logvar": posterior.logvar,
-                "vae.sampled": sampled,
-                "vae.decoded": vae.decode(sampled).sample,
             }
+            for size in ("", "wide."):
+                posterior = vae.encode(given[f"{size}image"]).latent_dist
+                sampled = posterior.mean + posterior.std * given[f"{size}posterior_noise"]
+                noisy = given[f"{size}sample"]
+                found |= {
+                    f"{size}unet.sample": unet(noisy, given["timestep"], given["encoder_hidden_states"]).sample,
+                    f"{size}vae.mean": posterior.mean,
+                    f"{size}vae.logvar": posterior.logvar,
+                    f"{size}vae.sampled": sampled,
+                    f"{size}vae.decoded": vae.decode(sampled).sample,
+                }
 
             def guided(_: int, timestep: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
                 both = unet(torch.cat([x, x]).to(dtype), timestep, states.last_hidden_state).sample
@@ -166,9 +174,13 @@ def stable_diffusion(
                 found[f"tables.{name}.timesteps"] = scheduler.timesteps.float()
                 if hasattr(scheduler, "sigmas"):
                     found[f"tables.{name}.sigmas"] = scheduler.sigmas.float()
-            last = found[f"latents.{next(iter(schedulers))}"][-1].to(dtype)
-            decoded = vae.decode(last / vae.config.scaling_factor).sample
-        return found | {"decoded": decoded, "final_image": (decoded / 2 + 0.5).clamp(0, 1)}
+            first = next(iter(schedulers))
+            noise, scheduler = given["wide.noise"], make_scheduler(schedulers[first])
+            found["wide.latents"] = trajectory(scheduler, steps, noise, guided, seed=fixture.seed)
+            for size, passed in (("", f"latents.{first}"), ("wide.", "wide.latents")):
+                decoded = vae.decode(found[passed][-1].to(dtype) / vae.config.scaling_factor).sample
+                found |= {f"{size}decoded": decoded, f"{size}final_image": (decoded / 2 + 0.5).clamp(0, 1)}
+        return found
 
     fixture.info["settings"] = {
         "steps": steps,
@@ -183,13 +195,16 @@ def stable_diffusion(
         "latents.<scheduler>[i] are after step i, starting from noise * init_noise_sigma; noises[i] is the noise of step i",
         f"image: clamp(decode(latents.{next(iter(schedulers))}[-1] / scaling_factor) / 2 + 0.5, 0, 1); decoded is before",
         "vae.decoded decodes vae.sampled as it is; vae.logvar is clamped to [-30, 20]",
+        "wide.*: the same from tensors of other heights and widths than sample_size",
     )
     settle(fixture, inputs, compute)
-    check_pipeline(fixture, steps, guidance, prompt, negative, pixels)
+    for size in ("", "wide."):
+        check_pipeline(fixture, steps, guidance, prompt, negative, size)
 
 
-def check_pipeline(fixture, steps: int, guidance: float, prompt: str, negative: str, pixels: int) -> None:
+def check_pipeline(fixture, steps: int, guidance: float, prompt: str, negative: str, size: str) -> None:
     """The library's own pipeline must draw the same picture from the files."""
+    expected = fixture.expected[""][f"{size}final_image"]
     pipeline = StableDiffusionPipeline.from_pretrained(fixture.model, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     picture = pipeline(
@@ -197,12 +212,12 @@ def check_pipeline(fixture, steps: int, guidance: float, prompt: str, negative: 
         negative_prompt=negative,
         num_inference_steps=steps,
         guidance_scale=guidance,
-        latents=fixture.inputs[""]["noise"].clone(),
+        latents=fixture.inputs[""][f"{size}noise"].clone(),
         output_type="pt",
-        height=pixels,
-        width=pixels,
+        height=expected.shape[2],
+        width=expected.shape[3],
     ).images
-    error = relative_error(picture, fixture.expected[""]["final_image"])
+    error = relative_error(picture, expected)
     if error > 1e-5:
         raise RuntimeError(f"{fixture.name}: the library's pipeline differs by {error:.1e}")
 

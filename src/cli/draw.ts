@@ -29,6 +29,9 @@ export interface DrawCommandOptions extends GlobalOptions {
   readonly steps?: number;
   readonly scheduler?: string;
   readonly against?: string;
+  /** In pixels; one alone is a square's. */
+  readonly height?: number;
+  readonly width?: number;
 }
 
 /** By the ending of the file that is written. */
@@ -68,7 +71,9 @@ const saysPictures = (model: Model): model is Model<System> => isSystem(model) &
 
 /** An option that the model has no use for is a mistake in the call. */
 function refuseOthers(options: DrawCommandOptions, painting: boolean): void {
-  const others = painting ? (['temperature'] as const) : (['steps', 'scheduler', 'against'] as const);
+  const others = painting
+    ? (['temperature'] as const)
+    : (['steps', 'scheduler', 'against', 'height', 'width'] as const);
   const given = others.find((name) => options[name] !== undefined);
   if (given === undefined) return;
   throw new UsageError(`--${given} is for models that ${painting ? 'draw code by code' : 'paint by diffusion'}`);
@@ -83,9 +88,11 @@ interface DrawingOptions extends InterruptibleOptions {
 }
 
 function painted(model: Model, prompt: string, options: DrawingOptions): Promise<Picture> {
-  const { guidance, seed, steps, scheduler, against, show, signal } = options;
+  const { guidance, seed, steps, scheduler, against, show, signal, width, height } = options;
+  const [up, across] = [height ?? width, width ?? height];
+  const size = up === undefined || across === undefined ? undefined : ([up, across] as const);
   const settings = {
-    ...given({ guidance, seed, steps, scheduler, against }),
+    ...given({ guidance, seed, steps, scheduler, against, size }),
     onStep: ({ call, calls }: { readonly call: number; readonly calls: number }) => show(call + 1, calls),
     signal,
   };

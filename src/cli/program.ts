@@ -157,6 +157,8 @@ function addDraw(program: Command): void {
     .option('--steps <n>', 'of a diffusion model', whole(1))
     .option('--scheduler <name>', "of a diffusion model, by diffusers' name")
     .option('--against <text>', 'what a diffusion model keeps away from')
+    .option('--width <n>', 'in pixels, of a diffusion model; default what it was trained on', whole(1))
+    .option('--height <n>', 'in pixels; of the two, one alone gives a square', whole(1))
     .addHelpText('after', examples('quintet draw deepseek-community/Janus-Pro-1B "a red boat" -o boat.png --seed 1'))
     .action(async (model: string, prompt: string, _: unknown, command: Command) => {
       const { draw } = await import('./draw.js');

@@ -60,7 +60,7 @@ export async function tracePainting(
   if (steps === undefined) return {};
   const noise = inputNamed(given, 'noise');
   const sampling = await samplingOf(model.network, settings.scheduler);
-  const painter = new Painter(model, { ...model.network, sampling });
+  const painter = new Painter(model, { ...model.network, sampling }, { size: pixelsOf(model.network, noise) });
   const conditionOf = (prompt: string): Promise<HostArray> | HostArray | undefined => {
     const ids = given[`${prompt}_ids`];
     return ids ? painter.read(castArray(ids, 'i64')) : given[`${prompt}_embeds`];
@@ -93,6 +93,17 @@ export async function tracePainting(
   } finally {
     await painter.close();
   }
+}
+
+/** Height and width of the pictures that latents [B, C, h, w] become. */
+function pixelsOf({ autoencoder, denoiser }: LatentDiffusion, { shape }: HostArray): readonly [number, number] {
+  const { channels, shrinking } = autoencoder.part;
+  const [, own, height, width] = shape;
+  if (shape.length === 4 && own === channels && height && width) return [height * shrinking, width * shrinking];
+  const { size } = denoiser.part;
+  throw new QuintetError('shape', `[${shape.join(', ')}] are no latents`, {
+    ...{ at: 'noise', hint: `[pictures, ${channels}, height, width], such as [1, ${channels}, ${size}, ${size}]` },
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
 import { add, gradients, graph, input, mul, sum, type Tensor } from '../graph/index.js';
 import { type Declaration, type Glob, rootScope, select } from '../nn/index.js';
 import { type HostArrays, type InputType, inputTensors, type Network, type Tensors } from '../system/index.js';
-import { castArray, nearest, QuintetError } from '../tensor/index.js';
+import { castArray, type HostArray, nearest, QuintetError } from '../tensor/index.js';
 import { checkIds, checkLabels } from './check-ids.js';
 import { openSession } from './compile.js';
 import { isSystem, type Model } from './model.js';
@@ -59,10 +59,10 @@ export function asInputs({ inputs, aliases = {} }: Network, given: HostArrays): 
 }
 
 /** The types of the inputs that are fed: the network's, with letters where sizes vary. */
-function typesOf(feeds: HostArrays, { inputs: known, groups = [] }: Network): Record<string, InputType> {
+function typesOf(feeds: HostArrays, { inputs: known, groups = [], openAxes = {} }: Network): Record<string, InputType> {
   const types: Record<string, InputType> = {};
-  for (const name of Object.keys(feeds)) {
-    const type = known[name];
+  for (const [name, array] of Object.entries(feeds)) {
+    const type = known[name] && asGiven(known[name], array, openAxes[name] ?? []);
     if (type)
       types[name] = ownLetters(
         type,
@@ -76,6 +76,11 @@ function typesOf(feeds: HostArrays, { inputs: known, groups = [] }: Network): Re
     }
   }
   return types;
+}
+
+/** A type with the sizes that an array has on some axes: the graph is built for them. */
+function asGiven({ dtype, shape }: InputType, array: HostArray, axes: readonly number[]): InputType {
+  return { dtype, shape: shape.map((dim, axis) => (axes.includes(axis) ? (array.shape[axis] ?? dim) : dim)) };
 }
 
 /** A type whose letters are those of a group. */

@@ -31,7 +31,10 @@ export function checkFeeds(model: OnnxModel, feeds: Arrays): Sizes {
     for (const [axis, dim] of input.shape.entries()) {
       const size = array.shape[axis] as number;
       const expected = typeof dim === 'number' ? dim : (sizes.get(dim) ?? size);
-      if (size !== expected) throw mismatch(model, `input "${input.name}"`, input, array, `${dim} is ${expected}`);
+      if (size !== expected) {
+        const why = typeof dim === 'number' ? `axis ${axis} has ${size} places, not ${dim}` : `${dim} is ${expected}`;
+        throw mismatch(model, `input "${input.name}"`, input, array, why);
+      }
       if (typeof dim === 'string') sizes.set(dim, size);
     }
   }

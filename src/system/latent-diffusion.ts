@@ -21,7 +21,7 @@ import {
   type Objective,
   snrWeights,
 } from './objectives/index.js';
-import { codePictures, coderAliases, coderInputs } from './picture-coding.js';
+import { codePictures, coderAliases, coderInputs, coderOpenAxes } from './picture-coding.js';
 import type { Stage } from './stage.js';
 import type { Slot } from './system.js';
 
@@ -58,6 +58,7 @@ export function latentDiffusion({ stages = [], buffers = [], ...parts }: LatentD
     renames: renamesOf(text.prefix, autoencoder),
     inputs: inputsOf(parts),
     aliases: { 'text.input_ids': 'input_ids', image: coderAliases.image },
+    openAxes: { ...coderOpenAxes, sample: [2, 3] },
     groups: [
       ['input_ids'],
       Object.keys(coderInputs(autoencoder.part)),

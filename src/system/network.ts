@@ -30,6 +30,8 @@ export interface Network {
   readonly inputs: Readonly<Record<string, InputType>>;
   /** Names by which files call some of the inputs: theirs and ours. Such files have arguments of other networks beside them. */
   readonly aliases?: Readonly<Record<string, string>>;
+  /** Axes whose sizes in `inputs` are only those that it was trained at: given tensors may have others. */
+  readonly openAxes?: Readonly<Record<string, readonly number[]>>;
   /** Inputs of networks that have nothing to do with each other: what the letters stand for is each group's own. */
   readonly groups?: readonly (readonly string[])[];
   /** Named outputs of some of the inputs; what needs an input that is not there is left out. */

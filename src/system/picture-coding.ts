@@ -34,6 +34,9 @@ export function coderInputs({ image, channels, shrinking }: Autoencoder) {
   } satisfies Record<string, InputType>;
 }
 
+/** Pictures and latents of any height and width. */
+export const coderOpenAxes = { pixel_values: [2, 3], posterior_noise: [2, 3], latents: [2, 3] };
+
 /** How files call the inputs of an autoencoder. */
 export const coderAliases = { image: 'pixel_values', noise: 'posterior_noise', latent: 'latents' };
 
@@ -68,6 +71,7 @@ export function autoencoding({ name, paper, coder }: CodingParts<Autoencoder>): 
     ...(paper === undefined ? {} : { paper }),
     inputs: coderInputs(coder.part),
     aliases: coderAliases,
+    openAxes: coderOpenAxes,
     renames: coder.part.renames ?? [],
     forward: (p, given) => codePictures(coder, p, given),
   };
@@ -85,18 +89,31 @@ export function quantising({ name, paper, coder: { part, prefix } }: CodingParts
     ...(paper === undefined ? {} : { paper }),
     inputs: { pixel_values: f32('B', 3, image, image), given_codes: { dtype: 'i64', shape: ['B', side * side] } },
     aliases: { image: 'pixel_values' },
+    openAxes: { pixel_values: [2, 3], given_codes: [1] },
     renames: part.renames ?? [],
     forward(p, { pixel_values: pixels, given_codes: codes }) {
       const at = p.at(prefix);
       const encoded = pixels && part.encode(at, pixels);
       const found = encoded && part.quantise(at, encoded);
-      const latents = codes ? part.lookUp(found ? at.shared : at, codes, [side, side]) : found?.latents;
+      const latents = codes ? part.lookUp(found ? at.shared : at, codes, gridOf(codes, encoded)) : found?.latents;
       return {
         ...(encoded && found ? { encoded, indices: found.codes, codebook_loss: found.loss } : {}),
         ...(latents ? { decoded: part.decode(at, latents) } : {}),
       };
     },
   };
+}
+
+/** Height and width of codes [B, P]: those of a picture's latents beside them, or else a square. */
+function gridOf(codes: Tensor, encoded: Tensor | undefined): readonly [height: number, width: number] {
+  const count = codes.size(1);
+  const [height, width] = encoded ? [encoded.size(2), encoded.size(3)] : [Math.sqrt(count), Math.sqrt(count)];
+  if (height * width === count && Number.isInteger(height)) return [height, width];
+  const grid = encoded ? `${height} by ${width}` : 'no square';
+  throw new QuintetError('shape', `${count} codes a picture: ${grid}`, {
+    at: 'given_codes',
+    ...(encoded ? {} : { hint: 'give pixel_values of their height and width beside them' }),
+  });
 }
 
 /** Pictures as they were given: the mean absolute error, and how far latents may stray from a standard normal. */

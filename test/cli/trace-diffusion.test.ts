@@ -69,6 +69,19 @@ describe('stable-diffusion', async () => {
     );
   });
 
+  test('other sizes than it was trained at give what the reference gives, in each network and in painting', async () => {
+    const wide = Object.entries(given).filter(([key]) => key.startsWith('wide.'));
+    const { noise, ...others } = Object.fromEntries(wide.map(([key, array]) => [key.slice('wide.'.length), array]));
+    const { timestep, encoder_hidden_states } = given as Arrays;
+    const told = { ...others, timestep, encoder_hidden_states, noise } as Arrays;
+    const prompts = { negative_prompt_ids: rowOf(ids, 0), prompt_ids: rowOf(ids, 1) };
+    const args = ['--steps', String(settings.steps), '--guidance', String(settings.guidance)];
+    const found = await traced(model, { ...told, ...prompts }, args);
+    const keys = Object.keys(expected).filter((key) => key.startsWith('wide.'));
+    expect(keys.length).toBe(8);
+    same(found, keys, (key) => key.slice('wide.'.length));
+  });
+
   test('the library takes and gives the same names, pictures of their own number among them', async () => {
     await withModel(name, async (opened) => {
       const { sample, timestep, encoder_hidden_states, image, posterior_noise } = given as Arrays;
@@ -140,6 +153,10 @@ describe('stable-diffusion', async () => {
     };
     expect(await run({ prompt_ids: rowOf(ids, 1) })).toContain('--steps needs "noise"');
     expect(await run({ noise: given.noise as HostArray })).toContain('--steps needs prompt_ids or prompt_embeds');
+    const flat = hostArray('f32', [1, 4, 8], new Float32Array(32));
+    expect(await run({ noise: flat, prompt_ids: rowOf(ids, 1) })).toMatch(
+      /noise: \[1, 4, 8\] are no latents\s+\[pictures, 4, height, width\]/,
+    );
     expect(await run({}, ['--guidance', '3'])).toContain('--guidance goes with --steps N');
     const alone = `${fixturePath('clip-vision')}/model`;
     expect(await run({}, ['--steps', '3'], alone)).toContain('--steps is for diffusion pipelines');

@@ -38,6 +38,24 @@ describe('draw', () => {
   });
 });
 
+test('a diffusion model paints in the size that is asked for', async () => {
+  const sized = async (...size: string[]) => {
+    const file = join(temporaryFolder(), 'sea.png');
+    const result = await here(['draw', model('stable-diffusion'), 'the sea', '-o', file, '--steps', '1', ...size]);
+    return { ...result, file };
+  };
+  const painted = async (...size: string[]) => {
+    const { code, stderr, file } = await sized(...size);
+    expect(code, stderr).toBe(0);
+    const { width, height } = await loadPicture(file);
+    return [width, height];
+  };
+  expect(await painted('--width', '24', '--height', '10')).toEqual([24, 10]);
+  expect(await painted('--width', '12')).toEqual([12, 12]);
+  expect(await painted()).toEqual([16, 16]);
+  expect((await sized('--height', '15')).stderr).toContain('a picture of 15 pixels; multiples of 2 are possible');
+});
+
 describe('train', () => {
   const samples = ['red', 'green', 'blue', 'big', 'small'].map((word) => ({
     messages: [

@@ -7,7 +7,7 @@ import { traceNetwork } from '../../src/model/trace.js';
 import { rootScope } from '../../src/nn/index.js';
 import { vqgan } from '../../src/recipes/vqgan.js';
 import { inputTensors, reconstruct } from '../../src/system/index.js';
-import { type HostArray, toNumbers } from '../../src/tensor/index.js';
+import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
 import { engine, expectSame, fixtureJson, fixturePath, fixtureTensors } from '../fixture.js';
 
 const name = 'vq-vae';
@@ -37,6 +37,23 @@ test('VQGAN gives the codes, the loss and the pictures of the reference', () =>
     same(outputs.codebook_loss, 'codebook_loss');
     same(outputs.decoded, 'decoded');
     same((await traceNetwork(model, { given_codes: codes })).decoded, 'decoded');
+  }));
+
+test('pictures and codes need not be of the size that it was trained at', () =>
+  withPart('vqvae', async (model) => {
+    const { shape, data } = given.image as HostArray;
+    const [, , , width = 0] = shape;
+    // The upper third of the fixture's first picture's rows, of all channels.
+    const rows = [0, 1, 2].flatMap((c) =>
+      [...data.slice(c * width * width, c * width * width + 4 * width)].map(Number),
+    );
+    const pixels = hostArray('f32', [1, 3, 4, width], rows);
+    const found = await traceNetwork(model, { pixel_values: pixels });
+    expect(found.decoded?.shape).toEqual([1, 3, 4, width]);
+    const codes = found.indices as HostArray;
+    const again = await traceNetwork(model, { pixel_values: pixels, given_codes: codes });
+    expectSame(again.decoded, found.decoded as HostArray, 'decoded', { rtol: 1e-6, atol: 0 });
+    await expect(traceNetwork(model, { given_codes: codes })).rejects.toThrow(/12 codes a picture: no square/);
   }));
 
 /** Runs what `build` makes of the model's inputs, with its parameters by name. */

@@ -78,7 +78,9 @@ forEachEngine((engine) => {
     await rejected({ ...feeds, yy: feeds.y }).toThrow('there is no input "yy"\n  did you mean "y"?');
     await rejected({ ...feeds, y: hostArray('i64', [1, 2], [1, 2]) }).toThrow('input "y" is f32, not i64');
     await rejected({ ...feeds, y: f32([2], [1, 2]) }).toThrow('input "y" is [B, 2], not [2]');
-    await rejected({ ...feeds, y: f32([1, 1], [1]) }).toThrow('input "y" is [B, 2], not [1, 1]: 2 is 2');
+    await rejected({ ...feeds, y: f32([1, 1], [1]) }).toThrow(
+      'input "y" is [B, 2], not [1, 1]: axis 1 has 1 places, not 2',
+    );
     await rejected({ ...feeds, y: f32([2, 2], [1, 2, 3, 4]) }).toThrow('input "y" is [B, 2], not [2, 2]: B is 1');
     await rejected({ ...feeds, y: { ...feeds.y, data: Float64Array.of(1, 2) } }).toThrow('16 bytes are not f32 [1, 2]');
     await rejected({ ...feeds, y: { ...feeds.y, shape: [2, 1] } }).toThrow('input "y" is [B, 2], not [2, 1]');
