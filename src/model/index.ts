@@ -27,7 +27,15 @@ export type { PackingOptions } from './packed.js';
 export { bytesByForm, typesIn, type WeightsOption } from './packing-plan.js';
 export { type PaintPictureOptions, paintPicture } from './paint-picture.js';
 export { createTextReader, processPairs } from './pairs.js';
-export { adapterConfigFile, adapterValuesFile, type LoadedAdapter, readAdapter, writeAdapter } from './peft/index.js';
+export {
+  adapterConfigFile,
+  adapterValuesFile,
+  checkWritable,
+  fitsBeside,
+  type LoadedAdapter,
+  readAdapter,
+  writeAdapter,
+} from './peft/index.js';
 export { createProcessor, type PicturedChat, type Processor, tokenizerOf } from './prompt.js';
 export { type Pulled, type PullOptions, pullModel } from './pull.js';
 export { loadFromBytes, loadFromUrl } from './remote.js';

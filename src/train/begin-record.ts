@@ -56,7 +56,14 @@ function stageRecord({ stage, dataset, steps, trained, train, evaluation }: Prep
   } = stage;
   const { heldOut } = evaluation ?? {};
   return {
-    ...{ name, steps, batch, trained, samples: dataset.count, data: data.map(({ path }) => path) },
+    ...{
+      name,
+      steps,
+      batch,
+      trained: parameterCount(trained),
+      samples: dataset.count,
+      data: data.map(({ path }) => path),
+    },
     settings: {
       ...{ train, objective: objective.settings ? { name: objective.name, ...objective.settings } : objective.name },
       ...settings,

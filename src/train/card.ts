@@ -27,6 +27,8 @@ export interface CardFacts {
   readonly run: ReportedRun;
   /** The kind of adapter over the base that the folder holds, as in `lora`; undefined for a whole model. */
   readonly adapter?: string;
+  /** Whether the adapter is over a model that the run has saved beside it, and not over what the run began with. */
+  readonly ownBase?: boolean;
   readonly task: Task;
   /** Whether transformers knows the architecture. */
   readonly known: boolean;
@@ -65,7 +67,11 @@ function taskOf({ network }: Model): Task {
 }
 
 /** Writes the card of what a run, whose folder is `output`, has saved in `folder`. */
-export async function writeCard(model: Model, output: string, folder: string): Promise<void> {
+export async function writeCard(
+  model: Model,
+  output: string,
+  { folder, ownBase }: { readonly folder: string; readonly ownBase: boolean },
+): Promise<void> {
   const [origin, adapter] = [await originOf(model), await adapterIn(folder)];
   const run = await readRun(output);
   const text = modelCard({
@@ -74,7 +80,7 @@ export async function writeCard(model: Model, output: string, folder: string): P
     // Configurations that transformers wrote name a class of it.
     known: Array.isArray(model.files?.config?.architectures),
     ...(adapter === undefined ? {} : { adapter }),
-    origin,
+    ...{ origin, ownBase },
     shipped: (await shippedModel(run.model.source)) !== undefined,
   });
   await writeAtomically(join(folder, 'README.md'), (file) => file.writeFile(text));
@@ -121,12 +127,17 @@ export function modelCard(facts: CardFacts): string {
   return `${sections.join('\n\n')}\n`;
 }
 
-const filesOf = ({ adapter, task }: CardFacts): string =>
-  adapter ? adapterFiles : task === 'text-to-image' ? pipelineFiles : modelFiles;
+const filesOf = ({ adapter, ownBase, task }: CardFacts): string =>
+  adapter
+    ? `${adapterFiles}${ownBase ? ` ${ownBaseFiles}` : ''}`
+    : task === 'text-to-image'
+      ? pipelineFiles
+      : modelFiles;
 
 const pipelineFiles = "`model_index.json` and a folder for each part, in diffusers' layout.";
 const modelFiles =
   "`model.safetensors` (or shards), `config.json`, of what answers `generation_config.json`, and the base's tokenizer and processor.";
+const ownBaseFiles = 'The base, BASE above, is the folder `model` that the run wrote beside this one.';
 const adapterFiles = `\`${adapterConfigFile}\` and \`${adapterValuesFile}\`, in PEFT's format.`;
 
 function metadata(facts: CardFacts): Record<string, unknown> {
@@ -146,9 +157,9 @@ function metadata(facts: CardFacts): Record<string, unknown> {
 }
 
 /** How it relates to the models that are named as its bases: an adapter is none of what its own base was made of. */
-function relationOf({ run, adapter }: CardFacts): Record<string, unknown> {
+function relationOf({ run, adapter, ownBase }: CardFacts): Record<string, unknown> {
   if (!adapter) return { base_model_relation: 'finetune' };
-  return hubName(run) === undefined ? {} : { base_model_relation: 'adapter' };
+  return hubName(run) === undefined || ownBase ? {} : { base_model_relation: 'adapter' };
 }
 
 function libraryOf({ adapter, task, known }: CardFacts): string {
@@ -162,9 +173,9 @@ const hubName = ({ model: { source, fresh } }: ReportedRun): string | undefined 
   fresh ? undefined : partsOfModelName(source)?.repository;
 
 /** What Quintet finds the base by on any machine: its name on the Hub, or that of a model that ships with Quintet. */
-function knownName({ run: { model }, shipped }: CardFacts): string | undefined {
+function knownName({ run: { model }, shipped, ownBase }: CardFacts): string | undefined {
   const { source, fresh } = model;
-  return !fresh && (partsOfModelName(source) || shipped) ? source : undefined;
+  return !fresh && !ownBase && (partsOfModelName(source) || shipped) ? source : undefined;
 }
 
 /** The last stage with held-out samples, and the evaluation of the values that were kept. */
@@ -188,14 +199,14 @@ function results({ run, task }: CardFacts): Record<string, unknown> {
   return { 'model-index': [{ name: run.name, results: [result] }] };
 }
 
-function introduction({ run, adapter, shipped, origin: { license } }: CardFacts): string {
+function introduction({ run, adapter, ownBase, shipped, origin: { license } }: CardFacts): string {
   const { model, stages } = run;
   const base = hubName(run);
   const local = `\`${inline(basename(model.source))}\`${shipped ? ' that ships with Quintet' : ''}`;
   const named = base ? `[${base}](https://huggingface.co/${base})` : local;
   const what = model.fresh
     ? `A ${model.network} of ${formatCount(model.parameters)} parameters, trained from random ones`
-    : `${adapter ? 'An adapter over' : 'Trained from'} ${named}, a ${model.network} of ${formatCount(model.parameters)} parameters,`;
+    : `${adapter && !ownBase ? 'An adapter over' : 'Trained from'} ${named}, a ${model.network} of ${formatCount(model.parameters)} parameters,`;
   const names = stages.map(({ name }) => `\`${name}\``).join(', ');
   const law =
     license === undefined
@@ -210,10 +221,11 @@ function introduction({ run, adapter, shipped, origin: { license } }: CardFacts)
 }
 
 function usage(facts: CardFacts): string {
-  const { run, adapter, task } = facts;
+  const { run, adapter, ownBase, task } = facts;
   const quintet = inQuintet(task, knownName(facts) ?? 'BASE', adapter);
   if (libraryOf(facts) === 'quintet') return quintet;
-  const python = task === 'text-to-image' ? inDiffusers : inTransformers(facts, hubName(run) ?? 'BASE');
+  const python =
+    task === 'text-to-image' ? inDiffusers : inTransformers(facts, (ownBase ? undefined : hubName(run)) ?? 'BASE');
   return `${block('python', python)}\n\n${quintet}`;
 }
 

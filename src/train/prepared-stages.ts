@@ -3,8 +3,9 @@
 import { join } from 'node:path';
 import { badSamplesReport, type Dataset } from '../data/index.js';
 import { asSystem, isSystem, type Model } from '../model/index.js';
+import type { Declaration } from '../nn/index.js';
 import { alone } from '../parallel/group.js';
-import { isSystem as isSystemNetwork, parameterCount } from '../system/index.js';
+import { isSystem as isSystemNetwork } from '../system/index.js';
 import { closeAll, closeOnFailure, QuintetError } from '../tensor/index.js';
 import { type FrozenWay, keptWay } from './kept-features.js';
 import { checkOptimizer, checkTensors } from './optimisers/index.js';
@@ -29,8 +30,8 @@ export interface PreparedStage extends Learning {
   readonly train: readonly string[];
   readonly steps: number;
   readonly folder: string;
-  /** How many numbers learn. */
-  readonly trained: number;
+  /** What learns. */
+  readonly trained: readonly Declaration[];
   /** The part of a picture's way that is kept. */
   readonly kept?: FrozenWay;
   readonly evaluation?: StageEvaluation;
@@ -87,7 +88,7 @@ async function openStage(model: Model, asked: RunStage, opening: Opening): Promi
   const lengths = stage.groupByLength ? { lengths: await dataset.lengths() } : {};
   const data = await batchesOf(model, stage, { dataset, seed: run.seed + index, options, onBad, ...lengths });
   return {
-    ...{ stage, dataset, data, folder, train, steps, trained: 0 },
+    ...{ stage, dataset, data, folder, train, steps, trained: [] },
     adapt: adapter?.adapt ?? model.adapt,
     ...learns,
     // What an adapter has learnt before the stage belongs to the reference.
@@ -110,7 +111,7 @@ async function evaluationOf(model: Model, stage: RunStage, options: RunOptions):
   );
 }
 
-/** Traces a stage: how many numbers learn in it, and what of a picture's way is kept. */
+/** Traces a stage: what learns in it, and what of a picture's way is kept. */
 function checkStage({ network }: Model, prepared: PreparedStage): Pick<PreparedStage, 'trained' | 'kept'> {
   const { stage, adapt, steps } = prepared;
   try {
@@ -126,7 +127,7 @@ function checkStage({ network }: Model, prepared: PreparedStage): Pick<PreparedS
     const kept = keptWay({ network: own, adapt }, prepared);
     const { trained } = planStep({ network: own, adapt }, stepOptions(prepared));
     checkTensors(stage.optimizer, trained, 'optimizer');
-    return { trained: parameterCount(trained), ...(kept ? { kept } : {}) };
+    return { trained, ...(kept ? { kept } : {}) };
   } catch (error) {
     if (!(error instanceof QuintetError)) throw error;
     throw new QuintetError(error.code, error.message, { at: `stage ${stage.name}`, cause: error });

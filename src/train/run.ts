@@ -3,16 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { checkDestination } from '../checkpoint/index.js';
-import {
-  asSystem,
-  begunValues,
-  folderOf,
-  isSystem,
-  type LoadOptions,
-  layeredWeights,
-  load,
-  type Model,
-} from '../model/index.js';
+import { asSystem, begunValues, isSystem, type LoadOptions, layeredWeights, load, type Model } from '../model/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
 import { isRewardSystem } from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
@@ -24,7 +15,7 @@ import { closeStages, type PreparedStage, prepareStages, stepOptions } from './p
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { type RunRecord, writeRunRecord } from './run-record.js';
-import { saveRun } from './save-run.js';
+import { checkSaving, saveRun } from './save-run.js';
 import { around, checkAdapters } from './settings/adapted.js';
 import { trialOf } from './settings/trial.js';
 import { evaluationPlan } from './stage-evaluation.js';
@@ -93,8 +84,6 @@ export async function runFile(path: string, options: RunOptions = {}): Promise<R
     const { steps } = options;
     const asked = steps === undefined ? run.stages : run.stages.map((stage) => trialOf(stage, steps));
     const { model, stages } = rewardStages(loaded, asked, seed);
-    // What cannot be saved at the end is not begun.
-    if (!run.stages.at(-1)?.adapter) folderOf(model);
     const text = await readFile(path, 'utf8');
     return await runStages(model, { ...run, stages, text, output: options.output ?? run.output }, options);
   } finally {
@@ -112,6 +101,7 @@ async function runStages(model: Model, run: Run, options: RunOptions): Promise<R
   checkAdapters(run.stages);
   const stages = await prepareStages(model, run, options);
   try {
+    checkSaving(model, run, stages);
     const record = group.rank === 0 ? await beginRecord(model, run, stages, options) : undefined;
     const trained = await tellingFailure(run, record, () => runAll(model, { run, stages, record }, options));
     if (trained.stopped) return trained;
@@ -142,17 +132,18 @@ async function runAll(
   { run, stages, record }: Begun,
   options: RunOptions,
 ): Promise<Pick<RunResult, 'stopped' | 'folder'>> {
-  let values: Record<string, HostArray> = {};
+  let before: Record<string, HostArray> = {};
+  let beside: Record<string, HostArray> = {};
   for (const [index, prepared] of stages.entries()) {
     const begun = prepared.adapter ? await begunValues(model, prepared.adapter) : [];
-    const known = new Map([...begun, ...Object.entries(values)]);
+    const known = new Map([...begun, ...Object.entries({ ...before, ...beside })]);
     const weights = layeredWeights(model.weights, known, run.seed + index);
     const trained = await runStage({ ...model, weights }, prepared, options);
     if (trained.stopped) return { stopped: true };
-    values = { ...values, ...trained.values };
+    if (prepared.adapter) beside = { ...beside, ...trained.values };
+    else before = { ...before, ...trained.values };
   }
-  const weights = layeredWeights(model.weights, new Map(Object.entries(values)), run.seed + stages.length - 1);
-  const folder = record ? await saveRun({ ...model, weights }, { run, values, ...stages.at(-1) }) : undefined;
+  const folder = record ? await saveRun(model, stages, { run, before, beside }) : undefined;
   if (record && folder !== undefined) {
     await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
   }

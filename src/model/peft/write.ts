@@ -19,6 +19,7 @@ import {
 import { tiedHead, tiedTable } from './tied.js';
 
 type Values = ReadonlyMap<string, HostArray>;
+type Names = ReadonlySet<string>;
 
 export interface AdapterBase extends Base {
   /** What the configuration calls the base: a folder or hub name. */
@@ -32,22 +33,56 @@ export async function writeAdapter(
   settings: readonly AdapterSettings[],
   learnt: Values,
 ): Promise<void> {
-  await makeFolder(folder);
   const { values, pattern } = cutRanks(settings, learnt);
   const tensors = [...keyed(base, settings, values)];
+  const names = new Set(values.keys());
+  const config = { ...configOf(base, settings, names), ...(pattern ? { rank_pattern: triplets(pattern, base) } : {}) };
+  await makeFolder(folder);
   await writeSafetensors(join(folder, adapterValuesFile), tensors, { metadata: { format: 'pt' } });
-  const config = { ...configOf(base, settings, values), ...(pattern ? { rank_pattern: triplets(pattern, base) } : {}) };
   const text = `${JSON.stringify(config, null, 2)}\n`;
   await writeAtomically(join(folder, adapterConfigFile), (file) => file.writeFile(text));
 }
 
-function configOf(base: AdapterBase, settings: readonly AdapterSettings[], values: Values): Record<string, unknown> {
+/** Refuses what could not be written: parameters that learn with an adapter, by name, without the rest of their module. */
+export function checkWritable(base: Base, settings: readonly AdapterSettings[], names: Names): void {
+  const [alone] = wholeModules(wholeOf(settings, names), base.declarations).partial;
+  if (alone === undefined) return;
+  const module = alone.replace(/\.[^.]*$/, '');
+  throw new QuintetError('unsupported', `PEFT saves whole modules, and of ${module} "${alone}" learns, not all`, {
+    at: 'train',
+    hint: `let all of the module learn, by "${module}.**", or nothing of it`,
+  });
+}
+
+/**
+ * Whether parameters that learnt before an adapter can be written into its folder: modules that it does not change, whole. Those
+ * that it does change have to be in the base that it is over.
+ */
+export function fitsBeside(
+  base: Base,
+  settings: readonly AdapterSettings[],
+  { before, beside }: { readonly before: Names; readonly beside: Names },
+): boolean {
+  const changed = [
+    ...changedLayers(beside),
+    ...settings.flatMap((own) => (own.kind === 'words' ? [own.table.replace(/\.weight$/, '')] : [])),
+  ];
+  if ([...before].some((name) => changed.some((path) => name.startsWith(`${path}.`)))) return false;
+  return wholeModules([...before], base.declarations).partial.length === 0;
+}
+
+/** What learns beside an adapter, and is not its own. */
+function wholeOf(settings: readonly AdapterSettings[], names: Names): string[] {
+  const own = ownOf(settings, names);
+  return [...names].filter((name) => !own.has(name));
+}
+
+function configOf(base: AdapterBase, settings: readonly AdapterSettings[], names: Names): Record<string, unknown> {
+  checkWritable(base, settings, names);
   const first = settings[0] as AdapterSettings;
   const format = formats[first.kind];
   const write = format.write as (settings: AdapterSettings) => Record<string, unknown>;
-  const own = ownOf(settings, values);
-  const whole = [...values.keys()].filter((name) => !own.has(name));
-  const layers = [...new Set([...own].flatMap((name) => partsOf(name)?.path ?? []))];
+  const layers = [...changedLayers(names)];
   return {
     peft_type: format.type,
     ...('backbone' in base.network ? { task_type: isRewardSystem(base.network) ? 'SEQ_CLS' : 'CAUSAL_LM' } : {}),
@@ -56,7 +91,7 @@ function configOf(base: AdapterBase, settings: readonly AdapterSettings[], value
     ...targets(first, layers, base),
     ...patterns(settings, layers, base),
     ...wordsBeside(settings, base),
-    ...savedModules(whole, base),
+    ...savedModules(wholeOf(settings, names), base),
     inference_mode: true,
   };
 }
@@ -71,7 +106,7 @@ function wordsBeside([, ...others]: readonly AdapterSettings[], base: AdapterBas
 /** What learnt whole. Without being asked to, PEFT would have a table learn apart from the head that is tied to it. */
 function savedModules(whole: readonly string[], base: AdapterBase): Record<string, unknown> {
   if (whole.length === 0) return {};
-  const modules = wholeModules(whole, base.declarations);
+  const { modules } = wholeModules(whole, base.declarations);
   const named = (all: readonly string[]) => ({ modules_to_save: all.map((name) => theirName(name, base)) });
   if (!whole.includes(`${tiedTable(base)}.weight`)) return named(modules);
   return { ...named([...modules, tiedHead(base)]), ensure_weight_tying: true };
@@ -81,31 +116,26 @@ function savedModules(whole: readonly string[], base: AdapterBase): Record<strin
 const triplets = (pattern: NonNullable<CutRanks['pattern']>, base: AdapterBase): Record<string, readonly boolean[]> =>
   Object.fromEntries([...pattern].map(([name, isLeft]) => [theirName(name, base), isLeft]));
 
-/** The names of values that are the adapter's, be they new or a base's parameters that it is all about. */
-function ownOf(settings: readonly AdapterSettings[], values: Values): ReadonlySet<string> {
+/** The names that are the adapter's, be they new or a base's parameters that it is all about. */
+function ownOf(settings: readonly AdapterSettings[], names: Names): Names {
   const [first] = settings;
   const learns = (name: string): boolean => {
     if (first?.kind === 'layers') return settingsFor([first], name.replace(/\.[^.]*$/, '')) !== undefined;
     if (wordRows(settings).some((rows) => rows.name === name)) return true;
-    return name.endsWith('.bias') && 'bias' in (first ?? {}) && isTrainedBias(name, settings, values);
+    return name.endsWith('.bias') && trainsBiases(settings);
   };
   const added = (name: string): boolean =>
     partsOf(name) !== undefined || /^(?:prompt_embeddings|vera_[AB])$/.test(name);
-  return new Set([...values.keys()].filter((name) => added(name) || learns(name) || isAdaptedWeight(name, values)));
+  const layers = changedLayers(names);
+  return new Set([...names].filter((name) => added(name) || learns(name) || isWithin(layers, name)));
 }
 
 const wordRows = (settings: readonly AdapterSettings[]) =>
   settings.flatMap((own) => (own.kind === 'words' ? rowsOfWords(own) : []));
 
-/** Whether a bias learns with a low-rank adapter: with the layers that it adapts, or with all. */
-function isTrainedBias(name: string, settings: readonly AdapterSettings[], values: Values): boolean {
-  const path = name.slice(0, -'.bias'.length);
-  return settings.some(
-    (own) =>
-      (own.kind === 'lora' || own.kind === 'dora') &&
-      (own.bias === 'all' || (own.bias === 'adapted' && values.has(`${path}.lora_A.weight`))),
-  );
-}
+/** Whether all biases learn with a low-rank adapter. */
+const trainsBiases = (settings: readonly AdapterSettings[]): boolean =>
+  settings.some((own) => (own.kind === 'lora' || own.kind === 'dora') && own.bias === 'all');
 
 /** Whole names: an ending such as q_proj would fit the encoder's layers too. */
 function targets(first: AdapterSettings, layers: readonly string[], base: AdapterBase): Record<string, unknown> {
@@ -174,14 +204,14 @@ function* keyed(
       for (const path of paths) yield [keyOf(`${path}.${wordsEnding}`, base), concatRows(rows)];
     }
   }
-  const own = ownOf(settings, values);
+  const own = ownOf(settings, new Set(values.keys()));
+  const layers = changedLayers(values.keys());
   const rows = wordRows(settings);
   for (const [name, value] of values) {
     if (rows.some((each) => each.name === name)) continue;
     const key = keyOf(name, base);
     if (first?.kind === 'layers' && own.has(name)) yield [key.replace(/\.([^.]*)$/, '.ln_tuning_layers.$1'), value];
-    else if (isAdaptedWeight(name, values)) yield [key.replace(/weight$/, 'base_layer.weight'), value];
-    else if (own.has(name) && isAdaptedBias(name, values)) yield [key.replace(/bias$/, 'base_layer.bias'), value];
+    else if (isWithin(layers, name)) yield [key.replace(/(weight|bias)$/, 'base_layer.$1'), value];
     else {
       yield [key, value];
       if (name === `${table}.weight`) yield [keyOf(`${tiedHead(base)}.weight`, base), value];
@@ -189,27 +219,29 @@ function* keyed(
   }
 }
 
-const isAdaptedBias = (name: string, values: Values): boolean =>
-  name.endsWith('.bias') && values.has(name.replace(/bias$/, 'lora_A.weight'));
+/** The layers that have something new. */
+const changedLayers = (names: Iterable<string>): Names =>
+  new Set([...names].flatMap((name) => partsOf(name)?.path ?? []));
 
-/** PEFT keeps the weight of an adapted head or table, too. */
-function isAdaptedWeight(name: string, values: Values): boolean {
-  const [, path] = /^(.*)\.weight$/.exec(name) ?? [];
-  if (path === undefined || partsOf(name)) return false;
-  return values.has(`${path}.lora_A.weight`) || values.has(`${path}.lora_embedding_A`);
-}
+/** Whether it is a weight or bias of a layer that is changed, which PEFT has within its own layer. */
+const isWithin = (layers: Names, name: string): boolean =>
+  /\.(?:weight|bias)$/.test(name) && !partsOf(name) && layers.has(name.replace(/\.[^.]*$/, ''));
 
-/** The largest modules all of whose parameters are among the trained ones. */
-function wholeModules(trained: readonly string[], declarations: Declarations): string[] {
+/** The largest modules all of whose parameters are among the trained ones, and trained ones that no module holds alone. */
+function wholeModules(trained: readonly string[], declarations: Declarations) {
   const set = new Set(trained);
   const all = [...declarations.keys()];
-  const modules = trained.map((name) => {
+  const moduleOf = (name: string): string | undefined => {
     const steps = name.split('.');
     for (let length = 1; length < steps.length; length++) {
       const prefix = `${steps.slice(0, length).join('.')}.`;
       if (all.filter((other) => other.startsWith(prefix)).every((other) => set.has(other))) return prefix.slice(0, -1);
     }
-    throw new QuintetError('unsupported', `PEFT saves whole modules, and "${name}" is trained without its neighbours`);
-  });
-  return [...new Set(modules)];
+    return undefined;
+  };
+  const modules = trained.map(moduleOf);
+  return {
+    modules: [...new Set(modules.filter((module) => module !== undefined))],
+    partial: trained.filter((_, i) => modules[i] === undefined),
+  };
 }
