@@ -17,7 +17,10 @@ export interface LazyTensor {
   read(): Promise<HostArray>;
 }
 
-export type NamedTensors = Iterable<readonly [name: string, tensor: HostArray | LazyTensor]>;
+type Tensor = HostArray | LazyTensor;
+
+/** Tensors by name: a map, entries as they come, or a record such as sessions give. */
+export type NamedTensors = Iterable<readonly [name: string, tensor: Tensor]> | Readonly<Record<string, Tensor>>;
 
 export interface WriteOptions {
   /** Texts for `__metadata__`; by default `format: pt`, without which transformers refuses a file. */
@@ -31,7 +34,7 @@ const rank = new Map<DType, number>(order.map((code, i) => [safetensorsDtypes[co
 
 interface Planned {
   readonly name: string;
-  readonly tensor: HostArray | LazyTensor;
+  readonly tensor: Tensor;
   readonly size: number;
 }
 
@@ -66,7 +69,7 @@ function compare(a: string, b: string): number {
 
 function plan(tensors: NamedTensors, at: string): Planned[] {
   const seen = new Set<string>(['__metadata__']);
-  return Array.from(tensors, ([name, tensor]) => {
+  return Array.from(Symbol.iterator in tensors ? tensors : Object.entries(tensors), ([name, tensor]) => {
     if (seen.has(name)) throw new QuintetError('name', `two tensors would be named ${quoted(name)}`, { at });
     seen.add(name);
     return { name, tensor, size: byteSizeOf(tensor.dtype, tensor.shape) };

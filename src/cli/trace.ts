@@ -54,7 +54,7 @@ export async function trace(source: string, options: TraceCommandOptions): Promi
   const all = alone
     ? chosen(await traceScheduler(source, await readTensors(inputs), options), want)
     : await interruptible((signal) => traceModel(source, options, signal));
-  await writeSafetensors(outputs, Object.entries(all));
+  await writeSafetensors(outputs, all);
   note(`${outputs}\n${summary(all)}`);
 }
 

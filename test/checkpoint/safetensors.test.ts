@@ -38,14 +38,16 @@ describe('a file of the reference implementation', () => {
     await file.close();
   });
 
-  test('is written byte for byte, whatever order the tensors come in', async () => {
+  test('is written byte for byte, whatever order the tensors come in, from entries, a map or a record', async () => {
     const file = await openCheckpoint(reference);
     const tensors: [string, HostArray][] = [];
     for (const name of [...file.tensors.keys()].reverse()) tensors.push([name, await file.read(name)]);
     await file.close();
     const target = join(temporaryFolder(), 'copy.safetensors');
-    await writeSafetensors(target, tensors);
-    expect(readFileSync(target)).toEqual(readFileSync(reference));
+    for (const given of [tensors, new Map(tensors), Object.fromEntries(tensors)]) {
+      await writeSafetensors(target, given);
+      expect(readFileSync(target)).toEqual(readFileSync(reference));
+    }
   });
 
   test('opens from memory, and its sources are views of that memory', async () => {
