@@ -1,7 +1,10 @@
 /** Activations under the names that published configurations use (`hidden_act`). */
 
 import {
+  add,
   clip,
+  div,
+  erf,
   gelu,
   maximum,
   minimum,
@@ -11,6 +14,8 @@ import {
   sigmoid,
   silu,
   softplus,
+  sqrt,
+  sub,
   type Tensor,
   tanh,
 } from '../graph/index.js';
@@ -25,7 +30,11 @@ export const activations = {
   ...{ gelu_new: tanhGelu, gelu_pytorch_tanh: tanhGelu, gelu_fast: tanhGelu },
   ...{ gelu_accurate: tanhGelu, gelu_python_tanh: tanhGelu },
   gelu_10: (x: Tensor): Tensor => clip(gelu(x), -10, 10),
+  hardswish: (x: Tensor): Tensor => mul(x, div(clip(add(x, 3), 0, 6), 6)),
   quick_gelu: quickGelu,
+  // Of MEGA, https://arxiv.org/abs/2209.10655: a normal distribution's share below x, near squared ReLU around its mean.
+  // biome-ignore lint/suspicious/noApproximativeNumericConstant: transformers' own digits
+  laplace: (x: Tensor): Tensor => mul(add(erf(div(sub(x, 0.707107), 0.282095 * Math.SQRT2)), 1), 0.5),
   leaky_relu: (x: Tensor): Tensor => maximum(x, mul(x, 0.01)),
   linear: (x: Tensor): Tensor => x,
   mish: (x: Tensor): Tensor => mul(x, tanh(softplus(x))),
@@ -34,6 +43,7 @@ export const activations = {
   relu6: (x: Tensor): Tensor => minimum(relu(x), 6),
   sigmoid,
   silu,
+  sqrtsoftplus: (x: Tensor): Tensor => sqrt(softplus(x)),
   swish: silu,
   tanh,
 } as const;
