@@ -5,6 +5,7 @@ import { loadPicture, type Picture } from '../media/index.js';
 import {
   asSystem,
   Chat,
+  checkModelName,
   draftModel,
   LanguageSession,
   type LoadOptions,
@@ -35,6 +36,7 @@ export interface ChatOptions extends GlobalOptions, ConstraintOptions, Omit<Repl
 
 /** Returns the exit code. */
 export async function chat(source: string, given: readonly string[], options: ChatOptions): Promise<number> {
+  await checkModelName(source);
   const { pictures: paths, prompt } = await picturesAndPrompt(given);
   const opened: { close(): Promise<void> }[] = [];
   const keep = <T extends { close(): Promise<void> }>(thing: T): T => {

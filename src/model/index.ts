@@ -45,7 +45,7 @@ export { folderOf, type SaveOptions, saveModel } from './save.js';
 export { savePictured } from './save-pictured.js';
 export { conditionOf, generatorTokenizerOf, sayPicture } from './say-picture.js';
 export { type ShippedFile, type ShippedModel, shippedModel, shippedModels, wholeFolder } from './shipped.js';
-export { findModel, findShipped, type SourceOptions } from './source.js';
+export { checkModelName, findModel, findShipped, type SourceOptions } from './source.js';
 export { type DraftOptions, draftModel, type LookupOptions, promptLookup, type Speculator } from './speculate.js';
 export { type TraceOptions, traceNetwork } from './trace.js';
 export { modelsCache, weightsCache } from './user-cache.js';

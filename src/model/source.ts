@@ -29,6 +29,12 @@ export async function findModel(source: string, options: SourceOptions): Promise
   }
 }
 
+/** Refuses what names no model anywhere, without bringing any. */
+export async function checkModelName(source: string): Promise<void> {
+  if ((await kindOfPath(source)) !== undefined || partsOfModelName(source)) return;
+  if (!(await shippedModel(source))) throw noModel(source);
+}
+
 /** The folder of a shipped model, whatever paths are called so. */
 export async function findShipped(name: string, cache: string): Promise<string> {
   const model = await shippedModel(name);

@@ -35,7 +35,7 @@ export function networkOf(published: Fields, names?: Iterable<string>): Network 
     fitting.find(({ architectures }) => architectures?.some((name) => named.includes(name))) ??
     fitting.find(({ architectures }) => !architectures);
   if (found) return headed(found.fromConfig(config), config);
-  const known = recipes.flatMap((recipe) => recipe.modelTypes);
+  const known = [...new Set(recipes.flatMap((recipe) => recipe.modelTypes))];
   const guess = nearest(type, known);
   throw new QuintetError(
     'unsupported',

@@ -46,11 +46,14 @@ export class QuintetError extends Error {
   }
 }
 
-/** The known name nearest to a misspelt one, for error messages. */
+/** The known name that was perhaps meant, for error messages: one that begins as it was typed, or else the nearest. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
+  const all = [...known];
+  const begun = all.filter((candidate) => candidate.toLowerCase().startsWith(name.toLowerCase()));
+  if (name.length > 1 && begun.length > 0) return begun.reduce((a, b) => (b.length < a.length ? b : a));
   let best: string | undefined;
   let bestDistance = Math.max(3, Math.ceil(name.length / 2));
-  for (const candidate of known) {
+  for (const candidate of all) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }

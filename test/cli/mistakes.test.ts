@@ -29,6 +29,7 @@ describe('mistakes', () => {
     [2, ['chat', llama, '--top-p', '2', 'hi'], 'Expected a number from 0 to 1.'],
     [2, ['chat', llama, 'one', 'two'], 'two prompts: "one" and "two"'],
     [2, ['chat', llama, ''], 'error: the prompt is empty\n'],
+    [1, ['chat', 'nope'], /^error: nope: no such file, folder or recipe/],
     [2, ['draw', llama, ' ', '-o', 'x.png'], 'error: the prompt is empty\n'],
     [2, ['chat', llama, 'none.png', 'hi'], 'no such picture: none.png'],
     [2, ['chat', llama, 'https://example.org/a.png', 'hi'], 'not fetched from addresses'],
@@ -100,6 +101,7 @@ describe('names that can be no model are refused before a network is asked:', ()
   test.each([
     ['nosuch', none],
     ['lava-1.5', /no such file, folder or recipe, [^\n]*\n {2}The nearest recipe is "llava-1\.5"\.\n$/],
+    ['llava', /no such file, folder or recipe, [^\n]*\n {2}The nearest recipe is "llava-1\.5"\.\n$/],
     ['a b', none],
     ['x/y/z', /^error: x\/y\/z: no such file or folder\n {2}Names on the Hugging Face hub have the form org\/name/],
     [
