@@ -13,8 +13,8 @@ export function readHeads(
   otherwise: SharedWidth,
   { width: widthName, heads: headsName } = { width: 'hidden_size', heads: 'num_attention_heads' },
 ): SharedWidth {
-  const width = config.whole(widthName, otherwise.width);
-  const heads = config.whole(headsName, otherwise.heads);
-  if (heads >= 1 && width % heads === 0) return { width, heads };
+  const width = config.count(widthName, otherwise.width);
+  const heads = config.count(headsName, otherwise.heads);
+  if (width % heads === 0) return { width, heads };
   throw config.wrong(headsName, `a whole number that divides ${widthName}, ${width}`);
 }

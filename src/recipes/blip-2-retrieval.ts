@@ -25,8 +25,8 @@ export const blip2Retrieval = recipe({
   },
   read: (config) => ({
     vision: readBlipVision(config.part('vision_config', 'blip_2_vision_model')),
-    reader: readQueryReader(config.part('qformer_config', 'blip_2_qformer'), config.whole('num_query_tokens', 32)),
-    projection: config.whole('image_text_hidden_size', 256),
+    reader: readQueryReader(config.part('qformer_config', 'blip_2_qformer'), config.count('num_query_tokens', 32)),
+    projection: config.count('image_text_hidden_size', 256),
   }),
   build: ({ vision, reader, projection }, name) =>
     imageText({

@@ -35,7 +35,7 @@ export const blip2 = recipe({
   },
   read: (config) => ({
     vision: readBlipVision(config.part('vision_config', 'blip_2_vision_model')),
-    bridge: readQFormer(config.part('qformer_config', 'blip_2_qformer'), config.whole('num_query_tokens', 32)),
+    bridge: readQFormer(config.part('qformer_config', 'blip_2_qformer'), config.count('num_query_tokens', 32)),
     language: textBackboneOf(config.object('text_config', { optional: true }), { takes, otherwise: 'opt' }),
     token: config.whole('image_token_index', config.whole('image_token_id', 50265)),
   }),

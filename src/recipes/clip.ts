@@ -41,7 +41,7 @@ export const clip = recipe({
   read: (config) => ({
     vision: readClipVision(config.part(nameOf(config, 'vision_config'), 'clip_vision_model')),
     text: readClipText(config.part(nameOf(config, 'text_config'), 'clip_text_model')),
-    projection: config.whole('projection_dim', 512),
+    projection: config.count('projection_dim', 512),
   }),
   build: ({ vision, text, projection }, name) =>
     dualEncoder({

@@ -38,9 +38,9 @@ export const gill = recipe({
     language: textBackboneOf(config.object('text_config'), { takes: ['opt'], otherwise: 'opt' }),
     mapping: readMapper(config.object('mapper_config')),
     generator: stableDiffusion.fromConfig(config.object('generator_config')),
-    seen: { tokens: config.whole('image_tokens'), token: config.whole('image_token_id') },
-    signals: { first: config.whole('signal_token_id'), count: config.whole('signal_tokens', 8) },
-    common: config.whole('projection_dim', 256),
+    seen: { tokens: config.count('image_tokens'), token: config.whole('image_token_id') },
+    signals: { first: config.whole('signal_token_id'), count: config.count('signal_tokens', 8) },
+    common: config.count('projection_dim', 256),
   }),
   build: ({ vision, language, mapping, generator, seen, signals: { first, count }, common }, name) =>
     system({

@@ -33,7 +33,7 @@ export const idefics3 = recipe({
   },
   read: (config) => ({
     vision: readIdefics3Vision(config.part('vision_config', ...seers)),
-    factor: config.whole('scale_factor', 2),
+    factor: config.count('scale_factor', 2),
     token: config.whole('image_token_id', 128257),
     language: textBackboneOf(config.object('text_config', { optional: true }), {
       takes: decoders,

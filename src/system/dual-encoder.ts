@@ -150,7 +150,7 @@ export interface TowerOptions {
 /** The width of the common space in the `config.json` of a tower that projects into it; nothing where it does not. */
 export function readProjection(config: Fields): { readonly projection?: number } {
   const projects = config.texts('architectures', []).some((name) => name.endsWith('WithProjection'));
-  return projects ? { projection: config.whole('projection_dim', 512) } : {};
+  return projects ? { projection: config.count('projection_dim', 512) } : {};
 }
 
 /** One side alone. Outputs: `last_hidden`, `hidden_states/<i>`, and `pooled`, or `<side>_embeds` where it is projected. */

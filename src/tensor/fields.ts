@@ -12,6 +12,8 @@ export interface Fields {
   /** The error that a field is not what is expected. */
   wrong(name: string, expected: string): QuintetError;
   whole(name: string, otherwise?: number): number;
+  /** A whole number from 1 on: a size, or how many there are of something that cannot be left out. */
+  count(name: string, otherwise?: number): number;
   number(name: string, otherwise?: number): number;
   flag(name: string, otherwise?: boolean): boolean;
   text(name: string, otherwise?: string): string;
@@ -52,6 +54,7 @@ export function fields(value: unknown, at: string): Fields {
     wrong,
     has: (name) => Object.hasOwn(raw, name) && raw[name] !== undefined && raw[name] !== null,
     whole: (name, otherwise) => read(name, 'a whole number', isWhole, otherwise),
+    count: (name, otherwise) => read(name, 'a whole number from 1 on', isCount, otherwise),
     number: (name, otherwise) => read(name, 'a number', isNumber, otherwise),
     flag: (name, otherwise) => read(name, 'true or false', isFlag, otherwise),
     text: (name, otherwise) => read(name, 'a text', isText, otherwise),
@@ -88,6 +91,7 @@ function isObject(x: unknown): x is Record<string, unknown> {
 }
 const isNumber = (x: unknown): x is number => typeof x === 'number' && Number.isFinite(x);
 const isWhole = (x: unknown): x is number => Number.isSafeInteger(x);
+const isCount = (x: unknown): x is number => isWhole(x) && x >= 1;
 const isFlag = (x: unknown): x is boolean => typeof x === 'boolean';
 const isText = (x: unknown): x is string => typeof x === 'string';
 function isListOf<T>(accepts: (x: unknown) => x is T): (x: unknown) => x is readonly T[] {

@@ -37,7 +37,7 @@ import { type AdapterRequest, adapterOf, asksForAdapter } from './settings/adapt
 import { type DataSettings, dataFields, dataOf } from './settings/data.js';
 import { type EvaluationSettings, evaluationFields, evaluationOf } from './settings/evaluation.js';
 import { type CacheFeatures, featuresOf } from './settings/features.js';
-import { countOf, refuseUnknown } from './settings/fields.js';
+import { refuseUnknown } from './settings/fields.js';
 import { memoryLimit } from './settings/memory.js';
 import { modelPlace } from './settings/model-place.js';
 import { objectiveOf, recipeObjective, type SampleForm } from './settings/objective.js';
@@ -167,7 +167,7 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
   refuseUnknown(stage, knownOfStage);
   const name = nameOf(stage);
   const base = ownStage(stage, name, own.stages);
-  const steps = stage.has('steps') ? { steps: countOf(stage, 'steps') } : undefined;
+  const steps = stage.has('steps') ? { steps: stage.count('steps') } : undefined;
   const epochs = stage.has('epochs') ? { epochs: positive(stage, 'epochs') } : undefined;
   if (steps && epochs) throw new QuintetError('config', 'a stage has steps or epochs, not both', { at: stage.at });
   const adapter = adapterOf(stage, base?.adapter, own.hasAdapter);
@@ -180,16 +180,16 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
     ...dataOf(stage, folder),
     ...(stage.has('objective') ? objectiveOf(stage, folder) : recipeObjective(base?.objective)),
     optimizer: optimizerOf(stage.object('optimizer', { optional: base !== undefined }), base?.optimizer),
-    batch: countOf(stage, 'batch', base?.batch),
+    batch: stage.count('batch', base?.batch),
     length: steps ?? epochs ?? base?.length ?? { epochs: 1 },
-    ...(stage.has('microBatch') ? { microBatch: countOf(stage, 'microBatch') } : {}),
+    ...(stage.has('microBatch') ? { microBatch: stage.count('microBatch') } : {}),
     ...(memory === undefined ? {} : { memory }),
-    ...(stage.has('longest') ? { longest: countOf(stage, 'longest') } : {}),
+    ...(stage.has('longest') ? { longest: stage.count('longest') } : {}),
     frozen: stage.choice('frozen', frozenForms, 'f32'),
     recompute: stage.flag('recompute', false),
     packing: stage.flag('packing', false),
     cacheFeatures: featuresOf(stage),
-    ...(stage.has('saveEvery') ? { saveEvery: countOf(stage, 'saveEvery') } : {}),
+    ...(stage.has('saveEvery') ? { saveEvery: stage.count('saveEvery') } : {}),
     ...(adapter ? { adapter } : {}),
     ...(evaluation ? { evaluation } : {}),
   };

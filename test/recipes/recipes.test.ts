@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { select } from '../../src/nn/index.js';
 import { llava15, networkOf, recipeNamed, recipes, stableDiffusion } from '../../src/recipes/index.js';
 import { declarationsOf, learningOf, type Network, parameterCount, type Stage } from '../../src/system/index.js';
-import { fields } from '../../src/tensor/index.js';
+import { fields, type QuintetError } from '../../src/tensor/index.js';
 
 const stagesOf = (network: Network): readonly Stage[] =>
   'stages' in network ? (network.stages as readonly Stage[]) : [];
@@ -86,4 +86,28 @@ test.each([
   ['use_bidirectional_attention', { model_type: 'gemma3_text', use_bidirectional_attention: true }],
 ])('what is built otherwise is refused by its name: %s', (name, config) => {
   expect(() => networkOf(fields(config, 'config.json'))).toThrow(name);
+});
+
+test.each([
+  ['vision_config', 'num_hidden_layers', -1],
+  ['vision_config', 'patch_size', 0],
+  ['text_config', 'num_hidden_layers', 0],
+  ['text_config', 'hidden_size', -64],
+  ['text_config', 'vocab_size', -1],
+])('a size that is none is named: %s.%s %d', (part, name, size) => {
+  const config = fields({ model_type: 'idefics3', [part]: { [name]: size } }, 'config.json');
+  const message = `config.json: ${part}.${name}: expected a whole number from 1 on, got ${size}`;
+  expect(() => networkOf(config)).toThrow(message);
+});
+
+test('a model_type that is not known is told each that is, once', () => {
+  let hint = '';
+  try {
+    networkOf(fields({ model_type: 'unheard-of' }, 'config.json'));
+  } catch (error) {
+    hint = (error as QuintetError).hint ?? '';
+  }
+  const known = hint.replace('known: ', '').split(', ');
+  expect(known).toContain('bert');
+  expect(known).toEqual([...new Set(known)]);
 });

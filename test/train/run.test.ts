@@ -29,7 +29,7 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [{ ...align({}), model: './bse' }, /bse/],
   [{ stages: 'align' }, /run\.yaml: stages: expected/],
   [align({ bach: 3 }), /stages\[0\]: there is no field "bach"; did you mean "batch"\?/],
-  [align({ batch: 'two' }), /stages\[0\].*batch: expected a whole number, got "two"/],
+  [align({ batch: 'two' }), /stages\[0\].*batch: expected a whole number from 1 on, got "two"/],
   [align({ batch: 0 }), /stages\[0\]\.batch: expected a whole number from 1 on, got 0/],
   [align({ microBatch: 0 }), /microBatch: expected/],
   [align({ steps: 0 }), /steps: expected/],

@@ -17,7 +17,7 @@ import {
   readResampling,
   writePlanes,
 } from './pixels.js';
-import { readEdge, readFixedSize, type Size, type SizeRule } from './sizes.js';
+import { readFixedSize, type Size, type SizeRule } from './sizes.js';
 
 /** No edge becomes longer than this before tiling, whatever the settings say. */
 const longestEdge = 4096;
@@ -33,7 +33,7 @@ interface Split {
 export function idefics3Processor(f: Fields): ImageProcessor {
   const levels = readLevels(f);
   const filter = readResampling(f);
-  const edge = readEdge(f.object('max_image_size'), 'longest_edge');
+  const edge = f.object('max_image_size').count('longest_edge');
   const sizeOf = f.flag('do_resize', false) ? readIdeficsSize(f) : undefined;
   const splits = f.flag('do_image_splitting', false);
   const pads = f.flag('do_pad', false);
@@ -65,7 +65,7 @@ function readIdeficsSize(f: Fields): SizeRule {
     const fixed = readFixedSize(f, 'size');
     return () => fixed;
   }
-  const longest = readEdge(size, 'longest_edge');
+  const longest = size.count('longest_edge');
   return (picture) => scaleDown(scaleTo(picture, longest));
 }
 

@@ -9,7 +9,7 @@ import { resize } from '../resize.js';
 import type { ImageProcessor } from './pixels.js';
 import { readResampling } from './pixels.js';
 import { meanColour, padToSquare, steppedProcessor } from './plain.js';
-import { readEdge, readFixedSize } from './sizes.js';
+import { readFixedSize } from './sizes.js';
 
 /** pixel_values f32 [N, 3, edge, edge] */
 export function janusProcessor(f: Fields): ImageProcessor {
@@ -20,7 +20,7 @@ export function janusProcessor(f: Fields): ImageProcessor {
     });
   }
   const filter = readResampling(f);
-  const least = readEdge(f, 'min_size');
+  const least = f.count('min_size');
   const resizes = f.flag('do_resize', false);
   const pads = f.flag('do_pad', false);
   const colour = f.has('image_mean') ? meanColour(f) : [127, 127, 127];

@@ -14,21 +14,11 @@ export interface Size {
 /** The size a picture gets, from the size it has. */
 export type SizeRule = (size: Size) => Size;
 
-/** A whole number of at least one. */
-export function readEdge(f: Fields, name: string): number {
-  const edge = f.whole(name);
-  if (edge < 1) {
-    const at = f.at.includes(': ') ? `${f.at}.${name}` : `${f.at}: ${name}`;
-    throw new QuintetError('config', `expected a whole number of at least 1, got ${edge}`, { at });
-  }
-  return edge;
-}
-
 /** A size that is the same for every picture: {height, width}, [height, width], or one number for both. */
 export function readFixedSize(f: Fields, name: string): Size {
   const raw = f.raw[name];
   if (typeof raw === 'number') {
-    const edge = readEdge(f, name);
+    const edge = f.count(name);
     return { width: edge, height: edge };
   }
   if (Array.isArray(raw)) {
@@ -37,20 +27,19 @@ export function readFixedSize(f: Fields, name: string): Size {
     throw new QuintetError('config', 'expected [height, width]', { at: `${f.at}: ${name}` });
   }
   const size = f.object(name);
-  return { width: readEdge(size, 'width'), height: readEdge(size, 'height') };
+  return { width: size.count('width'), height: size.count('height') };
 }
 
 /** `size` in all its forms. One number is the shorter edge, unless `default_to_square`. */
 export function readSizeRule(f: Fields): SizeRule {
-  if (typeof f.raw.size === 'number' && !f.flag('default_to_square', false)) return shortestEdge(readEdge(f, 'size'));
+  if (typeof f.raw.size === 'number' && !f.flag('default_to_square', false)) return shortestEdge(f.count('size'));
   if (typeof f.raw.size !== 'object' || Array.isArray(f.raw.size)) return fixed(readFixedSize(f, 'size'));
   const size = f.object('size');
   if (size.has('shortest_edge')) {
-    const edge = readEdge(size, 'shortest_edge');
-    return size.has('longest_edge') ? edgesWithin(edge, readEdge(size, 'longest_edge')) : shortestEdge(edge);
+    const edge = size.count('shortest_edge');
+    return size.has('longest_edge') ? edgesWithin(edge, size.count('longest_edge')) : shortestEdge(edge);
   }
-  if (size.has('max_height'))
-    return within({ height: readEdge(size, 'max_height'), width: readEdge(size, 'max_width') });
+  if (size.has('max_height')) return within({ height: size.count('max_height'), width: size.count('max_width') });
   return fixed(readFixedSize(f, 'size'));
 }
 

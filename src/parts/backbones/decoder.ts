@@ -139,14 +139,14 @@ export function readDecoder(config: Fields, defaults: DecoderDefaults): ReadDeco
     throw config.wrong('num_key_value_heads', `a whole number that divides num_attention_heads, ${heads}`);
   }
   const { max_position_embeddings: context, rope_theta: theta = 10000 } = defaults;
-  const vocab = config.whole('vocab_size', defaults.vocab_size);
+  const vocab = config.count('vocab_size', defaults.vocab_size);
   return {
     width,
-    depth: config.whole('num_hidden_layers', defaults.num_hidden_layers ?? 32),
+    depth: config.count('num_hidden_layers', defaults.num_hidden_layers ?? 32),
     heads,
     kvHeads,
-    headWidth: config.whole('head_dim', defaults.head_dim ?? width / heads),
-    hidden: config.whole('intermediate_size', defaults.intermediate_size),
+    headWidth: config.count('head_dim', defaults.head_dim ?? width / heads),
+    hidden: config.count('intermediate_size', defaults.intermediate_size),
     vocab,
     ...readPadding(config, vocab, defaults.pad_token_id),
     context: readContext(config, context),
@@ -162,8 +162,8 @@ function widthAndHeads(config: Fields, defaults: DecoderDefaults) {
   const otherwise = { width: defaults.hidden_size, heads: defaults.num_attention_heads ?? 32 };
   if (!config.has('head_dim') && defaults.head_dim === undefined) return readHeads(config, otherwise);
   return {
-    width: config.whole('hidden_size', otherwise.width),
-    heads: config.whole('num_attention_heads', otherwise.heads),
+    width: config.count('hidden_size', otherwise.width),
+    heads: config.count('num_attention_heads', otherwise.heads),
   };
 }
 

@@ -23,7 +23,7 @@ const defaults = { vocab_size: 262208, max_position_embeddings: 131072 };
 
 /** The configuration in a `config.json` of model_type gemma3_text. The reference caps no scores of attention, whatever a file says. */
 export function readGemma3(config: Fields): Gemma3Config {
-  const period = config.whole('sliding_window_pattern', 6);
+  const period = config.count('sliding_window_pattern', 6);
   const logitCap = readCap(config, 'final_logit_softcapping');
   return {
     ...readGemma(config, defaults, period),

@@ -91,10 +91,10 @@ export function readGpt2(config: Fields): Gpt2Config {
   const shared = readHeads(config, { width: 768, heads: 12 }, { width: 'n_embd', heads: 'n_head' });
   return {
     ...shared,
-    depth: config.whole('n_layer', 12),
-    hidden: config.whole('n_inner', 4 * shared.width),
-    vocab: config.whole('vocab_size', 50257),
-    context: config.whole('n_positions', 1024),
+    depth: config.count('n_layer', 12),
+    hidden: config.count('n_inner', 4 * shared.width),
+    vocab: config.count('vocab_size', 50257),
+    context: config.count('n_positions', 1024),
     epsilon: config.number('layer_norm_epsilon', 1e-5),
     activation: activationOf(config, 'activation_function', 'gelu_new'),
     tied: config.flag('tie_word_embeddings', true),

@@ -37,8 +37,8 @@ export function readMixtral(config: Fields): MixtralConfig {
   return {
     ...readDecoder(config, defaults),
     ...readWindow(config),
-    experts: config.whole('num_local_experts', 8),
-    chosen: config.whole('num_experts_per_tok', 2),
+    experts: config.count('num_local_experts', 8),
+    chosen: config.count('num_experts_per_tok', 2),
     // As in transformers, what is not reported does not count either.
     balance: config.flag('output_router_logits', false) ? config.number('router_aux_loss_coef', 0.001) : 0,
   };

@@ -104,15 +104,15 @@ function norm(p: Params, x: Tensor, { affine = true }: OptConfig): Tensor {
 /** The configuration in a `config.json` of model_type opt. */
 export function readOpt(config: Fields): OptConfig {
   const shared = readHeads(config, { width: 768, heads: 12 });
-  const vocab = config.whole('vocab_size', 50272);
+  const vocab = config.count('vocab_size', 50272);
   return {
     ...shared,
-    depth: config.whole('num_hidden_layers', 12),
-    hidden: config.whole('ffn_dim', 3072),
+    depth: config.count('num_hidden_layers', 12),
+    hidden: config.count('ffn_dim', 3072),
     vocab,
     ...readPadding(config, vocab, 1),
-    context: config.whole('max_position_embeddings', 2048),
-    wordWidth: config.whole('word_embed_proj_dim', shared.width),
+    context: config.count('max_position_embeddings', 2048),
+    wordWidth: config.count('word_embed_proj_dim', shared.width),
     activation: activationOf(config, 'activation_function', 'relu'),
     normFirst: config.flag('do_layer_norm_before', true),
     lastNorm: !config.flag('_remove_final_layer_norm', false),

@@ -157,22 +157,22 @@ function perceptron(p: Params, x: Tensor, config: T5Config): Tensor {
 
 /** The configuration in a `config.json` of model_type t5. */
 export function readT5(config: Fields): T5Config {
-  const depth = config.whole('num_layers', 6);
+  const depth = config.count('num_layers', 6);
   const tied = config.flag('tie_word_embeddings', true);
   const pad = config.whole('pad_token_id', 0);
   return {
-    width: config.whole('d_model', 512),
-    headWidth: config.whole('d_kv', 64),
-    heads: config.whole('num_heads', 8),
+    width: config.count('d_model', 512),
+    headWidth: config.count('d_kv', 64),
+    heads: config.count('num_heads', 8),
     depth,
-    decoderDepth: config.whole('num_decoder_layers', depth),
-    hidden: config.whole('d_ff', 2048),
-    vocab: config.whole('vocab_size', 32128),
+    decoderDepth: config.count('num_decoder_layers', depth),
+    hidden: config.count('d_ff', 2048),
+    vocab: config.count('vocab_size', 32128),
     ...readPerceptron(config),
     tied,
     scaled: config.flag('scale_decoder_outputs', tied),
-    buckets: config.whole('relative_attention_num_buckets', 32),
-    farthest: config.whole('relative_attention_max_distance', 128),
+    buckets: config.count('relative_attention_num_buckets', 32),
+    farthest: config.count('relative_attention_max_distance', 128),
     epsilon: config.number('layer_norm_epsilon', 1e-6),
     pad,
     start: config.whole('decoder_start_token_id', pad),

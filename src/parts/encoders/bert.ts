@@ -132,15 +132,15 @@ export function readBert(config: Fields): BertConfig {
   if (positions !== 'absolute') {
     throw new QuintetError('unsupported', `position_embedding_type "${positions}"`, { at: config.at });
   }
-  const vocab = config.whole('vocab_size', 30522);
+  const vocab = config.count('vocab_size', 30522);
   return {
     ...readHeads(config, { width: 768, heads: 12 }),
-    depth: config.whole('num_hidden_layers', 12),
-    hidden: config.whole('intermediate_size', 3072),
+    depth: config.count('num_hidden_layers', 12),
+    hidden: config.count('intermediate_size', 3072),
     vocab,
     ...readPadding(config, vocab, 0),
-    context: config.whole('max_position_embeddings', 512),
-    types: config.whole('type_vocab_size', 2),
+    context: config.count('max_position_embeddings', 512),
+    types: config.count('type_vocab_size', 2),
     activation: activationOf(config, 'hidden_act', 'gelu'),
     epsilon: config.number('layer_norm_eps', 1e-12),
   };

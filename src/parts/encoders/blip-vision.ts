@@ -66,11 +66,11 @@ function block(p: Params, x: Tensor, config: BlipVisionConfig): Tensor {
 /** The configuration in a `config.json` of model_type blip_2_vision_model. */
 export function readBlipVision(config: Fields): BlipVisionConfig {
   return {
-    image: config.whole('image_size', 224),
-    patch: config.whole('patch_size', 14),
+    image: config.count('image_size', 224),
+    patch: config.count('patch_size', 14),
     ...readHeads(config, { width: 1408, heads: 16 }),
-    depth: config.whole('num_hidden_layers', 39),
-    hidden: config.whole('intermediate_size', 6144),
+    depth: config.count('num_hidden_layers', 39),
+    hidden: config.count('intermediate_size', 6144),
     activation: activationOf(config, 'hidden_act', 'gelu'),
     epsilon: config.number('layer_norm_eps', 1e-6),
     bias: config.flag('qkv_bias', true),

@@ -81,10 +81,10 @@ function endOf(ids: Tensor, { vocab, end = vocab - 1 }: ClipTextConfig): Tensor 
 export function readClipText(config: Fields): ClipTextConfig {
   return {
     ...readHeads(config, { width: 512, heads: 8 }),
-    depth: config.whole('num_hidden_layers', 12),
-    hidden: config.whole('intermediate_size', 2048),
-    vocab: config.whole('vocab_size', 49408),
-    context: config.whole('max_position_embeddings', 77),
+    depth: config.count('num_hidden_layers', 12),
+    hidden: config.count('intermediate_size', 2048),
+    vocab: config.count('vocab_size', 49408),
+    context: config.count('max_position_embeddings', 77),
     activation: activationOf(config, 'hidden_act', 'quick_gelu'),
     epsilon: config.number('layer_norm_eps', 1e-5),
     end: config.whole('eos_token_id', 49407),

@@ -82,11 +82,11 @@ function patches(p: Params, pixels: Tensor, { image, patch, width }: ClipVisionC
 /** The configuration in a `config.json` of model_type clip_vision_model. */
 export function readClipVision(config: Fields): ClipVisionConfig {
   return {
-    image: config.whole('image_size', 224),
-    patch: config.whole('patch_size', 32),
+    image: config.count('image_size', 224),
+    patch: config.count('patch_size', 32),
     ...readHeads(config, { width: 768, heads: 12 }),
-    depth: config.whole('num_hidden_layers', 12),
-    hidden: config.whole('intermediate_size', 3072),
+    depth: config.count('num_hidden_layers', 12),
+    hidden: config.count('intermediate_size', 3072),
     activation: activationOf(config, 'hidden_act', 'quick_gelu'),
     epsilon: config.number('layer_norm_eps', 1e-5),
   };

@@ -161,7 +161,7 @@ function samePadding(sizes: readonly [number, number], kernel: number, stride: n
 /** The configuration in a `config.json` of model_type quintet_efficientnet_lite. */
 export function readEfficientNet(config: Fields): EfficientNetConfig {
   return {
-    image: config.whole('image_size', 224),
+    image: config.count('image_size', 224),
     width: config.number('width_coefficient', 1),
     depth: config.number('depth_coefficient', 1),
     classes: config.whole('num_labels', 1000),

@@ -109,7 +109,7 @@ function bucket(index: number, count: number, side: number): number {
 export function readIdefics3Vision(config: Fields): SiglipVisionConfig {
   return {
     ...readSiglipVision(config, { width: 1152, heads: 16 }),
-    patch: config.whole('patch_size', 32),
+    patch: config.count('patch_size', 32),
     head: false,
   };
 }

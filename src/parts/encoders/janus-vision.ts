@@ -82,10 +82,10 @@ export function readJanusVision(config: Fields): JanusVisionConfig {
     throw new QuintetError('unsupported', 'use_qk_norm with more than one head', { at: config.at });
   }
   return {
-    image: config.whole('image_size', 384),
-    patch: config.whole('patch_size', 16),
+    image: config.count('image_size', 384),
+    patch: config.count('patch_size', 16),
     width,
-    depth: config.whole('num_hidden_layers', 24),
+    depth: config.count('num_hidden_layers', 24),
     heads,
     hidden: Math.trunc(width * config.number('mlp_ratio', 4)),
     activation: activationOf(config, 'hidden_act', 'gelu'),

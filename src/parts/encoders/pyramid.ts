@@ -84,7 +84,7 @@ export function placesOf({ image, strides }: PyramidConfig): number {
 /** The configuration in a `config.json` of model_type quintet_pyramid. */
 export function readPyramid(config: Fields): PyramidConfig {
   return {
-    image: config.whole('image_size', 96),
+    image: config.count('image_size', 96),
     strides: config.numbers('strides'),
     widths: config.numbers('hidden_sizes'),
     depths: config.numbers('depths'),

@@ -137,8 +137,8 @@ const base = { width: 768, heads: 12 };
 function readBlocks(config: Fields, otherwise = base) {
   return {
     ...readHeads(config, otherwise),
-    depth: config.whole('num_hidden_layers', 12),
-    hidden: config.whole('intermediate_size', 3072),
+    depth: config.count('num_hidden_layers', 12),
+    hidden: config.count('intermediate_size', 3072),
     activation: activationOf(config, 'hidden_act', 'gelu_pytorch_tanh'),
     epsilon: config.number('layer_norm_eps', 1e-6),
   };
@@ -148,8 +148,8 @@ function readBlocks(config: Fields, otherwise = base) {
 export function readSiglipVision(config: Fields, otherwise = base): SiglipVisionConfig {
   return {
     ...readBlocks(config, otherwise),
-    image: config.whole('image_size', 224),
-    patch: config.whole('patch_size', 16),
+    image: config.count('image_size', 224),
+    patch: config.count('patch_size', 16),
     head: config.flag('vision_use_head', true),
   };
 }
@@ -159,8 +159,8 @@ export function readSiglipText(config: Fields): SiglipTextConfig {
   const blocksConfig = readBlocks(config);
   return {
     ...blocksConfig,
-    vocab: config.whole('vocab_size', 32000),
-    context: config.whole('max_position_embeddings', 64),
-    projection: config.whole('projection_size', blocksConfig.width),
+    vocab: config.count('vocab_size', 32000),
+    context: config.count('max_position_embeddings', 64),
+    projection: config.count('projection_size', blocksConfig.width),
   };
 }

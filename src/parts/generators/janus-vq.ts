@@ -134,11 +134,11 @@ export function readJanusVq(config: Fields, side: number): JanusVqConfig {
   requireOptions(config, { double_latent: false, in_channels: 3, out_channels: 3 });
   return {
     side,
-    codes: config.whole('num_embeddings', 16384),
-    codeWidth: config.whole('embed_dim', 8),
-    channels: config.whole('latent_channels', 256),
-    base: config.whole('base_channels', 128),
+    codes: config.count('num_embeddings', 16384),
+    codeWidth: config.count('embed_dim', 8),
+    channels: config.count('latent_channels', 256),
+    base: config.count('base_channels', 128),
     multiples: config.numbers('channel_multiplier', [1, 1, 2, 2, 4]),
-    layers: config.whole('num_res_blocks', 2),
+    layers: config.count('num_res_blocks', 2),
   };
 }

@@ -131,22 +131,22 @@ export function readCoder(config: Fields): CoderConfig {
   const widths = config.numbers('block_out_channels', [64]);
   const down = blockTypes(config, 'down_block_types', downTypes, widths.length);
   const back = blockTypes(config, 'up_block_types', upTypes, widths.length).toReversed();
-  const colours = config.whole('in_channels', 3);
-  if (config.whole('out_channels', colours) !== colours) {
+  const colours = config.count('in_channels', 3);
+  if (config.count('out_channels', colours) !== colours) {
     throw new QuintetError('unsupported', 'out_channels: another number than in_channels', { at: config.at });
   }
   return {
-    image: config.whole('sample_size', 32),
+    image: config.count('sample_size', 32),
     colours,
-    channels: config.whole('latent_channels', 4),
+    channels: config.count('latent_channels', 4),
     levels: widths.map((width, i) => ({
       width,
       attention: down[i] as boolean,
       attentionBack: back[i] as boolean,
     })),
-    layers: config.whole('layers_per_block', 1),
+    layers: config.count('layers_per_block', 1),
     middleAttention: config.flag('mid_block_add_attention', true),
-    groups: config.whole('norm_num_groups', 32),
+    groups: config.count('norm_num_groups', 32),
     activation: activationOf(config, 'act_fn', 'silu'),
   };
 }

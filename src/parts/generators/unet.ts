@@ -266,9 +266,9 @@ export function readUnet(config: Fields): UnetConfig {
     throw new QuintetError('unsupported', 'cross_attention_dim: conditions of different widths', { at: config.at });
   }
   return {
-    size: config.whole('sample_size', 64),
-    inputs: config.whole('in_channels', 4),
-    outputs: config.whole('out_channels', 4),
+    size: config.count('sample_size', 64),
+    inputs: config.count('in_channels', 4),
+    outputs: config.count('out_channels', 4),
     levels: widths.map((width, i) => ({
       width,
       layers: layers[i] as number,
@@ -283,13 +283,13 @@ export function readUnet(config: Fields): UnetConfig {
     // Elsewhere null stands for the default; here it says that there are none.
     middle: config.raw.mid_block_type !== null,
     linear: config.flag('use_linear_projection', false),
-    groups: config.whole('norm_num_groups', 32),
+    groups: config.count('norm_num_groups', 32),
     epsilon: config.number('norm_eps', 1e-5),
     activation: activationOf(config, 'act_fn', 'silu'),
     cosinesFirst: config.flag('flip_sin_to_cos', true),
     shift: config.number('freq_shift', 0),
-    kernelIn: config.whole('conv_in_kernel', 3),
-    kernelOut: config.whole('conv_out_kernel', 3),
+    kernelIn: config.count('conv_in_kernel', 3),
+    kernelOut: config.count('conv_out_kernel', 3),
     downPadding: config.whole('downsample_padding', 1),
   };
 }

@@ -58,8 +58,8 @@ export function readVq(config: Fields): VqConfig {
   const coder = readCoder(config);
   return {
     ...coder,
-    channels: config.whole('latent_channels', 3),
-    codes: config.whole('num_vq_embeddings', 256),
-    codeWidth: config.whole('vq_embed_dim', config.whole('latent_channels', 3)),
+    channels: config.count('latent_channels', 3),
+    codes: config.count('num_vq_embeddings', 256),
+    codeWidth: config.count('vq_embed_dim', config.count('latent_channels', 3)),
   };
 }

@@ -29,5 +29,5 @@ export function aligner({ depth = 2, activation = 'gelu' }: AlignerConfig = {}):
 
 /** The configuration in an object of Janus's `config.json`, whose field `depth` counts the layers. */
 export function readAligner(config: Fields, depth: string): AlignerConfig {
-  return { depth: config.whole(depth, 2), activation: activationOf(config, 'hidden_act', 'gelu') };
+  return { depth: config.count(depth, 2), activation: activationOf(config, 'hidden_act', 'gelu') };
 }

@@ -118,11 +118,11 @@ function telling(queries: number, text: Text): Tensor {
 
 /** The configuration in a `config.json` of model_type blip_2_qformer whose words count. */
 export function readQueryReader(config: Fields, queries: number): ReaderConfig {
-  const vocab = config.whole('vocab_size', 30522);
+  const vocab = config.count('vocab_size', 30522);
   return {
     ...readQFormer(config, queries),
     vocab,
     ...readPadding(config, vocab, 0),
-    context: config.whole('max_position_embeddings', 512),
+    context: config.count('max_position_embeddings', 512),
   };
 }

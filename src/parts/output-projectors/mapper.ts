@@ -42,9 +42,9 @@ export function mapper({ queries, width = 512, depth = 4, heads = 4 }: MapperCon
 /** The configuration in a system's `config.json`. */
 export function readMapper(config: Fields): MapperConfig {
   return {
-    queries: config.whole('num_output_tokens', 77),
+    queries: config.count('num_output_tokens', 77),
     ...readHeads(config, { width: 512, heads: 4 }),
-    depth: config.whole('num_hidden_layers', 4),
+    depth: config.count('num_hidden_layers', 4),
   };
 }
 

@@ -17,18 +17,7 @@ import {
   widestOf,
 } from '../../system/index.js';
 import { type Fields, QuintetError } from '../../tensor/index.js';
-import {
-  count,
-  countOf,
-  flag,
-  given,
-  number,
-  positive,
-  type Read,
-  type Readers,
-  refuseUnknown,
-  word,
-} from './fields.js';
+import { count, flag, given, number, positive, type Read, type Readers, refuseUnknown, word } from './fields.js';
 
 const on: Read = (file, name) => {
   const globs = file.texts(name);
@@ -47,7 +36,7 @@ const cutFields = { rank: count, warmup: whole, rest: whole, every: count, betas
 const cuts: Read = (file, name) => {
   const own = file.object(name);
   refuseUnknown(own, Object.keys(cutFields));
-  return { ...given(own, cutFields), rank: countOf(own, 'rank') };
+  return { ...given(own, cutFields), rank: own.count('rank') };
 };
 
 const lowRank = { on, rank: count, alpha: positive };

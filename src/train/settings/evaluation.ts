@@ -10,7 +10,7 @@
 import { resolve } from 'node:path';
 import { type Fields, QuintetError } from '../../tensor/index.js';
 import { type DataSource, sourceFields, sourcesOf } from './data.js';
-import { countOf, refuseUnknown } from './fields.js';
+import { refuseUnknown } from './fields.js';
 
 export interface EvaluationSettings {
   /** Steps between evaluations; there is one before the first step and one after the last, too. */
@@ -52,7 +52,7 @@ export function evaluationOf(stage: Fields, file: Fields, folder: string): Evalu
   const heldOut = evaluate.has('data') ? heldOutOf(evaluate, folder) : undefined;
   const samples = placeOf('samples').has('samples') ? placeOf('samples').objects('samples') : [];
   const settings: EvaluationSettings = {
-    every: countOf(evaluate, 'every', 100),
+    every: evaluate.count('every', 100),
     samples: samples.map((sample) => questionOf(sample, folder)),
     keepBest: placeOf('keepBest').flag('keepBest', false),
     ...(heldOut ? { heldOut } : {}),
@@ -76,7 +76,7 @@ export function evaluationOf(stage: Fields, file: Fields, folder: string): Evalu
 function heldOutOf(evaluate: Fields, folder: string): HeldOut {
   return {
     data: sourcesOf(evaluate, folder),
-    ...(evaluate.has('batch') ? { batch: countOf(evaluate, 'batch') } : {}),
+    ...(evaluate.has('batch') ? { batch: evaluate.count('batch') } : {}),
   };
 }
 
@@ -85,7 +85,7 @@ function questionOf(sample: Fields, folder: string): SampleQuestion {
   return {
     prompt: sample.text('prompt'),
     pictures: sample.texts('pictures', []).map((path) => resolve(folder, path)),
-    maxTokens: countOf(sample, 'maxTokens', 64),
+    maxTokens: sample.count('maxTokens', 64),
   };
 }
 
@@ -97,5 +97,5 @@ function stoppingOf(place: Fields): Pick<EvaluationSettings, 'earlyStopping'> {
   if (least < 0) {
     throw new QuintetError('config', `expected a number from 0 on, got ${least}`, { at: `${stopping.at}.least` });
   }
-  return { earlyStopping: { patience: countOf(stopping, 'patience'), least } };
+  return { earlyStopping: { patience: stopping.count('patience'), least } };
 }

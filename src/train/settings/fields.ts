@@ -13,13 +13,6 @@ export function refuseUnknown(file: Fields, names: readonly string[]): void {
   });
 }
 
-/** A whole number from 1 on. */
-export function countOf(file: Fields, name: string, otherwise?: number): number {
-  const count = file.whole(name, otherwise);
-  if (count >= 1) return count;
-  throw new QuintetError('config', `expected a whole number from 1 on, got ${count}`, { at: `${file.at}.${name}` });
-}
-
 /** Reads a field that is there. */
 export type Read = (file: Fields, name: string) => unknown;
 export type Readers = Readonly<Record<string, Read>>;
@@ -43,7 +36,7 @@ export const share: Read = (file, name) => {
   throw new QuintetError('config', `expected a part from 0 to 1, got ${value}`, { at: `${file.at}.${name}` });
 };
 export const flag: Read = (file, name) => file.flag(name);
-export const count: Read = (file, name) => countOf(file, name);
+export const count: Read = (file, name) => file.count(name);
 export const word =
   (...words: readonly string[]): Read =>
   (file, name) =>

@@ -13,7 +13,7 @@ import { readCurve } from './sigmas.js';
 export function readFlow(config: Fields): Flow {
   const shift = config.number('shift', 1);
   return {
-    total: config.whole('num_train_timesteps', 1000),
+    total: config.count('num_train_timesteps', 1000),
     shifted: (moment) => (shift * moment) / (1 + (shift - 1) * moment),
   };
 }

@@ -12,7 +12,7 @@ const deviation = 0.5;
 export const lcm: Scheduler = (config) => {
   const { kept, predicts } = readNoise(config);
   const limit = readLimits(config, false);
-  const origins = config.whole('original_inference_steps', 50);
+  const origins = config.count('original_inference_steps', 50);
   const scaling = config.number('timestep_scaling', 10);
   return ({ steps, batch = 1 }) => {
     const stride = Math.floor(kept.length / origins);

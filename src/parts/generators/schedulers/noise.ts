@@ -54,7 +54,7 @@ const ownBetas: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 /** The share of variance that is replaced by noise at each moment. */
 export function readBetas(given: Fields): readonly number[] {
   const config = fields({ ...ownBetas[given.text('_class_name', '')], ...given.raw }, given.at);
-  const count = config.whole('num_train_timesteps', 1000);
+  const count = config.count('num_train_timesteps', 1000);
   const [first, last] = [config.number('beta_start', 0.0001), config.number('beta_end', 0.02)];
   const betas = config.has('trained_betas') ? config.numbers('trained_betas').map(f32) : plainBetas();
   return config.flag('rescale_betas_zero_snr', false) ? withoutEnd(betas) : betas;
