@@ -50,6 +50,7 @@ CASES = {
         "rope_scaling": {"rope_type": "linear", "factor": 7.0},
         "rope_theta": 300.0,
     },
+    "part, of a class that turns all": {"rope_theta": 700.0, "partial_rotary_factor": 0.5},
     "part": {"model_type": "phi3", "partial_rotary_factor": 0.5},
     "part, by another name": {
         "model_type": "phi3",

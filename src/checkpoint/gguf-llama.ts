@@ -132,7 +132,8 @@ export function ggufConfig(
     max_position_embeddings: read.whole('context_length'),
     rms_norm_eps: read.number('attention.layer_norm_rms_epsilon'),
     rope_theta: read.number('rope.freq_base', usualTheta),
-    rope_scaling: scaling,
+    // Beside a scaling all families may turn a part of each head, without one Phi-3 alone.
+    rope_scaling: scaling ?? (turned < headWidth ? { rope_type: 'linear', factor: 1 } : null),
     ...ofPhi3(scaling),
     ...(turned < headWidth ? { partial_rotary_factor: turned / headWidth } : {}),
     // Files without a window may say 0.

@@ -143,16 +143,25 @@ export interface RotaryDefaults {
   readonly theta?: number;
   /** `max_position_embeddings` of a configuration that has none. */
   readonly context?: number;
+  /**
+   * Whether the family turns a part of each head where nothing is scaled, too. In transformers the functions of the scalings
+   * know `partial_rotary_factor`, and of the families' own only Phi-3's; LLaMA's turns all. Default false.
+   */
+  readonly partial?: boolean;
 }
 
 /**
  * Reads `rope_theta`, `partial_rotary_factor` and `rope_scaling`, or `rope_parameters` as newer files have them. What they
  * leave out is what transformers takes.
  */
-export function readRotary(config: Fields, { theta = 10000, context = 2048 }: RotaryDefaults = {}): RotaryConfig {
+export function readRotary(
+  config: Fields,
+  { theta = 10000, context = 2048, partial = false }: RotaryDefaults = {},
+): RotaryConfig {
   const parameters = parametersOf(config);
-  const share = parameters.number('partial_rotary_factor', config.number('partial_rotary_factor', 1));
-  const scaling = readScaling(config, parameters, config.whole('max_position_embeddings', context));
+  const part = parameters.number('partial_rotary_factor', config.number('partial_rotary_factor', 1));
+  const scaling = readScaling(config, parameters, config.count('max_position_embeddings', context));
+  const share = scaling || partial ? part : 1;
   return {
     theta: parameters.number('rope_theta', config.number('rope_theta', theta)),
     ...(share === 1 ? {} : { share }),
@@ -165,7 +174,7 @@ export function readRotary(config: Fields, { theta = 10000, context = 2048 }: Ro
  * reach beyond it.
  */
 export function readContext(config: Fields, otherwise: number): number {
-  const context = config.whole('max_position_embeddings', otherwise);
+  const context = config.count('max_position_embeddings', otherwise);
   const parameters = parametersOf(config);
   const kind = kindOf(parameters);
   if (kind === 'dynamic') return Math.floor(context * parameters.number('factor'));
@@ -191,7 +200,7 @@ function kindOf(parameters: Fields): (typeof kinds)[number] {
 /** The trained length; some files have it beside the scaling, which then counts. */
 function originalOf(config: Fields, parameters: Fields, context: number): number {
   const name = 'original_max_position_embeddings';
-  return config.whole(name, parameters.whole(name, context));
+  return config.count(name, parameters.count(name, context));
 }
 
 function readScaling(config: Fields, parameters: Fields, context: number): RotaryScaling | undefined {

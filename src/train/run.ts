@@ -15,7 +15,7 @@ import { closeStages, type PreparedStage, prepareStages, stepOptions } from './p
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { type RunRecord, writeRunRecord } from './run-record.js';
-import { checkSaving, saveRun } from './save-run.js';
+import { baseOf, checkSaving, saveRun } from './save-run.js';
 import { around, checkAdapters } from './settings/adapted.js';
 import { trialOf } from './settings/trial.js';
 import { evaluationPlan } from './stage-evaluation.js';
@@ -107,12 +107,13 @@ async function runStages(model: Model, run: Run, options: RunOptions): Promise<R
     if (trained.stopped) return trained;
     // What is written stays so, whatever becomes of the other processes.
     const [folder] = await group.gather(trained.folder);
+    const base = baseOf(model, run, stages);
     const answers = isSystem(model) && !isRewardSystem(model.network);
     return {
       stopped: false,
       folder: folder as string,
       answers,
-      ...(stages.at(-1)?.adapter ? { base: run.model } : {}),
+      ...(base === undefined ? {} : { base }),
     };
   } finally {
     await closeStages(stages);

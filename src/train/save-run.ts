@@ -69,6 +69,12 @@ export async function saveRun(
   return folder;
 }
 
+/** What the adapter of a last stage is for: the run's model, or the one that is saved with it. */
+export function baseOf(model: Model, run: RunFile, stages: readonly Stage[]): string | undefined {
+  if (!stages.at(-1)?.settings) return undefined;
+  return needsBase(model, run, stages) ? join(run.output, 'model') : run.model;
+}
+
 /**
  * Whether an adapter's base is saved with it: the run's own model is that no more where it began with random parameters, or where
  * more learnt before the adapter than its format holds.

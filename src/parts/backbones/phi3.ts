@@ -3,7 +3,7 @@
  *
  * Abdin et al., "Phi-3 Technical Report", 2024, https://arxiv.org/abs/2404.14219
  */
-import { gatedPerceptron, rotaryAttention } from '../../nn/index.js';
+import { gatedPerceptron, readRotary, rotaryAttention } from '../../nn/index.js';
 import { type Fields, fields } from '../../tensor/index.js';
 import type { Backbone } from '../types.js';
 import { type DecoderConfig, decoder, readDecoder, readWindow } from './decoder.js';
@@ -25,5 +25,6 @@ const original = { original_max_position_embeddings: 4096 };
 /** The configuration in a `config.json` of model_type phi3. */
 export function readPhi3(config: Fields): DecoderConfig {
   const whole = fields({ ...original, ...config.raw }, config.at);
-  return { ...readDecoder(whole, defaults), ...readWindow(config) };
+  const rotary = readRotary(whole, { context: defaults.max_position_embeddings, partial: true });
+  return { ...readDecoder(whole, defaults), rotary, ...readWindow(config) };
 }
