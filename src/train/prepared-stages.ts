@@ -170,7 +170,7 @@ function batchesOf(
     ...(group && !once ? { share: group } : {}),
     ...(microBatch === undefined ? {} : { microBatch }),
     ...(longest === undefined ? {} : { longest }),
-    ...(packing && !once ? { packing } : {}),
+    ...(packing ? { packing } : {}),
     ...(lengths ? { lengths } : {}),
     ...(badShare === undefined ? {} : { badShare }),
     onBad(error) {

@@ -5,11 +5,12 @@ import { openDataset } from '../../src/data/index.js';
 import { asSystem, load } from '../../src/model/index.js';
 import { type HostArrays, nextToken } from '../../src/system/index.js';
 import { type HostArray, hostArray, sizeOf, toNumbers } from '../../src/tensor/index.js';
+import { runFile } from '../../src/train/run.js';
 import { sampleBatches } from '../../src/train/samples.js';
 import { compileStep } from '../../src/train/step.js';
 import { engine, fixturePath } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
-import { chats, runFolder } from './runs.js';
+import { chats, runFolder, stage } from './runs.js';
 
 const words = (question: string, answer: string) => ({
   messages: [
@@ -81,6 +82,20 @@ test.each([4, 1])(
     }
   },
 );
+
+test('samples are held out from packed rows as from others: the held-out loss is the same', async () => {
+  const lossOf = async (packing: boolean, batch: number) => {
+    const losses: number[] = [];
+    const evaluate = { data: 'mixed.jsonl', every: 2, batch };
+    const settings = { packing, batch: 4, steps: 1, optimizer: { lr: 1e-3 } };
+    const { file, folder } = runFolder({ evaluate, stages: [stage({ name: 'align', ...settings })] });
+    writeFileSync(`${folder}/mixed.jsonl`, samples.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    await runFile(file, { engine, onEvaluation: (_, { loss = Number.NaN }) => losses.push(loss) });
+    return losses[0] as number;
+  };
+  const apart = await lossOf(false, 1);
+  for (const batch of [1, 4]) expect((await lossOf(true, batch)) / apart).toBeCloseTo(1, 5);
+});
 
 test('an encoder-decoder reads one sample a row', async () => {
   const { folder } = runFolder({ stages: [] });
