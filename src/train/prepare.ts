@@ -12,7 +12,7 @@ import {
 } from '../data/index.js';
 import type { Model, Processor } from '../model/index.js';
 import type { HostArrays, System } from '../system/index.js';
-import { ignored, QuintetError } from '../tensor/index.js';
+import { ignored } from '../tensor/index.js';
 
 export interface PreparedSample extends LabelledTokens {
   /** What the encoder takes for the sample's pictures; nothing where it has none. */
@@ -62,7 +62,7 @@ export function createPreparer(model: Model<System>, processor: Processor): Prep
 /** How many pictures a sample may have is how many a conversation may have that the model answers. */
 function checkPictures({ network: { image }, pictureAdapter }: Model<System>, { pictures, where }: Sample): void {
   if (pictures.length > 0 && !image) {
-    throw new QuintetError('unsupported', 'this model takes no pictures', { at: where });
+    throw dataError(where, 'this model takes no pictures', 'Learn from texts alone, or by a model that sees');
   }
   if (pictures.length > 1 && image?.single) {
     throw dataError(

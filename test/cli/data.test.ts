@@ -50,6 +50,16 @@ test('data check names each sample that cannot be used, with what is wrong, and 
   );
 });
 
+test('data check with a model that takes no pictures counts samples that have some among those that cannot be used', async () => {
+  const { folder, file } = chats();
+  const { code, stdout } = await quintet(['data', 'check', file, '--model', join(fixturePath('llama'), 'model')]);
+  expect(code).toBe(1);
+  const lines = stdout.replaceAll(`${folder}/`, '').split('\n');
+  expect(lines).toContain('samples   6, of which 5 cannot be used');
+  for (const line of [1, 2, 3]) expect(lines).toContain(`chats.jsonl:${line}: this model takes no pictures`);
+  expect(lines).toContain('chats.jsonl:4: no answer to learn');
+});
+
 test('data check sums up several files of any format as JSON', async () => {
   const file = join(fixturePath('data'), 'shard-{000..001}.tar');
   const parquet = join(fixturePath('data'), 'zstd.parquet');

@@ -96,6 +96,22 @@ test('samples that cannot be used are passed over and named once in a report, al
   expect(losses(folder)).toHaveLength(10);
 });
 
+test('a run of a model that takes no pictures passes over samples that have some', async () => {
+  const own = stage({ name: 'mine', train: ['**.q_proj.weight'], badShare: 0.5 });
+  const { folder, file } = runFolder({ stages: [own] }, 'llama');
+  const texts = ['one', 'two', 'three'].map((word) => ({
+    messages: [
+      { role: 'user', content: 'How many birds?' },
+      { role: 'assistant', content: word },
+    ],
+  }));
+  writeFileSync(join(folder, 'chats.jsonl'), [...texts, chats[0]].map((line) => JSON.stringify(line)).join('\n'));
+  const told: string[] = [];
+  await runFile(file, { engine, onNotice: ({ message }) => told.push(message.replaceAll(`${folder}/`, '')) });
+  expect(told).toEqual([expect.stringContaining('chats.jsonl:4: this model takes no pictures')]);
+  expect(readFileSync(join(folder, 'out/mine/bad-samples.jsonl'), 'utf8')).toContain('takes no pictures');
+});
+
 test('a damaged account of the run is told, and does not keep it from going on', async () => {
   const { folder, file } = run({ data: 'data/commas.csv', pictures: 'data/pictures', steps: 4 });
   const controller = new AbortController();
