@@ -1,6 +1,6 @@
 /** What rewards the answers of a model: functions in modules of whoever trains it, or a reward model. */
 
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { ModelOptions } from '../model/index.js';
 import type { HostArrays } from '../system/index.js';
@@ -35,7 +35,12 @@ export async function openReward(path: string, options: ModelOptions = {}): Prom
 
 /** A reward function from a module that exports it as its default. */
 export async function loadReward(path: string): Promise<Reward> {
-  if (!existsSync(path)) throw new QuintetError('not-found', 'no such module of a reward', { at: path });
+  if (!existsSync(path)) {
+    throw new QuintetError('not-found', 'there is no such reward', {
+      at: path,
+      hint: 'a module that exports a function, such as ./reward.ts, or the folder of a reward model; relative to the run file',
+    });
+  }
   const module = (await import(pathToFileURL(path).href).catch((cause: Error & { code?: string }) => {
     if (cause.code === 'ERR_MODULE_NOT_FOUND') throw new QuintetError('not-found', cause.message, { at: path, cause });
     const hint = 'Node reads TypeScript from 22.18 on: with an older one give a .mjs file, or start it under tsx';
@@ -45,9 +50,39 @@ export async function loadReward(path: string): Promise<Reward> {
       ...(cause.code === 'ERR_UNKNOWN_FILE_EXTENSION' ? { hint } : {}),
     });
   })) as { readonly default?: unknown };
-  if (typeof module.default === 'function') return module.default as Reward;
+  if (typeof module.default === 'function') return tellingPlace(module.default as Reward, path);
   throw new QuintetError('config', 'exports no function as its default', {
     at: path,
     hint: 'export default (answers) => answers.map(({ answer, record }) => …)',
   });
+}
+
+/** A reward whose failure says where in its module it came from. */
+function tellingPlace(reward: Reward, path: string): Reward {
+  return async (answers) => {
+    try {
+      return await reward(answers);
+    } catch (cause) {
+      if (cause instanceof QuintetError && cause.code === 'aborted') throw cause;
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new QuintetError('config', `the reward threw: ${message}`, {
+        at: path + lineIn(path, cause),
+        hint: 'when it is mended, the same command goes on from the last checkpoint; --debug shows where else it passed',
+        cause,
+      });
+    }
+  };
+}
+
+/** The line and column of a module at which an error passed first, as `:12:3`; empty where its stack does not say. */
+function lineIn(path: string, error: unknown): string {
+  const { stack = '' } = error instanceof Error ? error : {};
+  const real = realpathSync(path);
+  for (const line of stack.split('\n')) {
+    const name = [pathToFileURL(real).href, real].find((own) => line.includes(own));
+    const [, place] =
+      name === undefined ? [] : (/^(?:\?[^:]*)?(:\d+:\d+)/.exec(line.slice(line.indexOf(name) + name.length)) ?? []);
+    if (place !== undefined) return place;
+  }
+  return '';
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { openDataset, type Sample } from '../../../src/data/index.js';
-import { fields } from '../../../src/tensor/index.js';
+import { fields, QuintetError } from '../../../src/tensor/index.js';
 import { loadReward } from '../../../src/train/reward.js';
 import { objectiveOf } from '../../../src/train/settings/objective.js';
 
@@ -102,8 +102,23 @@ test.each<[object, string]>([
   expect(() => objectiveOf(fields({ objective }, 'stage'), '/runs')).toThrow(`stage: objective.${message}`);
 });
 
-test('a reward that is not there is told', async () => {
-  await expect(loadReward('/runs/none.ts')).rejects.toThrow(/^\/runs\/none\.ts: no such module of a reward$/);
+test('a reward that is not there is told, with what may be', async () => {
+  const said = loadReward('/runs/none.ts');
+  await expect(said).rejects.toThrow(/^\/runs\/none\.ts: there is no such reward\n {2}a module .* folder of a reward/);
+});
+
+test.each([
+  ['in a module', 'export default () => {\n  throw new Error("no solution");\n};\n', /:2:\d+: .* threw: no solution/],
+  ['later', 'export default async () => {\n  await 0;\n  return [].x.y;\n};\n', /:3:\d+: .* threw: Cannot read/],
+  ['with what is no error', 'export default () => { throw "nothing"; };\n', /reward\.mjs: the reward threw: nothing/],
+])('a reward that throws %s is told with its place', async (_, code, message) => {
+  const path = join(temporary(), 'reward.mjs');
+  writeFileSync(path, code);
+  const reward = await loadReward(path);
+  const error = await Promise.resolve(reward([])).catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(QuintetError);
+  expect((error as Error).message).toMatch(message);
+  expect((error as Error).message.startsWith(path)).toBe(true);
 });
 
 test('the reward of the page rewards', async () => {
