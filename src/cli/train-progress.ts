@@ -2,6 +2,7 @@
 
 import type { QuintetError } from '../tensor/index.js';
 import {
+  type Ended,
   type Estimate,
   type Evaluated,
   type FeatureProgress,
@@ -18,6 +19,7 @@ export interface TrainProgress {
   stage(stage: RunStage, plan: StagePlan): void;
   step(stage: RunStage, report: StepReport): void;
   evaluation(stage: RunStage, evaluation: Evaluated): void;
+  ended(stage: RunStage, ended: Ended): void;
   estimate(stage: RunStage, estimate: Estimate): void;
   features(stage: RunStage, progress: FeatureProgress): void;
   notice(error: QuintetError): void;
@@ -45,6 +47,7 @@ export function trainEvents(write: (line: string) => void): TrainProgress {
       tell('stage', { stage: name, samples, batch, steps, folder }),
     step: ({ name }, report) => tell('step', { stage: name, ...report, peakMemory: peakMemory() }),
     evaluation: ({ name }, evaluation) => tell('evaluation', { stage: name, ...evaluation }),
+    ended: ({ name }, ended) => tell('ended', { stage: name, ...ended }),
     estimate: ({ name }, estimate) => tell('estimate', { stage: name, ...estimate }),
     features: ({ name }, progress) => tell('features', { stage: name, ...progress }),
     notice: ({ code, message }) => tell('notice', { code, message }),
@@ -79,6 +82,9 @@ export function trainLines(line: ProgressLine): TrainProgress {
     evaluation(stage, evaluation) {
       for (const text of evaluationLines(stage, evaluation)) say(printable(text, process.stderr));
     },
+    ended(stage, ended) {
+      for (const text of endingLines(stage, ended)) say(text);
+    },
     estimate(stage, estimate) {
       say(`${stage.name}: ${estimateOf(estimate)}`);
     },
@@ -104,7 +110,7 @@ export function trainLines(line: ProgressLine): TrainProgress {
 export function trainNotices(rank: number): TrainProgress {
   const nothing = (): void => {};
   return {
-    ...{ stage: nothing, step: nothing, evaluation: nothing, stopping: nothing, end: nothing },
+    ...{ stage: nothing, step: nothing, evaluation: nothing, ended: nothing, stopping: nothing, end: nothing },
     ...{ estimate: nothing, features: nothing },
     notice: ({ message }) => note(`process ${rank}: ${message}`),
   };
@@ -217,6 +223,16 @@ function evaluationLines(
   return [
     ...(found.length > 0 ? [`${name}, step ${step}: ${found.join('  ')}`] : []),
     ...answers.map((answer, i) => `${name}, step ${step}: "${questions[i]?.prompt ?? ''}" ${JSON.stringify(answer)}`),
+  ];
+}
+
+/** What evaluations had to do with the end of a stage. */
+function endingLines({ name, evaluation }: RunStage, { step, of, early, best }: Ended): string[] {
+  const { patience = 0, least = 0 } = evaluation?.earlyStopping ?? {};
+  const why = `the last ${patience} evaluations were not better${least > 0 ? ` by ${least}` : ''}`;
+  return [
+    ...(early ? [`${name}: stopped early after step ${step} of ${of}: ${why}`] : []),
+    ...(best === undefined ? [] : [`${name}: kept the values of step ${best}, whose held-out loss is the lowest`]),
   ];
 }
 

@@ -54,6 +54,7 @@ async function trainAs(file: string, options: TrainCommandOptions, group?: MpiGr
       onNotice: progress.notice,
       onStage: progress.stage,
       onEvaluation: progress.evaluation,
+      onEnd: progress.ended,
       onEstimate: progress.estimate,
       onFeatures: progress.features,
       onStep(stage, report) {

@@ -3,7 +3,7 @@ export { type Cost, type Estimate, formatCost } from './estimate/forecast.js';
 export { type EvaluateOptions, evaluate, type SampleChat } from './evaluate.js';
 export type { Evaluated } from './evaluations.js';
 export { type DataSummary, inspectData, type LabelledText, sampleAsTrained } from './inspect.js';
-export type { Evaluation } from './log-record.js';
+export type { Ended, Ending, Evaluation } from './log-record.js';
 export { pairBatches, ratedBatches } from './preference-samples.js';
 export { type PromptOptions, promptBatches } from './prompt-samples.js';
 export { rewardOf } from './ratings.js';

@@ -22,6 +22,28 @@ export interface Evaluation {
   readonly answers?: readonly string[];
 }
 
+/** How a stage ended that went by its evaluations; in the log as `ended`. */
+export interface Ending {
+  /** The step that was asked for as the last one. */
+  readonly of: number;
+  /** Whether early stopping ended it before that. */
+  readonly early: boolean;
+  /** The step whose values are its result, where the best ones are kept. */
+  readonly best?: number;
+}
+
+/** How a stage ended that has gone no further since; undefined where its evaluations decided nothing. */
+export function endingIn(records: readonly LogRecord[]): Ended | undefined {
+  const last = records.findLast((record) => record.ended !== undefined);
+  if (last === undefined || records.some(({ step }) => step > last.step)) return undefined;
+  return { step: last.step, ...(last.ended as Ending) };
+}
+
+/** An ending and the step that it came after. */
+export interface Ended extends Ending {
+  readonly step: number;
+}
+
 /** Numbers of a record, by the names that transformers' Trainer gives them. */
 export function scalarsOf(record: LogRecord): Record<string, number> {
   const { evaluation } = record as { readonly evaluation?: Evaluation };

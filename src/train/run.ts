@@ -11,6 +11,7 @@ import { beginRecord, timeOf } from './begin-record.js';
 import type { Estimate } from './estimate/forecast.js';
 import type { Evaluated } from './evaluations.js';
 import { type KeptFeatures, keptFeatures } from './kept-features.js';
+import type { Ended } from './log-record.js';
 import { closeStages, type PreparedStage, prepareStages, stepOptions } from './prepared-stages.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
@@ -31,6 +32,8 @@ export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hu
   readonly onStage?: (stage: RunStage, plan: StagePlan) => void;
   readonly onStep?: (stage: RunStage, report: StepReport) => void;
   readonly onEvaluation?: (stage: RunStage, evaluation: Evaluated) => void;
+  /** Told where early stopping has ended a stage, and which step's values are its result where the best are kept. */
+  readonly onEnd?: (stage: RunStage, ended: Ended) => void;
   /** Told what a stage is expected to take, and at its end what it took. */
   readonly onEstimate?: (stage: RunStage, estimate: Estimate) => void;
   /** Told of pictures' features that are computed in order to be kept: of so many of the stage's samples they are there. */
@@ -164,7 +167,7 @@ async function tellingFailure<T>({ output }: Run, record: RunRecord | undefined,
 
 async function runStage(model: Model, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {
   const { stage, dataset, steps, folder, data, adapt, adapter, evaluation } = prepared;
-  const { onStage, onStep, onEvaluation, onEstimate, onNotice, clock, memory, signal, group } = options;
+  const { onStage, onStep, onEvaluation, onEnd, onEstimate, onNotice, clock, memory, signal, group } = options;
   onStage?.(stage, { samples: dataset.count, steps, folder });
   const adapted = { ...model, adapt, network: around(model.network, prepared.adapter) };
   const largest = memory && (await largestStep(model, stage, { dataset, options }).catch(passOver));
@@ -181,6 +184,7 @@ async function runStage(model: Model, prepared: PreparedStage, options: RunOptio
     ...(stage.saveEvery === undefined ? {} : { saveEvery: stage.saveEvery }),
     ...(evaluation ? { evaluation: evaluationPlan(adapted, evaluation, stepOptions(prepared, options)) } : {}),
     ...(onEvaluation ? { onEvaluation: (found) => onEvaluation(stage, found) } : {}),
+    ...(onEnd ? { onEnd: (ended) => onEnd(stage, ended) } : {}),
     ...(onEstimate ? { onEstimate: (estimate) => onEstimate(stage, estimate) } : {}),
     ...(largest ? { largest: largest.batches } : {}),
     ...(onStep ? { onStep: (report) => onStep(stage, report) } : {}),

@@ -14,6 +14,7 @@ import type { LearningModel } from './estimate/memory.js';
 import type { Evaluated } from './evaluations.js';
 import { accumulateGradients, gradientNorm } from './gradients.js';
 import { type Learner, openLearner } from './learner.js';
+import type { Ended } from './log-record.js';
 import { metricsOf, summed, tokensOf } from './means.js';
 import { checkOptimizer } from './optimisers/index.js';
 import { RunFolder } from './run-folder.js';
@@ -72,6 +73,8 @@ export interface TrainOptions {
   readonly evaluation?: EvaluationPlan;
   readonly onStep?: (report: StepReport) => void;
   readonly onEvaluation?: (evaluation: Evaluated) => void;
+  /** Told at the end where evaluations had to do with it: early stopping ended the run, or the best values are kept. */
+  readonly onEnd?: (ended: Ended) => void;
   /**
    * Told what the run is expected to take, where it is given `memory`: bytes before the first pass, and given `clock`, time
    * after it; at the end with what it took. Evaluations are not counted.
@@ -166,6 +169,7 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
     const now = learningModel(model, rows, tensors);
     const forecast = openForecast(model, step, options, { before, log: async (record) => run?.log(record) });
     const { done, stopped } = await loop({ step, learner, run, watch, now, forecast, options }, first);
+    if (!stopped) await watch.end(done);
     const best = stopped ? undefined : watch.best();
     if (best !== undefined && best !== done) {
       if (run) await readRegions(await run.at(best), learner);

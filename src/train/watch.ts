@@ -3,7 +3,7 @@
 import { alone, type ProcessGroup } from '../parallel/group.js';
 import type { HostArrays } from '../system/index.js';
 import { bestOf, type Evaluated, evaluationsIn, isDue, isExhausted } from './evaluations.js';
-import type { Evaluation } from './log-record.js';
+import { type Ended, type Ending, type Evaluation, endingIn } from './log-record.js';
 import type { RunFolder } from './run-folder.js';
 import type { EarlyStopping } from './settings/evaluation.js';
 
@@ -25,12 +25,15 @@ export interface Watch {
   isOver(): boolean;
   /** The step whose checkpoint is kept. */
   best(): number | undefined;
+  /** To be called after the last step: logs and tells what evaluations had to do with the end. */
+  end(step: number): Promise<void>;
 }
 
 export interface WatchOptions {
   readonly steps: number;
   readonly evaluation?: EvaluationPlan;
   readonly onEvaluation?: (evaluation: Evaluated) => void;
+  readonly onEnd?: (ended: Ended) => void;
   readonly clock?: () => number;
   readonly signal?: AbortSignal;
   /** The processes that evaluate together; default this one alone. */
@@ -39,12 +42,13 @@ export interface WatchOptions {
 
 /** The evaluations of a stage, of which the run's log may hold the first ones already. */
 export async function openWatch(run: RunFolder | undefined, options: WatchOptions): Promise<Watch> {
-  const { steps, evaluation, onEvaluation, clock, signal, group = alone } = options;
-  if (!evaluation) return { look: async () => false, isOver: () => false, best: () => undefined };
+  const { steps, evaluation, onEvaluation, onEnd, clock, signal, group = alone } = options;
+  if (!evaluation) return { look: async () => false, isOver: () => false, best: () => undefined, async end() {} };
   const { every, keepBest = false, earlyStopping } = evaluation;
   // Rank 0 has the log, and all decide by it.
   const [logged] = await group.gather(run ? evaluationsIn(await run.logged()) : []);
   const known = [...(logged ?? [])];
+  const bestStep = (): number | undefined => (keepBest ? bestOf(known)?.step : undefined);
   return {
     async look(step, values) {
       if (!isDue(step, { every, steps }) || known.some((own) => own.step === step)) return false;
@@ -58,6 +62,16 @@ export async function openWatch(run: RunFolder | undefined, options: WatchOption
       return keepBest && bestOf(known) === own;
     },
     isOver: () => earlyStopping !== undefined && isExhausted(known, earlyStopping),
-    best: () => (keepBest ? bestOf(known)?.step : undefined),
+    best: bestStep,
+    async end(step) {
+      const best = bestStep();
+      const ended: Ending = { of: steps, early: step < steps, ...(best === undefined ? {} : { best }) };
+      if (!ended.early && best === undefined) return;
+      // A run that has ended says it again when it is given again.
+      if (run && endingIn(await run.logged()) === undefined) {
+        await run.log({ step, ...(clock ? { at: Math.round(clock()) } : {}), ended });
+      }
+      onEnd?.({ step, ...ended });
+    },
   };
 }

@@ -1,4 +1,4 @@
-/** What `quintet train` says while features of pictures are computed. */
+/** What `quintet train` says while features of pictures are computed, and where a stage ended by its evaluations. */
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ProgressLine } from '../../src/cli/terminal.js';
 import { trainEvents, trainLines } from '../../src/cli/train-progress.js';
@@ -34,6 +34,18 @@ test('how many samples have been seen, how fast, and how long the rest takes, un
   expect(shown.splice(0)[0]).not.toContain('features');
   progress.stage(stage, { samples: 10, steps: 9, folder: 'out' });
   expect(seen(2)).toEqual(['align  features 2/10\n']);
+});
+
+test('that a stage was stopped early is said, why, and what was kept', () => {
+  const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const stream = { write: () => true } as unknown as NodeJS.WritableStream;
+  const own = { ...stage, evaluation: { earlyStopping: { patience: 2, least: 0.1 } } } as RunStage;
+  trainLines(new ProgressLine(stream, 0)).ended(own, { step: 8, of: 40, early: true, best: 4 });
+  expect(written.mock.calls.map(([text]) => text).join('')).toBe(
+    'align: stopped early after step 8 of 40: the last 2 evaluations were not better by 0.1\n' +
+      'align: kept the values of step 4, whose held-out loss is the lowest\n',
+  );
 });
 
 test('programs are told the same numbers', () => {

@@ -6,6 +6,8 @@ import { loadPicture } from '../../src/media/index.js';
 import { asSystem, Chat, load } from '../../src/model/index.js';
 import type { QuintetError } from '../../src/tensor/index.js';
 import { bestOf, type Evaluated, evaluationsIn, isDue, isExhausted } from '../../src/train/evaluations.js';
+import { type Ended, endingIn } from '../../src/train/log-record.js';
+import { report } from '../../src/train/report/index.js';
 import { type RunOptions, runFile } from '../../src/train/run.js';
 import { readRunLog } from '../../src/train/run-log.js';
 import type { FrozenForm } from '../../src/train/step.js';
@@ -96,6 +98,7 @@ test('with keepBest the model is the one with the lowest held-out loss, whose ch
   const kept = await evaluated({ ...settings, ...heldOut({ data: 'others.jsonl' }), keepBest: true });
   const best = bestOf(kept.evaluations) as Evaluated;
   expect(best.step).toBeLessThan(8);
+  expect(endingIn(kept.records)).toEqual({ step: 12, of: 12, early: false, best: best.step });
   const names = readdirSync(join(kept.folder, 'out/align/checkpoints')).sort();
   expect(names).toEqual([best.step, 10, 12].map((step) => `step-${String(step).padStart(6, '0')}`));
 
@@ -123,8 +126,16 @@ test('early stopping ends a stage after so many evaluations that were no better,
   const best = bestOf(evaluations) as Evaluated;
   expect(evaluations.at(-1)?.step).toBe(best.step + 4);
   const steps: number[] = [];
-  await runFile(file, { engine, onStep: (_, { step }) => steps.push(step) });
+  const told: Ended[] = [];
+  await runFile(file, { engine, onStep: (_, { step }) => steps.push(step), onEnd: (_, ended) => told.push(ended) });
   expect(steps).toEqual([]);
+  // It says so again, and the log has it once.
+  expect(told).toEqual([{ step: best.step + 4, of: 40, early: true }]);
+  const records = await readRunLog(join(folder, 'out/align/log.jsonl'));
+  expect(records.filter(({ ended }) => ended)).toEqual([{ step: best.step + 4, ended: { of: 40, early: true } }]);
+  expect(await report([join(folder, 'out')])).toContain('of 40; stopped early');
+  // What goes on after all has not ended there.
+  expect(endingIn([...records, { step: best.step + 5, loss: 1 }])).toBeUndefined();
 });
 
 test('an evaluation that a signal ends is made when the run goes on', async () => {

@@ -26,13 +26,24 @@ export function figuresOf(run: ReportedRun): Figure[] {
   return [
     { name: 'Loss', value: formatLoss(meanOfLast(steps)), remark: `from ${formatLoss(first.loss)}` },
     ...heldOutFigure(run),
-    { name: 'Steps', value: String(done), remark: `of ${totalOf(run)}` },
+    { name: 'Steps', value: String(done), remark: `of ${totalOf(run)}${stoppedEarly(run)}` },
     ...timeFigures(run, steps, { time, done }),
     ...memoryFigure(steps),
   ];
 }
 
 const totalOf = (run: ReportedRun): number => run.stages.reduce((sum, { steps }) => sum + steps, 0);
+
+/** The steps that are done or to be done. */
+const expectedOf = (run: ReportedRun): number =>
+  run.stages.reduce((sum, { steps, ended }) => sum + (ended?.early ? ended.step : steps), 0);
+
+function stoppedEarly({ stages }: ReportedRun): string {
+  const early = stages.filter(({ ended }) => ended?.early);
+  if (early.length === 0) return '';
+  const which = stages.length > 1 ? `${early.map(({ name }) => name).join(', ')} ` : '';
+  return `; ${which}stopped early`;
+}
 
 /** Single steps say little: the mean over the last twentieth of those of the stage. */
 export function meanOfLast(steps: readonly LoggedStep[]): number {
@@ -46,7 +57,13 @@ function heldOutFigure({ stages }: ReportedRun): Figure[] {
   const stage = stages.findLast(({ evaluations }) => evaluations.some(({ loss }) => loss !== undefined));
   const best = stage && bestOf(stage.evaluations);
   if (best?.loss === undefined) return [];
-  return [{ name: 'Held-out loss', value: formatLoss(best.loss), remark: `best, at step ${best.step}` }];
+  return [
+    {
+      name: 'Held-out loss',
+      value: formatLoss(best.loss),
+      remark: `best, at step ${best.step}${stage?.ended?.best === undefined ? '' : ', kept'}`,
+    },
+  ];
 }
 
 interface Done {
@@ -59,7 +76,7 @@ function timeFigures(run: ReportedRun, steps: readonly LoggedStep[], { time, don
   if (time === 0) return [];
   const tokens = sumOf(steps, ({ tokens }) => tokens);
   const waited = sumOf(steps, (step) => step.waited);
-  const left = (totalOf(run) - done) * (time / steps.length);
+  const left = (expectedOf(run) - done) * (time / steps.length);
   const remark = run.state === 'running' ? { remark: `about ${formatDuration(left)} left` } : {};
   return [
     { name: 'Time in steps', value: formatDuration(time), ...remark },

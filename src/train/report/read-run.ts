@@ -7,7 +7,7 @@ import { QuintetError } from '../../tensor/index.js';
 import type { Estimate } from '../estimate/forecast.js';
 import { type Evaluated, evaluationsIn } from '../evaluations.js';
 import { isLocked } from '../folder-lock.js';
-import type { LogRecord } from '../log-record.js';
+import { type Ended, endingIn, type LogRecord } from '../log-record.js';
 import { readRunLog } from '../run-log.js';
 import { type RunRecord, readRunRecord, type StageRecord } from '../run-record.js';
 import type { StepReport } from '../train.js';
@@ -23,6 +23,8 @@ export interface ReportedRun extends RunRecord {
 export interface ReportedStage extends StageRecord {
   readonly logged: readonly LoggedStep[];
   readonly evaluations: readonly Evaluated[];
+  /** How it ended, where evaluations had to do with that. */
+  readonly ended?: Ended;
   /** What it was expected to take when it last began or went on, and once it has ended what it took. */
   readonly estimate?: Estimate;
   /** What was wrong with samples that were passed over. */
@@ -56,8 +58,10 @@ function endOf({ result, error }: RunRecord): 'finished' | 'failed' | 'stopped' 
 async function readStage(folder: string, stage: StageRecord): Promise<ReportedStage> {
   const records = await ifThere(() => readRunLog(join(folder, 'log.jsonl')), []);
   const estimate = records.findLast((record) => record.estimate !== undefined)?.estimate as Estimate | undefined;
+  const ended = endingIn(records);
   return {
     ...stage,
+    ...(ended ? { ended } : {}),
     ...(estimate ? { estimate } : {}),
     logged: records.filter(isStep),
     evaluations: evaluationsIn(records),
