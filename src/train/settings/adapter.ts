@@ -5,11 +5,13 @@
  *     adapter: own                                              # the one that the model comes with goes on learning
  */
 import type { Model } from '../../model/index.js';
+import { select } from '../../nn/index.js';
 import {
   type Adapter,
   type AdapterKind,
   type AdapterSettings,
   adapterKinds,
+  declarationsOf,
   isSystem,
   adapterOf as makeAdapter,
   type Network,
@@ -145,6 +147,7 @@ function settingsIn(network: Network, request: AdapterRequest, steps: number): A
   if (request.cuts) return { ...request, cuts: { ...request.cuts, steps } } as AdapterSettings<'adalora'>;
   const whole = request as AdapterSettings;
   if (whole.kind === 'vera') return { ...whole, widest: widestOf(network, whole.on) };
+  if (whole.kind === 'words') return { ...whole, table: tableIn(network, whole.table) };
   if (whole.kind !== 'llama-adapter') return whole;
   if (!isSystem(network)) throw new QuintetError('unsupported', 'there is no language model', { at: network.name });
   const { depth } = network.backbone.part;
@@ -155,4 +158,18 @@ function settingsIn(network: Network, request: AdapterRequest, steps: number): A
     });
   }
   return { ...whole, layers: Array.from({ length: layers }, (_, i) => depth - layers + i) };
+}
+
+/** The parameter that a table of words is, by its own name or by its layer's. */
+function tableIn(network: Network, written: string): string {
+  const ending = '.weight';
+  const matrices = [...declarationsOf(network).values()].filter(({ shape }) => shape.length === 2);
+  const layers = matrices.flatMap(({ name }) => (name.endsWith(ending) ? [name.slice(0, -ending.length)] : []));
+  const path = written.endsWith(ending) ? written.slice(0, -ending.length) : written;
+  const found = select(layers, [path], 'adapter.table', 'table');
+  if (found.length === 1) return `${found[0]}${ending}`;
+  throw new QuintetError('config', `expected one table, got ${found.length} by "${written}"`, {
+    at: 'adapter.table',
+    hint: `such as ${found[0]}`,
+  });
 }

@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { nano } from '../../../src/recipes/index.js';
 import { adapterKinds } from '../../../src/system/index.js';
 import { fields } from '../../../src/tensor/index.js';
-import { adapterOf } from '../../../src/train/settings/adapter.js';
+import { adapterOf, learningIn } from '../../../src/train/settings/adapter.js';
 import { blocksOf } from '../../example.js';
 
 const page = readFileSync(new URL('../../../docs/run-files.md', import.meta.url), 'utf8');
@@ -37,6 +38,22 @@ test('the table of the page has every kind, with settings that it has', () => {
       expect(refusals(setting)).toContainEqual(expect.not.stringContaining(`there is no field "${setting}"`));
     }
   }
+});
+
+test('a table of words goes by the name of its layer or of its weight', () => {
+  const network = nano('tiny');
+  const tableOf = (table: string) => {
+    const request = read({ adapter: { kind: 'words', table, ids: [1] } });
+    const [settings] = learningIn({ network }, request, 1).settings ?? [];
+    return settings?.kind === 'words' ? settings.table : undefined;
+  };
+  const weight = 'language_model.model.embed_tokens.weight';
+  for (const name of [weight, 'language_model.model.embed_tokens', '**.embed_tokens'])
+    expect(tableOf(name)).toBe(weight);
+  expect(() => tableOf('language_model.model.embed_tokn')).toThrow(
+    /^adapter\.table: the pattern "language_model\.model\.embed_tokn" matches no table\n {2}the nearest is language_model\.model\.embed_tokens$/,
+  );
+  expect(() => tableOf('**.{q,v}_proj')).toThrow(/^adapter\.table: expected one table, got \d+/);
 });
 
 test.each<[Readonly<Record<string, unknown>>, RegExp]>([
