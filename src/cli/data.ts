@@ -5,7 +5,15 @@ import { asSystem, load, type Model } from '../model/index.js';
 import type { System } from '../system/index.js';
 import type { QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
-import { type DataSummary, inspectData, type LabelledText, sampleAsTrained } from '../train/index.js';
+import {
+  type DataSummary,
+  inspectData,
+  type LabelledText,
+  objectiveNames,
+  sampleAsTrained,
+  sampleChecks,
+  samplesOf,
+} from '../train/index.js';
 import { exitCodes, UsageError } from './failures.js';
 import { formatTable } from './format.js';
 import { interruptible } from './interrupt.js';
@@ -14,6 +22,8 @@ import { bold, dim, ProgressLine, printable } from './terminal.js';
 
 export interface DataCommandOptions extends GlobalOptions, DatasetOptions {
   readonly model?: string;
+  /** The name of an objective, whose samples they are to be. */
+  readonly objective?: string;
   readonly longest?: number;
   readonly json?: boolean;
 }
@@ -27,14 +37,18 @@ interface Checked extends DataSummary {
 }
 
 /** Returns the exit code: 1 where a sample cannot be used. */
-export function checkData(paths: readonly string[], options: DataCommandOptions): Promise<number> {
+export async function checkData(paths: readonly string[], options: DataCommandOptions): Promise<number> {
+  const { objective } = options;
+  if (objective !== undefined && !objectiveNames.includes(objective)) {
+    throw new UsageError(`no objective is called "${objective}"; there are ${objectiveNames.join(', ')}`);
+  }
   return interruptible((signal) =>
     withModel(options, signal, async (model) => {
       const checked: Checked[] = [];
       for (const path of paths) {
         const one = await withData(path, options, (dataset) => check(dataset, { model, options, signal }));
         checked.push(one);
-        if (!options.json) process.stdout.write(`${textOf(one)}\n`);
+        if (!options.json) process.stdout.write(`${textOf(one, options)}\n`);
       }
       if (options.json) {
         const files = checked.map(({ problems, ...summary }) => ({
@@ -106,11 +120,12 @@ interface Checking {
   readonly signal: AbortSignal;
 }
 
-async function check(dataset: Dataset, { model, options: { longest }, signal }: Checking): Promise<Checked> {
+async function check(dataset: Dataset, { model, options: { longest, objective }, signal }: Checking): Promise<Checked> {
   const line = new ProgressLine();
   const problems: QuintetError[] = [];
   const summary = await inspectData(dataset, {
     ...(model ? { model } : {}),
+    ...(objective === undefined ? {} : { form: samplesOf(objective) }),
     ...(longest === undefined ? {} : { longest }),
     onBad: (error) => problems.push(error),
     onSample: (done, count) => line.show(`${dataset.path}: ${done} of ${count} samples`),
@@ -120,12 +135,17 @@ async function check(dataset: Dataset, { model, options: { longest }, signal }: 
   return { path: dataset.path, ...summary, problems };
 }
 
-function textOf({ path, samples, bad, answers, pictures, tokens, problems }: Checked): string {
+function textOf(checked: Checked, { objective }: DataCommandOptions): string {
+  const { path, samples, bad, answers, pictures, outOfTurn, tokens } = checked;
   const rows = [
     ['samples', bad === 0 ? `${samples}` : `${samples}, of which ${bad} cannot be used`],
     ['answers', `${answers}`],
     ['pictures', `${pictures}`],
   ];
+  if (outOfTurn) {
+    const why = 'many chat templates refuse turns that do not alternate; --model says what its own does';
+    rows.push(['out of turn', `${outOfTurn.samples}, the first ${outOfTurn.first}: ${why}`]);
+  }
   if (tokens) {
     const names = ['shortest', 'half up to', '90 % up to', '99 % up to', 'longest'];
     const lengths = tokens.quantiles.map(({ length }, i) => `${names[i]} ${length}`);
@@ -135,10 +155,19 @@ function textOf({ path, samples, bad, answers, pictures, tokens, problems }: Che
       rows.push(['cut', `${percent(tokens.cut / tokens.conversations)} of them, after ${tokens.longest} tokens`]);
     }
   }
-  const told = problems.slice(0, mostShown).map(({ message }) => printable(message, process.stdout));
-  const rest = problems.length > mostShown ? [`… and ${problems.length - mostShown} more; --json lists them all`] : [];
-  const problemText = problems.length > 0 ? `\n\n${[...told, ...rest].join('\n')}` : '';
-  return `${bold(path, process.stdout)}\n${formatTable(rows)}${problemText}\n`;
+  const problemText = problemLines(checked, objective).map((line) => `\n${printable(line, process.stdout)}`);
+  return `${bold(path, process.stdout)}\n${formatTable(rows)}${problemText.length > 0 ? '\n' : ''}${problemText.join('')}\n`;
+}
+
+/** What is wrong with which samples. Where none is of use for one and the same reason, it is said once. */
+function problemLines({ samples, bad, problems }: Checked, objective: string | undefined): string[] {
+  const one = objective === undefined ? 'of use' : sampleChecks[samplesOf(objective)].one;
+  const none = bad === samples ? [`none of these records is ${one}`] : [];
+  const reasons = new Set(problems.map(({ at = '', message }) => message.slice(at.length)));
+  const shown = none.length > 0 && reasons.size === 1 ? 1 : mostShown;
+  const rest = problems.length - shown;
+  const more = rest > 0 ? [`… and ${rest} more${shown === 1 ? ' alike' : ''}; --json lists them all`] : [];
+  return [...none, ...problems.slice(0, shown).map(({ message }) => message), ...more];
 }
 
 const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;

@@ -211,9 +211,14 @@ function addData(program: Command): void {
       .description('Reads every sample as training would, and says which cannot be used and why.')
       .argument('<file...>', 'JSONL, JSON, CSV, WebDataset archives, Parquet, or a folder with metadata.jsonl'),
   )
+    .option('--objective <name>', 'what is to be learnt of them, as a run file names it: dpo wants pairs of answers')
     .addHelpText(
       'after',
-      examples('quintet data check chats.jsonl', "quintet data check 'train-*.parquet' --model nano"),
+      examples(
+        'quintet data check chats.jsonl',
+        "quintet data check 'train-*.parquet' --model nano",
+        'quintet data check pairs.jsonl --objective dpo',
+      ),
     )
     .action(async (files: readonly string[], _: unknown, command: Command) => {
       const { checkData } = await import('./data.js');

@@ -5,6 +5,9 @@ import type { Dataset } from './dataset.js';
 import type { Order } from './order.js';
 import type { Sample } from './sample.js';
 
+/** Samples that are looked at before it is said that none can be used. */
+const lookedAt = 16;
+
 /** The part of all samples that may be bad where nobody says. */
 export const usualBadShare = 0.01;
 
@@ -61,21 +64,33 @@ export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
   /** What was begun, by position. */
   const begun = new Map<number, Promise<Outcome<T>>>();
   let tooMany: QuintetError | undefined;
+  let anyGood = false;
   let turn: Promise<unknown> = Promise.resolve();
 
-  /** Counts a bad sample; throws where the error is not the sample's, or there are too many. */
-  function blame(index: number, error: unknown): void {
+  /** Counts a bad sample; throws where the error is not the sample's. */
+  async function blame(index: number, error: unknown): Promise<void> {
     if (!isBlamed(error)) throw error;
     if (bad.has(index)) return;
     bad.add(index);
     const named = namedError(error, dataset.where(index));
     onBad(named);
     if (bad.size <= tolerance * dataset.count && bad.size < dataset.count) return;
-    const share = `${bad.size} of ${dataset.count} samples cannot be used, more than ${100 * tolerance} %`;
-    tooMany = new QuintetError('data', `${share}; the last: ${named.message}`, {
+    tooMany = await toldOf(named, index);
+  }
+
+  /** A first bad sample may be one of many, or all may be of another form than is wanted: some more are looked at. */
+  async function toldOf(last: QuintetError, index: number): Promise<QuintetError> {
+    const count = Math.min(dataset.count, lookedAt);
+    const others = Array.from({ length: count - 1 }, (_, i) => attempt((index + 1 + i) % dataset.count));
+    const none = !anyGood && (await Promise.all(others)).every((other) => 'error' in other && isBlamed(other.error));
+    const share = none
+      ? `none of ${count} samples that were looked at can be used`
+      : `${bad.size} of ${dataset.count} samples cannot be used, more than ${100 * tolerance} %`;
+    const check = '`quintet data check` with the objective looks at them all';
+    return new QuintetError('data', `${share}; ${none ? 'one of them' : 'the last'}: ${last.message}`, {
       at: dataset.path,
-      hint: '`quintet data check` looks at them all; a higher `badShare` lets a run go on without them',
-      cause: error,
+      hint: none ? check : `${check}; a higher \`badShare\` lets a run go on without them`,
+      cause: last,
     });
   }
 
@@ -99,8 +114,11 @@ export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
       if (tooMany) throw tooMany;
       if (!tried && bad.has(index)) continue;
       const outcome = await (tried ?? attempt(index));
-      if ('value' in outcome) return outcome.value;
-      blame(index, outcome.error);
+      if ('value' in outcome) {
+        anyGood = true;
+        return outcome.value;
+      }
+      await blame(index, outcome.error);
     }
   }
 

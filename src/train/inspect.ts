@@ -15,10 +15,13 @@ import { createProcessor, type Model } from '../model/index.js';
 import type { System } from '../system/index.js';
 import { ignored, QuintetError } from '../tensor/index.js';
 import { createPreparer, labelled } from './prepare.js';
+import { type FormKind, refuseEmptyAnswers, sampleChecks } from './sample-forms.js';
 
 export interface InspectOptions {
   /** Whose template and processor are used; without one, samples are read and pictures decoded. */
   readonly model?: Model<System>;
+  /** What is made of the samples; default they may be of any form. */
+  readonly form?: FormKind;
   /** Tokens that a sample is cut to; default the model's context. */
   readonly longest?: number;
   /** Told of each sample that cannot be used, in order. */
@@ -35,6 +38,8 @@ export interface DataSummary {
   /** Of the assistant, also those that are compared. */
   readonly answers: number;
   readonly pictures: number;
+  /** Where nobody's template was asked: conversations whose turns do not alternate, which many templates refuse. */
+  readonly outOfTurn?: { readonly samples: number; readonly first: string };
   readonly tokens?: TokenSummary;
 }
 
@@ -57,11 +62,12 @@ const parts = [0, 0.5, 0.9, 0.99, 1];
 
 /** Reads every sample. Throws what is no sample's own fault, and 'aborted'. */
 export async function inspectData(dataset: Dataset, options: InspectOptions = {}): Promise<DataSummary> {
-  const { model, onBad, onSample, signal } = options;
+  const { model, form, onBad, onSample, signal } = options;
   const { longest = model?.network.backbone.part.context ?? Number.POSITIVE_INFINITY } = options;
-  const looking = lookingAt(model, longest);
+  const looking = lookingAt(model, longest, form);
   const [lengths, targets]: [number[], number[]] = [[], []];
   let [bad, answers, pictures] = [0, 0, 0];
+  const outOfTurn: string[] = [];
   try {
     for await (const [index, outcome] of inOrder(dataset, looking.look)) {
       if (signal?.aborted) throw new QuintetError('aborted', 'the check was stopped');
@@ -75,6 +81,7 @@ export async function inspectData(dataset: Dataset, options: InspectOptions = {}
           answers += messages.filter(({ role }) => role === 'assistant').length;
         }
         pictures += sample.pictures.length;
+        if (!model && isOutOfTurn(sample)) outOfTurn.push(sample.where);
         for (const row of rows) {
           lengths.push(row.ids.length);
           targets.push(targetsOf(row));
@@ -86,7 +93,9 @@ export async function inspectData(dataset: Dataset, options: InspectOptions = {}
     await looking.close();
   }
   const tokens = model && lengths.length > 0 ? { tokens: tokenSummary(lengths, targets, longest) } : {};
-  return { samples: dataset.count, bad, answers, pictures, ...tokens };
+  const [first] = outOfTurn;
+  const turns = first === undefined ? {} : { outOfTurn: { samples: outOfTurn.length, first } };
+  return { samples: dataset.count, bad, answers, pictures, ...turns, ...tokens };
 }
 
 function tokenSummary(lengths: readonly number[], targets: readonly number[], longest: number): TokenSummary {
@@ -121,14 +130,18 @@ interface Looking {
   close(): Promise<void>;
 }
 
-function lookingAt(model: Model<System> | undefined, longest: number): Looking {
+function lookingAt(model: Model<System> | undefined, longest: number, form?: FormKind): Looking {
+  const checkSample = (sample: Sample): void => {
+    if (form !== undefined) sampleChecks[form].check(sample);
+    if (form === undefined || form === 'chats') checkAnswers(sample);
+  };
   if (!model) {
     return {
       async look(sample) {
         for (const [i, picture] of sample.pictures.entries()) {
           await loadPicture(picture, typeof picture === 'string' ? {} : { at: `${sample.where}: picture ${i + 1}` });
         }
-        checkAnswers(sample);
+        checkSample(sample);
         return { sample, rows: [] };
       },
       close: async () => {},
@@ -139,11 +152,11 @@ function lookingAt(model: Model<System> | undefined, longest: number): Looking {
   return {
     async look(sample) {
       const { layouts } = await preparer.look(sample);
-      checkAnswers(sample);
+      checkSample(sample);
       const rows = conversationsOf(sample).map(({ from, ...conversation }) => {
         const row = labelled(conversation, layouts, { system: model.network, processor, from });
         // What is lost when it is cut is found out here. A prompt alone has nothing to lose.
-        if (!sample.record) cutTo(row, longest, sample.where);
+        if (!sample.record && form !== 'prompts') cutTo(row, longest, sample.where);
         return row;
       });
       return { sample, rows };
@@ -152,12 +165,23 @@ function lookingAt(model: Model<System> | undefined, longest: number): Looking {
   };
 }
 
-/** A prompt alone is answered by whoever learns. */
+/** Whether there is something to learn from. A prompt alone is answered by whoever learns. */
 function checkAnswers(sample: Sample): void {
   if (sample.record || sample.text !== undefined) return;
   for (const { messages } of conversationsOf(sample)) {
     if (!messages.some(({ role }) => role === 'assistant')) throw dataError(sample.where, 'no answer to learn');
   }
+  refuseEmptyAnswers(sample);
+}
+
+/** Whether what users and assistants say does not begin with a user or does not alternate. */
+function isOutOfTurn(sample: Sample): boolean {
+  return conversationsOf(sample).some(({ messages }) => {
+    const turns = messages.map(({ role }) => role).filter((role) => role === 'user' || role === 'assistant');
+    // What a tool says stands between two messages of the assistant.
+    const tools = messages.some(({ role }) => role === 'tool');
+    return turns[0] === 'assistant' || (!tools && turns.some((role, i) => role === turns[i - 1]));
+  });
 }
 
 type Outcome = { readonly value: Looked } | { readonly error: unknown };

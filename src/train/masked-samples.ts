@@ -1,18 +1,11 @@
 /** Texts with masked words as the batches of a run. */
 
-import {
-  type Dataset,
-  dataError,
-  type LabelledTokens,
-  type Masking,
-  masked,
-  microBatches,
-  padded,
-} from '../data/index.js';
+import { type Dataset, type LabelledTokens, type Masking, masked, microBatches, padded } from '../data/index.js';
 import { cutText, type Model, tokenizerOf } from '../model/index.js';
 import { alone, partOf } from '../parallel/group.js';
 import { isMaskedWords } from '../system/index.js';
 import { QuintetError, Random, seedFor } from '../tensor/index.js';
+import { textOf } from './sample-forms.js';
 import type { SampleOptions } from './samples.js';
 import { stepSamples } from './step-samples.js';
 import type { BatchSource } from './train.js';
@@ -34,10 +27,9 @@ export function maskedBatches(model: Model, dataset: Dataset, options: MaskedOpt
     throw new QuintetError('tokenizer', 'there is no mask_token', { at: model.path ?? network.name });
   const { guessed = 0.15, longest = network.context, batch, microBatch = batch, seed = 0, share = alone } = options;
   const masking: Masking = { share: guessed, mask, words: network.vocab, isSpecial: tokenizer.isSpecial };
-  const samples = stepSamples<readonly number[]>(dataset, { ...options, longest }, async ({ text, where }) => {
-    if (text === undefined) throw dataError(where, 'expected a text alone', 'Fields: text; or a line of a .txt file');
-    return cutText(tokenizer.encode(text, { special: true }), longest);
-  });
+  const samples = stepSamples<readonly number[]>(dataset, { ...options, longest }, async (sample) =>
+    cutText(tokenizer.encode(textOf(sample), { special: true }), longest),
+  );
   const { from } = partOf(batch, share);
   return {
     ...samples,

@@ -1,19 +1,11 @@
 /** Answers that are compared or rated as the batches of a run. */
 
-import {
-  type Answer,
-  cutTo,
-  type Dataset,
-  dataError,
-  type LabelledTokens,
-  padded,
-  pieces,
-  type Sample,
-} from '../data/index.js';
+import { type Answer, cutTo, type Dataset, type LabelledTokens, padded, pieces, type Sample } from '../data/index.js';
 import { createProcessor, type Model, type Processor } from '../model/index.js';
 import type { HostArrays, System } from '../system/index.js';
 import { hostArray } from '../tensor/index.js';
 import { createPreparer, labelled, type PreparedSample, type Preparer } from './prepare.js';
+import { pairOf, ratedOf } from './sample-forms.js';
 import { fieldsOf, picturesOf, type SampleOptions } from './samples.js';
 import { checkNeighbours, stepSamples } from './step-samples.js';
 import type { BatchSource } from './train.js';
@@ -22,8 +14,7 @@ import type { BatchSource } from './train.js';
 interface AskedSample extends Pick<PreparedSample, 'pictures'> {
   /** The tokens of the prompt and an answer, which alone has labels. */
   tokens(answer: Answer): LabelledTokens;
-  readonly answers: readonly Answer[];
-  readonly margin: number;
+  readonly sample: Sample;
 }
 
 interface Parts {
@@ -35,10 +26,10 @@ interface Parts {
 
 async function ask(sample: Sample, { system, processor, preparer, longest }: Parts): Promise<AskedSample> {
   const { pictures, layouts } = await preparer.look(sample);
-  const { messages, where, answers = [], margin = 0 } = sample;
+  const { messages, where } = sample;
   const from = messages.length;
   return {
-    ...{ pictures, answers, margin },
+    ...{ pictures, sample },
     tokens: (answer) => {
       const whole = { messages: [...messages, ...answer.messages] };
       return cutTo(labelled(whole, layouts, { system, processor, from }), longest, where);
@@ -50,7 +41,7 @@ async function ask(sample: Sample, { system, processor, preparer, longest }: Par
 interface Form<T> {
   readonly fields: readonly string[];
   /** Checks a sample and makes what can be made of it alone. */
-  prepare(asked: AskedSample, where: string): T;
+  prepare(asked: AskedSample): T;
   /** The samples of a step as micro-batches of at most `size` samples. */
   tensors(samples: readonly T[], size: number, parts: Parts): HostArrays[];
 }
@@ -61,7 +52,7 @@ function answerBatches<T>(model: Model<System>, dataset: Dataset, given: SampleO
   const { longest = system.backbone.part.context, batch, microBatch = batch } = given;
   const parts: Parts = { system, processor, preparer: createPreparer(model, processor), longest };
   const samples = stepSamples<T>(dataset, { ...given, longest }, async (sample) =>
-    form.prepare(await ask(sample, parts), sample.where),
+    form.prepare(await ask(sample, parts)),
   );
   return {
     fields: [...fieldsOf(system), ...form.fields],
@@ -74,7 +65,8 @@ function answerBatches<T>(model: Model<System>, dataset: Dataset, given: SampleO
 
 const whole = (numbers: readonly number[]) => hostArray('i64', [numbers.length], numbers);
 
-interface PairSample extends Pick<AskedSample, 'pictures' | 'margin'> {
+interface PairSample extends Pick<AskedSample, 'pictures'> {
+  readonly margin: number;
   /** The chosen answer and the rejected one. */
   readonly rows: readonly [LabelledTokens, LabelledTokens];
 }
@@ -92,16 +84,9 @@ export function pairBatches(
 ): BatchSource {
   return answerBatches<PairSample>(model, dataset, options, {
     fields: ['chosen', 'rejected', ...(margins ? ['margins'] : [])],
-    prepare({ pictures, answers, margin, tokens }, where) {
-      const [chosen, rejected] = [true, false].map((good) => answers.find((answer) => answer.good === good));
-      if (!chosen || !rejected) {
-        throw dataError(
-          where,
-          'expected a chosen and a rejected answer',
-          'Fields: prompt or messages, chosen, rejected',
-        );
-      }
-      return { pictures, margin, rows: [tokens(chosen), tokens(rejected)] };
+    prepare({ pictures, sample, tokens }) {
+      const [chosen, rejected] = pairOf(sample);
+      return { pictures, margin: sample.margin ?? 0, rows: [tokens(chosen), tokens(rejected)] };
     },
     tensors: (samples, size, { system, processor }) =>
       pieces(samples, size).map((part) => ({
@@ -141,11 +126,8 @@ export function ratedBatches(model: Model<System>, dataset: Dataset, options: Sa
   checkNeighbours('rated answers are set beside those to other prompts', dataset, options);
   return answerBatches<RatedSample>(model, dataset, options, {
     fields: ['desirable', 'other_input_ids', 'other_attention_mask', 'other_labels'],
-    prepare(asked, where) {
-      const [answer, another] = asked.answers;
-      if (!answer || another) {
-        throw dataError(where, 'expected one answer that is rated', 'Fields: prompt or messages, completion, label');
-      }
+    prepare(asked) {
+      const answer = ratedOf(asked.sample);
       return { ...asked, answer, row: asked.tokens(answer) };
     },
     tensors(samples, size, { system, processor }) {

@@ -13,6 +13,7 @@ import {
 import type { Model, Processor } from '../model/index.js';
 import type { HostArrays, System } from '../system/index.js';
 import { ignored } from '../tensor/index.js';
+import { checkChat } from './sample-forms.js';
 
 export interface PreparedSample extends LabelledTokens {
   /** What the encoder takes for the sample's pictures; nothing where it has none. */
@@ -40,16 +41,7 @@ export function createPreparer(model: Model<System>, processor: Processor): Prep
   return {
     look,
     async prepare(sample, longest, learn = 'answers') {
-      if (sample.answers) {
-        throw dataError(
-          sample.where,
-          'has answers to compare',
-          'Learn from them by dpo, kto or another such objective',
-        );
-      }
-      if (sample.text !== undefined) {
-        throw dataError(sample.where, 'a text alone, in which nobody answers', 'Learn from it by masked-words');
-      }
+      checkChat(sample);
       const { pictures, layouts } = await look(sample);
       const label = learn === 'all' ? labelledWhole : labelled;
       const tokens = cutTo(label(sample, layouts, { system, processor }), longest, sample.where);

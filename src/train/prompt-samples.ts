@@ -20,6 +20,7 @@ import { type DrawingSessions, drawingSessions } from './drawing-sessions.js';
 import { drawingMemory } from './estimate/drawing.js';
 import { createPreparer, type Preparer } from './prepare.js';
 import type { OpenReward, Reward } from './reward.js';
+import { checkPrompt } from './sample-forms.js';
 import { fieldsOf, picturesOf, type SampleOptions } from './samples.js';
 import { stepSamples } from './step-samples.js';
 import type { BatchSource } from './train.js';
@@ -110,14 +111,8 @@ interface PromptParts {
 }
 
 async function preparePrompt(sample: Sample, { system, processor, preparer, longest }: PromptParts): Promise<Prompt> {
-  const { messages, answers, where } = sample;
-  if (answers || messages.at(-1)?.role === 'assistant') {
-    throw dataError(
-      where,
-      'expected a prompt that is not answered yet',
-      'Fields: prompt, and whatever the reward needs',
-    );
-  }
+  const { messages, where } = sample;
+  checkPrompt(sample);
   const seen = await preparer.look(sample);
   const ids = processor.encode(processor.render(messages, { prompt: true }), seen.layouts);
   if (system.backbone.part.encoder || ids.length < longest) return { ...seen, ids, sample };

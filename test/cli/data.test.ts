@@ -1,8 +1,9 @@
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { checkData, type DataCommandOptions } from '../../src/cli/data.js';
 import { fixturePath } from '../fixture.js';
-import { here, quintet, temporaryFolder } from './cli.js';
+import { captured, here, quintet, temporaryFolder } from './cli.js';
 
 const model = join(fixturePath('llava'), 'model');
 
@@ -115,4 +116,68 @@ test('data show prints a sample as it is trained on, what is learnt between mark
   );
   const beyond = await here(['data', 'show', file, '6']);
   expect([beyond.code, beyond.stderr]).toEqual([2, `error: ${file} has 6 samples, counted from 0\n`]);
+});
+
+/** Checks records without a model; paths are left out of what is told. */
+async function checked(records: readonly object[], options: DataCommandOptions = {}) {
+  let failed = 0;
+  const file = join(temporaryFolder(), 'records.jsonl');
+  writeFileSync(file, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  const { code, stdout, stderr } = await captured(async () => {
+    failed = await checkData([file], options);
+  });
+  return { code: code || failed, text: `${stdout}${stderr}`.replaceAll(file, 'records.jsonl') };
+}
+
+test('an empty answer cannot be learnt, unless it is one to avoid or has no weight', async () => {
+  const said = (content: string, weight = 1) => ({
+    messages: [
+      { role: 'user', content: 'Why?' },
+      { role: 'assistant', content, weight },
+    ],
+  });
+  const records = [
+    said(' '),
+    said('', 0),
+    { prompt: 'Why?', chosen: 'so', rejected: '' },
+    { prompt: 'Why?', chosen: '', rejected: 'so' },
+  ];
+  const { text } = await checked(records);
+  expect(text).toContain('samples   4, of which 2 cannot be used');
+  for (const line of [1, 4]) expect(text).toContain(`records.jsonl:${line}: an empty answer: it would teach to end`);
+});
+
+test('without a model, turns that many templates refuse are told of, though they may be learnt', async () => {
+  const said = (...roles: string[]) => ({ messages: roles.map((role) => ({ role, content: role })) });
+  const records = [
+    said('system', 'user', 'assistant', 'user', 'assistant'),
+    said('user', 'user', 'assistant'),
+    said('assistant', 'user'),
+    said('user', 'assistant', 'tool', 'assistant'),
+  ];
+  const { code, text } = await checked(records);
+  expect(code).toBe(0);
+  expect(text).toContain('out of turn  2, the first records.jsonl:2: many chat templates');
+});
+
+test('records are checked for what an objective learns of, and what is wrong with all of them is said once', async () => {
+  const rated = ['yes', 'no'].map((completion) => ({ prompt: 'Why?', completion, label: true }));
+  const pair = { prompt: 'Why?', chosen: 'so', rejected: 'no' };
+  const none = await checked(rated, { objective: 'dpo' });
+  expect(none.code).toBe(1);
+  expect(none.text.split('\n').slice(5, 9)).toEqual([
+    'none of these records is a pair of answers',
+    'records.jsonl:1: expected a chosen and a rejected answer',
+    '  Fields: prompt or messages, chosen, rejected',
+    '… and 1 more alike; --json lists them all',
+  ]);
+  expect((await checked(rated, { objective: 'kto' })).code).toBe(0);
+  const mixed = await checked([pair, ...rated], { objective: 'dpo' });
+  expect(mixed.text).toContain('samples   3, of which 2 cannot be used');
+  expect(mixed.text).not.toContain('none of these');
+  const misspelt = await checked(rated, { objective: 'dpoo' });
+  expect([misspelt.code, misspelt.text]).toEqual([
+    2,
+    expect.stringContaining('no objective is called "dpoo"; there are'),
+  ]);
 });

@@ -58,7 +58,13 @@ test('more bad samples than are tolerated stop the run, and so do only bad ones'
     /data\.jsonl: 1 of 10 samples cannot be used, more than 1 %.*jsonl:5: no.*\n.*`quintet data check`.*`badShare`/,
   );
   const none = sampler({ ...options, dataset: dataset(3, 0, 1, 2), order: order(3), tolerance: 1 });
-  await expect(none.take(0, 1)).rejects.toThrow('3 of 3 samples cannot be used');
+  await expect(none.take(0, 1)).rejects.toThrow(
+    /^data\.jsonl: none of 3 samples that were looked at can be used; one of them: data\.jsonl:3: no messages\n/,
+  );
+  const first = sampler({ ...options, dataset: dataset(100, ...positions(0, 20)), order: order(100) });
+  await expect(first.take(0, 5)).rejects.toThrow('none of 16 samples that were looked at can be used');
+  const one = sampler({ ...options, dataset: dataset(10, 0), order: order(10) });
+  await expect(one.take(0, 5)).rejects.toThrow('1 of 10 samples cannot be used');
 });
 
 test('a picture that cannot be decoded is blamed on the sample, an error of the program is not', async () => {

@@ -75,75 +75,90 @@ export interface ObjectiveSettings {
   readonly form: SampleForm;
 }
 
-interface Kind {
-  readonly readers: Readers;
-  make(settings: Record<string, unknown>, file: Fields, folder: string): ObjectiveSettings;
+interface Made {
+  readonly objective: Objective;
+  readonly form?: Readonly<Record<string, unknown>>;
 }
 
-const chats: SampleForm = { kind: 'chats' };
-const captions: SampleForm = { kind: 'captions' };
+interface Kind {
+  /** Of which samples it learns. */
+  readonly samples: SampleForm['kind'];
+  readonly readers: Readers;
+  /** The objective, and what its form of samples has besides the kind. */
+  make(settings: Record<string, unknown>, file: Fields, folder: string): Made;
+}
+
 const words: Readers = { smoothing: share, zLoss: number };
 const experts: Readers = { balance: number };
 const drawing: Readers = { answers: count, maxTokens: count, temperature: positive };
 
 const kinds: Readonly<Record<string, Kind>> = {
   'next-token': {
+    samples: 'chats',
     readers: { ...words, ...experts, learn: word('answers', 'all') },
-    make: ({ learn, ...settings }) => ({
-      objective: nextToken(settings),
-      form: learn === 'all' ? { kind: 'chats', learn } : chats,
-    }),
+    make: ({ learn, ...settings }) => ({ objective: nextToken(settings), form: learntOf(learn) }),
   },
   distil: {
+    samples: 'chats',
     readers: {
       ...{ temperature: positive, direction: word('forward', 'reverse'), weight: share },
       ...{ ...experts, learn: word('answers', 'all') },
       teacher: (file, name) => file.text(name),
     },
     make({ learn, teacher: _, ...settings }, file, folder) {
-      const form: ChatForm = { kind: 'chats', teacher: modelPlace(file.text('teacher'), folder) };
-      return { objective: distil(settings), form: learn === 'all' ? { ...form, learn } : form };
+      const teacher = modelPlace(file.text('teacher'), folder);
+      return { objective: distil(settings), form: { teacher, ...learntOf(learn) } };
     },
   },
-  'name-features': { readers: {}, make: () => ({ objective: nameFeatures(), form: chats }) },
+  'name-features': { samples: 'chats', readers: {}, make: () => ({ objective: nameFeatures() }) },
   'masked-words': {
+    samples: 'masked',
     readers: { guessed: part },
-    make: (settings) => ({ objective: maskedWords(), form: { ...settings, kind: 'masked' } }),
+    make: (settings) => ({ objective: maskedWords(), form: settings }),
   },
-  contrast: { readers: {}, make: () => ({ objective: contrast(), form: captions }) },
+  contrast: { samples: 'captions', readers: {}, make: () => ({ objective: contrast() }) },
   'image-text': {
+    samples: 'captions',
     readers: { contrast: number, match: number, caption: number, temperature: positive, smoothing: share },
-    make: (settings) => ({ objective: learnImageText(settings), form: captions }),
+    make: (settings) => ({ objective: learnImageText(settings) }),
   },
   denoise: {
+    samples: 'noisy',
     readers: { snrGamma: positive, weights: word(...Object.keys(flowWeights)) },
-    make: (settings) => ({ objective: denoise(settings as DiffusionLossOptions), form: { kind: 'noisy' } }),
+    make: (settings) => ({ objective: denoise(settings as DiffusionLossOptions) }),
   },
   dpo: {
+    samples: 'pairs',
     readers: { loss: word(...Object.keys(preferenceLosses)), beta: number, smoothing: share, ...experts },
-    make: (settings) => ({ objective: dpo(settings as DpoSettings), form: { kind: 'pairs' } }),
+    make: (settings) => ({ objective: dpo(settings as DpoSettings) }),
   },
   orpo: {
+    samples: 'pairs',
     readers: { beta: number, ...experts },
-    make: (settings) => ({ objective: orpo(settings), form: { kind: 'pairs' } }),
+    make: (settings) => ({ objective: orpo(settings) }),
   },
   simpo: {
+    samples: 'pairs',
     readers: { beta: number, margin: number, smoothing: share, ...experts },
-    make: (settings) => ({ objective: simpo(settings as SimpoSettings), form: { kind: 'pairs' } }),
+    make: (settings) => ({ objective: simpo(settings as SimpoSettings) }),
   },
   cpo: {
+    samples: 'pairs',
     readers: { beta: number, say: number, smoothing: share, ...experts },
-    make: (settings) => ({ objective: cpo(settings as CpoSettings), form: { kind: 'pairs' } }),
+    make: (settings) => ({ objective: cpo(settings as CpoSettings) }),
   },
   kto: {
+    samples: 'rated',
     readers: { beta: number, desirable: number, undesirable: number, ...experts },
-    make: (settings) => ({ objective: kto(settings as KtoSettings), form: { kind: 'rated' } }),
+    make: (settings) => ({ objective: kto(settings as KtoSettings) }),
   },
   reward: {
+    samples: 'pairs',
     readers: { center: number },
-    make: (settings) => ({ objective: rewardPairs(settings), form: { kind: 'pairs', margins: true } }),
+    make: (settings) => ({ objective: rewardPairs(settings), form: { margins: true } }),
   },
   grpo: {
+    samples: 'prompts',
     readers: {
       ...{ loss: word(...Object.keys(grpoLosses)), beta: number, epsilon: number, epsilonHigh: number },
       ...{ ...drawing, ...experts, scaled: flag, reward: (file, name) => file.text(name) },
@@ -155,22 +170,29 @@ const kinds: Readonly<Record<string, Kind>> = {
       const there = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
       return {
         objective: grpo(there as GrpoSettings),
-        form: { ...drawn, kind: 'prompts', reward: resolve(folder, file.text('reward')) } as DrawnForm,
+        form: { ...drawn, reward: resolve(folder, file.text('reward')) },
       };
     },
   },
 };
 
+/** What of a conversation is learnt, where it is not the answers alone. */
+const learntOf = (learn: unknown) => (learn === 'all' ? { learn } : {});
+
+/** What objectives are called in run files, and of which samples each learns. */
+export const objectiveNames: readonly string[] = Object.keys(kinds);
+export const samplesOf = (objective: string): SampleForm['kind'] => (kinds[objective] as Kind).samples;
+
 /** Reads what a stage minimises; paths are relative to `folder`. */
 export function objectiveOf(stage: Fields, folder: string): ObjectiveSettings {
-  const names = Object.keys(kinds);
   const isName = typeof stage.raw.objective === 'string';
   const file = isName
-    ? fields({ kind: stage.choice('objective', names) }, `${stage.at}.objective`)
+    ? fields({ kind: stage.choice('objective', objectiveNames) }, `${stage.at}.objective`)
     : stage.object('objective');
-  const { readers, make } = kinds[file.choice('kind', names)] as Kind;
+  const { samples, readers, make } = kinds[file.choice('kind', objectiveNames)] as Kind;
   refuseUnknown(file, ['kind', ...Object.keys(readers)]);
-  return make(given(file, readers), file, folder);
+  const { objective, form } = make(given(file, readers), file, folder);
+  return { objective, form: { ...form, kind: samples } as SampleForm };
 }
 
 /** What an objective of a recipe is given. */
