@@ -241,7 +241,7 @@ test('a file that is no list of objects is refused with its line', async () => {
   await refused('', 'holds no samples');
   await refused('[]', 'holds no samples');
   await refused('[{"a": 1},\n 7]', `${path}:2: expected an array of objects`);
-  await refused('[{"a": 1}\n', `${path}:2: the array does not end`);
+  await refused('[{"a": 1}\n', `${path}:2: the array does not end\n  The file is cut off: download`);
   await refused('[{"a": "x}]', 'the array does not end');
   await refused('[{"a": 1}]\n\nx', `${path}:3: text after the end`);
   await refused('{"messages": [}\n', `${path}:1: not JSON`);

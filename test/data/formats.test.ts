@@ -140,7 +140,9 @@ describe('tables', () => {
 
   test('a cell with a lone quotation mark or too few cells spoil their own line only', async () => {
     const text = 'image,caption\na.png,5" tall\nb.png,fine\nc.png\nd.png,"two\n\nlines"\n\n"e.png","a ""b"""';
-    await expect(read(text, 0)).rejects.toThrow(`${table}:2: not CSV`);
+    await expect(read(text, 0)).rejects.toThrow(
+      /table\S*:2: not CSV: a quotation mark in the midst .*\n {2}Put quotation marks/,
+    );
     expect((await read(text, 1)).messages[1]?.content).toBe('fine');
     await expect(read(text, 2)).rejects.toThrow(`${table}:4: 1 cells, but 2 columns`);
     const last = await read(text, 4);

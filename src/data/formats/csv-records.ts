@@ -11,6 +11,8 @@ import { openFor } from './file.js';
 import type { Records } from './records.js';
 
 const delimiters = [',', ';', '\t'];
+const quoting =
+  'Put quotation marks around cells that hold commas, quotation marks or line breaks, and double those within';
 const quote = 0x22;
 const newline = 0x0a;
 const carriageReturn = 0x0d;
@@ -48,8 +50,7 @@ export function openCsv(path: string): Promise<Records> {
       async read(index) {
         const row = await cells(index + 1);
         if (row.length !== names.length) {
-          const hint = 'Put quotation marks around cells that hold commas, quotation marks or line breaks';
-          throw dataError(where(index), `${row.length} cells, but ${names.length} columns`, hint);
+          throw dataError(where(index), `${row.length} cells, but ${names.length} columns`, quoting);
         }
         const named = names.map((name, i): [string, string] => [name, row[i] as string]);
         return fields(Object.fromEntries(named.filter(([, cell]) => cell !== '')), where(index));
@@ -71,7 +72,10 @@ function cellsOf(text: string, delimiter: string, at: string): readonly string[]
     const rows: string[][] = parse(text, { delimiter, relax_column_count: true });
     return rows[0] ?? [];
   } catch (cause) {
-    throw new QuintetError('data', `not CSV: ${(cause as Error).message}`, { at, cause });
+    // Why, the parser says with lines that it counts from the record's.
+    throw new QuintetError('data', 'not CSV: a quotation mark in the midst of a cell, or one that is never closed', {
+      ...{ at, cause, hint: quoting },
+    });
   }
 }
 

@@ -78,7 +78,8 @@ function arrayScanner(path: string): Scanner {
   let depth = 0;
   let inString = false;
   let escaped = false;
-  const wrong = (what: string) => new QuintetError('format', what, { at: `${path}:${line}` });
+  const wrong = (what: string, hint?: string) =>
+    new QuintetError('format', what, { at: `${path}:${line}`, ...(hint === undefined ? {} : { hint }) });
 
   const inObject = (byte: number) => {
     if (escaped) escaped = false;
@@ -116,7 +117,9 @@ function arrayScanner(path: string): Scanner {
       }
     },
     end() {
-      if (place !== 'after') throw wrong('the array does not end');
+      if (place === 'after') return;
+      const hint = 'The file is cut off: download or copy it again, or close what is open in it, the array with "]"';
+      throw wrong('the array does not end', hint);
     },
   };
 }
