@@ -2,6 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import { type Fields, QuintetError } from '../tensor/index.js';
+import { readInstruction } from './alpaca.js';
 import { readCaption, readExchanges, readQuestion } from './captions.js';
 import { readChat } from './chat.js';
 import type { FormatName } from './formats/names.js';
@@ -46,6 +47,8 @@ const forms: Readonly<Record<string, (record: Fields) => Conversation>> = {
   messages: readChat,
   conversations: readTurns,
   texts: readExchanges,
+  // Before `text`, in which Alpaca has the whole of it once more.
+  instruction: readInstruction,
   question: readQuestion,
   caption: readCaption,
   text: readCaption,
