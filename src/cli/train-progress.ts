@@ -61,6 +61,7 @@ export function trainEvents(write: (line: string) => void): TrainProgress {
 export function trainLines(line: ProgressLine): TrainProgress {
   const pace = new Pace();
   let seeing: Seeing | undefined;
+  let begun: { readonly plan: StagePlan; readonly cut: Cut } | undefined;
   const say = (text: string): void => {
     line.clear();
     note(text);
@@ -70,6 +71,7 @@ export function trainLines(line: ProgressLine): TrainProgress {
       line.end();
       note(`${stage.name}: ${plan.samples} samples, ${stepsOf(stage, plan)}, in ${plan.folder}`);
       pace.begin();
+      begun = { plan, cut: new Cut() };
       seeing = undefined;
     },
     step(stage, report) {
@@ -78,6 +80,8 @@ export function trainLines(line: ProgressLine): TrainProgress {
       const progress = progressOf(stage, report, pace.add(report));
       line.show(features === undefined ? progress : `${progress}  ${features}`, { always: isLast });
       if (isLast) line.end();
+      const cut = begun?.cut.add(stage, begun.plan, report);
+      if (cut !== undefined) say(`${stage.name}: ${cut}`);
     },
     evaluation(stage, evaluation) {
       for (const text of evaluationLines(stage, evaluation)) say(printable(text, process.stderr));
@@ -199,6 +203,7 @@ function progressOf(stage: RunStage, report: StepReport, pace: Pacing): string {
     stage.name,
     `${step}/${steps}`,
     `loss ${loss.toFixed(4)}`,
+    ...metricParts(report),
     step === steps ? 'done' : `${formatDuration(pace.time * (steps - step))} left`,
     ...(pace.speed > 0 ? [`${formatCount(pace.speed)} tokens/s`] : []),
     `rate ${rate.toExponential(2)}`,
@@ -206,6 +211,42 @@ function progressOf(stage: RunStage, report: StepReport, pace: Pacing): string {
     ...(memory === undefined ? [] : [`${formatBytes(memory)}, at most ${formatBytes(peakMemory())}`]),
   ];
   return parts.join('  ');
+}
+
+/** What an objective tells besides its loss that says most about how it goes, by the names of logs. */
+const telling: Readonly<Record<string, string>> = {
+  'rewards/accuracies': 'accuracy',
+  'rewards/margins': 'margin',
+  reward: 'reward',
+  'reward/equal': 'alike',
+  'rewards/chosen': 'good',
+  'rewards/rejected': 'bad',
+  'picked/image': 'image',
+  'picked/text': 'text',
+};
+
+/** At most two metrics, such as `accuracy 0.75  margin 0.312`. */
+const metricParts = ({ metrics = {} }: StepReport): string[] =>
+  Object.entries(telling)
+    .flatMap(([name, word]) => (metrics[name] === undefined ? [] : [`${word} ${Number(metrics[name].toPrecision(3))}`]))
+    .slice(0, 2);
+
+/** Samples that were cut in the steps of a stage. */
+class Cut {
+  #cut = 0;
+  #seen = 0;
+  #told = false;
+
+  /** What there is to say of it, once: after all samples have come, or at the end. */
+  add({ batch, longest }: RunStage, { samples }: StagePlan, { step, steps, cut = 0 }: StepReport): string | undefined {
+    this.#cut += cut;
+    this.#seen += batch;
+    if (this.#told || this.#cut === 0 || (this.#seen < samples && step < steps)) return undefined;
+    this.#told = true;
+    const share = Number(((100 * this.#cut) / this.#seen).toPrecision(3));
+    const length = longest === undefined ? "the model's context" : `${longest} tokens`;
+    return `${this.#cut} of ${this.#seen} samples (${share} %) were longer than ${length} and have been cut`;
+  }
 }
 
 /** The most bytes that the process ever had in memory. */

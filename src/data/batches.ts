@@ -79,9 +79,17 @@ export function targetsOf({ labels }: LabelledTokens): number {
   return labels.reduce((sum, label, i) => (i > 0 && label !== ignored ? sum + 1 : sum), 0);
 }
 
+/** Tokens of which some may be left out. */
+export interface CutTokens extends LabelledTokens {
+  /** Whether there were more. */
+  readonly cut: boolean;
+}
+
 /** The first `longest` tokens of a sample. Throws 'data' where nothing is left to learn. */
-export function cutTo(sample: LabelledTokens, longest: number, where: string): LabelledTokens {
-  const cut = { ids: sample.ids.slice(0, longest), labels: sample.labels.slice(0, longest) };
+export function cutTo(sample: LabelledTokens, longest: number, where: string): CutTokens {
+  const { ids, labels } = sample;
+  const isCut = Math.max(ids.length, labels.length) > longest;
+  const cut = { ids: ids.slice(0, longest), labels: labels.slice(0, longest), cut: isCut };
   if (targetsOf(cut) > 0) return cut;
   const why = targetsOf(sample) > 0 ? `its first ${longest} of ${sample.ids.length} tokens` : 'it';
   throw new QuintetError('data', `no answer to learn in ${why}`, { at: where });

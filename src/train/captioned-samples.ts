@@ -5,10 +5,10 @@ import { createTextReader, type Model } from '../model/index.js';
 import { isDualEncoder, isImageText } from '../system/index.js';
 import { concatRows, type HostArray, QuintetError } from '../tensor/index.js';
 import type { SampleOptions } from './samples.js';
-import { checkNeighbours, type StepSamples, stepSamples } from './step-samples.js';
+import { checkNeighbours, type MadeSample, type StepSamples, stepSamples } from './step-samples.js';
 import type { BatchSource } from './train.js';
 
-export interface CaptionedPicture {
+export interface CaptionedPicture extends MadeSample {
   readonly caption: string;
   /** [1, 3, height, width] */
   readonly pixels: HostArray;

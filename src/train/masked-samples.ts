@@ -15,6 +15,11 @@ export interface MaskedOptions extends SampleOptions {
   readonly guessed?: number;
 }
 
+interface CutText {
+  readonly ids: readonly number[];
+  readonly cut: boolean;
+}
+
 /** A dataset of texts. Which words are masked is drawn anew each time that a text comes. */
 export function maskedBatches(model: Model, dataset: Dataset, options: MaskedOptions): BatchSource {
   const { network, files } = model;
@@ -27,16 +32,17 @@ export function maskedBatches(model: Model, dataset: Dataset, options: MaskedOpt
     throw new QuintetError('tokenizer', 'there is no mask_token', { at: model.path ?? network.name });
   const { guessed = 0.15, longest = network.context, batch, microBatch = batch, seed = 0, share = alone } = options;
   const masking: Masking = { share: guessed, mask, words: network.vocab, isSpecial: tokenizer.isSpecial };
-  const samples = stepSamples<readonly number[]>(dataset, { ...options, longest }, async (sample) =>
-    cutText(tokenizer.encode(textOf(sample), { special: true }), longest),
-  );
+  const samples = stepSamples<CutText>(dataset, { ...options, longest }, async (sample) => {
+    const ids = tokenizer.encode(textOf(sample), { special: true });
+    return { ids: cutText(ids, longest), cut: ids.length > longest };
+  });
   const { from } = partOf(batch, share);
   return {
     ...samples,
     fields: ['input_ids', 'attention_mask', 'labels'],
     about: { ...samples.about, guessed },
     async take(step) {
-      const rows = (await samples.take(step)).map((ids, i): LabelledTokens => {
+      const rows = (await samples.take(step)).map(({ ids }, i): LabelledTokens => {
         // The same row has the same mask, whoever computes it beside which others.
         return masked(ids, masking, new Random(seedFor(seed, 'masks', step, from + i)));
       });

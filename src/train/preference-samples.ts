@@ -1,19 +1,28 @@
 /** Answers that are compared or rated as the batches of a run. */
 
-import { type Answer, cutTo, type Dataset, type LabelledTokens, padded, pieces, type Sample } from '../data/index.js';
+import {
+  type Answer,
+  type CutTokens,
+  cutTo,
+  type Dataset,
+  type LabelledTokens,
+  padded,
+  pieces,
+  type Sample,
+} from '../data/index.js';
 import { createProcessor, type Model, type Processor } from '../model/index.js';
 import type { HostArrays, System } from '../system/index.js';
 import { hostArray } from '../tensor/index.js';
 import { createPreparer, labelled, type PreparedSample, type Preparer } from './prepare.js';
 import { pairOf, ratedOf } from './sample-forms.js';
 import { fieldsOf, picturesOf, type SampleOptions } from './samples.js';
-import { checkNeighbours, stepSamples } from './step-samples.js';
+import { checkNeighbours, type MadeSample, stepSamples } from './step-samples.js';
 import type { BatchSource } from './train.js';
 
 /** A prompt that was looked at, and what it is answered. */
 interface AskedSample extends Pick<PreparedSample, 'pictures'> {
   /** The tokens of the prompt and an answer, which alone has labels. */
-  tokens(answer: Answer): LabelledTokens;
+  tokens(answer: Answer): CutTokens;
   readonly sample: Sample;
 }
 
@@ -46,7 +55,12 @@ interface Form<T> {
   tensors(samples: readonly T[], size: number, parts: Parts): HostArrays[];
 }
 
-function answerBatches<T>(model: Model<System>, dataset: Dataset, given: SampleOptions, form: Form<T>): BatchSource {
+function answerBatches<T extends MadeSample>(
+  model: Model<System>,
+  dataset: Dataset,
+  given: SampleOptions,
+  form: Form<T>,
+): BatchSource {
   const { network: system } = model;
   const processor = createProcessor(model);
   const { longest = system.backbone.part.context, batch, microBatch = batch } = given;
@@ -59,6 +73,7 @@ function answerBatches<T>(model: Model<System>, dataset: Dataset, given: SampleO
     about: samples.about,
     accumulates: samples.accumulates,
     take: async (step) => form.tensors(await samples.take(step), microBatch, parts),
+    cutIn: samples.cutIn,
     close: parts.preparer.close,
   };
 }
@@ -69,6 +84,7 @@ interface PairSample extends Pick<AskedSample, 'pictures'> {
   readonly margin: number;
   /** The chosen answer and the rejected one. */
   readonly rows: readonly [LabelledTokens, LabelledTokens];
+  readonly cut: boolean;
 }
 
 export interface PairOptions extends SampleOptions {
@@ -86,7 +102,8 @@ export function pairBatches(
     fields: ['chosen', 'rejected', ...(margins ? ['margins'] : [])],
     prepare({ pictures, sample, tokens }) {
       const [chosen, rejected] = pairOf(sample);
-      return { pictures, margin: sample.margin ?? 0, rows: [tokens(chosen), tokens(rejected)] };
+      const [one, other] = [tokens(chosen), tokens(rejected)];
+      return { pictures, margin: sample.margin ?? 0, rows: [one, other], cut: one.cut || other.cut };
     },
     tensors: (samples, size, { system, processor }) =>
       pieces(samples, size).map((part) => ({
@@ -115,6 +132,7 @@ export function pairBatches(
 
 interface RatedSample extends AskedSample {
   readonly row: LabelledTokens;
+  readonly cut: boolean;
   readonly answer: Answer;
 }
 
@@ -128,7 +146,8 @@ export function ratedBatches(model: Model<System>, dataset: Dataset, options: Sa
     fields: ['desirable', 'other_input_ids', 'other_attention_mask', 'other_labels'],
     prepare(asked) {
       const answer = ratedOf(asked.sample);
-      return { ...asked, answer, row: asked.tokens(answer) };
+      const row = asked.tokens(answer);
+      return { ...asked, answer, row, cut: row.cut };
     },
     tensors(samples, size, { system, processor }) {
       const pad = processor.tokenizer.special.pad ?? 0;

@@ -1,6 +1,7 @@
 /** What a sample becomes before it is put into a batch: tokens with labels, and what the encoder takes for its pictures. */
 
 import {
+  type CutTokens,
   createPictureReader,
   cutTo,
   dataError,
@@ -15,7 +16,7 @@ import type { HostArrays, System } from '../system/index.js';
 import { ignored } from '../tensor/index.js';
 import { checkChat } from './sample-forms.js';
 
-export interface PreparedSample extends LabelledTokens {
+export interface PreparedSample extends CutTokens {
   /** What the encoder takes for the sample's pictures; nothing where it has none. */
   readonly pictures: HostArrays;
 }

@@ -22,7 +22,7 @@ import { createPreparer, type Preparer } from './prepare.js';
 import type { OpenReward, Reward } from './reward.js';
 import { checkPrompt } from './sample-forms.js';
 import { fieldsOf, picturesOf, type SampleOptions } from './samples.js';
-import { stepSamples } from './step-samples.js';
+import { type MadeSample, stepSamples } from './step-samples.js';
 import type { BatchSource } from './train.js';
 
 export interface PromptOptions extends SampleOptions {
@@ -39,7 +39,7 @@ export interface PromptOptions extends SampleOptions {
   readonly scaled?: boolean;
 }
 
-interface Prompt extends Awaited<ReturnType<Preparer['look']>> {
+interface Prompt extends MadeSample, Awaited<ReturnType<Preparer['look']>> {
   readonly ids: readonly number[];
   readonly sample: Sample;
 }

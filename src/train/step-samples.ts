@@ -6,14 +6,20 @@ import { QuintetError } from '../tensor/index.js';
 import type { SampleOptions } from './samples.js';
 import type { BatchSource } from './train.js';
 
+/** What is made of a sample, which may be longer than what is learnt of it. */
+export interface MadeSample {
+  readonly cut?: boolean;
+}
+
 export interface StepSamples<T> extends Required<Pick<BatchSource, 'about' | 'accumulates'>> {
   /** Rows of every micro-batch, where all have as many. */
   readonly rows?: number;
   take(step: number): Promise<T[]>;
+  cutIn(step: number): number;
 }
 
 /** Samples as `prepare` makes them: shuffled anew in every epoch, or each once in the order of the file. */
-export function stepSamples<T>(
+export function stepSamples<T extends MadeSample>(
   dataset: Dataset,
   { batch, microBatch = batch, seed = 0, once = false, share = alone, ...options }: SampleOptions,
   prepare: (sample: Sample) => Promise<T>,
@@ -24,6 +30,7 @@ export function stepSamples<T>(
     ? (position: number) => position
     : datasetOrder(dataset, { seed, ...(grouping ? { grouping } : {}) });
   const part = partOf(batch, share);
+  const cut = new Map<number, number>();
   const samples = sampler<T>({
     dataset,
     prepare,
@@ -44,9 +51,17 @@ export function stepSamples<T>(
     },
     accumulates: part.count > microBatch,
     ...(once || part.count % microBatch > 0 ? {} : { rows: microBatch }),
-    take(step) {
+    async take(step) {
       const left = once ? dataset.count - step * part.count : part.count;
-      return samples.take(step * part.count, Math.min(part.count, left));
+      const taken = await samples.take(step * part.count, Math.min(part.count, left));
+      const own = taken.filter((sample) => sample.cut).length;
+      if (own > 0) cut.set(step, own);
+      return taken;
+    },
+    cutIn(step) {
+      const own = cut.get(step) ?? 0;
+      cut.delete(step);
+      return own;
     },
   };
 }

@@ -7,7 +7,7 @@
 import type { Model } from '../model/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
 import { type HostArrays, type Objective, type Optimizer, type Pruning, tableRows } from '../system/index.js';
-import { closeAll, closeOnFailure, fields, type HostArray, QuintetError } from '../tensor/index.js';
+import { closeAll, closeOnFailure, type HostArray, QuintetError } from '../tensor/index.js';
 import type { Region } from './arena.js';
 import { type Estimate, type Forecast, type MadeBatches, openForecast } from './estimate/forecast.js';
 import type { LearningModel } from './estimate/memory.js';
@@ -17,8 +17,9 @@ import { type Learner, openLearner } from './learner.js';
 import type { Ended } from './log-record.js';
 import { metricsOf, summed, tokensOf } from './means.js';
 import { checkOptimizer } from './optimisers/index.js';
+import { readRegions, resume, stateOf } from './resume.js';
 import { RunFolder } from './run-folder.js';
-import type { SavedSnapshot } from './snapshot.js';
+import { standstillWatch } from './standstill.js';
 import { compileStep, type FrozenForm, type MicroLoss, type StageStep, type StepOptions } from './step.js';
 import { beginning, learningModel, withRows } from './table-rows.js';
 import { copyFromFirst, goOnTogether } from './together.js';
@@ -38,6 +39,8 @@ export interface BatchSource {
   readonly onPolicy?: boolean;
   /** The micro-batches of a step, counted from 0. `now` gives the model with what was learnt before it. */
   take(step: number, now?: () => Promise<Model>): Promise<readonly HostArrays[]>;
+  /** How many samples of a step that has been taken were cut, asked once; default none. */
+  readonly cutIn?: (step: number) => number;
   /** Bytes that making such micro-batches takes besides them; where it is not given, none that count. */
   readonly memory?: (batches: readonly HostArrays[], learning: LearningModel) => number;
   /** Frees what making batches took. */
@@ -102,6 +105,8 @@ export interface StepReport {
   readonly targets: number;
   /** Tokens that were read, without padding. */
   readonly tokens: number;
+  /** Samples that were longer than what is learnt of them; absent where there are none. */
+  readonly cut?: number;
   /** What the objective tells besides, by name; means over the step. */
   readonly metrics?: Readonly<Record<string, number>>;
   /** The learning rate that was used. */
@@ -222,6 +227,7 @@ async function loop(
     return taking;
   };
   const ahead = !data.onPolicy;
+  const standstill = standstillWatch(options.onNotice ?? (() => {}));
   let upcoming: ReturnType<typeof begin> | undefined;
   try {
     await look();
@@ -237,6 +243,7 @@ async function loop(
       await run?.log(timed.record);
       forecast.stepped(timed.report);
       onStep?.(timed.report);
+      standstill(timed.report);
       await look();
       if (done % saveEvery === 0) await save();
     }
@@ -285,7 +292,7 @@ async function oneStep(
     step,
     learner,
     forecast,
-    options: { steps, group = alone },
+    options: { steps, data, group = alone },
   }: Pick<Run, 'step' | 'learner' | 'forecast' | 'options'>,
   index: number,
   made: MadeBatches,
@@ -302,10 +309,11 @@ async function oneStep(
     if (i === 0) await forecast.passed();
     else accumulateGradients(arena);
   }
-  const all = await group.gather({ losses: own, tokens: tokensOf(batches) });
+  const all = await group.gather({ losses: own, tokens: tokensOf(batches), cut: data.cutIn?.(index) ?? 0 });
   await group.sum(arena.gradients.data);
   const losses = all.flatMap((share) => share.losses);
   const tokens = all.reduce((sum, share) => sum + share.tokens, 0);
+  const cut = all.reduce((sum, share) => sum + share.cut, 0);
   const { total, targets } = summed(losses);
   if (targets === 0) throw new QuintetError('data', 'no token of this step has a label', { at: `step ${index + 1}` });
   const norm = gradientNorm(arena) / targets;
@@ -317,7 +325,11 @@ async function oneStep(
     });
   }
   const rate = await learner.update(index, { targets, norm });
-  return { step: index + 1, steps, loss, targets, tokens, rate, norm, ...metricsOf(losses) };
+  return {
+    ...{ step: index + 1, steps, loss, targets, tokens, rate, norm },
+    ...(cut > 0 ? { cut } : {}),
+    ...metricsOf(losses),
+  };
 }
 
 /** Refuses batches in parts, and those of one row, where rows are compared with each other. */
@@ -343,38 +355,4 @@ export function checkShares(
   throw new QuintetError('config', `${name} compares all samples of a step: ${size} processes cannot share them`, {
     hint: 'train with one process, and give it all cores of the machine (--threads)',
   });
-}
-
-/** What tells one run from another: a checkpoint is read by the run that wrote it only. */
-function stateOf({ trained }: StageStep, options: TrainOptions): Record<string, unknown> {
-  const { steps, objective, optimizer, data, frozen = 'f32' } = options;
-  const parameters = trained.map(({ name, shape }) => `${name} [${shape}]`);
-  const { name, settings } = objective;
-  const asked = { steps, objective: settings ? { name, ...settings } : name, optimizer, frozen };
-  return { ...asked, data: data.about ?? null, parameters };
-}
-
-/** Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. */
-async function resume(run: RunFolder, step: StageStep, learner: Learner, options: TrainOptions): Promise<number> {
-  const snapshot = await run.latest(options.onNotice);
-  if (!snapshot) {
-    await run.rewindLog(-1);
-    return 0;
-  }
-  const saved = fields(snapshot.state, snapshot.folder).raw;
-  const own = stateOf(step, options);
-  const other = Object.keys(own).filter((key) => JSON.stringify(own[key]) !== JSON.stringify(saved[key]));
-  if (other.length > 0) {
-    throw new QuintetError('config', `the checkpoint is of another run: its ${other.join(', ')} differ`, {
-      at: snapshot.folder,
-      hint: 'give another folder, or remove this one',
-    });
-  }
-  await readRegions(snapshot, learner);
-  await run.rewindLog(snapshot.step);
-  return snapshot.step;
-}
-
-async function readRegions(snapshot: SavedSnapshot, { regions }: Learner): Promise<void> {
-  for (const [name, bytes] of Object.entries(regions)) await snapshot.read(name, bytes);
 }

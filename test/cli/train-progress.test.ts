@@ -48,6 +48,34 @@ test('that a stage was stopped early is said, why, and what was kept', () => {
   );
 });
 
+/** What `trainLines` says of steps. */
+function said(...reports: Partial<StepReport>[]): { readonly shown: readonly string[]; readonly noted: string } {
+  let noted = '';
+  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    noted += text;
+    return true;
+  });
+  const shown: string[] = [];
+  const stream = { write: (text: string) => shown.push(text) > 0 } as unknown as NodeJS.WritableStream;
+  const progress = trainLines(new ProgressLine(stream, 0));
+  progress.stage({ ...stage, longest: 64 }, { samples: 4, steps: 9, folder: 'out' });
+  for (const own of reports) progress.step({ ...stage, longest: 64 }, { ...report, ...own });
+  spy.mockRestore();
+  return { shown, noted };
+}
+
+test('beside the loss stand the metrics that tell most', () => {
+  const metrics = { 'logps/chosen': -9, 'rewards/margins': 0.31249, 'rewards/accuracies': 0.75 };
+  expect(said({ metrics }).shown[0]).toContain('loss 2.0000  accuracy 0.75  margin 0.312  ');
+  expect(said({ metrics: { reward: 1.5, 'reward/equal': 1 } }).shown[0]).toContain('reward 1.5  alike 1  ');
+});
+
+test('how many samples were cut is said once, when all have come', () => {
+  const { noted } = said({ step: 1, cut: 1 }, { step: 2 }, { step: 3, cut: 2 }, { step: 9, cut: 1 });
+  expect(noted.match(/were longer/g)).toHaveLength(1);
+  expect(noted).toContain('align: 1 of 4 samples (25 %) were longer than 64 tokens and have been cut\n');
+});
+
 test('programs are told the same numbers', () => {
   const lines: string[] = [];
   trainEvents((line) => lines.push(line)).features(stage, { samples: 3, of: 10 });

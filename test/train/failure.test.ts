@@ -15,11 +15,11 @@ import { engine } from '../fixture.js';
 import { runFolder } from './runs.js';
 
 /** Four chats that are learnt in six steps, saved at every second one, and a folder for it. */
-async function opened(own = engine) {
+async function opened(own = engine, limits: { readonly longest?: number } = {}) {
   const { folder } = runFolder({ stages: [] });
   const model = asSystem(await load(`${folder}/base`, { engine: own }));
   const dataset = await openDataset(`${folder}/chats.jsonl`);
-  const data = sampleBatches(model, dataset, { batch: 4 });
+  const data = sampleBatches(model, dataset, { batch: 4, ...limits });
   onTestFinished(async () => {
     await data.close?.();
     await dataset.close();
@@ -36,7 +36,9 @@ async function opened(own = engine) {
     const saved = await RunFolder.open(out);
     const newest = await saved.latest();
     await saved.close();
-    return { saved: newest?.step, logged: (await readRunLog(join(out, 'log.jsonl'))).map(({ step }) => step) };
+    const log = await readRunLog(join(out, 'log.jsonl'));
+    const cut = log.flatMap((line) => line.cut ?? []);
+    return { saved: newest?.step, logged: log.map(({ step }) => step), ...(cut.length > 0 ? { cut } : {}) };
   };
   return { data, run, reached };
 }
@@ -112,7 +114,6 @@ test('another task is refused where a run was begun, by what of it is another', 
   const { data, run, reached } = await opened();
   await run({ steps: 2 });
   for (const [options, what] of [
-    [{ steps: 3 }, 'steps'],
     [{ steps: 2, optimizer: adamw({ lr: 2e-3 }) }, 'optimizer'],
     [{ steps: 2, objective: nextToken({ smoothing: 0.1 }) }, 'objective'],
     [{ steps: 2, train: ['multi_modal_projector.linear_1.**'] }, 'parameters'],
@@ -121,7 +122,35 @@ test('another task is refused where a run was begun, by what of it is another', 
   ] as const) {
     await expect(run(options)).rejects.toThrow(`the checkpoint is of another run: its ${what} differ\n  give another`);
   }
+  const both = run({ steps: 3, optimizer: adamw({ lr: 2e-3 }) });
+  await expect(both).rejects.toThrow('its steps, optimizer differ (steps were 2 and are now 3)');
   expect(await reached()).toEqual({ saved: 2, logged: [1, 2] });
+});
+
+test('a run goes on for another number of steps, as one of that length from there, but not for fewer than are done', async () => {
+  const { run, reached } = await opened();
+  await run({ steps: 2 });
+  const notices: string[] = [];
+  const rates: number[] = [];
+  await run({
+    ...{ steps: 4, optimizer: adamw({ lr: 1e-3 }), onNotice: ({ message }) => notices.push(message) },
+    onStep: ({ step, rate }) => rates.push(step, rate),
+  });
+  expect(rates).toEqual([3, 1e-3, 4, 1e-3]);
+  expect(notices).toEqual([expect.stringMatching(/after 2 steps of 2, the run is now to have 4\n {2}From here on/)]);
+  await expect(run({ steps: 3 })).rejects.toThrow(
+    /4 steps are done of 4, and the run is to have only 3\n {2}give at least/,
+  );
+  expect(await reached()).toEqual({ saved: 4, logged: [1, 2, 3, 4] });
+});
+
+test('samples that are cut are counted step by step, in the log too', async () => {
+  // One of the four chats has no more than 56 tokens.
+  const { run, reached } = await opened(engine, { longest: 56 });
+  const cut: unknown[] = [];
+  await run({ steps: 2, onStep: (report) => cut.push(report.cut) });
+  expect(cut).toEqual([3, 3]);
+  expect((await reached()).cut).toEqual([3, 3]);
 });
 
 test.each<[string, () => void]>([

@@ -1,0 +1,71 @@
+/** Whether a checkpoint is of the run that is asked for, and how the run goes on from it. */
+
+import { fields, QuintetError } from '../tensor/index.js';
+import type { Learner } from './learner.js';
+import type { RunFolder } from './run-folder.js';
+import type { SavedSnapshot } from './snapshot.js';
+import type { StageStep } from './step.js';
+import type { TrainOptions } from './train.js';
+
+type State = Readonly<Record<string, unknown>>;
+
+/** What tells one run from another: a checkpoint is read by the run that wrote it only. */
+export function stateOf({ trained }: StageStep, options: TrainOptions): Record<string, unknown> {
+  const { steps, objective, optimizer, data, frozen = 'f32' } = options;
+  const parameters = trained.map(({ name, shape }) => `${name} [${shape}]`);
+  const { name, settings } = objective;
+  const asked = { steps, objective: settings ? { name, ...settings } : name, optimizer, frozen };
+  return { ...asked, data: data.about ?? null, parameters };
+}
+
+/** Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. */
+export async function resume(
+  run: RunFolder,
+  step: StageStep,
+  learner: Learner,
+  options: TrainOptions,
+): Promise<number> {
+  const snapshot = await run.latest(options.onNotice);
+  if (!snapshot) {
+    await run.rewindLog(-1);
+    return 0;
+  }
+  checkState(snapshot, stateOf(step, options), options);
+  await readRegions(snapshot, learner);
+  await run.rewindLog(snapshot.step);
+  return snapshot.step;
+}
+
+export async function readRegions(snapshot: SavedSnapshot, { regions }: Learner): Promise<void> {
+  for (const [name, bytes] of Object.entries(regions)) await snapshot.read(name, bytes);
+}
+
+/**
+ * Refuses a checkpoint of another run. One of another length goes on: which samples a step is given does not depend on it.
+ * Only what is cut by a plan over all steps cannot be planned anew in their midst.
+ */
+function checkState(
+  { folder, step, state }: SavedSnapshot,
+  own: State,
+  { steps, pruning, onNotice }: Pick<TrainOptions, 'steps' | 'pruning' | 'onNotice'>,
+): void {
+  const saved = fields(state, folder).raw;
+  const other = Object.keys(own).filter((key) => JSON.stringify(own[key]) !== JSON.stringify(saved[key]));
+  if (other.length === 0) return;
+  const config = (message: string, hint: string) => new QuintetError('config', message, { at: folder, hint });
+  if (other.join() !== 'steps' || pruning) {
+    const lengths = other.includes('steps') ? ` (steps were ${saved.steps} and are now ${steps})` : '';
+    throw config(
+      `the checkpoint is of another run: its ${other.join(', ')} differ${lengths}`,
+      'give another folder (`output`), which leaves this one as it is, or what the run was begun with',
+    );
+  }
+  if (step > steps) {
+    throw config(
+      `${step} steps are done of ${saved.steps}, and the run is to have only ${steps}`,
+      `give at least ${step} steps, or another folder (\`output\`), which leaves this one as it is`,
+    );
+  }
+  const hint = step < steps ? 'From here on the learning rate is that of a run of the new length' : 'It is over';
+  onNotice?.(config(`after ${step} steps of ${saved.steps}, the run is now to have ${steps}`, hint));
+}
