@@ -19,7 +19,10 @@ test('the label of a first token is no target, because nothing comes before it',
 });
 
 test('a sample that is cut keeps its beginning, and is refused when no answer is left', () => {
-  expect(cutTo(long, 4, 'data.jsonl:3')).toEqual({ ids: [5, 6, 7, 8], labels: [-100, -100, 7, 8] });
+  expect(cutTo(long, 4, 'data.jsonl:3')).toEqual({
+    ...{ ids: [5, 6, 7, 8], labels: [-100, -100, 7, 8] },
+    cut: true,
+  });
   expect(() => cutTo(long, 2, 'data.jsonl:3')).toThrow('data.jsonl:3: no answer to learn in its first 2 of 5 tokens');
   expect(() => cutTo({ ids: [1, 2], labels: [-100, -100] }, 9, 'x')).toThrow('no answer to learn in it');
 });

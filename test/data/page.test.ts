@@ -21,11 +21,11 @@ test('every form of record is the same conversation about a picture', async () =
   writeFileSync(path, records);
   const dataset = await openDataset(path);
   onTestFinished(dataset.close);
-  expect(dataset.count).toBe(8);
+  expect(dataset.count).toBe(9);
   for (let index = 0; index < dataset.count; index++) {
     const { messages, pictures } = await dataset.read(index);
     expect(pictures).toEqual([join(folder, 'cat.png')]);
-    const question = index < 6 ? [{ type: 'text', text: 'What is it?' }] : [];
+    const question = index < 7 ? [{ type: 'text', text: 'What is it?' }] : [];
     expect(messages.filter(({ role }) => role !== 'system')).toEqual([
       { role: 'user', content: [{ type: 'image' }, ...question] },
       { role: 'assistant', content: 'A cat.' },
