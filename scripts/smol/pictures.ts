@@ -83,8 +83,8 @@ export function planPicture(art: Art, kind: Kind | 'crowd', split: Split, seed: 
 }
 
 /** The one colour that a drawing clearly has under a look. */
-const clearColor = (sprite: Sprite, look: Placement['look'] | undefined): ColorName | undefined =>
-  dominantColor(countColors(sprite, look as Placement['look']));
+const clearColor = (sprite: Sprite, look: Placement['look']): ColorName | undefined =>
+  dominantColor(countColors(sprite, look));
 
 /** A concept that the split may show, as likely as any other. */
 function conceptFor(art: Art, split: Split, random: Random): number {
@@ -118,17 +118,20 @@ function planThings(
     const wanted = split === 'train' ? !apart : apart || chosen.length > 1;
     if (!chosen.includes(next) && wanted) chosen.push(next);
   }
-  const drawn = chosen.map((concept) => drawingOf(art, concept, split, random));
-  const looks = drawn.map(looked);
+  const sprites = chosen.map((concept) => drawingOf(art, concept, split, random));
+  const drawn = sprites.map((sprite, i) => {
+    const look = looked(sprite);
+    return { concept: chosen[i] as number, color: clearColor(sprite, look), sprite, look };
+  });
   const places = random.shuffle(Array.from({ length: 9 }, (_, i) => i)).slice(0, total);
-  const colors = drawn.map((sprite, i) => clearColor(sprite, looks[i]));
   const cells: (Thing | undefined)[] = new Array(9).fill(undefined);
   const placements = places.map((cell, i): Placement => {
     const which = i < count ? i : random.integer(count);
-    cells[cell] = { concept: chosen[which] as number, color: colors[which] };
+    const { concept, color, sprite, look } = drawn[which] as (typeof drawn)[number];
+    cells[cell] = { concept, color };
     const at = (third: number): number => (third + 0.5) / 3 + (random.uniform() - 0.5) * 0.05;
     return {
-      ...{ sprite: drawn[which] as Sprite, look: looks[which] as Placement['look'], stretch: 1 },
+      ...{ sprite, look, stretch: 1 },
       ...{ x: at(cell % 3), y: at(Math.floor(cell / 3)), size: 0.24 + (total === 1 ? 0.18 : 0.1) * random.uniform() },
       ...{ angle: (random.uniform() - 0.5) * 0.3, mirror: random.uniform() < 0.4 },
     };

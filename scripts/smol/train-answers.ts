@@ -9,15 +9,7 @@ import { packed, packRows } from '../../src/data/index.js';
 import { asSystem, createProcessor, load, withAdapter, withoutAdapter, writeAdapter } from '../../src/model/index.js';
 import { viewCount } from '../../src/parts/encoders/efficientnet-views.js';
 import type { Encoder } from '../../src/parts/types.js';
-import {
-  type AdapterSettings,
-  adamw,
-  adapterOf,
-  nextToken,
-  type System,
-  slot,
-  system,
-} from '../../src/system/index.js';
+import { adapterOf, nextToken, type System, slot, system } from '../../src/system/index.js';
 import { castArray, type HostArray, hostArray, Random, seedFor } from '../../src/tensor/index.js';
 import type { Message } from '../../src/text/messages.js';
 import { type BatchSource, evaluate, train } from '../../src/train/index.js';
@@ -32,9 +24,6 @@ import { conversation, photoConversation, type Turn } from './questions.js';
 import { evaluationPlan, evaluations, evaluationViews, openPictureViews } from './splits.js';
 import { standardiser } from './standard.js';
 import { openViews, rowLength, viewWidth } from './views.js';
-
-const steps = 480;
-const batch = 12;
 
 /** Conversations about pictures of the evaluation: so many batches, after every so many steps. Nothing is chosen by them. */
 const heldOut = { batches: 4, every: 120 };
@@ -57,6 +46,12 @@ function seeingViews(whole: System): System {
 
 const art = await loadArt();
 const model = asSystem(await load(modelFolder, { session: { threads: 2 } }));
+const stage = model.network.stages?.find(({ name }) => name === 'instruct');
+if (!stage?.adapter || !stage.batch || !('steps' in stage.length)) {
+  throw new Error('the recipe of smol has no stage `instruct` with an adapter, a batch and steps');
+}
+const { adapter: settings, batch, optimizer } = stage;
+const { steps } = stage.length;
 const processor = createProcessor(model);
 const encoder = await openCheckpoint(published.encoder);
 const photos = await photoSource(encoder);
@@ -124,7 +119,6 @@ function aboutPicture(views: Float32Array, random: Random): Turn[] {
   return conversation(art, planOf(art, index), random);
 }
 
-const settings = model.network.stages?.find(({ name }) => name === 'instruct')?.adapter as AdapterSettings;
 const adapter = adapterOf([settings]);
 const plain = withoutAdapter(model);
 const base = withAdapter({ ...plain, network: seeingViews(plain.network) }, { adapter, values: new Map() });
@@ -139,10 +133,7 @@ const learning = {
 } as const;
 const { values } = await train(base, {
   ...learning,
-  optimizer: adamw({
-    ...{ lr: 6e-4, betas: [0.9, 0.98], decay: 0, warmup: { steps: 20 }, schedule: 'cosine', minimum: 0.05, clip: 1 },
-  }),
-  ...{ steps, data, folder: join(workFolder, 'answers'), saveEvery: 25, clock: Date.now },
+  ...{ optimizer, steps, data, folder: join(workFolder, 'answers'), saveEvery: 25, clock: Date.now },
   evaluation: {
     every: heldOut.every,
     evaluate: (values, signal) =>

@@ -79,8 +79,8 @@ const objective: Objective = {
     const named = meanOver(flatten(within.concept, 0, 1), flatten(ninths as Tensor, 0, 1));
     const coloured = meanOver(flatten(within.colour, 0, 1), flatten(ninthColours as Tensor, 0, 1));
     const [kind, concept, flag, background, colour] = each as [Tensor, Tensor, Tensor, Tensor, Tensor];
-    const colours = add(add(background, colour), coloured);
-    const total = add(add(concept, named), mul(0.3, add(kind, add(flag, colours))));
+    const colours = add(background, colour);
+    const total = add(add(concept, named), mul(0.3, add(kind, add(flag, add(colours, coloured)))));
     const metric = (mean: Tensor) => countedOnce(mean, 1);
     return {
       ...countedOnce(total, 1),

@@ -68,11 +68,16 @@ const guesses = 2;
 const ninths = 9;
 const viewCount = 1 + ninths;
 
+/** The ninth in the middle. */
+const center = 4;
+
+/** Of a ninth: its place, how many things of its name there are, its colour, and the name. */
+const ninthTokens = placeWords + 2 + nameWords;
+
 /**
  * Embeddings a picture: its kind, the everyday word for a photograph's name, names of the whole, colours of ground and thing,
  * how many things there are, and of each ninth its place, how many things of its name there are, its colour and the name.
  */
-const ninthTokens = placeWords + 2 + nameWords;
 export const namedViewTokens = 2 + guesses * nameWords + 2 + 1 + ninths * ninthTokens;
 
 /** Scores of a picture as a whole, before any softmax. */
@@ -92,7 +97,8 @@ export interface WholeScores {
 
 /**
  * Views [B, 10, E] -> scores. Photographs are told and named by the last grid alone, as the encoder has learnt to. A single
- * thing covers the ninth in the middle, which tells its colour as those of a scene tell theirs.
+ * thing mostly reaches into the ninth in the middle, which helps to tell its colour as those of a scene tell theirs. Comes
+ * before `ninthScores` of the same scope, which then is the shared one.
  */
 export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig): WholeScores {
   const whole = select(views, 1, 0);
@@ -100,7 +106,7 @@ export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig):
   const strongest = max(slice(slice(views, 1, 1, viewCount), 2, 0, last + middle), [1]);
   const inner = gelu(linear(p.at('whole'), concat([whole, strongest], 1), config.hidden));
   const pooled = slice(whole, 1, 0, last);
-  const middleNinth = ninthScores(p, slice(views, 1, 5, 6), config);
+  const within = ninthScores(p, slice(views, 1, 1 + center, 2 + center), config);
   return {
     photo: linear(p.at('photo'), pooled, 2),
     kind: linear(p.at('kind'), inner, pictureKinds.length - 1),
@@ -108,7 +114,7 @@ export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig):
     flag: linear(p.at('flag'), inner, config.flags),
     photograph: linear(p.at('photograph'), pooled, config.photographs),
     background: linear(p.at('background'), inner, config.colours),
-    colour: add(linear(p.at('colour'), inner, config.colours), select(middleNinth.colour, 1, 0)),
+    colour: add(linear(p.at('colour'), inner, config.colours), select(within.colour, 1, 0)),
   };
 }
 
