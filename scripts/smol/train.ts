@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -19,9 +20,11 @@ const stages: readonly (readonly [script: string, ...args: string[]])[] = [
   ['../list-models.ts'],
 ];
 
+const { values } = parseArgs({ options: { help: { type: 'boolean', default: false } } });
 console.log(
   `${stages.length} stages, two to three hours of two cores; 3 GB in runs/smol. Stopped at any moment, it goes on from there. What is in models/smol is replaced.`,
 );
+if (values.help) process.exit(0);
 const started = performance.now();
 for (const [script, ...args] of stages) {
   console.log(`\n== ${script} ${args.join(' ')}`);
