@@ -5,6 +5,7 @@ import type { Checkpoint, JsonObject } from './checkpoint.js';
 import type { GgufCheckpoint } from './gguf-checkpoint.js';
 import { ggufArchitectures, ggufTokenIds } from './gguf-llama.js';
 import { sentenceSettings } from './sentence-files.js';
+import { adapterConfigFile } from './weights-file.js';
 
 /** A folder whose files can be read whole. */
 export interface Folder {
@@ -55,7 +56,7 @@ const jsonFiles = {
   preprocessorConfig: ['preprocessor_config.json'],
   videoPreprocessorConfig: ['video_preprocessor_config.json'],
   processorConfig: ['processor_config.json'],
-  adapterConfig: ['adapter_config.json'],
+  adapterConfig: [adapterConfigFile],
 } as const satisfies Record<string, readonly string[]>;
 
 const noFiles = {

@@ -2,13 +2,14 @@
 
 import { QuintetError } from '../tensor/index.js';
 import { sentenceFiles } from './sentence-files.js';
+import { adapterConfigFile, weightsStems } from './weights-file.js';
 
 /** Configuration, tokenizer, templates, processors and the card, for its licence: small, and all of them taken. */
 const descriptions = [
   'config.json',
   'generation_config.json',
   'scheduler_config.json',
-  'adapter_config.json',
+  adapterConfigFile,
   'tokenizer.json',
   'tokenizer_config.json',
   'special_tokens_map.json',
@@ -25,8 +26,6 @@ const descriptions = [
 ];
 
 const pipelineIndex = 'model_index.json';
-
-const stems = ['model', 'diffusion_pytorch_model', 'adapter_model'];
 
 /**
  * The files that a model needs of those that its repository has: descriptions and one set of safetensors weights of the
@@ -56,7 +55,7 @@ function folderOf(path: string): string {
 
 /** One file, or an index with its shards. */
 function weights(names: readonly string[]): string[] {
-  for (const stem of stems) {
+  for (const stem of weightsStems) {
     if (names.includes(`${stem}.safetensors`)) return [`${stem}.safetensors`];
     if (names.includes(`${stem}.safetensors.index.json`)) {
       const shard = new RegExp(`^${stem}-\\d{5}-of-\\d{5}\\.safetensors$`);

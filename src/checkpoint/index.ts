@@ -23,4 +23,4 @@ export { openCheckpoint, readTensors } from './open.js';
 export * from './pipeline-folder.js';
 export { largestHeader, parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from './safetensors.js';
 export * from './safetensors-write.js';
-export { isWeightsFile, partsFile } from './weights-file.js';
+export { adapterConfigFile, adapterValuesFile, isWeightsFile, partsFile } from './weights-file.js';

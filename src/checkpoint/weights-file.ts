@@ -5,9 +5,16 @@ import { QuintetError } from '../tensor/index.js';
 /** Names the files of a model's parts, which are checkpoints of their own. */
 export const partsFile = 'model.parts.json';
 
+/** PEFT's files in the folder of an adapter: its settings, and its values. */
+export const adapterConfigFile = 'adapter_config.json';
+export const adapterValuesFile = 'adapter_model.safetensors';
+
 /** The names that the weights of transformers, diffusers and peft have, first choice first. */
-const stems = ['model', 'diffusion_pytorch_model', 'adapter_model'];
-const preferred = [partsFile, ...stems.flatMap((stem) => [`${stem}.safetensors`, `${stem}.safetensors.index.json`])];
+export const weightsStems = ['model', 'diffusion_pytorch_model', 'adapter_model'];
+const preferred = [
+  partsFile,
+  ...weightsStems.flatMap((stem) => [`${stem}.safetensors`, `${stem}.safetensors.index.json`]),
+];
 
 /** What transformers and diffusers called them before safetensors. */
 const torchNames = ['pytorch_model.bin', 'diffusion_pytorch_model.bin', 'adapter_model.bin'];

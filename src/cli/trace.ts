@@ -2,6 +2,7 @@
 
 import { checkDestination, readTensors, writeSafetensors } from '../checkpoint/index.js';
 import {
+  asInputs,
   asSystem,
   continueGreedily,
   createProcessor,
@@ -13,7 +14,6 @@ import {
   traceNetwork,
 } from '../model/index.js';
 import { realTokens } from '../model/prompt.js';
-import { asInputs } from '../model/trace.js';
 import type { HostArrays, LatentDiffusion, System } from '../system/index.js';
 import { type HostArray, hostArray, QuintetError, sizeOf } from '../tensor/index.js';
 import { UsageError } from './failures.js';

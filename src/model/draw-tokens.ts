@@ -8,16 +8,7 @@
 import { input, less, maximum, minimum, sub, type Tensor, unsqueeze, where } from '../graph/index.js';
 import type { Session } from '../runtime/engine.js';
 import type { HostArrays, PictureCodes, System } from '../system/index.js';
-import {
-  closeAll,
-  closeMade,
-  fields,
-  type HostArray,
-  hostArray,
-  QuintetError,
-  Random,
-  seedFor,
-} from '../tensor/index.js';
+import { closeAll, fields, type HostArray, hostArray, QuintetError, Random, seedFor } from '../tensor/index.js';
 import { compile } from './compile.js';
 import { specialId } from './defaults.js';
 import { checkFinite } from './generate.js';
@@ -100,7 +91,7 @@ export class Drawer {
   }
 
   close(): Promise<void> {
-    return closeAll(this.language, { close: () => closeMade(this.#decoder) });
+    return closeAll(this.language, this.#decoder);
   }
 }
 

@@ -28,8 +28,6 @@ export { bytesByForm, typesIn, type WeightsOption } from './packing-plan.js';
 export { type PaintPictureOptions, paintPicture } from './paint-picture.js';
 export { createTextReader, processPairs } from './pairs.js';
 export {
-  adapterConfigFile,
-  adapterValuesFile,
   checkWritable,
   fitsBeside,
   type LoadedAdapter,
@@ -47,7 +45,7 @@ export { conditionOf, generatorTokenizerOf, sayPicture } from './say-picture.js'
 export { type ShippedFile, type ShippedModel, shippedModel, shippedModels, wholeFolder } from './shipped.js';
 export { checkModelName, findModel, findShipped, type SourceOptions } from './source.js';
 export { type DraftOptions, draftModel, type LookupOptions, promptLookup, type Speculator } from './speculate.js';
-export { type TraceOptions, traceNetwork } from './trace.js';
+export { asInputs, type TraceOptions, traceNetwork } from './trace.js';
 export { modelsCache, weightsCache } from './user-cache.js';
 export { pictureFeatures, VisionSession } from './vision.js';
 export { checkpointWeights, initialWeights, layeredWeights, type Weights } from './weights.js';

@@ -15,7 +15,6 @@ import {
 } from '../system/index.js';
 import {
   closeAll,
-  closeMade,
   closeOnFailure,
   concatRows,
   type HostArray,
@@ -95,7 +94,7 @@ export class LanguageSession {
         ? PromptSession.open(model, ends, { packed: packed.prefill, after: opening, steps })
         : undefined;
     prompts?.catch(() => {}); // told to whoever waits for it
-    return closeOnFailure([{ close: () => closeMade(opening) }, { close: () => closeMade(prompts) }], async () => {
+    return closeOnFailure([opening, prompts], async () => {
       const session = await opening;
       const reading = network.backbone.part.encoder ? await ReadingSession.open(model, packed?.decode) : undefined;
       const beginning = steps ? allInSteps(virtual, steps) : virtual;
@@ -196,7 +195,7 @@ export class LanguageSession {
   }
 
   close(): Promise<void> {
-    return closeAll(this.session, this.reading, { close: () => closeMade(this.prompts) });
+    return closeAll(this.session, this.reading, this.prompts);
   }
 
   /** `shares`: whether arrays that have the right size already may be those of the old cache. */

@@ -3,6 +3,8 @@
 import { copyFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  adapterConfigFile,
+  adapterValuesFile,
   innerFolders,
   type LazyTensor,
   makeFolder,
@@ -17,7 +19,6 @@ import { changedJson } from './config-text.js';
 import { writeGenerationConfig } from './generation-file.js';
 import { type Merging, merged } from './merge.js';
 import type { Model } from './model.js';
-import { adapterConfigFile, adapterValuesFile } from './peft/names.js';
 import { headInConfig } from './reward-model.js';
 import { savePipeline } from './save-pipeline.js';
 import { layeredWeights } from './weights.js';

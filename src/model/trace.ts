@@ -63,11 +63,8 @@ function typesOf(feeds: HostArrays, { inputs: known, groups = [], openAxes = {} 
   const types: Record<string, InputType> = {};
   for (const [name, array] of Object.entries(feeds)) {
     const type = known[name] && asGiven(known[name], array, openAxes[name] ?? []);
-    if (type)
-      types[name] = ownLetters(
-        type,
-        groups.findIndex((group) => group.includes(name)),
-      );
+    const group = groups.findIndex((own) => own.includes(name));
+    if (type) types[name] = ownLetters(type, group);
     else if (!name.startsWith('upstream')) {
       const guess = nearest(name, Object.keys(known));
       throw new QuintetError('name', `there is no input "${name}"${guess ? `; did you mean "${guess}"?` : ''}`, {

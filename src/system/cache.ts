@@ -156,7 +156,7 @@ export function promptCache(steps?: CacheSteps): CachedContext {
     const values = cast(concat([pastValues, ownValues], 2), 'f32');
     const grouped = (x: Tensor) => reshape(splitHeads(x, heads), [1, kvHeads, group, tokens, width]);
     // What a step stands for is as well multiplied with what keys are, and with what is made of values.
-    const queries = inSteps(grouped(mul(q, scale ?? width ** -0.5)), keySteps);
+    const queries = timesSteps(grouped(mul(q, scale ?? width ** -0.5)), keySteps);
     const parts = masksOf(window).map((mask, part) => {
       const [from, to] = [mulDims(part, 'Q'), mulDims(part + 1, 'Q')];
       const end = addDims('P', to);
@@ -166,7 +166,7 @@ export function promptCache(steps?: CacheSteps): CachedContext {
       const weights = reshape(softmax(add(reshape(scores, [1, kvHeads, group, 'Q', end]), mask)), scores.shape);
       return reshape(matmul(weights, slice(values, 2, 0, end)), [1, kvHeads, group, 'Q', width]);
     });
-    const mixed = reshape(inSteps(concat(parts, 3), valueSteps), [1, heads, tokens, width]);
+    const mixed = reshape(timesSteps(concat(parts, 3), valueSteps), [1, heads, tokens, width]);
     return [flatten(transpose(mixed, [0, 2, 1, 3]), 2, 3), ownKeys, ownValues];
   });
 }
@@ -175,7 +175,7 @@ export function promptCache(steps?: CacheSteps): CachedContext {
 const kept = (x: Tensor, steps: Tensor | undefined): Tensor => (steps ? quantise(x, steps) : x);
 
 /** x [1, G, H/G, T, K] times what a step of each channel [G*K] stands for. */
-function inSteps(x: Tensor, steps: Tensor | undefined): Tensor {
+function timesSteps(x: Tensor, steps: Tensor | undefined): Tensor {
   return steps ? mul(x, reshape(steps, [1, x.size(1), 1, 1, x.size(4)])) : x;
 }
 

@@ -4,12 +4,16 @@ export interface Closable {
   close?(): Promise<void>;
 }
 
+/** What is open, or being made: why it does not come about is told to whoever waits for it. */
+type Opened = Closable | Promise<Closable> | undefined;
+
 /** Closes all of them, one after another, whether or not one fails; then throws the failure, or of several one that has them all. */
-export async function closeAll(...opened: readonly (Closable | undefined)[]): Promise<void> {
+export async function closeAll(...opened: readonly Opened[]): Promise<void> {
   const failures: unknown[] = [];
   for (const one of opened) {
     try {
-      await one?.close?.();
+      const made = one instanceof Promise ? await one.catch(() => undefined) : one;
+      await made?.close?.();
     } catch (error) {
       failures.push(error);
     }
@@ -21,7 +25,7 @@ export async function closeAll(...opened: readonly (Closable | undefined)[]): Pr
 const messageOf = (failure: unknown): string => (failure instanceof Error ? failure.message : String(failure));
 
 /** What is made of what is open, all of which is closed where that fails. */
-export async function closeOnFailure<T>(opened: readonly Closable[], action: () => Promise<T>): Promise<T> {
+export async function closeOnFailure<T>(opened: readonly Opened[], action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
@@ -29,10 +33,4 @@ export async function closeOnFailure<T>(opened: readonly Closable[], action: () 
     await closeAll(...opened).catch(() => {});
     throw error;
   }
-}
-
-/** Closes what is being made, where it comes about; why it does not is told to whoever waits for it. */
-export async function closeMade(made: Promise<Closable> | undefined): Promise<void> {
-  const opened = await made?.catch(() => undefined);
-  await opened?.close?.();
 }

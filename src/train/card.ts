@@ -7,8 +7,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
-import { partsOfModelName, writeAtomically } from '../checkpoint/index.js';
-import { adapterConfigFile, adapterValuesFile, type Model, shippedModel } from '../model/index.js';
+import { adapterConfigFile, adapterValuesFile, partsOfModelName, writeAtomically } from '../checkpoint/index.js';
+import { type Model, shippedModel } from '../model/index.js';
 import {
   isDualEncoder,
   isImageText,

@@ -29,11 +29,12 @@ export interface Trained {
 /** Refuses, before the first step, what could not be saved after the last one. */
 export function checkSaving(model: Model, run: RunFile, stages: readonly Stage[]): void {
   const { settings, stage } = stages.at(-1) ?? {};
-  if (!settings || needsBase(model, run, stages)) folderOf(model);
+  const ownBase = needsBase(model, run, stages);
+  if (!settings || ownBase) folderOf(model);
   if (!settings) return;
   try {
     const { before, beside } = namesOf(stages);
-    checkWritable(model, settings, new Set([...(needsBase(model, run, stages) ? [] : before), ...beside]));
+    checkWritable(model, settings, new Set([...(ownBase ? [] : before), ...beside]));
   } catch (error) {
     if (!(error instanceof QuintetError)) throw error;
     throw new QuintetError(error.code, error.message, { at: `stage ${stage?.name}`, cause: error });

@@ -1,6 +1,5 @@
 /** Caches of keys and values in eight bits, against those in f32. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import {
@@ -19,6 +18,7 @@ import { llama } from '../../src/recipes/llama.js';
 import { opt } from '../../src/recipes/opt.js';
 import type { System } from '../../src/system/index.js';
 import { type HostArray, Random, toNumbers } from '../../src/tensor/index.js';
+import { temporaryFolder } from '../checkpoint/temporary.js';
 import { engine } from '../fixture.js';
 import { ggufModel } from './gguf-model.js';
 import { llavaInPlace, recorded, tokensRun } from './models.js';
@@ -35,12 +35,6 @@ async function opened(model: Model<System>): Promise<LanguageSession> {
   const session = await LanguageSession.open(model);
   onTestFinished(() => session.close());
   return session;
-}
-
-function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'quintet-cache-'));
-  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
-  return made;
 }
 
 type Pieces = readonly (readonly number[])[];
@@ -120,7 +114,7 @@ test.each(['f32', 'int8'])('a conversation saved with a cache in eight bits goes
   const chat = await Chat.open(inEightBits(await llavaInPlace()));
   onTestFinished(() => chat.close());
   const answer = await chat.answer(ask, options);
-  const file = join(folder(), 'conversation.safetensors');
+  const file = join(temporaryFolder(), 'conversation.safetensors');
   await saveConversation(chat, file);
   const { engine: recording, runs } = recorded();
   const model = await llavaInPlace(recording);
@@ -138,10 +132,10 @@ test('engines whose cache grows have none in eight bits, and say so', async () =
 });
 
 test('prompts that have weights of their own fill the cache with the same steps', async () => {
-  const file = join(folder(), 'model.gguf');
+  const file = join(temporaryFolder(), 'model.gguf');
   writeFileSync(file, ggufModel({ width: 128, depth: 2, heads: 4, hidden: 256, vocab: 128, blocks: true }));
   const read = async (kvCache: 'f32' | 'int8', pieces: Pieces) => {
-    const model = asSystem(await load(file, { engine, weights: 'int8', cache: folder(), kvCache }));
+    const model = asSystem(await load(file, { engine, weights: 'int8', cache: temporaryFolder(), kvCache }));
     onTestFinished(() => model.close());
     const session = await opened(model);
     const cache = session.start(1, 64);
@@ -169,7 +163,7 @@ test('prompts that have weights of their own fill the cache with the same steps'
 });
 
 test('steps are measured once for a file, and the same where they are measured again', async () => {
-  const [made, cache] = [folder(), folder()];
+  const [made, cache] = [temporaryFolder(), temporaryFolder()];
   const file = join(made, 'model.gguf');
   writeFileSync(file, ggufModel({ width: 128, depth: 2, heads: 4, hidden: 256, vocab: 128, blocks: false }));
   const { engine: recording, runs } = recorded();

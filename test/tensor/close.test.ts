@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { closeAll, closeMade, closeOnFailure } from '../../src/tensor/index.js';
+import { closeAll, closeOnFailure } from '../../src/tensor/index.js';
 
 /** Things that note when they are closed; some cannot be. */
 function opened(failing: readonly string[]) {
@@ -33,8 +33,8 @@ test('what fails over open things closes them, and is told before what fails in 
 
 test('what is being made is closed once it is there, and nothing where it fails', async () => {
   const { closed, all } = opened([]);
-  await closeMade(Promise.resolve(all[1] as { close(): Promise<void> }));
-  await closeMade(Promise.reject(new Error('it could not be made')));
-  await closeMade(undefined);
+  await closeAll(Promise.resolve(all[1] as { close(): Promise<void> }));
+  await closeAll(Promise.reject(new Error('it could not be made')));
+  await closeAll(undefined);
   expect(closed).toEqual(['b']);
 });

@@ -1,3 +1,2 @@
-export { adapterConfigFile, adapterValuesFile } from './names.js';
 export * from './read.js';
 export { type AdapterBase, checkWritable, fitsBeside, writeAdapter } from './write.js';

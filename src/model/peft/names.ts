@@ -4,10 +4,6 @@ import type { Declaration } from '../../nn/index.js';
 import { type Network, promptName, type Renames, rename } from '../../system/index.js';
 import { nearest, QuintetError } from '../../tensor/index.js';
 
-/** PEFT's files in the folder of an adapter: its settings, and its values. */
-export const adapterConfigFile = 'adapter_config.json';
-export const adapterValuesFile = 'adapter_model.safetensors';
-
 export type Declarations = ReadonlyMap<string, Declaration>;
 
 /** What keys are read against. */

@@ -1,7 +1,7 @@
 /** Reads adapters in PEFT's files, `adapter_config.json` and `adapter_model.safetensors`. */
 
 import { join } from 'node:path';
-import { openCheckpoint, readJson } from '../../checkpoint/index.js';
+import { adapterConfigFile, adapterValuesFile, openCheckpoint, readJson } from '../../checkpoint/index.js';
 import {
   type Adapter,
   type AdapterSettings,
@@ -26,17 +26,7 @@ import {
 import { fuelFor } from '../../text/fuel.js';
 import { compileRegex } from '../../text/regex.js';
 import { type AdapterFile, formats, kindOf } from './formats.js';
-import {
-  adapterConfigFile,
-  adapterValuesFile,
-  type Base,
-  type Declarations,
-  isNamed,
-  namings,
-  ownName,
-  partsOf,
-  wordsEnding,
-} from './names.js';
+import { type Base, type Declarations, isNamed, namings, ownName, partsOf, wordsEnding } from './names.js';
 import { refuseOptions } from './refusals.js';
 import { checkTied, concernsTied, ofTable, tiedTable } from './tied.js';
 

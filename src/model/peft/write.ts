@@ -1,21 +1,18 @@
 /** Writes adapters so that PEFT loads them over the same base. */
 
 import { join } from 'node:path';
-import { makeFolder, writeAtomically, writeSafetensors } from '../../checkpoint/index.js';
+import {
+  adapterConfigFile,
+  adapterValuesFile,
+  makeFolder,
+  writeAtomically,
+  writeSafetensors,
+} from '../../checkpoint/index.js';
 import { type AdapterSettings, inOrder, isRewardSystem, rowsOfWords, settingsFor } from '../../system/index.js';
 import { concatRows, type HostArray, QuintetError } from '../../tensor/index.js';
 import { type CutRanks, cutRanks } from './cut-ranks.js';
 import { formats } from './formats.js';
-import {
-  adapterConfigFile,
-  adapterValuesFile,
-  type Base,
-  type Declarations,
-  keyOf,
-  partsOf,
-  theirName,
-  wordsEnding,
-} from './names.js';
+import { type Base, type Declarations, keyOf, partsOf, theirName, wordsEnding } from './names.js';
 import { tiedHead, tiedTable } from './tied.js';
 
 type Values = ReadonlyMap<string, HostArray>;

@@ -58,8 +58,8 @@ export const viewCount = 1 + ninths ** 2;
 
 /**
  * Views [B, 10, E] of pictures [B, 3, image, image], whose values are from -1 to 1: means of the last grid, of the middle
- * one, shares of colours, and colours as they are given, for a ninth twice as fine, behind which stand zeros. Things in a ninth are small, so that larger pictures tell
- * more of them; the whole of a larger picture is seen at 224 pixels. Sides of 128, 224, 320, 416, … pixels have ninths of
+ * one, shares of colours, and colours as they are given, for a ninth twice as fine, behind which stand zeros. Things in a
+ * ninth are small, so that larger pictures tell more of them; the whole of a larger picture is seen at 224 pixels. Sides of 128, 224, 320, 416, … pixels have ninths of
  * whole cells.
  */
 export function efficientNetViews(config: EfficientNetConfig): Encoder {

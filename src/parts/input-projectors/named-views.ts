@@ -163,7 +163,7 @@ export function namedViews(config: NamedViewsConfig): InputProjector {
       const count = unsqueeze(gather(numbers, maximum(sum(filled, [1]), 1)), 1);
       const places = p.get('places', [1, ninths, placeWords, width], normal(0.02));
       const where = expand(places, [views.dim(0), ninths, placeWords, width]);
-      const own = coloured(palette, within.colour, cast(filled, 'f32'));
+      const own = coloured(palette, within.colour, unsqueeze(cast(filled, 'f32'), 2));
       const told = concat([where, unsqueeze(gather(numbers, alike), 2), unsqueeze(own, 2), words], 2);
       const tokens = [
         ...[kind, everyday, namedWhole(names, scores, kinds), ground, thing, count],
@@ -204,10 +204,9 @@ function namedNinths(names: Tensor, scores: Tensor, scene: Tensor): { words: Ten
   };
 }
 
-/** The likeliest colours of scores [..., K] as words [..., D], as far as they are asked for: weights [...] or [..., 1]. */
+/** The likeliest colours of scores [..., K] as words [..., D], as far as they are asked for: weight [..., 1]. */
 function coloured(palette: Tensor, scores: Tensor, weight: Tensor): Tensor {
-  const asked = weight.rank === scores.rank ? weight : unsqueeze(weight, weight.rank);
-  const certain = mul(max(softmax(scores), [scores.rank - 1], { keep: true }), asked);
+  const certain = mul(max(softmax(scores), [scores.rank - 1], { keep: true }), weight);
   return mul(gather(palette, argMax(scores)), certain);
 }
 

@@ -8,7 +8,7 @@ import { add, div, graph, input, matmul, maximum, mul, sqrt, sum, type Tensor, t
 import { matches } from '../../nn/index.js';
 import type { Session } from '../../runtime/engine.js';
 import type { AdamW, Muon, MuonRest } from '../../system/index.js';
-import { closeAll, closeMade } from '../../tensor/index.js';
+import { closeAll } from '../../tensor/index.js';
 import { f32x4 } from '../../tensor/wasm.js';
 import type { TrainedTensor } from '../arena.js';
 import { elementwise, kernelOver } from '../kernels.js';
@@ -100,7 +100,7 @@ export const muonRule: OptimiserRule<Muon> = {
         const steps = { shrink: 1 - rate * decay, rate: adjusted(rate, shape, adjust) };
         taken({ values, update: gradients }, bytes, steps);
       },
-      close: () => closeAll(...[...sessions.values()].map((made) => ({ close: () => closeMade(made) }))),
+      close: () => closeAll(...sessions.values()),
     };
   },
   check({ momentum = 0.95, rest }, check) {
