@@ -174,6 +174,9 @@ test('an archive that says more than it holds is refused before anything is rese
     return withData(path, (data) => data.read(0));
   };
   await expect(open(member('a.png', 2 ** 32))).rejects.toThrow('the archive ends within "a.png"');
+  const whole = Buffer.concat([member('a.txt', 0), member('b.txt', 3, { bytes: Buffer.from('abc') })]);
+  await expect(open(whole.subarray(0, 700))).rejects.toThrow(`${path}@512: the archive ends within a block`);
+  await expect(open(whole.subarray(0, 1030))).rejects.toThrow('the archive ends within a block');
   await expect(open(member('x', 2 ** 20, { type: 'L', bytes: new Uint8Array(2 ** 20) }))).rejects.toThrow(
     'a name of 1048576 bytes',
   );

@@ -25,17 +25,18 @@ export async function* tarMembers(file: FileHandle, path: string): AsyncGenerato
   if (total < block) throw new QuintetError('format', 'not a tar archive', { at: path });
   const window = windowOver(file, total, path);
   let long: { name?: string; size?: number } = {};
-  for (let at = 0; at + block <= total; ) {
+  const cut = (within: string, where: string): QuintetError =>
+    new QuintetError('format', `the archive ends within ${within}`, { at: where, hint: 'Download or copy it again' });
+  // The zeros at its end may be missing, as other readers allow, but not a part of a block.
+  for (let at = 0; at !== total; ) {
     const where = `${path}@${at}`;
+    if (at + block > total) throw cut('a block', where);
     const header = readHeader(await window(at, block), where);
     if (!header) return;
     const regular = header.type === '0' || header.type === '7';
     const size = regular ? (long.size ?? header.size) : header.size;
     const offset = at + block;
-    if (offset + size > total) {
-      const hint = 'Download or copy it again';
-      throw new QuintetError('format', `the archive ends within "${header.name}"`, { at: where, hint });
-    }
+    if (offset + size > total) throw cut(`"${header.name}"`, where);
     if (header.type === 'L' || header.type === 'x') {
       if (size > longestName) throw new QuintetError('limit', `a name of ${size} bytes`, { at: where });
       const text = new TextDecoder().decode(await window(offset, size));
