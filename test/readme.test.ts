@@ -1,9 +1,10 @@
 /** What the README shows is run as it stands there. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readRunFile, runOf } from '../src/train/run-file.js';
 import { blocksOf, printedBy } from './example.js';
+import { temporaryFile } from './temporary.js';
 
 const root = join(import.meta.dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -17,17 +18,11 @@ test('the twenty lines answer about the picture, and go on', { timeout: 120_000 
 });
 
 test('the run file is one', async () => {
-  const folder = mkdtempSync(join(root, 'node_modules', '.readme-'));
-  try {
-    const file = join(folder, 'run.yaml');
-    writeFileSync(file, blockOf('yaml'));
-    const { llava15 } = await import('../src/recipes/index.js');
-    const run = runOf(await readRunFile(file), file, { stages: llava15().stages });
-    expect(run.stages.map(({ name, batch, length }) => ({ name, batch, length }))).toEqual([
-      { name: 'align', batch: 32, length: { steps: 500 } },
-      { name: 'instruct', batch: 16, length: { epochs: 1 } },
-    ]);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const file = temporaryFile('run.yaml', blockOf('yaml'));
+  const { llava15 } = await import('../src/recipes/index.js');
+  const run = runOf(await readRunFile(file), file, { stages: llava15().stages });
+  expect(run.stages.map(({ name, batch, length }) => ({ name, batch, length }))).toEqual([
+    { name: 'align', batch: 32, length: { steps: 500 } },
+    { name: 'instruct', batch: 16, length: { epochs: 1 } },
+  ]);
 });

@@ -12,7 +12,7 @@ import {
 } from '../../src/checkpoint/index.js';
 import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
 import { fixturePath } from '../fixture.js';
-import { temporaryFolder } from './temporary.js';
+import { temporaryFolder } from '../temporary.js';
 
 const folder = `${fixturePath('train-qlora')}/model-nf4`;
 const weight = 'model.layers.0.mlp.up_proj.weight';

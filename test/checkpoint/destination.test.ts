@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkDestination, makeFolder, writeAtomically, writeResult } from '../../src/checkpoint/index.js';
 import { ownProcess, type Process, wordOf } from '../../src/machine/process.js';
-import { temporaryFolder } from './temporary.js';
+import { temporaryFolder } from '../temporary.js';
 
 const long = 'n'.repeat(300);
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openModel, openModelFolder, openPipelineFolder, writeSafetensors } from '../../src/checkpoint/index.js';
 import { hostArray } from '../../src/tensor/index.js';
-import { temporaryFolder } from './temporary.js';
+import { temporaryFolder } from '../temporary.js';
 
 async function withWeights(folder: string, name = 'model.safetensors'): Promise<string> {
   await writeSafetensors(join(folder, name), [['a', hostArray('f32', [1], [1])]]);

@@ -10,8 +10,8 @@ import {
   quantisedTypes,
 } from '../../src/checkpoint/index.js';
 import { bytesOf, f32ToF16, QuintetError, toNumbers } from '../../src/tensor/index.js';
+import { temporaryFolder } from '../temporary.js';
 import { type GgufTensor, type GgufValue, ggufBytes, texts, u32 } from './gguf-bytes.js';
-import { temporaryFolder } from './temporary.js';
 
 const fixtures = join(import.meta.dirname, '../fixtures/checkpoint');
 

@@ -16,8 +16,9 @@ import {
 } from '../../src/checkpoint/index.js';
 import { QuintetError, Random } from '../../src/tensor/index.js';
 import { processorTime } from '../processor-time.js';
+import { temporaryFolder } from '../temporary.js';
 import { type GgufValue, ggufBytes } from './gguf-bytes.js';
-import { safetensorsBytes, temporaryFolder } from './temporary.js';
+import { safetensorsBytes } from './safetensors-bytes.js';
 
 const fixture = (name: string) =>
   new Uint8Array(readFileSync(join(import.meta.dirname, '../fixtures/checkpoint', name)));

@@ -1,7 +1,7 @@
 /** Model folders over HTTP and in memory, without a network: a table of addresses answers. */
 import { expect, test } from 'vitest';
 import { type DownloadProgress, downloadFolder, openMemoryFolder } from '../../src/checkpoint/bytes.js';
-import { safetensorsBytes } from './temporary.js';
+import { safetensorsBytes } from './safetensors-bytes.js';
 
 const weights = (name: string): Uint8Array =>
   safetensorsBytes({ [name]: { dtype: 'U8', shape: [4], data_offsets: [0, 4] } }, new Uint8Array([1, 2, 3, 4]));

@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { resolveModel } from '../../src/checkpoint/index.js';
+import { temporaryFolder } from '../temporary.js';
 import { commit, hubServer, repository } from './hub-server.js';
-import { safetensorsBytes, temporaryFolder } from './temporary.js';
+import { safetensorsBytes } from './safetensors-bytes.js';
 
 const encode = (text: string) => new TextEncoder().encode(text);
 

@@ -9,8 +9,9 @@ import {
 } from '../../src/checkpoint/index.js';
 import { ownProcess, type Process, wordOf } from '../../src/machine/process.js';
 import { bytesOf, Random } from '../../src/tensor/index.js';
+import { temporaryFolder } from '../temporary.js';
 import { commit, hubServer, repository, sha256 } from './hub-server.js';
-import { safetensorsBytes, temporaryFolder } from './temporary.js';
+import { safetensorsBytes } from './safetensors-bytes.js';
 
 const patience = { attempts: 3, pause: 1, stall: 300 };
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -31,8 +32,7 @@ const blobs = (cache: string) => join(cache, 'models--someone--tiny/blobs');
 async function setUp(given: Readonly<Record<string, Uint8Array>> = files, listed?: string[]) {
   const hub = await hubServer(given, listed);
   const cache = temporaryFolder();
-  const options: HubOptions = { cache, endpoint: hub.endpoint, patience };
-  return { hub, cache, options };
+  return { hub, cache, options: { cache, endpoint: hub.endpoint, patience } };
 }
 
 describe('a model by its name', () => {

@@ -1,16 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openCheckpoint, openMemoryFolder, writeSafetensors } from '../../src/checkpoint/index.js';
 import { hostArray } from '../../src/tensor/index.js';
+import { temporaryFolder } from '../temporary.js';
 import { type GgufTensor, ggufBytes, texts, u32 } from './gguf-bytes.js';
-
-let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'joined-'));
-});
-afterAll(() => rm(folder, { recursive: true }));
 
 const floats = (...values: number[]) => new Uint8Array(new Float32Array(values).buffer);
 const tensor = (name: string, ...values: number[]): GgufTensor => ({
@@ -35,14 +28,8 @@ const second = ggufBytes(
   [tensor('b', 3)],
 );
 
-async function write(files: Readonly<Record<string, Uint8Array | string>>): Promise<string> {
-  const inner = await mkdtemp(join(folder, 'case-'));
-  for (const [name, bytes] of Object.entries(files)) await writeFile(join(inner, name), bytes);
-  return inner;
-}
-
 test('a GGUF model in parts is one checkpoint', async () => {
-  const inner = await write({ 'x-00001-of-00002.gguf': first, 'x-00002-of-00002.gguf': second });
+  const inner = temporaryFolder({ 'x-00001-of-00002.gguf': first, 'x-00002-of-00002.gguf': second });
   const checkpoint = await openCheckpoint(inner);
   expect([...checkpoint.tensors.keys()]).toEqual(['a', 'b']);
   expect((await checkpoint.read('a')).data).toEqual(new Float32Array([1, 2]));
@@ -62,14 +49,14 @@ test.each<[string, Record<string, Uint8Array>, string, string]>([
     'part 2 of 2 of a GGUF model, where 2 are given',
   ],
 ])('%s is told', async (_, files, name, message) => {
-  const inner = await write(files);
+  const inner = temporaryFolder(files);
   await expect(openCheckpoint(join(inner, name))).rejects.toThrow(message);
 });
 
 const listed = (parts: unknown) => JSON.stringify({ parts });
 
 test('the parts of a model are read where they lie, each under its prefix', async () => {
-  const inner = await write({
+  const inner = temporaryFolder({
     'model.parts.json': listed({ seeing: 'eye.safetensors', 'speaking.all': 'x-00001-of-00002.gguf' }),
     'x-00001-of-00002.gguf': first,
     'x-00002-of-00002.gguf': second,
@@ -102,6 +89,6 @@ test.each<[string, unknown, string]>([
   ['no parts', {}, 'no entries in "parts"'],
   ['no text', { a: 3 }, 'expected a text, got 3'],
 ])('%s is refused', async (_, parts, message) => {
-  const inner = await write({ 'model.parts.json': listed(parts) });
+  const inner = temporaryFolder({ 'model.parts.json': listed(parts) });
   await expect(openCheckpoint(inner)).rejects.toThrow(message);
 });

@@ -11,7 +11,8 @@ import {
   writeSafetensors,
 } from '../../src/checkpoint/index.js';
 import { bytesOf, type HostArray, hostArray, QuintetError, toNumbers } from '../../src/tensor/index.js';
-import { safetensorsBytes, temporaryFolder } from './temporary.js';
+import { temporaryFolder } from '../temporary.js';
+import { safetensorsBytes } from './safetensors-bytes.js';
 
 const reference = join(import.meta.dirname, '../fixtures/checkpoint/reference.safetensors');
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { bytesSource, openCheckpoint, openTorch, readTensors } from '../../src/checkpoint/index.js';
-import { temporaryFolder } from './temporary.js';
+import { temporaryFolder } from '../temporary.js';
 
 const fixture = (name: string) => join(import.meta.dirname, '../fixtures/checkpoint', name);
 const bytesOf = (name: string) => new Uint8Array(readFileSync(fixture(name)));

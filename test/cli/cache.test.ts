@@ -7,7 +7,8 @@ import { ownProcess, type Process, wordOf } from '../../src/machine/process.js';
 import { asSystem, LanguageSession, load } from '../../src/model/index.js';
 import { engine } from '../fixture.js';
 import { ggufModel } from '../model/gguf-model.js';
-import { here, temporaryFolder } from './cli.js';
+import { temporaryFile, temporaryFolder } from '../temporary.js';
+import { here } from './cli.js';
 
 const day = 24 * 60 * 60;
 
@@ -94,8 +95,8 @@ test('an empty one is no mistake', async () => {
 test('packing says how far it is about every quarter where no line is written over', async () => {
   vi.stubEnv('QUINTET_CACHE', temporaryFolder());
   onTestFinished(() => void vi.unstubAllEnvs());
-  const file = join(temporaryFolder(), 'model.gguf');
-  writeFileSync(file, ggufModel({ width: 128, depth: 6, heads: 4, hidden: 256, vocab: 128, blocks: true }));
+  const packed = ggufModel({ width: 128, depth: 6, heads: 4, hidden: 256, vocab: 128, blocks: true });
+  const file = temporaryFile('model.gguf', packed);
   const { stderr } = await here(['chat', file, 'hi', '--max-tokens', '1', '--weights', 'int8']);
   const found = [...stderr.matchAll(/^packing weights, once for this file: (\d+) of (\d+)$/gm)];
   const shares = found.map(([, made, total]) => Math.floor((4 * Number(made)) / Number(total)));

@@ -1,10 +1,7 @@
 /** The command line in a process of its own. */
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { onTestFinished, vi } from 'vitest';
+import { vi } from 'vitest';
 import { report } from '../../src/cli/failures.js';
 import { createProgram } from '../../src/cli/program.js';
 import { quintetCommand } from '../command.js';
@@ -84,10 +81,3 @@ export async function captured(action: () => Promise<unknown>): Promise<Ended> {
 /** Runs `quintet` in this process, which spares the start of another one; for commands that set no exit code themselves. */
 export const here = (args: readonly string[]): Promise<Ended> =>
   captured(() => createProgram().parseAsync(args, { from: 'user' }));
-
-/** A folder that is gone after the test. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-cli-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}

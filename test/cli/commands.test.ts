@@ -5,7 +5,8 @@ import { chat } from '../../src/cli/chat.js';
 import { demo } from '../../src/cli/demo.js';
 import { invocation } from '../../src/cli/invocation.js';
 import { hubServer, repository } from '../checkpoint/hub-server.js';
-import { captured, here, quintet, temporaryFolder } from './cli.js';
+import { temporaryFile, temporaryFolder } from '../temporary.js';
+import { captured, here, quintet } from './cli.js';
 
 const fixtures = new URL('../fixtures', import.meta.url).pathname;
 const model = (name: string): string => join(fixtures, name, 'model');
@@ -76,8 +77,7 @@ describe('chat', () => {
       required: ['n'],
       additionalProperties: false,
     };
-    const file = join(temporaryFolder(), 'schema.json');
-    writeFileSync(file, JSON.stringify(schema));
+    const file = temporaryFile('schema.json', schema);
     const ask = async (...form: readonly string[]): Promise<string> =>
       (await here(['chat', model('llama'), 'Name a river.', '--temperature', '1', ...form])).stdout;
     expect(await ask('--choices', 'Rhine, Elbe')).toMatch(/^(Rhine|Elbe)\n$/);

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkData, type DataCommandOptions } from '../../src/cli/data.js';
 import { fixturePath } from '../fixture.js';
-import { captured, here, quintet, temporaryFolder } from './cli.js';
+import { temporaryFile, temporaryFolder } from '../temporary.js';
+import { captured, here, quintet } from './cli.js';
 
 const model = join(fixturePath('llava'), 'model');
 
@@ -121,8 +122,7 @@ test('data show prints a sample as it is trained on, what is learnt between mark
 /** Checks records without a model; paths are left out of what is told. */
 async function checked(records: readonly object[], options: DataCommandOptions = {}) {
   let failed = 0;
-  const file = join(temporaryFolder(), 'records.jsonl');
-  writeFileSync(file, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  const file = temporaryFile('records.jsonl', records.map((record) => `${JSON.stringify(record)}\n`).join(''));
   const { code, stdout, stderr } = await captured(async () => {
     failed = await checkData([file], options);
   });

@@ -1,5 +1,5 @@
 /** The memory that `quintet info` names, against what loading a model in each form really makes. */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
@@ -7,7 +7,8 @@ import { asSystem, LanguageSession, load, type WeightsOption } from '../../src/m
 import { byteSizeOf, sizeOf } from '../../src/tensor/index.js';
 import { engine } from '../fixture.js';
 import { ggufModel } from '../model/gguf-model.js';
-import { here, temporaryFolder } from './cli.js';
+import { temporaryFile, temporaryFolder } from '../temporary.js';
+import { here } from './cli.js';
 
 const shape = { width: 128, depth: 2, heads: 4, hidden: 256, vocab: 128 };
 
@@ -42,8 +43,7 @@ async function held(file: string, weights: WeightsOption): Promise<Held> {
 test.each([true, false])(
   'weights in each form and 1000 tokens take what info says; blocks in the file: %s',
   async (blocks) => {
-    const file = join(temporaryFolder(), 'model.gguf');
-    writeFileSync(file, ggufModel({ ...shape, blocks }));
+    const file = temporaryFile('model.gguf', ggufModel({ ...shape, blocks }));
     const { stdout } = await here(['info', file, '--json']);
     const { memory } = JSON.parse(stdout) as {
       readonly memory: { readonly forms: Record<WeightsOption, number>; readonly cachePerToken: number };

@@ -8,7 +8,8 @@ import { chat } from '../../src/cli/chat.js';
 import { Chat } from '../../src/model/index.js';
 import { hostArray } from '../../src/tensor/index.js';
 import { hubServer } from '../checkpoint/hub-server.js';
-import { captured, here, quintet, temporaryFolder } from './cli.js';
+import { temporaryFolder } from '../temporary.js';
+import { captured, here, quintet } from './cli.js';
 
 const fixtures = new URL('../fixtures', import.meta.url).pathname;
 const model = (name: string): string => join(fixtures, name, 'model');

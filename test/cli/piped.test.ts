@@ -11,7 +11,8 @@ import { loadPicture } from '../../src/media/index.js';
 import { asSystem, Chat, load } from '../../src/model/index.js';
 import type { Message } from '../../src/text/messages.js';
 import { quintetCommand } from '../command.js';
-import { quintet, temporaryFolder } from './cli.js';
+import { temporaryFolder } from '../temporary.js';
+import { quintet } from './cli.js';
 
 const fixture = new URL('../fixtures/llava/', import.meta.url).pathname;
 const args = ['chat', join(fixture, 'model'), '--max-tokens', '6'];

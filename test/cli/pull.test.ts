@@ -1,26 +1,15 @@
 /** Models that ship with Quintet but not in its package, from a package that has only their list. */
 
 import { execFileSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { modelsAddress } from '../../src/cli/package.js';
 import { fileServer, partOf } from '../checkpoint/file-server.js';
 import { builtVariable } from '../command.js';
-import { type Ended, here, quintet, temporaryFolder } from './cli.js';
+import { sharedFolder, temporaryFolder } from '../temporary.js';
+import { type Ended, here, quintet } from './cli.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const llava = join(root, 'test/fixtures/llava');
@@ -29,7 +18,7 @@ const { answer_text: answer } = JSON.parse(readFileSync(join(llava, 'expected.js
 };
 
 /** A package that lists a model, a fixture under the name of one that ships, and does not hold it. */
-const folder = mkdtempSync(join(tmpdir(), 'quintet-package-'));
+const folder = sharedFolder();
 const tsx = [process.execPath, '--import', import.meta.resolve('tsx')] as const;
 const isBuilt = process.env[builtVariable] !== undefined;
 const command = isBuilt
@@ -51,7 +40,6 @@ beforeAll(() => {
   mkdirSync(elsewhere);
   renameSync(join(folder, 'models/smol'), join(elsewhere, 'smol'));
 }, patience);
-afterAll(() => rmSync(folder, { recursive: true }), patience);
 
 const errorOf = ({ code, stdout, stderr }: Ended): string => {
   expect([code, stdout]).toEqual([1, '']);

@@ -13,7 +13,8 @@ import { pictureAutoencoder, stableDiffusion } from '../../src/recipes/index.js'
 import { inputTensors, type Network } from '../../src/system/index.js';
 import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
 import { engine, expectSame, fixtureJson, fixturePath, fixtureTensors, withModel } from '../fixture.js';
-import { here, temporaryFolder } from './cli.js';
+import { temporaryFile, temporaryFolder } from '../temporary.js';
+import { here } from './cli.js';
 
 type Arrays = Record<string, HostArray>;
 interface Scheduler extends Readonly<Record<string, unknown>> {
@@ -40,11 +41,8 @@ async function traced(model: string, given: Arrays, args: readonly string[] = []
 }
 
 /** The scheduler of a fixture as a file of diffusers'. */
-function schedulerFile({ class: _class_name, call: _, ...settings }: Scheduler): string {
-  const file = join(temporaryFolder(), 'scheduler_config.json');
-  writeFileSync(file, JSON.stringify({ _class_name, ...settings }));
-  return file;
-}
+const schedulerFile = ({ class: _class_name, call: _, ...settings }: Scheduler): string =>
+  temporaryFile('scheduler_config.json', { _class_name, ...settings });
 
 const rowOf = ({ dtype, shape, data }: HostArray, row: number): HostArray => {
   const size = data.length / (shape[0] as number);

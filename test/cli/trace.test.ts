@@ -8,7 +8,8 @@ import { describe, expect, test } from 'vitest';
 import { readTensors } from '../../src/checkpoint/index.js';
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { expectClose } from '../graph/close.js';
-import { here, temporaryFolder } from './cli.js';
+import { temporaryFolder } from '../temporary.js';
+import { here } from './cli.js';
 
 type Arrays = Readonly<Record<string, HostArray>>;
 type Json = Readonly<Record<string, unknown>>;

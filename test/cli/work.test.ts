@@ -10,7 +10,8 @@ import { describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
 import { loadPicture } from '../../src/media/index.js';
 import { quintetCommand } from '../command.js';
-import { here, quintet, temporaryFolder } from './cli.js';
+import { temporaryFolder } from '../temporary.js';
+import { here, quintet } from './cli.js';
 
 const fixtures = new URL('../fixtures', import.meta.url).pathname;
 const model = (name: string): string => join(fixtures, name, 'model');

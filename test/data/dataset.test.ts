@@ -1,12 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Dataset, type DatasetOptions, openDataset } from '../../src/data/dataset.js';
 import { QuintetError, Random } from '../../src/tensor/index.js';
+import { sharedFolder } from '../temporary.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'data-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = sharedFolder();
 
 const path = join(folder, 'samples');
 async function withData<T>(text: string | Uint8Array, use: (data: Dataset) => Promise<T>, options?: DatasetOptions) {

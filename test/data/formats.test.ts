@@ -1,19 +1,18 @@
 /** Files of every format give the samples that went into them; damaged ones give errors of the data, and soon. */
 
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Dataset, type DatasetOptions, openDataset } from '../../src/data/dataset.js';
 import { createParquetReader, type ParquetMemory } from '../../src/data/formats/parquet-records.js';
 import type { PictureData, Sample } from '../../src/data/sample.js';
 import { QuintetError, Random } from '../../src/tensor/index.js';
 import { fixtureJson, fixturePath } from '../fixture.js';
+import { sharedFolder } from '../temporary.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'formats-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = sharedFolder();
 
 const files = fixturePath('data');
 interface Expected extends Pick<Sample, 'messages'> {

@@ -1,25 +1,22 @@
 /** What docs/data.md shows is read as it says. */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { openDataset } from '../../src/data/index.js';
 import { fields } from '../../src/tensor/index.js';
 import { dataFields, dataOf } from '../../src/train/settings/data.js';
+import { temporaryFolder } from '../temporary.js';
 
 const page = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 const blocks = (text: string, language: string) =>
   [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].flatMap(([, own, code = '']) => (own === language ? [code] : []));
 
 test('every form of record is the same conversation about a picture', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'data-page-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const [records = ''] = blocks(page('data.md'), 'jsonl');
-  const path = join(folder, 'records.jsonl');
-  writeFileSync(path, records);
-  const dataset = await openDataset(path);
+  const folder = temporaryFolder({ 'records.jsonl': records });
+  const dataset = await openDataset(join(folder, 'records.jsonl'));
   onTestFinished(dataset.close);
   expect(dataset.count).toBe(9);
   for (let index = 0; index < dataset.count; index++) {
@@ -34,11 +31,9 @@ test('every form of record is the same conversation about a picture', async () =
 });
 
 test('a text alone is read as nothing else', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'data-page-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const [, record = ''] = blocks(page('data.md'), 'jsonl');
-  writeFileSync(join(folder, 'records.jsonl'), record);
-  writeFileSync(join(folder, 'lines.txt'), '{ no JSON\n\nname, text\n  Cats sleep most of the day. \n');
+  const lines = '{ no JSON\n\nname, text\n  Cats sleep most of the day. \n';
+  const folder = temporaryFolder({ 'records.jsonl': record, 'lines.txt': lines });
   const textOf = async (name: string, index: number) => {
     const dataset = await openDataset(join(folder, name));
     onTestFinished(dataset.close);

@@ -1,16 +1,10 @@
 /** Records of preferred and rated answers and of prompts, in the forms that TRL reads. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDataset, type Sample } from '../../src/data/index.js';
+import { temporaryFile } from '../temporary.js';
 
 async function read(record: unknown): Promise<Sample> {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-preferences-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const path = join(folder, 'records.jsonl');
-  writeFileSync(path, `${JSON.stringify(record)}\n`);
-  const dataset = await openDataset(path);
+  const dataset = await openDataset(temporaryFile('records.jsonl', `${JSON.stringify(record)}\n`));
   onTestFinished(() => dataset.close());
   return dataset.read(0);
 }

@@ -1,6 +1,5 @@
 /** Several adapters over one base: switched between, added up, and merged on the command line. */
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { merge } from '../../src/cli/merge.js';
@@ -25,6 +24,7 @@ import { type HostArray, hostArray, Random, sizeOf, toNumbers } from '../../src/
 import { captured } from '../cli/cli.js';
 import { blocksOf, printedBy } from '../example.js';
 import { engine, expectSame, fixturePath, fixtureTensors } from '../fixture.js';
+import { temporaryFolder } from '../temporary.js';
 import { givePictureAdapter, strongLora } from './pictured.js';
 
 const folder = (kind: string): string => `${fixturePath('adapters')}/adapters/${kind}`;
@@ -39,12 +39,6 @@ afterAll(() => base.close());
 async function logitsOf(model: Model): Promise<HostArray> {
   const { labels: _, ...given } = await fixtureTensors('adapters', 'inputs');
   return (await traceNetwork(model, given, { want: ['logits'] })).logits as HostArray;
-}
-
-function temporary(): string {
-  const made = mkdtempSync(join(tmpdir(), 'quintet-adapters-'));
-  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
-  return made;
 }
 
 const open = (kind: string): Promise<LoadedAdapter> => readAdapter(folder(kind), base.network, base.declarations);
@@ -76,7 +70,7 @@ test('what cannot be added up is refused', async () => {
 test('answers switch between adapters, sums of them and the base, and each is what it is alone', async () => {
   const model = asSystem(await load(`${fixturePath('llama')}/model`, { engine }));
   onTestFinished(() => model.close());
-  const to = temporary();
+  const to = temporaryFolder();
   const folders = { poet: join(to, 'poet'), critic: join(to, 'critic') };
   const [poet, critic] = [await strongLora(model, 1, folders.poet), await strongLora(model, 2, folders.critic)];
   const chats = await AdaptedChats.open(model, folders);
@@ -125,7 +119,7 @@ const everyKind: readonly AdapterSettings[] = [
 test('answers switch between adapters of every kind, which are loaded at once', async () => {
   const model = asSystem(await load(`${fixturePath('llama')}/model`, { engine }));
   onTestFinished(() => model.close());
-  const to = temporary();
+  const to = temporaryFolder();
   const folders: Record<string, string> = {};
   const ask = { messages: [{ role: 'user' as const, content: 'Who are you?' }], pictures: [] };
   const answer = (chat: Chat): Promise<string> => chat.answer(ask, { maxTokens: 8 });
@@ -167,7 +161,7 @@ test('the example of docs/run-files.md answers by each adapter, by both and by t
   const source = `${fixturePath('llama')}/model`;
   const model = asSystem(await load(source, { engine }));
   onTestFinished(() => model.close());
-  const to = temporary();
+  const to = temporaryFolder();
   const adapters = [];
   for (const [seed, name] of [[1, 'poet'] as const, [2, 'critic'] as const]) {
     adapters.push(await strongLora(model, seed, join(to, name, 'adapter')));
@@ -197,7 +191,7 @@ test('an unknown adapter is told with the nearest name', async () => {
 });
 
 test('a merged model needs the adapter no more', async () => {
-  const to = temporary();
+  const to = temporaryFolder();
   const { stdout } = await captured(() =>
     merge(path, { adapter: folder('oft'), output: join(to, 'merged'), dtype: 'f32' }),
   );
@@ -211,7 +205,7 @@ test('a merged model needs the adapter no more', async () => {
 
 /** The shipped model with an adapter of its own that its config.json names for pictures. */
 async function pictureModel(name?: unknown): Promise<string> {
-  const to = join(temporary(), 'model');
+  const to = join(temporaryFolder(), 'model');
   cpSync('models/nano', to, { recursive: true });
   await givePictureAdapter(to, name);
   return to;

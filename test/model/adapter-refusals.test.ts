@@ -1,12 +1,12 @@
 /** What an adapter's files may ask for that would give other numbers if it were passed over. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readTensors, writeSafetensors } from '../../src/checkpoint/index.js';
 import { type LoadedAdapter, load, type Model, readAdapter } from '../../src/model/index.js';
 import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
 import { engine, fixturePath } from '../fixture.js';
+import { temporaryFolder } from '../temporary.js';
 
 let llama: Model;
 let gpt2: Model;
@@ -21,8 +21,7 @@ afterAll(async () => {
 
 /** An adapter of a fixture with other settings. */
 function changed(from: string, settings: Readonly<Record<string, unknown>>): string {
-  const to = mkdtempSync(join(tmpdir(), 'quintet-refusals-'));
-  onTestFinished(() => rmSync(to, { recursive: true, force: true }));
+  const to = temporaryFolder();
   cpSync(`${fixturePath(from.split('/')[0] as string)}/adapters/${from.split('/')[1]}`, to, { recursive: true });
   const path = join(to, 'adapter_config.json');
   writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...settings }));

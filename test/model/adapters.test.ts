@@ -2,8 +2,7 @@
  * Adapters of every kind against PEFT, bottlenecks against PyTorch: scores, losses, gradients and answers; written, read
  * again, and merged.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { readTensors } from '../../src/checkpoint/index.js';
@@ -25,6 +24,7 @@ import { concatRows, type HostArray, hostArray, toNumbers, zerosArray } from '..
 import { compileStep } from '../../src/train/step.js';
 import { engine, fixturePath, fixtureTensors } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
+import { temporaryFolder } from '../temporary.js';
 
 const names = ['adapters', 'adapters-convolution', 'adapters-tied'];
 const kindsIn = (name: string): string[] => readdirSync(`${fixturePath(name)}/adapters`).sort();
@@ -163,7 +163,7 @@ describe.each(kinds)('%s in %s', (kind, name) => {
 
   test('is the same when it is written and read again', async () => {
     const [loaded, { base }] = [await open(), given()];
-    const to = temporary();
+    const to = temporaryFolder();
     await writeAdapter(to, { ...base, base: 'model' }, loaded.settings, loaded.values);
     const again = withAdapter(base, await readAdapter(to, base.network, base.declarations));
     const plain = await logitsOf(withAdapter(base, loaded), given());
@@ -179,7 +179,7 @@ describe.each(kinds)('%s in %s', (kind, name) => {
 
   test('merged into the weights gives the same scores, or says that it cannot be', async () => {
     const loaded = await open();
-    const to = temporary();
+    const to = temporaryFolder();
     const saving = saveModel(given().base, to, { merge: loaded });
     if (kind === 'lora-table') return expect(saving).rejects.toThrow(/used twice, and the adapter changes one/);
     if (!loaded.adapter.merges) return expect(saving).rejects.toThrow(/cannot be merged/);
@@ -197,7 +197,7 @@ test('words are written in the order of their ids, also beside LoRA', async () =
     ['lora-words', 'trainable_token_indices', { 'transformer.wte': [3, 4, 9] }],
   ] as const) {
     const loaded = await readAdapter(folderOf('adapters-tied', kind), base.network, base.declarations);
-    const to = temporary();
+    const to = temporaryFolder();
     await writeAdapter(to, { ...base, base: 'model' }, loaded.settings, loaded.values);
     expect(configIn(to)[field]).toEqual(wanted);
   }
@@ -206,19 +206,13 @@ test('words are written in the order of their ids, also beside LoRA', async () =
 test('a table that learnt whole is written together with the head that is tied to it', async () => {
   const { base } = opened.get('adapters-tied') as Opened;
   const loaded = await readAdapter(folderOf('adapters-tied', 'lora-whole-table'), base.network, base.declarations);
-  const to = temporary();
+  const to = temporaryFolder();
   await writeAdapter(to, { ...base, base: 'model' }, loaded.settings, loaded.values);
   expect(configIn(to)).toMatchObject({ modules_to_save: ['transformer.wte', 'lm_head'], ensure_weight_tying: true });
 });
 
 const configIn = (at: string) => JSON.parse(readFileSync(join(at, 'adapter_config.json'), 'utf8'));
 const tensorsIn = (at: string) => readTensors(join(at, 'adapter_model.safetensors'));
-
-function temporary(): string {
-  const path = mkdtempSync(join(tmpdir(), 'quintet-adapter-'));
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
 
 test('an adapter of another base is refused with all that does not fit', async () => {
   const other = await load(`${fixturePath('llama')}/model`, { engine });
@@ -244,7 +238,7 @@ test('a network is traced for tied tables only where an adapter is concerned wit
   // For what it fits.
   expect(traced).toBe(1);
   for (let i = 0; i < 2; i++) {
-    await writeAdapter(temporary(), { ...base, network, base: 'model' }, lora.settings, lora.values);
+    await writeAdapter(temporaryFolder(), { ...base, network, base: 'model' }, lora.settings, lora.values);
   }
   expect(traced).toBe(2);
   await read('lora-whole-table');

@@ -18,8 +18,8 @@ import { llama } from '../../src/recipes/llama.js';
 import { opt } from '../../src/recipes/opt.js';
 import type { System } from '../../src/system/index.js';
 import { type HostArray, Random, toNumbers } from '../../src/tensor/index.js';
-import { temporaryFolder } from '../checkpoint/temporary.js';
 import { engine } from '../fixture.js';
+import { temporaryFile, temporaryFolder } from '../temporary.js';
 import { ggufModel } from './gguf-model.js';
 import { llavaInPlace, recorded, tokensRun } from './models.js';
 
@@ -132,8 +132,8 @@ test('engines whose cache grows have none in eight bits, and say so', async () =
 });
 
 test('prompts that have weights of their own fill the cache with the same steps', async () => {
-  const file = join(temporaryFolder(), 'model.gguf');
-  writeFileSync(file, ggufModel({ width: 128, depth: 2, heads: 4, hidden: 256, vocab: 128, blocks: true }));
+  const packed = ggufModel({ width: 128, depth: 2, heads: 4, hidden: 256, vocab: 128, blocks: true });
+  const file = temporaryFile('model.gguf', packed);
   const read = async (kvCache: 'f32' | 'int8', pieces: Pieces) => {
     const model = asSystem(await load(file, { engine, weights: 'int8', cache: temporaryFolder(), kvCache }));
     onTestFinished(() => model.close());

@@ -1,13 +1,13 @@
 /** Published weights of EfficientNet-Lite0, where `scripts/fetch-weights.ts` has fetched them, against PyTorch. */
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { load, traceNetwork } from '../../src/model/index.js';
 import { recipeNamed } from '../../src/recipes/index.js';
 import { declarationsOf, parameterCount } from '../../src/system/index.js';
 import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
 import { engine, expectSame, fixtureTensors } from '../fixture.js';
+import { temporaryFolder } from '../temporary.js';
 import { publishedWeights, weightsOf } from '../weights.js';
 
 const folder = weightsOf('efficientnet-lite0');
@@ -20,10 +20,8 @@ test('the published size, counted with the statistics of its normalisations', ()
 });
 
 test.runIf(folder)('a .pth file is read as it is, and gives what it gives in PyTorch', async () => {
-  const model = mkdtempSync(join(tmpdir(), 'quintet-efficientnet-'));
-  onTestFinished(() => rmSync(model, { recursive: true, force: true }));
+  const model = temporaryFolder({ 'config.json': { model_type: 'quintet_efficientnet_lite' } });
   copyFileSync(join(folder as string, file), join(model, file));
-  writeFileSync(join(model, 'config.json'), JSON.stringify({ model_type: 'quintet_efficientnet_lite' }));
   const { pictures } = (await fixtureTensors('real-efficientnet-lite0', 'inputs')) as { pictures: HostArray };
   const expected = await fixtureTensors('real-efficientnet-lite0', 'expected');
   const loaded = await load(model, { engine });

@@ -2,21 +2,20 @@
  * Damaged files of every kind, through what users call: a model folder, its pictures, its adapter and a run file. Whatever is
  * in them, the outcome is an answer or a QuintetError, within bounds of time and memory.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { loadPicture } from '../../src/media/index.js';
 import { asSystem, Chat, load } from '../../src/model/index.js';
 import { QuintetError, Random } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/run.js';
 import { engine, fixturePath } from '../fixture.js';
+import { sharedFolder } from '../temporary.js';
 import { chats, stage } from '../train/runs.js';
 import { ggufModel } from './gguf-model.js';
 
-const root = mkdtempSync(join(tmpdir(), 'quintet-hostile-'));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+const root = sharedFolder();
 
 const folders = {
   llava: join(root, 'llava'),

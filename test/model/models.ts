@@ -1,17 +1,16 @@
 /** Models for the tests of this folder: fixtures with changed configurations, and engines that remember what they ran. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { asSystem, load, type Model } from '../../src/model/index.js';
 import type { Engine } from '../../src/runtime/engine.js';
 import type { HostArrays, System } from '../../src/system/index.js';
 import { engine, fixturePath } from '../fixture.js';
+import { temporaryFolder } from '../temporary.js';
 
 /** A copy of a fixture's model in a folder of its own, which lasts as long as the test. */
 export function copyOfModel(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-model-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder();
   cpSync(`${fixturePath(name)}/model`, folder, { recursive: true });
   return folder;
 }

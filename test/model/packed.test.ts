@@ -1,11 +1,11 @@
 /** Weights in integers, against the same weights in f32. */
-import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { asSystem, LanguageSession, load, saveModel, type WeightsOption } from '../../src/model/index.js';
 import { type HostArray, Random } from '../../src/tensor/index.js';
 import { engine } from '../fixture.js';
+import { temporaryFolder } from '../temporary.js';
 import { ggufModel } from './gguf-model.js';
 import { changedModel } from './models.js';
 
@@ -15,17 +15,13 @@ const shape = { width: 128, depth: 2, heads: 4, hidden: 256, vocab: 128 };
 
 /** A folder for a model and for the cache of its packed weights. */
 function folderFor(blocks: boolean): { readonly file: string; readonly cache: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-packed-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, 'model.gguf');
-  writeFileSync(file, ggufModel({ ...shape, blocks }));
-  return { file, cache: join(folder, 'cache') };
+  const folder = temporaryFolder({ 'model.gguf': ggufModel({ ...shape, blocks }) });
+  return { file: join(folder, 'model.gguf'), cache: join(folder, 'cache') };
 }
 
 /** The same for a fixture's model with other sizes, its weights from a seed. */
 async function folderOfKind(name: string, sizes: object): Promise<{ readonly file: string; readonly cache: string }> {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-packed-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder();
   const file = join(folder, 'model');
   await saveModel(await changedModel(name, (config) => ({ ...config, ...sizes })), file);
   return { file, cache: join(folder, 'cache') };

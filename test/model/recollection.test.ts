@@ -1,6 +1,5 @@
 /** Conversations that begin alike, in one process and in another. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { writeSafetensors } from '../../src/checkpoint/index.js';
@@ -10,6 +9,7 @@ import type { Engine } from '../../src/runtime/engine.js';
 import type { System } from '../../src/system/index.js';
 import { type HostArray, zerosArray } from '../../src/tensor/index.js';
 import { fixturePath } from '../fixture.js';
+import { temporaryFolder } from '../temporary.js';
 import { changedModel, llavaInPlace, recorded, tokensRun } from './models.js';
 
 const file = `${fixturePath('llava')}/media/two.png`;
@@ -75,8 +75,7 @@ test('two forks go on from one conversation at the same time', async () => {
 });
 
 async function savedConversation() {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-conversation-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder();
   const model = await llavaInPlace();
   const chat = await open(model);
   const asked = turn('What do you see?', [await loadPicture(file)]);

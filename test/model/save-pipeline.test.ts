@@ -1,22 +1,11 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { savePipeline } from '../../src/model/save-pipeline.js';
+import { temporaryFolder } from '../temporary.js';
 
 test('a component whose name leads out of the folder is not written', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-pipeline-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder();
   const source = join(folder, 'deep', 'down', 'source');
   mkdirSync(join(source, 'scheduler'), { recursive: true });
   mkdirSync(join(folder, 'deep', 'taken'), { recursive: true });
@@ -37,8 +26,7 @@ test('a component whose name leads out of the folder is not written', async () =
 });
 
 test('a pipeline of links, as a hub’s cache has it, is written as files that need it no more', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-pipeline-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder();
   const source = join(folder, 'source');
   mkdirSync(join(source, 'scheduler'), { recursive: true });
   writeFileSync(join(folder, 'blob'), '{"beta_start":0.1}');

@@ -25,7 +25,7 @@ import {
 import { cachedFolder } from '../../src/model/shipped.js';
 import { Random } from '../../src/tensor/index.js';
 import { type FileServer, fileServer, partOf } from '../checkpoint/file-server.js';
-import { temporaryFolder } from '../checkpoint/temporary.js';
+import { temporaryFolder } from '../temporary.js';
 
 const home = fileURLToPath(new URL('../../models', import.meta.url));
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

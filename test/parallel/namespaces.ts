@@ -1,10 +1,10 @@
 /** Two machines within this one: network namespaces with a cable between them, which only root can make. */
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { temporaryFolder } from '../temporary.js';
 
 const ip = (...args: readonly string[]): string => execFileSync('ip', args, { encoding: 'utf8' });
 
@@ -27,10 +27,9 @@ export interface TwoMachines {
 export function twoMachines(): TwoMachines {
   const names = ['first', 'second'].map((name) => `quintet-${name}-${process.pid}`) as [string, string];
   const [first, second] = names;
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-machines-'));
+  const folder = temporaryFolder();
   onTestFinished(() => {
     for (const name of names) spawnSync('ip', ['netns', 'delete', name]);
-    rmSync(folder, { recursive: true, force: true });
   });
   for (const name of names) ip('netns', 'add', name);
   ip('link', 'add', 'cable', 'netns', first, 'type', 'veth', 'peer', 'name', 'cable', 'netns', second);

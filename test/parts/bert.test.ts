@@ -1,21 +1,16 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { load, processPairs, saveModel, traceNetwork } from '../../src/model/index.js';
 import { bert, bertMasked } from '../../src/recipes/bert.js';
 import { declarationsOf, parameterCount } from '../../src/system/index.js';
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { engine, expectFixture, fixtureJson, fixturePath, fixtureTensors, present, withModel } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
+import { copyOfModel } from '../model/models.js';
+import { temporaryFolder } from '../temporary.js';
 
 const numbers = (array: HostArray | undefined): number[] => (array ? toNumbers(array) : []);
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-bert-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 test.each(['bert', 'bert-first-token'])('%s: states, vectors, cosines and gradients equal the reference', (name) =>
   expectFixture(name, '', {}, { forward: 2e-6, gradient: 2e-5 }),
@@ -34,8 +29,7 @@ test('texts become the ids of the reference, cut where the sentence encoder cuts
   }));
 
 test('the same file is read without its head as an encoder of sentences', async () => {
-  const folder = temporaryFolder();
-  cpSync(join(fixturePath('bert-masked'), 'model'), folder, { recursive: true });
+  const folder = copyOfModel('bert-masked');
   const file = join(folder, 'config.json');
   writeFileSync(file, readFileSync(file, 'utf8').replace('BertForMaskedLM', 'BertModel'));
   const model = await load(folder, { engine });
@@ -57,8 +51,7 @@ test('a saved sentence encoder keeps how it pools', async () => {
 });
 
 test('a pooling that is not there is refused by its name', async () => {
-  const folder = temporaryFolder();
-  cpSync(join(fixturePath('bert-first-token'), 'model'), folder, { recursive: true });
+  const folder = copyOfModel('bert-first-token');
   writeFileSync(join(folder, '1_Pooling/config.json'), JSON.stringify({ pooling_mode_weightedmean_tokens: true }));
   await expect(load(folder, { engine })).rejects.toThrow(/pooling by pooling_mode_weightedmean_tokens/);
 });

@@ -1,12 +1,12 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { load, traceNetwork } from '../../src/model/index.js';
 import { t5 } from '../../src/recipes/t5.js';
 import { declarationsOf, parameterCount } from '../../src/system/index.js';
 import type { HostArray } from '../../src/tensor/index.js';
-import { engine, expectFixture, expectSame, fixturePath, fixtureTensors } from '../fixture.js';
+import { engine, expectFixture, expectSame, fixtureTensors } from '../fixture.js';
+import { copyOfModel } from '../model/models.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -32,9 +32,7 @@ test.each([
 ] as const)(
   'a head of its own is found in the file where the configuration does not tell: %s',
   async (name, change) => {
-    const folder = mkdtempSync(join(tmpdir(), 'quintet-t5-'));
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    cpSync(join(fixturePath(name), 'model'), folder, { recursive: true });
+    const folder = copyOfModel(name);
     const file = join(folder, 'config.json');
     writeFileSync(file, JSON.stringify(change(JSON.parse(readFileSync(file, 'utf8')))));
     const model = await load(folder, { engine });

@@ -1,6 +1,5 @@
 /** What only the native engine promises: off the event loop, in place, stopped half-way, and nothing left behind. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { add, graph, input, matmul, parameter, type Tensor, tanh } from '../../src/graph/index.js';
@@ -11,6 +10,7 @@ import { nativeEngine } from '../../src/runtime/native.js';
 import { loadOrt } from '../../src/runtime/native-api.js';
 import { bytesOf, type HostArray, hostArray, Random, toNumbers, zerosArray } from '../../src/tensor/index.js';
 import { expectClose } from '../graph/close.js';
+import { temporaryFolder } from '../temporary.js';
 
 const engine = nativeEngine();
 
@@ -179,14 +179,13 @@ test('10,000 runs leave no memory behind', async () => {
 });
 
 test('what is computed twice stays so in training, as the profile tells', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-'));
+  const profile = join(temporaryFolder(), 'profile.json');
   const x = input('x', 'f32', [8]);
   const once = lower(graph('twice', { y: add(tanh(x), x) }));
   const [first, sum] = once.nodes as [OnnxNode, OnnxNode];
   const again = { ...first, name: 'again', outputs: ['again'] };
   const model = { ...once, nodes: [first, again, { ...sum, inputs: [first.outputs[0] as string, 'again'] }] };
   const runs = async (options: SessionOptions) => {
-    const profile = join(folder, 'profile.json');
     const session = await engine.createSession(model, { ...options, profile });
     await session.run({ x: zerosArray('f32', [8]) });
     await session.close();
@@ -195,12 +194,10 @@ test('what is computed twice stays so in training, as the profile tells', async 
   expect(await runs({ purpose: 'train' })).toBe(2);
   expect(await runs({ purpose: 'infer' })).toBe(1);
   expect(await runs({ rewrites: false })).toBe(2);
-  rmSync(folder, { recursive: true });
 });
 
 test('weights are cast once also where the engine is to rewrite nothing', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-'));
-  const profile = join(folder, 'profile.json');
+  const profile = join(temporaryFolder(), 'profile.json');
   const w = hostArray('f16', [2], [1, 2]);
   const model = lower(
     graph('cast', { y: add(input('x', 'f32', [2]), parameter('w', 'f32', [2])) }),
@@ -210,7 +207,6 @@ test('weights are cast once also where the engine is to rewrite nothing', async 
   expect((await session.run({ x: zerosArray('f32', [2]) })).y).toEqual(hostArray('f32', [2], [1, 2]));
   await session.close();
   expect(operatorsRun(profile)).toEqual(['Add']);
-  rmSync(folder, { recursive: true });
 });
 
 /** The operators of all runs of a session, in order. */

@@ -1,24 +1,20 @@
 /** Sessions of the same graph over the same files are one. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { add, constant, graph, input, matmul, parameter } from '../../src/graph/index.js';
 import { type Binding, lower } from '../../src/onnx/index.js';
 import { nativeEngine } from '../../src/runtime/native.js';
 import { loadOrt } from '../../src/runtime/native-api.js';
 import { type HostArray, hostArray, Random, toNumbers } from '../../src/tensor/index.js';
+import { temporaryFile } from '../temporary.js';
 
 const engine = nativeEngine();
 const size = 1024;
 const random = new Random(6);
 
 function weightsFile(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-sharing-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, 'weights.bin');
-  writeFileSync(file, new Uint8Array(Float32Array.from({ length: size * size }, () => random.normal()).buffer));
-  return file;
+  const weights = new Uint8Array(Float32Array.from({ length: size * size }, () => random.normal()).buffer);
+  return temporaryFile('weights.bin', weights);
 }
 
 /** x W + c, where W lies in a file and c, larger than what is copied into graphs, in memory. */

@@ -1,22 +1,18 @@
 /** Weights: in files that stay mapped, wherever they lie, and in memory that is not copied. */
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { add, gather, graph, input, matmul, parameter } from '../../src/graph/index.js';
 import { type Binding, lower } from '../../src/onnx/index.js';
 import { nativeEngine } from '../../src/runtime/native.js';
 import { bytesOf, type DType, type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
+import { sharedFolder } from '../temporary.js';
 import { forEachEngine } from './engines.js';
 
 const ROWS = 2048;
 const WIDTH = 64;
 
-let folder = '';
-beforeAll(() => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'quintet-')));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = realpathSync(sharedFolder());
 
 /** A table whose row i holds i everywhere, and what a graph that picks rows of it needs. */
 function table(dtype: DType): HostArray {

@@ -1,6 +1,4 @@
 /** Chats as what an encoder-decoder reads and writes. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDataset } from '../../src/data/index.js';
@@ -10,20 +8,19 @@ import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { sampleBatches } from '../../src/train/samples.js';
 import { train } from '../../src/train/train.js';
 import { engine, fixtureJson, fixturePath, fixtureTensors } from '../fixture.js';
+import { temporaryFolder } from '../temporary.js';
 
 const texts = fixtureJson('t5', 'expected.json') as Record<'prompt_text' | 'label_text', string[]>;
 
 /** The fixture's model, and its prompts and answers as a file of chats. */
 async function open() {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-t5-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const lines = texts.prompt_text.map((prompt, i) => ({
     messages: [
       { role: 'user', content: prompt },
       { role: 'assistant', content: texts.label_text[i] },
     ],
   }));
-  writeFileSync(join(folder, 'chats.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const folder = temporaryFolder({ 'chats.jsonl': lines.map((line) => `${JSON.stringify(line)}\n`).join('') });
   const model = asSystem(await load(`${fixturePath('t5')}/model`, { engine }));
   onTestFinished(() => model.close());
   const dataset = await openDataset(join(folder, 'chats.jsonl'));

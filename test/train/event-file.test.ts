@@ -1,20 +1,14 @@
 /** Event files, against what TensorBoard's own writer makes of the same records (oracle/event_file.py). */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { crc32c } from '../../src/train/crc32c.js';
 import { openEventFile } from '../../src/train/event-file.js';
 import { readRunLog } from '../../src/train/run-log.js';
 import { fixturePath } from '../fixture.js';
+import { temporaryFolder } from '../temporary.js';
 
 const fixture = (name: string): string => join(fixturePath('train'), name);
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-events-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 test("the checksums are those of RFC 3720's examples", () => {
   expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa);

@@ -1,6 +1,5 @@
 /** Training against PyTorch's: losses, norms, first gradients and final parameters of whole runs. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { readTensors } from '../../src/checkpoint/index.js';
@@ -20,6 +19,7 @@ import { compileStep } from '../../src/train/step.js';
 import { train } from '../../src/train/train.js';
 import { engine, fixtureJson, fixturePath, fixtureTensors, present } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
+import { temporaryFolder } from '../temporary.js';
 import { batchesOf, rows, rtol, same, sameNumbers, trainFixture } from './fixture.js';
 
 type Arrays = Record<string, HostArray>;
@@ -188,12 +188,6 @@ describe('a LoRA adapter', () => {
     return model;
   }
 
-  function temporary(): string {
-    const folder = mkdtempSync(join(tmpdir(), 'quintet-lora-'));
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    return folder;
-  }
-
   test.each([
     ['adapter-before', 'logits_before'],
     ['adapter-before-oldnames', 'logits_before'],
@@ -222,7 +216,7 @@ describe('a LoRA adapter', () => {
       'norms',
     );
 
-    const folder = temporary();
+    const folder = temporaryFolder();
     const values = new Map(Object.entries(result.values));
     await writeAdapter(folder, { ...base, base: 'model' }, settings, values);
     const [mine, theirs] = [
@@ -243,7 +237,7 @@ describe('a LoRA adapter', () => {
     onTestFinished(() => again.close());
     await expectLogits(again, expected.logits_after, 'logits of the written adapter');
 
-    const merged = temporary();
+    const merged = temporaryFolder();
     await saveModel(base, merged, { merge: { adapter, values } });
     const plain = await load(merged, { engine });
     onTestFinished(() => plain.close());

@@ -1,8 +1,7 @@
 /** Frozen weights in eight or four bits: training is nearly that over the weights themselves. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { asSystem, layeredWeights, load, saveModel } from '../../src/model/index.js';
 import { adamw, lora, nextToken } from '../../src/system/index.js';
 import { type HostArray, hostArray, nf4, packNormalFloats, Random } from '../../src/tensor/index.js';
@@ -10,6 +9,7 @@ import { train } from '../../src/train/index.js';
 import { engine } from '../fixture.js';
 import { ggufModel } from '../model/gguf-model.js';
 import { changedModel } from '../model/models.js';
+import { temporaryFolder } from '../temporary.js';
 
 const steps = 12;
 const random = new Random(9);
@@ -27,8 +27,7 @@ interface Files {
 }
 
 async function modelFiles(kind: 'llama' | 'gpt2'): Promise<Files> {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-frozen-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder();
   const [file, cache] = [join(folder, 'model.gguf'), join(folder, 'cache')];
   if (kind === 'llama') {
     writeFileSync(file, ggufModel({ width: 128, depth: 2, heads: 4, hidden: 256, vocab: 120, blocks: false }));

@@ -1,10 +1,9 @@
 /** A tiny GILL in a folder of its own: configurations and tokenizers of fixtures, without weights. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
 import { fixturePath } from '../fixture.js';
+import { temporaryFolder } from '../temporary.js';
 
 type Json = Record<string, unknown>;
 
@@ -45,8 +44,7 @@ function tokenizer(): Json {
 
 /** The folder, with `base`, four captioned pictures and a run file, whose path is returned. */
 export function gillFolder(settings: Json = {}): { readonly folder: string; readonly file: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-gill-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder();
   const base = join(folder, 'base');
   mkdirSync(base);
   const write = (name: string, value: unknown): void => writeFileSync(join(base, name), JSON.stringify(value));

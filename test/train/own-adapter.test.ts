@@ -11,11 +11,11 @@ import { fields, toNumbers } from '../../src/tensor/index.js';
 import { inspectData, runFile } from '../../src/train/index.js';
 import type { Evaluation } from '../../src/train/log-record.js';
 import { readRunFile, runOf } from '../../src/train/run-file.js';
-import { temporaryFolder } from '../checkpoint/temporary.js';
 import { captured } from '../cli/cli.js';
 import { blocksOf } from '../example.js';
 import { engine, fixturePath } from '../fixture.js';
 import { givePictureAdapter } from '../model/pictured.js';
+import { temporaryFile } from '../temporary.js';
 import { runFolder, stage } from './runs.js';
 import { logOf } from './small-runs.js';
 
@@ -146,8 +146,7 @@ test("a recipe's stage teaches the adapter that the model comes with, or where t
 test("the page's run file asks for what learns in smol", async () => {
   const page = readFileSync(new URL('../../docs/run-files.md', import.meta.url), 'utf8');
   const example = blocksOf(page, 'yaml').find((block) => block.includes('model: smol'));
-  const file = join(temporaryFolder(), 'run.yaml');
-  writeFileSync(file, example as string);
+  const file = temporaryFile('run.yaml', example as string);
   const run = runOf(await readRunFile(file), file, { stages: smol('tiny').stages, hasAdapter: true });
   expect(run.model).toBe('smol');
   expect(run.stages).toMatchObject([{ adapter: { kind: 'own' }, train: [], batch: 6, frozen: 'int8' }]);

@@ -1,6 +1,5 @@
 /** LoRA over weights of four bits, as bitsandbytes and peft train it. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { bytesSource, openSafetensors, readTensors } from '../../src/checkpoint/index.js';
@@ -13,6 +12,7 @@ import type { FrozenForm } from '../../src/train/step.js';
 import { engine, fixturePath, fixtureTensors, present } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
 import { ggufModel } from '../model/gguf-model.js';
+import { temporaryFile, temporaryFolder } from '../temporary.js';
 import { rows, rtol, same, sameNumbers, trainFixture } from './fixture.js';
 
 const name = 'train-qlora';
@@ -67,8 +67,7 @@ test.each([
   ['model-nf4', 'nf4'],
   ['model', 'nf4'],
 ] as const)('over %s, held as %s, it is trained as the reference does it', async (folder, frozen) => {
-  const cache = mkdtempSync(join(tmpdir(), 'quintet-qlora-'));
-  onTestFinished(() => rmSync(cache, { recursive: true, force: true }));
+  const cache = temporaryFolder();
   const base = await load(`${fixturePath(name)}/${folder}`, { engine, cache });
   onTestFinished(() => base.close());
   const expected = await fixtureTensors(name, 'expected');
@@ -97,11 +96,7 @@ test.each([
 
 /** A language model in one GGUF file: in blocks, or of f32. */
 function modelFile(blocks: boolean): string {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-qlora-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, 'model.gguf');
-  writeFileSync(file, ggufModel({ width: 64, depth: 2, heads: 4, hidden: 96, vocab: 100, blocks }));
-  return file;
+  return temporaryFile('model.gguf', ggufModel({ width: 64, depth: 2, heads: 4, hidden: 96, vocab: 100, blocks }));
 }
 
 /** Losses and norms of five steps of LoRA. */
@@ -145,10 +140,7 @@ test('blocks that no weight has are refused', async () => {
 test("the page's example holds what does not learn in NF4", async () => {
   const page = readFileSync(new URL('../../docs/run-files.md', import.meta.url), 'utf8');
   const example = page.split('```yaml\n').find((text) => text.includes('output: runs/qlora')) as string;
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-qlora-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, 'run.yaml');
-  writeFileSync(file, example.split('```')[0] as string);
+  const file = temporaryFile('run.yaml', example.split('```')[0] as string);
   const { stages } = runOf(await readRunFile(file), file, { stages: [] });
   expect(stages).toMatchObject([{ frozen: 'nf4', recompute: true, batch: 4, adapter: { kind: 'lora', rank: 8 } }]);
 });

@@ -1,6 +1,5 @@
 /** AdaLoRA's cuts of ranks against PEFT's, and through run files. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { readTensors } from '../../src/checkpoint/index.js';
@@ -10,6 +9,7 @@ import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js'
 import { runFile } from '../../src/train/run.js';
 import { type BatchSource, type StepReport, train } from '../../src/train/train.js';
 import { engine, fixtureJson, fixturePath, fixtureTensors } from '../fixture.js';
+import { temporaryFolder } from '../temporary.js';
 import { batchesOf, rows, same, sameNumbers } from './fixture.js';
 import { runFolder, stage } from './runs.js';
 
@@ -43,14 +43,8 @@ async function open(adapter?: string): Promise<Model> {
   return model;
 }
 
-function temporary(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-cuts-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 /** The fixture's run, to its end or until a step is done, in a folder. */
-async function run(base: Model, { folder = temporary(), until = recipe.steps } = {}) {
+async function run(base: Model, { folder = temporaryFolder(), until = recipe.steps } = {}) {
   const { values: first } = await readAdapter(`${fixturePath(name)}/adapter-before`, base.network, base.declarations);
   const adapter = adapterOf([settings]);
   const model: Model = { ...base, adapt: adapter.adapt, weights: layeredWeights(base.weights, first) };
@@ -108,7 +102,7 @@ test('losses, norms, cuts and what is learnt are those of PEFT', async () => {
   expect(finals.length).toBe(18);
   for (const key of finals) same(result.values[key.slice('final.base_model.model.'.length)], expected[key], key);
 
-  const folder = temporary();
+  const folder = temporaryFolder();
   await writeAdapter(folder, { ...base, base: 'model' }, [settings], new Map(Object.entries(result.values)));
   const theirs = `${fixturePath(name)}/adapter-after`;
   const read = (at: string) => JSON.parse(readFileSync(join(at, 'adapter_config.json'), 'utf8'));

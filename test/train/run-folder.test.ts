@@ -3,7 +3,6 @@ import {
   copyFileSync,
   linkSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -11,21 +10,20 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { ownProcess, wordOf } from '../../src/machine/process.js';
 import { type QuintetError, Random } from '../../src/tensor/index.js';
 import { RunFolder } from '../../src/train/run-folder.js';
 import type { SavedSnapshot } from '../../src/train/snapshot.js';
+import { temporaryFolder } from '../temporary.js';
 import { snapshotOf } from './saver.js';
 
 let path: string;
 beforeEach(() => {
-  path = mkdtempSync(join(tmpdir(), 'run-'));
+  path = temporaryFolder();
 });
-afterEach(() => rmSync(path, { recursive: true, force: true }));
 
 async function expectWhole(saved: SavedSnapshot | undefined, step: number) {
   const expected = snapshotOf(step);

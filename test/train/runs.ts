@@ -1,10 +1,9 @@
 /** Run files in folders of their own: a tiny LLaVA over four chats about pictures. */
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
 import { fixturePath } from '../fixture.js';
+import { temporaryFolder } from '../temporary.js';
 
 const chat = (picture: string, question: string, answer: string) => ({
   messages: [
@@ -33,8 +32,7 @@ type Settings = Readonly<Record<string, unknown>>;
  * path is returned.
  */
 export function runFolder(settings: Settings, base = 'llava'): { readonly folder: string; readonly file: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-run-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder();
   cpSync(`${fixturePath('llava')}/media`, folder, { recursive: true });
   cpSync(`${fixturePath(base)}/model`, join(folder, 'base'), { recursive: true });
   writeFileSync(join(folder, 'chats.jsonl'), chats.map((line) => `${JSON.stringify(line)}\n`).join(''));

@@ -1,29 +1,20 @@
 /** The setting `objective`: what docs/run-files.md says of it is read, and gives what the page says. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { openDataset, type Sample } from '../../../src/data/index.js';
 import { fields, QuintetError } from '../../../src/tensor/index.js';
 import { loadReward } from '../../../src/train/reward.js';
 import { objectiveOf } from '../../../src/train/settings/objective.js';
+import { temporaryFile } from '../../temporary.js';
 
 const page = readFileSync(new URL('../../../docs/run-files.md', import.meta.url), 'utf8');
 const section = /## Objectives\n(.*?)\n## /s.exec(page)?.[1] ?? '';
 const blocks = (language: string): string[] =>
   [...section.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(([, text]) => text as string);
 
-function temporary(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'quintet-objective-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 async function samplesOf(text: string): Promise<Sample[]> {
-  const path = join(temporary(), 'records.jsonl');
-  writeFileSync(path, text);
-  const dataset = await openDataset(path);
+  const dataset = await openDataset(temporaryFile('records.jsonl', text));
   onTestFinished(() => dataset.close());
   return Promise.all(Array.from({ length: dataset.count }, (_, i) => dataset.read(i)));
 }
@@ -112,8 +103,7 @@ test.each([
   ['later', 'export default async () => {\n  await 0;\n  return [].x.y;\n};\n', /:3:\d+: .* threw: Cannot read/],
   ['with what is no error', 'export default () => { throw "nothing"; };\n', /reward\.mjs: the reward threw: nothing/],
 ])('a reward that throws %s is told with its place', async (_, code, message) => {
-  const path = join(temporary(), 'reward.mjs');
-  writeFileSync(path, code);
+  const path = temporaryFile('reward.mjs', code);
   const reward = await loadReward(path);
   const error = await Promise.resolve(reward([])).catch((error: unknown) => error);
   expect(error).toBeInstanceOf(QuintetError);
@@ -122,8 +112,7 @@ test.each([
 });
 
 test('the reward of the page rewards', async () => {
-  const path = join(temporary(), 'reward.ts');
-  writeFileSync(path, blocks('ts')[0] as string);
+  const path = temporaryFile('reward.ts', blocks('ts')[0] as string);
   const reward = await loadReward(path);
   const record = { solution: 4 };
   const given = ['It is 4.', 'Five.'].map((answer) => ({ prompt: [], answer, record }));
