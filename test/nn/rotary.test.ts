@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { graph, input } from '../../src/graph/index.js';
 import { readRotary, rotaryAngles } from '../../src/nn/index.js';
 import { lower } from '../../src/onnx/index.js';
+import { readPhi3 } from '../../src/parts/backbones/phi3.js';
 import { fields, type HostArray } from '../../src/tensor/index.js';
 import { engine, expectSame, fixtureJson, fixtureTensors } from '../fixture.js';
 
@@ -13,11 +14,8 @@ const expected = await fixtureTensors('rotary', 'expected');
 test.each(configs)('angles are those of transformers: %s', async (name, raw) => {
   const config = fields(raw, 'config.json');
   const width = config.whole('head_dim', config.whole('hidden_size') / config.whole('num_attention_heads'));
-  const { cosines, sines } = rotaryAngles(
-    { positions: input('positions', 'i64', ['B', 'T']) },
-    width,
-    readRotary(config, { partial: config.text('model_type') === 'phi3' }),
-  );
+  const { rotary = readRotary(config) } = config.text('model_type') === 'phi3' ? readPhi3(config) : {};
+  const { cosines, sines } = rotaryAngles({ positions: input('positions', 'i64', ['B', 'T']) }, width, rotary);
   const session = await engine.createSession(lower(graph('angles', { cosines, sines })));
   try {
     for (const length of ['short', 'long']) {

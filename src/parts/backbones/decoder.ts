@@ -12,6 +12,7 @@ import {
   type Params,
   type RotaryAttentionOptions,
   type RotaryConfig,
+  type RotaryDefaults,
   readContext,
   readHeads,
   readPadding,
@@ -106,7 +107,7 @@ export function windowOf({ window, windowed }: Windows, layer: number): { readon
 }
 
 /** What a family's configuration class takes where a file is silent, by the names of the file. */
-export interface DecoderDefaults {
+export interface DecoderDefaults extends Pick<RotaryDefaults, 'partial'> {
   readonly hidden_size: number;
   readonly intermediate_size: number;
   readonly vocab_size: number;
@@ -138,7 +139,7 @@ export function readDecoder(config: Fields, defaults: DecoderDefaults): ReadDeco
   if (kvHeads < 1 || heads % kvHeads !== 0) {
     throw config.wrong('num_key_value_heads', `a whole number that divides num_attention_heads, ${heads}`);
   }
-  const { max_position_embeddings: context, rope_theta: theta = 10000 } = defaults;
+  const { max_position_embeddings: context, rope_theta: theta = 10000, partial = false } = defaults;
   const vocab = config.count('vocab_size', defaults.vocab_size);
   return {
     width,
@@ -150,7 +151,7 @@ export function readDecoder(config: Fields, defaults: DecoderDefaults): ReadDeco
     vocab,
     ...readPadding(config, vocab, defaults.pad_token_id),
     context: readContext(config, context),
-    rotary: readRotary(config, { context, theta }),
+    rotary: readRotary(config, { context, theta, partial }),
     epsilon: config.number('rms_norm_eps', defaults.rms_norm_eps ?? 1e-6),
     activation: activationOf(config, 'hidden_act', 'silu'),
     tied: config.flag('tie_word_embeddings', defaults.tie_word_embeddings ?? false),

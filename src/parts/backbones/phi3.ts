@@ -3,7 +3,7 @@
  *
  * Abdin et al., "Phi-3 Technical Report", 2024, https://arxiv.org/abs/2404.14219
  */
-import { gatedPerceptron, readRotary, rotaryAttention } from '../../nn/index.js';
+import { gatedPerceptron, rotaryAttention } from '../../nn/index.js';
 import { type Fields, fields } from '../../tensor/index.js';
 import type { Backbone } from '../types.js';
 import { type DecoderConfig, decoder, readDecoder, readWindow } from './decoder.js';
@@ -17,7 +17,7 @@ export function phi3(config: DecoderConfig): Backbone {
 
 const defaults = {
   ...{ hidden_size: 3072, intermediate_size: 8192, vocab_size: 32064, max_position_embeddings: 4096 },
-  ...{ rms_norm_eps: 1e-5, pad_token_id: 32000 },
+  ...{ rms_norm_eps: 1e-5, pad_token_id: 32000, partial: true },
 };
 /** Where a file is silent of the trained length, whatever it says beside the scaling itself. */
 const original = { original_max_position_embeddings: 4096 };
@@ -25,6 +25,5 @@ const original = { original_max_position_embeddings: 4096 };
 /** The configuration in a `config.json` of model_type phi3. */
 export function readPhi3(config: Fields): DecoderConfig {
   const whole = fields({ ...original, ...config.raw }, config.at);
-  const rotary = readRotary(whole, { context: defaults.max_position_embeddings, partial: true });
-  return { ...readDecoder(whole, defaults), rotary, ...readWindow(config) };
+  return { ...readDecoder(whole, defaults), ...readWindow(config) };
 }
