@@ -133,7 +133,8 @@ interface Looking {
 function lookingAt(model: Model<System> | undefined, longest: number, form?: FormKind): Looking {
   const checkSample = (sample: Sample): void => {
     if (form !== undefined) sampleChecks[form].check(sample);
-    if (form === undefined || form === 'chats') checkAnswers(sample);
+    if (form === undefined || form === 'chats') expectAnswers(sample);
+    if (form === undefined && !sample.record) refuseEmptyAnswers(sample);
   };
   if (!model) {
     return {
@@ -166,12 +167,11 @@ function lookingAt(model: Model<System> | undefined, longest: number, form?: For
 }
 
 /** Whether there is something to learn from. A prompt alone is answered by whoever learns. */
-function checkAnswers(sample: Sample): void {
+function expectAnswers(sample: Sample): void {
   if (sample.record || sample.text !== undefined) return;
   for (const { messages } of conversationsOf(sample)) {
     if (!messages.some(({ role }) => role === 'assistant')) throw dataError(sample.where, 'no answer to learn');
   }
-  refuseEmptyAnswers(sample);
 }
 
 /** Whether what users and assistants say does not begin with a user or does not alternate. */
