@@ -33,10 +33,10 @@ export const blip2 = recipe({
       language: opt({ ...tiny, vocab: 256, context: 128 }),
     },
   },
-  read: (config) => ({
+  read: (config, names) => ({
     vision: readBlipVision(config.part('vision_config', 'blip_2_vision_model')),
     bridge: readQFormer(config.part('qformer_config', 'blip_2_qformer'), config.count('num_query_tokens', 32)),
-    language: textBackboneOf(config.object('text_config', { optional: true }), { takes, otherwise: 'opt' }),
+    language: textBackboneOf(config.object('text_config', { optional: true }), { takes, otherwise: 'opt', names }),
     token: config.whole('image_token_index', config.whole('image_token_id', 50265)),
   }),
   build: ({ vision, bridge, language, token }, name) =>

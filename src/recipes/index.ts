@@ -1,6 +1,5 @@
 /** Finding a recipe: by its name, or by what a published configuration says. */
 
-import { withStoredHead } from '../parts/backbones/t5.js';
 import { type AnyRecipe, isSystem, type Network, rewardSystem } from '../system/index.js';
 import { type Fields, nearest, QuintetError } from '../tensor/index.js';
 import * as all from './all.js';
@@ -26,15 +25,14 @@ export function recipeNamed(name: string): AnyRecipe {
  * The network that a published `config.json` describes, by its `model_type` or, of diffusers, its `_class_name`. `names` are
  * those of the tensors beside it, where they are known.
  */
-export function networkOf(published: Fields, names?: Iterable<string>): Network {
-  const config = names ? withStoredHead(published, names) : published;
+export function networkOf(config: Fields, names?: Iterable<string>): Network {
   const type = config.text(config.has('_class_name') ? '_class_name' : 'model_type');
   const named = config.texts('architectures', []);
   const fitting = recipes.filter((recipe) => recipe.modelTypes.includes(type));
   const found =
     fitting.find(({ architectures }) => architectures?.some((name) => named.includes(name))) ??
     fitting.find(({ architectures }) => !architectures);
-  if (found) return headed(found.fromConfig(config), config);
+  if (found) return headed(found.fromConfig(config, names), config);
   const known = [...new Set(recipes.flatMap((recipe) => recipe.modelTypes))];
   const guess = nearest(type, known);
   throw new QuintetError(

@@ -41,7 +41,7 @@ export const siglipVisionAlone = recipe({
     'so400m-patch14-384': { ...so400m, image: 384, patch: 14 },
     tiny: { ...tiny, image: 32, patch: 8 },
   },
-  read: readSiglipVision,
+  read: (config) => readSiglipVision(config),
   build: (vision, name) =>
     singleTower('image', slot(siglipVisionTower(vision), { prefix: 'vision_model' }), { name, paper }),
 });

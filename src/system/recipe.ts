@@ -15,7 +15,8 @@ export interface RecipeParts<Config, Size extends string, Result extends Network
   /** Published sizes, and a `tiny` one for tests. The first is the default. */
   readonly sizes: Readonly<Record<Size, NoInfer<Config>>>;
   build(config: Config, name: string): Result;
-  read(config: Fields): Config;
+  /** `names` are those of the tensors beside the configuration, where they are known. */
+  read(config: Fields, names?: Iterable<string>): Config;
 }
 
 /** A recipe as a list of many holds it. */
@@ -28,7 +29,7 @@ export interface AnyRecipe {
   /** The system of a published size; default the first. */
   of(size?: string): Network;
   /** The system that a published `config.json` describes. */
-  fromConfig(config: Fields): Network;
+  fromConfig(config: Fields, names?: Iterable<string>): Network;
 }
 
 /** Called with a size, a recipe gives that system. */
@@ -36,7 +37,7 @@ export interface Recipe<Size extends string = string, Result extends Network = N
   (size?: Size): Result;
   readonly sizes: readonly Size[];
   of(size?: string): Result;
-  fromConfig(config: Fields): Result;
+  fromConfig(config: Fields, names?: Iterable<string>): Result;
 }
 
 export function recipe<Config, Size extends string, Result extends Network>({
@@ -65,6 +66,6 @@ export function recipe<Config, Size extends string, Result extends Network>({
     published,
     sizes: known,
     of,
-    fromConfig: (config: Fields) => build(read(config), name),
+    fromConfig: (config: Fields, names?: Iterable<string>) => build(read(config, names), name),
   });
 }

@@ -20,7 +20,7 @@ import {
   rmsNorm,
   wordScores,
 } from '../../nn/index.js';
-import { type Fields, fields, QuintetError } from '../../tensor/index.js';
+import { type Fields, QuintetError } from '../../tensor/index.js';
 import type { Backbone, Context } from '../types.js';
 
 export interface T5Config {
@@ -155,10 +155,14 @@ function perceptron(p: Params, x: Tensor, config: T5Config): Tensor {
   return linear(at.at('wo'), mixed, width, { bias: false, init: normal(hidden ** -0.5) });
 }
 
-/** The configuration in a `config.json` of model_type t5. */
-export function readT5(config: Fields): T5Config {
+/**
+ * The configuration in a `config.json` of model_type t5, beside tensors of these names. For transformers 5 the head is T5's own
+ * where they have one, and the configurations that it writes say only whether what the head reads is scaled.
+ */
+export function readT5(config: Fields, names?: Iterable<string>): T5Config {
   const depth = config.count('num_layers', 6);
   const tied = config.flag('tie_word_embeddings', true);
+  const scaled = config.flag('scale_decoder_outputs', tied);
   const pad = config.whole('pad_token_id', 0);
   return {
     width: config.count('d_model', 512),
@@ -169,30 +173,14 @@ export function readT5(config: Fields): T5Config {
     hidden: config.count('d_ff', 2048),
     vocab: config.count('vocab_size', 32128),
     ...readPerceptron(config),
-    tied,
-    scaled: config.flag('scale_decoder_outputs', tied),
+    tied: scaled || !names ? tied : ![...names].some((name) => /(^|\.)lm_head\.weight$/.test(name)),
+    scaled,
     buckets: config.count('relative_attention_num_buckets', 32),
     farthest: config.count('relative_attention_max_distance', 128),
     epsilon: config.number('layer_norm_epsilon', 1e-6),
     pad,
     start: config.whole('decoder_start_token_id', pad),
   };
-}
-
-/**
- * A configuration, of T5 or of a system with T5 within, with what the file's `names` decide: for transformers 5 the head is
- * T5's own where the file holds one, and the configurations that it writes say only whether what the head reads is scaled.
- */
-export function withStoredHead(config: Fields, names: Iterable<string>): Fields {
-  const tied = ![...names].some((name) => /(^|\.)lm_head\.weight$/.test(name));
-  const decided = (part: Fields): Fields['raw'] => {
-    const { model_type: type, tie_word_embeddings: said, scale_decoder_outputs: scaled = said } = part.raw;
-    return type === 't5' && scaled === false
-      ? { ...part.raw, scale_decoder_outputs: false, tie_word_embeddings: tied }
-      : part.raw;
-  };
-  const within = config.has('text_config') ? { text_config: decided(config.object('text_config')) } : {};
-  return fields({ ...decided(config), ...within }, config.at);
 }
 
 /** `feed_forward_proj` is an activation, or `gated-` and one; the gated gelu of version 1.1 is the tanh approximation. */

@@ -20,7 +20,7 @@ interface Decided {
   readonly tied?: boolean;
 }
 
-type Family = (config: Fields, decided: Decided) => Backbone;
+type Family = (config: Fields, decided: Decided, names?: Iterable<string>) => Backbone;
 
 /** They read and write one text. */
 const decoderFamilies = {
@@ -36,12 +36,12 @@ const decoderFamilies = {
   qwen3: (config, decided) => qwen3({ ...readQwen3(config), ...decided }),
 } as const satisfies Readonly<Record<string, Family>>;
 
-const families = {
-  ...decoderFamilies,
-  t5: (config, decided) => t5({ ...readT5(config), ...decided }),
-} as const satisfies Readonly<Record<string, Family>>;
+export type TextFamily = keyof typeof decoderFamilies | 't5';
 
-export type TextFamily = keyof typeof families;
+const families: Readonly<Record<TextFamily, Family>> = {
+  ...decoderFamilies,
+  t5: (config, decided, names) => t5({ ...readT5(config, names), ...decided }),
+};
 
 /** Every family but encoder-decoders. */
 export const decoders = Object.keys(decoderFamilies) as (keyof typeof decoderFamilies)[];
@@ -51,13 +51,18 @@ export interface TextOptions extends Decided {
   readonly takes: readonly TextFamily[];
   /** Which it is where the configuration has no `model_type`; default llama, as in transformers. */
   readonly otherwise?: TextFamily;
+  /** Those of the system's tensors, where they are known. */
+  readonly names?: Iterable<string> | undefined;
 }
 
 /** The language model of a `text_config`. One of a family that the system does not take is refused, however alike. */
-export function textBackboneOf(config: Fields, { takes, otherwise = 'llama', ...decided }: TextOptions): Backbone {
+export function textBackboneOf(
+  config: Fields,
+  { takes, otherwise = 'llama', names, ...decided }: TextOptions,
+): Backbone {
   const type = config.text('model_type', otherwise);
   const family = takes.find((name) => name === type);
-  if (family) return families[family](config, decided);
+  if (family) return families[family](config, decided, names);
   const guess = nearest(type, takes);
   throw new QuintetError(
     'unsupported',
