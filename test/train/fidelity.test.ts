@@ -20,7 +20,7 @@ import { train } from '../../src/train/train.js';
 import { engine, fixtureJson, fixturePath, fixtureTensors, present } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
 import { temporaryFolder } from '../temporary.js';
-import { batchesOf, rows, rtol, same, sameNumbers, trainFixture } from './fixture.js';
+import { batchesOf, rows, rtol, same, sameCurves, sameNumbers, trainFixture } from './fixture.js';
 
 type Arrays = Record<string, HostArray>;
 
@@ -81,16 +81,7 @@ describe.each([
     for (const [key, slope] of Object.entries(slopes)) same(slope, expected[`grad0.${key}`], `gradient of ${key}`);
 
     const { reports, result } = await trainFixture(name, model, inputs, { train: globs });
-    sameNumbers(
-      reports.map(({ loss }) => loss),
-      expected.losses,
-      'losses',
-    );
-    sameNumbers(
-      reports.map(({ norm }) => norm),
-      expected.grad_norms,
-      'norms',
-    );
+    sameCurves(reports, expected);
     sameNumbers(
       reports.map(({ rate }) => rate),
       expected.lrs,
@@ -205,16 +196,7 @@ describe('a LoRA adapter', () => {
     const model: Model = { ...base, adapt: adapter.adapt, weights: layeredWeights(base.weights, first) };
     const globs = [...adapter.parameters, 'multi_modal_projector.**'];
     const { reports, result } = await trainFixture(name, model, await fixtureTensors(name, 'inputs'), { train: globs });
-    sameNumbers(
-      reports.map(({ loss }) => loss),
-      expected.losses,
-      'losses',
-    );
-    sameNumbers(
-      reports.map(({ norm }) => norm),
-      expected.grad_norms,
-      'norms',
-    );
+    sameCurves(reports, expected);
 
     const folder = temporaryFolder();
     const values = new Map(Object.entries(result.values));

@@ -26,6 +26,13 @@ export function same(actual: HostArray | undefined, wanted: HostArray | undefine
 export const sameNumbers = (actual: readonly number[], wanted: HostArray | undefined, what: string): void =>
   same(hostArray('f32', [actual.length], actual), wanted, what);
 
+/** The losses and norms of a run against the reference's. */
+export function sameCurves(reports: readonly StepReport[], { losses, grad_norms: norms }: Arrays): void {
+  const curve = (of: 'loss' | 'norm') => reports.map((report) => report[of]);
+  sameNumbers(curve('loss'), losses, 'losses');
+  sameNumbers(curve('norm'), norms, 'norms');
+}
+
 /** Elements of the first axis, in the given order. */
 export function rows({ dtype, shape, data }: HostArray, indices: readonly number[]): HostArray {
   const size = sizeOf(shape.slice(1));

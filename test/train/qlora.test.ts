@@ -13,7 +13,7 @@ import { engine, fixturePath, fixtureTensors, present } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
 import { ggufModel } from '../model/gguf-model.js';
 import { temporaryFile, temporaryFolder } from '../temporary.js';
-import { rows, rtol, same, sameNumbers, trainFixture } from './fixture.js';
+import { rows, rtol, same, sameCurves, sameNumbers, trainFixture } from './fixture.js';
 
 const name = 'train-qlora';
 /** Asserts the logits of the first step's batch where it is not padded. */
@@ -76,9 +76,7 @@ test.each([
   const model: Model = { ...base, adapt: adapter.adapt, weights: layeredWeights(base.weights, first) };
   const inputs = await fixtureTensors(name, 'inputs');
   const { reports, result } = await trainFixture(name, model, inputs, { train: adapter.parameters, frozen });
-  const curve = (of: 'loss' | 'norm') => reports.map((report) => report[of]);
-  sameNumbers(curve('loss'), expected.losses, 'losses');
-  sameNumbers(curve('norm'), expected.grad_norms, 'norms');
+  sameCurves(reports, expected);
 
   const values = new Map(Object.entries(result.values));
   const written = join(cache, 'adapter');

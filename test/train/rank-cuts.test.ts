@@ -10,7 +10,7 @@ import { runFile } from '../../src/train/run.js';
 import { type BatchSource, type StepReport, train } from '../../src/train/train.js';
 import { engine, fixtureJson, fixturePath, fixtureTensors } from '../fixture.js';
 import { temporaryFolder } from '../temporary.js';
-import { batchesOf, rows, same, sameNumbers } from './fixture.js';
+import { batchesOf, rows, same, sameCurves, sameNumbers } from './fixture.js';
 import { runFolder, stage } from './runs.js';
 
 const name = 'train-adalora';
@@ -83,17 +83,7 @@ test('losses, norms, cuts and what is learnt are those of PEFT', async () => {
   const expected = await fixtureTensors(name, 'expected');
   const base = await open();
   const { reports, result, singular } = await run(base);
-  const curve = (of: (report: StepReport) => number): number[] => reports.map(of);
-  sameNumbers(
-    curve(({ loss }) => loss),
-    expected.losses,
-    'losses',
-  );
-  sameNumbers(
-    curve(({ norm }) => norm),
-    expected.grad_norms,
-    'norms',
-  );
+  sameCurves(reports, expected);
   const wantedValues = toNumbers(expected.singular_values as HostArray).slice(0, singular.length);
   expect(singular.length).toBe(25 * 6 * 4);
   expect(singular.map((value) => value === 0)).toEqual(wantedValues.map((value) => value === 0));
