@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkData, type DataCommandOptions } from '../../src/cli/data.js';
 import { fixturePath } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { temporaryFile, temporaryFolder } from '../temporary.js';
 import { captured, here, quintet } from './cli.js';
 
@@ -32,7 +33,7 @@ function chats(): { readonly folder: string; readonly file: string } {
     chat('How many birds?', 'two birds'),
   ];
   const file = join(folder, 'chats.jsonl');
-  writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  writeFileSync(file, jsonLines(lines));
   return { folder, file };
 }
 
@@ -122,7 +123,7 @@ test('data show prints a sample as it is trained on, what is learnt between mark
 /** Checks records without a model; paths are left out of what is told. */
 async function checked(records: readonly object[], options: DataCommandOptions = {}) {
   let failed = 0;
-  const file = temporaryFile('records.jsonl', records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  const file = temporaryFile('records.jsonl', jsonLines(records));
   const { code, stdout, stderr } = await captured(async () => {
     failed = await checkData([file], options);
   });

@@ -11,6 +11,7 @@ import { asSystem, Chat, load } from '../../src/model/index.js';
 import { QuintetError, Random } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/run.js';
 import { engine, fixturePath } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { processorTime } from '../processor-time.js';
 import { sharedFolder } from '../temporary.js';
 import { chats, stage } from '../train/runs.js';
@@ -31,7 +32,7 @@ cpSync(`${fixturePath('llama-rope-scaled')}/model`, folders.sharded, { recursive
 cpSync(`${fixturePath('train-llava-lora')}/adapter-after`, folders.lora, { recursive: true });
 cpSync(`${fixturePath('llava')}/media`, folders.run, { recursive: true });
 cpSync(`${fixturePath('media')}/420-odd.jpg`, join(folders.run, 'odd.jpg'));
-writeFileSync(join(folders.run, 'chats.jsonl'), chats.map((line) => `${JSON.stringify(line)}\n`).join(''));
+writeFileSync(join(folders.run, 'chats.jsonl'), jsonLines(chats));
 const stages = [stage({ name: 'align', steps: 2, lora: { rank: 2, on: ['language_model.**.q_proj'] } })];
 writeFileSync(join(folders.run, 'run.yaml'), stringify({ model: '../llava', output: 'out', seed: 1, stages }));
 

@@ -10,6 +10,7 @@ import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/index.js';
 import { promptBatches } from '../../src/train/prompt-samples.js';
 import { engine } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { runFolder, stage } from './runs.js';
 
 const prompts = [{ images: ['one.png'], prompt: '<image>What do you see?' }, { prompt: 'How many birds?' }];
@@ -19,7 +20,7 @@ function folderOf(settings: object): ReturnType<typeof runFolder> {
   const objective = { kind: 'grpo', reward: './reward.mjs', answers: 2, maxTokens: 4 };
   const own = { name: 'draw', data: 'prompts.jsonl', batch: 2, steps: 3, objective, optimizer: { lr: 1e-2 } };
   const run = runFolder({ stages: [stage({ ...own, ...settings })] });
-  writeFileSync(join(run.folder, 'prompts.jsonl'), prompts.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  writeFileSync(join(run.folder, 'prompts.jsonl'), jsonLines(prompts));
   writeFileSync(join(run.folder, 'reward.mjs'), reward);
   return run;
 }

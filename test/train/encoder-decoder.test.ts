@@ -8,6 +8,7 @@ import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { sampleBatches } from '../../src/train/samples.js';
 import { train } from '../../src/train/train.js';
 import { engine, fixtureJson, fixturePath, fixtureTensors } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { temporaryFolder } from '../temporary.js';
 
 const texts = fixtureJson('t5', 'expected.json') as Record<'prompt_text' | 'label_text', string[]>;
@@ -20,7 +21,7 @@ async function open() {
       { role: 'assistant', content: texts.label_text[i] },
     ],
   }));
-  const folder = temporaryFolder({ 'chats.jsonl': lines.map((line) => `${JSON.stringify(line)}\n`).join('') });
+  const folder = temporaryFolder({ 'chats.jsonl': jsonLines(lines) });
   const model = asSystem(await load(`${fixturePath('t5')}/model`, { engine }));
   onTestFinished(() => model.close());
   const dataset = await openDataset(join(folder, 'chats.jsonl'));

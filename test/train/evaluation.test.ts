@@ -13,6 +13,7 @@ import { readRunLog } from '../../src/train/run-log.js';
 import type { FrozenForm } from '../../src/train/step.js';
 import { blocksOf } from '../example.js';
 import { engine } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { chats, runFolder, stage } from './runs.js';
 
 type Settings = Readonly<Record<string, unknown>>;
@@ -25,7 +26,7 @@ function writeOthers(folder: string): void {
   const others = chats.map(({ messages: [question] }) => ({
     messages: [question, { role: 'assistant', content: 'a small house' }],
   }));
-  writeFileSync(join(folder, 'others.jsonl'), others.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  writeFileSync(join(folder, 'others.jsonl'), jsonLines(others));
 }
 
 /** The evaluations of a run of one stage, and its folder. */

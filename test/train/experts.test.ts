@@ -19,6 +19,7 @@ import {
 import { type HostArray, toNumbers } from '../../src/tensor/index.js';
 import { runFile } from '../../src/train/index.js';
 import { engine, expectFixture, expectSame, fixtureJson, fixtureTensors, withModel } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { open, pass } from './objectives.js';
 import { runFolder } from './runs.js';
 import { logOf } from './small-runs.js';
@@ -151,7 +152,7 @@ test('a run tells how uneven they are; what has no experts refuses a weight for 
   const one = { name: 'one', train: ['**'], data: 'words.jsonl', batch: 1, steps: 3, optimizer: { lr: 1e-3 } };
   const objective = { kind: 'next-token', balance: 0.01, learn: 'all' };
   const { folder, file } = runFolder({ stages: [{ ...one, objective }] }, 'mixtral');
-  writeFileSync(join(folder, 'words.jsonl'), chats.map((chat) => `${JSON.stringify(chat)}\n`).join(''));
+  writeFileSync(join(folder, 'words.jsonl'), jsonLines(chats));
   await runFile(file, { engine });
   for (const { metrics } of logOf(folder, 'one')) {
     expect((metrics as Record<string, number>)['loss/balance']).toBeGreaterThan(1);

@@ -10,6 +10,7 @@ import { sampleBatches } from '../../src/train/samples.js';
 import { compileStep } from '../../src/train/step.js';
 import { engine, fixturePath } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
+import { jsonLines } from '../json-lines.js';
 import { chats, runFolder, stage } from './runs.js';
 
 const words = (question: string, answer: string) => ({
@@ -66,7 +67,7 @@ test.each([4, 1])(
   async (microBatch) => {
     const { folder } = runFolder({ stages: [] });
     const data = `${folder}/mixed.jsonl`;
-    writeFileSync(data, samples.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    writeFileSync(data, jsonLines(samples));
     const [apart, together] = [
       await stepOf(`${folder}/base`, data, { packing: false, microBatch: samples.length }),
       await stepOf(`${folder}/base`, data, { packing: true, microBatch }),
@@ -89,7 +90,7 @@ test('samples are held out from packed rows as from others: the held-out loss is
     const evaluate = { data: 'mixed.jsonl', every: 2, batch };
     const settings = { packing, batch: 4, steps: 1, optimizer: { lr: 1e-3 } };
     const { file, folder } = runFolder({ evaluate, stages: [stage({ name: 'align', ...settings })] });
-    writeFileSync(`${folder}/mixed.jsonl`, samples.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    writeFileSync(`${folder}/mixed.jsonl`, jsonLines(samples));
     await runFile(file, { engine, onEvaluation: (_, { loss = Number.NaN }) => losses.push(loss) });
     return losses[0] as number;
   };

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { runFile } from '../../src/train/run.js';
 import type { StepReport } from '../../src/train/train.js';
 import { engine } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { runFolder, stage } from './runs.js';
 
 type Settings = Readonly<Record<string, unknown>>;
@@ -20,7 +21,7 @@ async function run(
 ): Promise<{ reports: StepReport[]; folder: string }> {
   const own = stage({ name: 'prefer', data: 'records.jsonl', batch: 2, steps: 6, lora, optimizer, ...settings });
   const { folder, file } = runFolder({ stages: [own] });
-  writeFileSync(join(folder, 'records.jsonl'), records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  writeFileSync(join(folder, 'records.jsonl'), jsonLines(records));
   writeFileSync(join(folder, 'reward.ts'), reward);
   const reports: StepReport[] = [];
   await runFile(file, { engine, onStep: (_, report) => reports.push(report) });
@@ -74,7 +75,7 @@ test('an adapter that was trained before is part of the reference', async () => 
   const first = stage({ name: 'instruct', steps: 4, lora, optimizer });
   const second = stage({ name: 'prefer', data: 'records.jsonl', objective: 'dpo', steps: 1, lora, optimizer });
   const { folder, file } = runFolder({ stages: [first, second] });
-  writeFileSync(join(folder, 'records.jsonl'), pairs.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  writeFileSync(join(folder, 'records.jsonl'), jsonLines(pairs));
   const losses: number[] = [];
   await runFile(file, { engine, onStep: ({ name }, { loss }) => name === 'prefer' && losses.push(loss) });
   expect(losses[0]).toBeCloseTo(Math.log(2), 5);
@@ -128,7 +129,7 @@ test('answers of a step do not depend on how often the run was stopped', async (
     reward: undefined,
   });
   const { folder, file } = runFolder({ stages: [own] });
-  writeFileSync(join(folder, 'records.jsonl'), prompts.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  writeFileSync(join(folder, 'records.jsonl'), jsonLines(prompts));
   writeFileSync(join(folder, 'reward.ts'), rewarding);
   const losses: number[] = [];
   for (const stop of [2, 4]) {

@@ -10,6 +10,7 @@ import { openReward } from '../../src/train/reward.js';
 import { runFile } from '../../src/train/run.js';
 import type { StepReport } from '../../src/train/train.js';
 import { engine, expectSame, fixtureTensors, withModel } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { rows } from './fixture.js';
 import { pass } from './objectives.js';
 import { runFolder, stage } from './runs.js';
@@ -110,7 +111,7 @@ const pairStage = (settings: Readonly<Record<string, unknown>>) =>
 
 async function run(settings: Readonly<Record<string, unknown>>, others: Readonly<Record<string, unknown>> = {}) {
   const { folder, file } = runFolder({ stages: [pairStage(settings)], ...others });
-  writeFileSync(join(folder, 'pairs.jsonl'), pairs.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  writeFileSync(join(folder, 'pairs.jsonl'), jsonLines(pairs));
   return { ...(await reported(file)), folder };
 }
 
@@ -165,7 +166,7 @@ test('an adapter brings the head that it learnt with', async () => {
 test('what a reward model rates higher is said more', async () => {
   const { folder, result } = await run({ train: ['language_model.**'], steps: 4 });
   const prompts = [{ prompt: 'Say something.' }, { prompt: 'How many birds?' }];
-  writeFileSync(join(folder, 'prompts.jsonl'), prompts.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  writeFileSync(join(folder, 'prompts.jsonl'), jsonLines(prompts));
   const drawn = { kind: 'grpo', reward: result, answers: 6, maxTokens: 8 };
   const lora = { rank: 4, alpha: 8, on: ['language_model.**.{q,v,o}_proj'] };
   const own = stage({ name: 'please', data: 'prompts.jsonl', batch: 2, steps: 12, lora, optimizer, objective: drawn });

@@ -3,6 +3,7 @@ import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { fixturePath } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { temporaryFolder } from '../temporary.js';
 
 const chat = (picture: string, question: string, answer: string) => ({
@@ -35,7 +36,7 @@ export function runFolder(settings: Settings, base = 'llava'): { readonly folder
   const folder = temporaryFolder();
   cpSync(`${fixturePath('llava')}/media`, folder, { recursive: true });
   cpSync(`${fixturePath(base)}/model`, join(folder, 'base'), { recursive: true });
-  writeFileSync(join(folder, 'chats.jsonl'), chats.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  writeFileSync(join(folder, 'chats.jsonl'), jsonLines(chats));
   const file = join(folder, 'run.yaml');
   writeFileSync(file, stringify({ model: './base', output: 'out', seed: 3, ...settings }));
   return { folder, file };

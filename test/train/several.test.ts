@@ -8,6 +8,7 @@ import { kto } from '../../src/system/index.js';
 import { type RunOptions, runFile } from '../../src/train/run.js';
 import { checkShares } from '../../src/train/train.js';
 import { engine } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { groupsOf } from '../parallel/groups.js';
 import { expectAlike, logOf, weightsOf } from './alike.js';
 import { chats, runFolder, stage } from './runs.js';
@@ -20,10 +21,11 @@ async function together(file: string, size: number, options: (group: ProcessGrou
 
 /** Samples that contradict those that are learnt from: their loss falls, as for any answers, and soon rises. */
 const contradicting = (): string =>
-  chats
-    .map(({ messages: [question] }) => ({ messages: [question, { role: 'assistant', content: 'a small house' }] }))
-    .map((chat) => `${JSON.stringify(chat)}\n`)
-    .join('');
+  jsonLines(
+    chats.map(({ messages: [question] }) => ({
+      messages: [question, { role: 'assistant', content: 'a small house' }],
+    })),
+  );
 
 test('three ranks, of which one stops the run, and two that go on give the losses, norms and weights of one', async () => {
   const train = ['language_model.**', 'multi_modal_projector.**'];
@@ -104,7 +106,7 @@ test.each<[string, readonly object[], object]>([
   const stages = [stage({ name: 'prefer', data: 'records.jsonl', batch: 4, steps: 3, lora, ...settings })];
   const [alone, shared] = [runFolder({ stages }), runFolder({ stages })];
   for (const { folder } of [alone, shared]) {
-    writeFileSync(join(folder, 'records.jsonl'), records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+    writeFileSync(join(folder, 'records.jsonl'), jsonLines(records));
     writeFileSync(
       join(folder, 'reward.ts'),
       'export default (answers: { answer: string }[]) => answers.map(({ answer }) => answer.length % 7);',
