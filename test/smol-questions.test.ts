@@ -4,15 +4,9 @@ import { expect, test } from 'vitest';
 import { judge } from '../scripts/smol/judge.js';
 import { thereIs, thereIsNo } from '../scripts/smol/nouns.js';
 import { isHeldOut, type Plan } from '../scripts/smol/pictures.js';
-import {
-  ask,
-  askForAlike,
-  photoConversation,
-  type QuestionKind,
-  questionKinds,
-  type Wording,
-} from '../scripts/smol/questions.js';
+import { ask, askForAlike, photoConversation } from '../scripts/smol/questions.js';
 import { reached, samples, tables } from '../scripts/smol/tables.js';
+import { ofThing, type QuestionKind, questionKinds, type Wording, worded } from '../scripts/smol/wordings.js';
 import { Random } from '../src/tensor/index.js';
 
 const names = ['hot dog', 'dog', 'owl', 'glasses', 'hot pepper', 'fire', 'police car', 'car'];
@@ -79,11 +73,14 @@ test('one thing alone in a scene is told by its place, a large one lies in the m
   expect(answers('where', large)).toEqual(new Set(['In the middle.']));
   expect(answers('what-at', large)).toEqual(new Set(['There is an owl.']));
   expect(answers('color', large)).toEqual(new Set(['The owl is brown.']));
+  expect(answers('its-color', large)).toEqual(new Set(['It is brown.']));
+  expect(answers('its-color', { ...large, color: undefined })).toEqual(new Set([undefined]));
+  expect(answers('its-color', alone)).toEqual(new Set([undefined]));
   expect(answers('is-photo', large)).toEqual(new Set(['No, it is a drawing.']));
   expect(answers('color', { ...large, color: undefined })).toEqual(new Set([undefined]));
   const flag: Plan = { ...scene(), kind: 'flag', named: 0 };
   expect(answers('describe', flag)).toEqual(new Set(['The flag of Kenya.']));
-  expect(answers('is-drawing', flag)).toEqual(new Set(['Yes, it is a drawing of a flag.']));
+  expect(answers('is-drawing', flag)).toEqual(new Set(['Yes, it is a drawing.']));
   expect(answers('where', flag)).toEqual(new Set([undefined]));
 });
 
@@ -114,6 +111,22 @@ test('a photograph is called by the everyday word and the name, unless the name 
       ...['I cannot tell that from the picture.', 'There is no dog.', 'There is no beagle.', 'There is no broom.'],
     ]),
   );
+});
+
+test('one asks for several as for several', () => {
+  const asked = (kind: QuestionKind, thing: string): Set<string> =>
+    new Set(Array.from({ length: 60 }, (_, i) => worded(kind, ofThing(thing), new Random(i), 'new')));
+  expect(asked('color', 'owl')).toEqual(
+    new Set(['What color does the owl have?', 'Tell me what color the owl is.', 'In which color is the owl?']),
+  );
+  expect(asked('color', 'glasses')).toEqual(
+    new Set([
+      'What color do the glasses have?',
+      'Tell me what color the glasses are.',
+      'In which color are the glasses?',
+    ]),
+  );
+  expect(asked('is-there', 'glasses')).toContain('Are there glasses in this image?');
 });
 
 test('no wording of a kind is both trained and new', () => {

@@ -17,7 +17,7 @@ export const imageToken = 16;
 /** How many names and how wide the heads are. */
 export const namingOf = ({ concepts, flags }: Pick<Art, 'concepts' | 'flags'>): NamedViewsConfig => ({
   ...{ concepts: concepts.length, flags: flags.length, photographs: 1000, colours: colorNames.length },
-  ...{ hidden: 768, ninthHidden: 1024, views: viewWidths },
+  ...{ hidden: 768, ninthHidden: 1024, colourHidden: 256, views: viewWidths },
 });
 
 export async function smolConfig(art: Pick<Art, 'concepts' | 'flags'>): Promise<JsonObject> {
@@ -32,6 +32,7 @@ export async function smolConfig(art: Pick<Art, 'concepts' | 'flags'>): Promise<
     projector_config: {
       ...{ num_concepts: naming.concepts, num_flags: naming.flags, num_photograph_classes: naming.photographs },
       ...{ num_colors: naming.colours, hidden_size: naming.hidden, ninth_hidden_size: naming.ninthHidden },
+      color_hidden_size: naming.colourHidden,
     },
     text_config: text,
     // What is composed before anything has learnt to answer has none yet.

@@ -24,7 +24,7 @@ const weights = layeredWeights(model.weights, new Map(heads.map(([name, value]) 
 const session = await compile({ ...model, weights }, 'names', (p) => {
   const views = input('views', 'f32', ['B', viewCount, viewWidth]);
   const { photo, kind, concept, flag, background, colour } = wholeScores(p.at('projector'), views, naming);
-  const ninths = ninthScores(p.at('projector').shared, slice(views, 1, 1, viewCount), naming);
+  const ninths = ninthScores(p.at('projector'), slice(views, 1, 1, viewCount), naming);
   const within = { ninths: ninths.concept, ninthColours: ninths.colour };
   return { photo, kind, concept, flag, background, colour, ...within };
 });

@@ -20,9 +20,10 @@ import { type Judged, judge, namesOneOf } from './judge.js';
 import { loadPhotographs, photographQuestions } from './photographs.js';
 import { drawPicture, pictureSide } from './pictures.js';
 import { modelFolder, workFolder } from './places.js';
-import { ask, askForAlike, type QuestionKind, questionKinds, type Turn, type Wording } from './questions.js';
+import { ask, askForAlike, type Turn } from './questions.js';
 import { type Evaluation, evaluationPlan, evaluationSeed, evaluations } from './splits.js';
 import { reached, samples, tables } from './tables.js';
+import { type QuestionKind, questionKinds, type Wording } from './wordings.js';
 
 const { values } = parseArgs({
   options: {
@@ -82,7 +83,7 @@ function askedAbout(evaluation: Evaluation, index: number): Asked[] {
     if (turn) asked.push({ set, wording, picture, shown: `${evaluation.name} ${index}`, ...turn });
   };
   // Few drawings have one clear colour, so that all are asked for theirs.
-  for (const kind of index < limit ? questionKinds : (['color'] as const)) {
+  for (const kind of index < limit ? questionKinds : (['color', 'its-color'] as const)) {
     const wordings = kind !== 'describe' ? [other] : new Set<Wording>(['trained', other]);
     for (const wording of wordings) put(evaluation.name, wording, ask(kind, art, plan, { random, wording }));
   }

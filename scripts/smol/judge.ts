@@ -1,6 +1,6 @@
 /** Whether an answer is right, and how well things are found. */
 import { plural } from './nouns.js';
-import type { QuestionKind, Wording } from './questions.js';
+import type { QuestionKind, Wording } from './wordings.js';
 
 export interface Judged {
   readonly set: string;

@@ -11,7 +11,7 @@ import sharp from 'sharp';
 import type { Picture } from '../../src/media/index.js';
 import { some, thereIsNo } from './nouns.js';
 import { workFolder } from './places.js';
-import type { QuestionKind } from './questions.js';
+import type { QuestionKind } from './wordings.js';
 
 interface Source {
   readonly from: 'debian' | 'python';

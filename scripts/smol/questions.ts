@@ -4,15 +4,13 @@ import type { Art } from './art.js';
 import { an, areOrIs, listed, numberWord, plural, some, thereIs, thereIsNo } from './nouns.js';
 import type { PhotoName } from './photo-names.js';
 import { isHeldOut, type Plan, type Thing } from './pictures.js';
+import { type Fill, ofThing, type QuestionKind, questionKinds, type Wording, worded } from './wordings.js';
 
 export interface Turn {
   readonly kind: QuestionKind;
   readonly question: string;
   readonly answer: string;
 }
-
-/** Wordings that training uses, and others that it never sees. */
-export type Wording = 'trained' | 'new';
 
 /** The ninths of a picture in reading order. */
 export const placeNames = [
@@ -22,116 +20,6 @@ export const placeNames = [
 const at = (cell: number): string =>
   cell === 4 ? 'in the middle' : cell === 3 || cell === 5 ? `on the ${placeNames[cell]}` : `at the ${placeNames[cell]}`;
 
-/** `X` stands for a thing with its article, `Y` for several, `Z` for a thing alone, `P` for a place. */
-const wordings = {
-  describe: {
-    trained: [
-      ...['Describe the picture.', 'What is in this picture?', 'What do you see?', 'What does the picture show?'],
-      ...['Describe this image.', 'What is this?', 'What is shown here?', 'Tell me what is in the image.'],
-    ],
-    new: ['Please describe what you see.', 'What can you see in this image?', "What's in the picture?"],
-  },
-  kind: {
-    trained: [
-      ...['Is this a photo or a drawing?', 'What kind of picture is this?', 'Is it a drawing or a photo?'],
-      ...['What type of picture is this?', 'Is it drawn or is it a photo?', 'Tell me the type of the image.'],
-      ...['Did someone draw this or take a photo?', 'Do you see a photograph or a drawing?'],
-    ],
-    new: ['Was this drawn or photographed?', 'Which kind of image is it?', 'What sort of picture is it?'],
-  },
-  'is-photo': {
-    trained: ['Is this a photograph?', 'Is this a photo?', 'Is it a photograph?', 'Is this picture a photo?'],
-    new: ['Is this image a photograph?', 'Has this been photographed?'],
-  },
-  'is-drawing': {
-    trained: ['Is this a drawing?', 'Is it drawn?', 'Is this picture a drawing?', 'Did someone draw this?'],
-    new: ['Is this image a drawing?', 'Has this been drawn?'],
-  },
-  things: {
-    trained: [
-      ...['What things are there?', 'List the things in the picture.', 'Which objects are shown?'],
-      ...['Name everything in the picture.', 'What objects can you see?', 'Give me a list of the things.'],
-      ...['Which things does the picture show?', 'What is there to see?', 'Tell me which objects there are.'],
-    ],
-    new: ['List everything that you see.', 'What objects are in the image?', 'Which things are in this picture?'],
-  },
-  count: {
-    trained: [
-      ...['How many things are there?', 'How many objects are in the picture?', 'Count the things in the picture.'],
-      ...['How many things can you see?', 'Tell me how many objects there are.', 'How many things are shown here?'],
-      'How many objects does the image show?',
-    ],
-    new: ['What is the number of objects?', 'How many items do you see?', 'Count the objects.'],
-  },
-  'count-of': {
-    trained: [
-      ...['How many Y are there?', 'How many Y do you see?', 'Count the Y.', 'Tell me how many Y there are.'],
-      ...['How many Y can you count?', 'How many Y are shown here?', 'How many Y can be seen?'],
-    ],
-    new: ['How many Y are in the image?', 'What is the number of Y?', 'How many Y does the picture show?'],
-  },
-  'is-there': {
-    trained: [
-      ...['Is there X?', 'Is there X in the picture?', 'Do you see X?', 'Does the picture show X?', 'Can you see X?'],
-      ...['Is X in the picture?', 'Is there X anywhere?'],
-    ],
-    new: ['Does this image contain X?', 'Is X shown here?', 'Is X in this image?'],
-  },
-  where: {
-    trained: [
-      ...['Where is the Z?', 'Where in the picture is the Z?', 'In which part of the picture is the Z?'],
-      ...['Where does the Z lie?', 'Tell me where the Z is.', 'Where is the Z located?'],
-      ...['What is the position of the Z?', 'Where is the Z shown?'],
-    ],
-    new: ['Where can I find the Z?', 'At what place is the Z?', 'Where do you see the Z?'],
-  },
-  'what-at': {
-    trained: [
-      ...['What is P?', 'Which thing is P?', 'What do you see P?', 'What lies P?', 'Tell me what is P.'],
-      ...['What object is P?', 'What is there P?', 'What is located P?', 'Which object can you see P?'],
-      ...['What does the picture show P?', 'What can be seen P?'],
-    ],
-    new: ['What can be found P?', 'What is shown P?', 'Name the thing P.'],
-  },
-  background: {
-    trained: [
-      'What color is the background?',
-      'Which color does the background have?',
-      'What is the background color?',
-    ],
-    new: ["What's the color of the background?", 'Name the background color.', 'The background has which color?'],
-  },
-  color: {
-    trained: [
-      ...['What color is the Z?', 'Which color does the Z have?', 'What is the color of the Z?'],
-      'Tell me the color of the Z.',
-    ],
-    new: ["What's the Z's color?", 'Name the color of the Z.', 'The Z has which color?'],
-  },
-  beyond: {
-    trained: [
-      ...['Who made this?', 'Who took this picture?', 'Who is the artist?', 'How old is it?', 'When was this made?'],
-      ...['What time is it?', 'What is the weather like?', 'What does it cost?', 'How heavy is it?', 'Who owns it?'],
-      ...['What is the name of the person?', 'What does the text say?', 'What is written there?', 'Why is it there?'],
-      ...['What happens next?', 'What happened before?', 'Where was this taken?', 'In which city is this?'],
-      ...['What does it smell like?', 'What are the people doing?', 'How was this made?', 'What is it made of?'],
-    ],
-    new: [
-      ...[
-        'Who painted this picture?',
-        'What year is it from?',
-        'How much does it weigh?',
-        'What is the person called?',
-      ],
-      ...['What is going to happen?', 'In what country was this taken?'],
-    ],
-  },
-} as const satisfies Record<string, Record<Wording, readonly string[]>>;
-
-export type QuestionKind = keyof typeof wordings;
-
-type Fill = Readonly<Partial<Record<'X' | 'Y' | 'Z' | 'P', string>>>;
-
 export interface Asking {
   readonly random: Random;
   readonly wording: Wording;
@@ -139,16 +27,6 @@ export interface Asking {
   readonly alike?: number;
   /** Share of the things whose place or colour is asked for that are not there; default 0. */
   readonly absent?: number;
-}
-
-/** Of American and British spelling, and of capitals and stops left out, some of each in training. */
-function worded(kind: QuestionKind, fill: Fill, { random, wording }: Asking): string {
-  const pattern = random.pick(wordings[kind][wording] as readonly string[]);
-  const text = pattern.replace(/\b[XYZP]\b/g, (letter) => fill[letter as keyof Fill] ?? letter);
-  if (wording === 'new') return text;
-  const spelled = random.uniform() < 0.3 ? text.replaceAll('color', 'colour') : text;
-  const bare = random.uniform() < 0.1 ? spelled.replace(/[.?]$/, '') : spelled;
-  return random.uniform() < 0.1 ? bare.charAt(0).toLowerCase() + bare.slice(1) : bare;
 }
 
 const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
@@ -170,7 +48,7 @@ const shownOn = (plan: Plan): number[] => [...new Set(thingsOn(plan).map(({ conc
 
 /** A question of a kind, and what is to be said to it. */
 const asked = (asking: Asking, kind: QuestionKind, fill: Fill, answer: string): Omit<Turn, 'kind'> => ({
-  question: worded(kind, fill, asking),
+  question: worded(kind, fill, asking.random, asking.wording),
   answer,
 });
 
@@ -182,13 +60,12 @@ function told(art: Named, plan: Plan, asking: Asking): Tells {
   const { random } = asking;
   const shown = shownOn(plan);
   const count = Math.max(1, thingsOn(plan).length);
-  const medium = plan.kind === 'flag' ? 'a drawing of a flag' : count > 1 ? 'a drawing of several things' : 'a drawing';
   return {
     ...(plan.kind === 'flag' ? {} : toldOfThings(art, plan, asking)),
     describe: () => asked(asking, 'describe', {}, capital(description(art, plan))),
-    kind: () => asked(asking, 'kind', {}, capital(medium)),
-    'is-photo': () => asked(asking, 'is-photo', {}, `No, it is ${medium}.`),
-    'is-drawing': () => asked(asking, 'is-drawing', {}, `Yes, it is ${medium}.`),
+    kind: () => asked(asking, 'kind', {}, 'A drawing.'),
+    'is-photo': () => asked(asking, 'is-photo', {}, 'No, it is a drawing.'),
+    'is-drawing': () => asked(asking, 'is-drawing', {}, 'Yes, it is a drawing.'),
     count: () => asked(asking, 'count', {}, capital(numberWord(count))),
     'is-there': () => {
       const yes = random.uniform() < 0.5 && shown.length > 0;
@@ -201,7 +78,7 @@ function told(art: Named, plan: Plan, asking: Asking): Tells {
 }
 
 function isThere(thing: string, yes: boolean, asking: Asking): Omit<Turn, 'kind'> {
-  return asked(asking, 'is-there', { X: some(thing) }, yes ? `Yes, ${thereIs(thing)}.` : `No, ${thereIsNo(thing)}.`);
+  return asked(asking, 'is-there', ofThing(thing), yes ? `Yes, ${thereIs(thing)}.` : `No, ${thereIsNo(thing)}.`);
 }
 
 function description(art: Named, plan: Plan): string {
@@ -227,14 +104,14 @@ function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
       asked(asking, 'things', {}, capital(`it shows ${listed(grouped(things.map((one) => name(one.concept))))}`)),
     'count-of': () => {
       const thing = random.uniform() < 0.8 ? random.pick(present) : absentFrom(art, present, asking);
-      return asked(asking, 'count-of', { Y: plural(name(thing)) }, capital(numberWord(countOf(thing))));
+      return asked(asking, 'count-of', ofThing(name(thing)), capital(numberWord(countOf(thing))));
     },
     where: () => {
       const other = missing();
-      if (other) return asked(asking, 'where', { Z: other }, capital(thereIsNo(other)));
+      if (other) return asked(asking, 'where', ofThing(other), capital(thereIsNo(other)));
       if (single.length === 0) return undefined;
       const { concept, ninth } = random.pick(single);
-      return asked(asking, 'where', { Z: name(concept) }, capital(at(ninth)));
+      return asked(asking, 'where', ofThing(name(concept)), capital(at(ninth)));
     },
     'what-at': () => {
       const anywhere = plan.kind === 'scene' && random.uniform() < 0.3;
@@ -245,13 +122,15 @@ function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
     },
     color: () => {
       const other = missing();
-      if (other) return asked(asking, 'color', { Z: other }, capital(thereIsNo(other)));
+      if (other) return asked(asking, 'color', ofThing(other), capital(thereIsNo(other)));
       const clear = single.filter(({ color }) => color);
       if (clear.length === 0) return undefined;
       const { concept, color } = random.pick(clear);
       const thing = name(concept);
-      return asked(asking, 'color', { Z: thing }, `The ${thing} ${areOrIs(thing)} ${color}.`);
+      return asked(asking, 'color', ofThing(thing), `The ${thing} ${areOrIs(thing)} ${color}.`);
     },
+    'its-color': () =>
+      plan.kind === 'drawing' && plan.color ? asked(asking, 'its-color', {}, `It is ${plan.color}.`) : undefined,
   };
 }
 
@@ -300,8 +179,6 @@ function grouped(names: readonly string[]): string[] {
   });
 }
 
-export const questionKinds = Object.keys(wordings) as QuestionKind[];
-
 /** One question of a kind; undefined where it makes no sense of this picture. */
 export function ask(kind: QuestionKind, art: Named, plan: Plan, asking: Asking): Turn | undefined {
   const turn = told(art, plan, asking)[kind]?.();
@@ -322,7 +199,8 @@ export function conversation(art: Named, plan: Plan, random: Random): Turn[] {
         }
       : {
           ...{ things: 0.2, count: 0.4, 'count-of': 0.2, 'is-there': 1.5, where: 0.2, 'what-at': 0.3 },
-          ...{ background: 1, kind: 0.4, 'is-photo': 0.2, 'is-drawing': 0.2, describe: 1, beyond: 0.2, color: 1.2 },
+          ...{ background: 1, kind: 0.4, 'is-photo': 0.2, 'is-drawing': 0.2, describe: 1, beyond: 0.2 },
+          ...{ color: 2, 'its-color': 0.5 },
         };
   const turns: Turn[] = [];
   if (random.uniform() < 0.5) turns.push(ask('describe', art, plan, asking) as Turn);
@@ -347,7 +225,7 @@ export function photoConversation(names: readonly PhotoName[], best: number, ran
   // Of an Egyptian cat it need not be said that it is a cat.
   const shown = general && !isKindOf(name, general) ? `${some(general)}, probably ${some(name)}` : some(name);
   const turns: Turn[] = [
-    { kind: 'describe', question: worded('describe', {}, asking), answer: `A photo of ${shown}.` },
+    { kind: 'describe', question: worded('describe', {}, random, 'trained'), answer: `A photo of ${shown}.` },
   ];
   const absent = (): string => {
     for (;;) {
@@ -370,11 +248,12 @@ export function photoConversation(names: readonly PhotoName[], best: number, ran
     ['is-photo', {}, 'Yes, it is a photo.'],
     ['is-drawing', {}, 'No, it is a photo.'],
     ['beyond', {}, beyond],
-    ['where', { Z: known }, beyond],
-    ['where', { Z: other }, capital(thereIsNo(other))],
-    ['color', { Z: known }, beyond],
-    ['color', { Z: other }, capital(thereIsNo(other))],
-    ['count-of', { Y: plural(known) }, beyond],
+    ['where', ofThing(known), beyond],
+    ['where', ofThing(other), capital(thereIsNo(other))],
+    ['color', ofThing(known), beyond],
+    ['its-color', {}, beyond],
+    ['color', ofThing(other), capital(thereIsNo(other))],
+    ['count-of', ofThing(known), beyond],
     ['background', {}, beyond],
   ];
   if (random.uniform() < 0.7) {

@@ -1,7 +1,7 @@
 /** Views of mean 0 and deviation 1, channel by channel, for training; afterwards heads take views as they are. */
 import { viewCount, viewWidths } from '../../src/parts/encoders/efficientnet-views.js';
 import { type HostArray, hostArray, type Random } from '../../src/tensor/index.js';
-import { rowLength, viewWidth } from './views.js';
+import { isShare, rowLength, viewWidth } from './views.js';
 
 export interface Moments {
   readonly mean: Float32Array;
@@ -14,7 +14,7 @@ export interface Standard {
   readonly ninth: Moments;
   /** In place, views [10, E]. */
   apply(views: Float32Array): void;
-  /** In place, a share of the numbers of views [10, E] becomes what they are on average. */
+  /** In place, some of the numbers of views [10, E], but of those of colours, become what they are on average. */
   blur(views: Float32Array, share: number, random: Random): void;
 }
 
@@ -62,6 +62,7 @@ export function standardiser(read: (index: number, into: Float32Array) => void, 
     blur(views, share, random) {
       for (let i = 0; i < views.length; i++) {
         const { mean } = i < viewWidth ? whole : ninth;
+        if (isShare(i)) continue;
         if (random.uniform() < share) views[i] = mean[i % viewWidth] as number;
       }
     },
@@ -74,12 +75,23 @@ type Values = Readonly<Record<string, HostArray>>;
 export function foldedHeads(values: Values, { whole, ninth }: Standard, prefix: string): Map<string, HostArray> {
   const heads = new Map(Object.entries(values).map(([name, array]) => [name.slice(prefix.length + 1), array]));
   const seen = viewWidths.last + viewWidths.middle;
-  const both = (name: keyof Moments): Float32Array =>
-    Float32Array.from([...whole[name], ...ninth[name].subarray(0, seen)]);
-  fold(heads, 'whole', { mean: both('mean'), deviation: both('deviation') });
+  const joint = (parts: readonly Moments[]): Moments => ({
+    mean: Float32Array.from(parts.flatMap(({ mean }) => [...mean])),
+    deviation: Float32Array.from(parts.flatMap(({ deviation }) => [...deviation])),
+  });
+  const shares = (of: Moments): Moments => part(of, seen, seen + viewWidths.shares);
+  fold(heads, 'whole', joint([whole, part(ninth, 0, seen)]));
   fold(heads, 'ninth', ninth);
+  fold(heads, 'tint', joint([whole, ...new Array<Moments>(viewCount - 1).fill(ninth)].map(shares)));
+  fold(heads, 'ninth_tint', shares(ninth));
   return heads;
 }
+
+/** Of some channels. */
+const part = ({ mean, deviation }: Moments, from: number, to: number): Moments => ({
+  mean: mean.subarray(from, to),
+  deviation: deviation.subarray(from, to),
+});
 
 /** W (x - m) / s + b = (W / s) x + (b - (W / s) m) */
 function fold(heads: Map<string, HostArray>, layer: string, { mean, deviation }: Moments): void {

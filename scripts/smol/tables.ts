@@ -1,7 +1,7 @@
 /** What was answered rightly, as tables of Markdown with 95 % intervals. */
 import { interval } from '../interval.js';
 import { isYes, type Judged, presence } from './judge.js';
-import { type QuestionKind, questionKinds, type Wording } from './questions.js';
+import { type QuestionKind, questionKinds, type Wording } from './wordings.js';
 
 type Counted = Required<Pick<Judged, 'things'>>['things'];
 

@@ -34,7 +34,7 @@ import { published, workFolder } from './places.js';
 import { photoSource } from './pseudo-photos.js';
 import { openPictureViews } from './splits.js';
 import { foldedHeads, standardiser } from './standard.js';
-import { rowLength, viewWidth } from './views.js';
+import { isShare, rowLength, viewWidth } from './views.js';
 
 /** Of crowds only the ninths are learnt. */
 const rows = { drawing: 176, flag: 48, scene: 176, crowd: 64 } as const;
@@ -72,7 +72,7 @@ const objective: Objective = {
     const own = p.at(prefix);
     const { views, scenes, ninths, ninthColours } = batch as Record<string, Tensor>;
     const scores = wholeScores(own, views as Tensor, naming);
-    const within = ninthScores(own.shared, slice(scenes as Tensor, 1, 1, viewCount), naming);
+    const within = ninthScores(own, slice(scenes as Tensor, 1, 1, viewCount), naming);
     const each = (['kind', 'concept', 'flag', 'background', 'colour'] as const).map((head) =>
       meanOver(scores[head], batch[head] as Tensor),
     );
@@ -113,7 +113,7 @@ function planned(index: number): Plan {
   return known;
 }
 
-/** Batches of standardised views, of which some numbers are left out at random (Srivastava et al., 2014). */
+/** Batches of standardised views, of which some numbers are left out at random (Srivastava et al., 2014), but of colours. */
 const data: BatchSource = {
   fields: Object.keys(objective.inputs ?? {}),
   accumulates: false,
@@ -182,6 +182,7 @@ function drop(values: Float32Array, share: number, random: Random): void {
   let state = random.integer(2 ** 31) + 1;
   const bar = share * 2 ** 32;
   for (let i = 0; i < values.length; i++) {
+    if (isShare(i)) continue;
     // A linear feedback register is enough for this, and fast.
     state ^= state << 13;
     state ^= state >>> 17;
@@ -196,7 +197,7 @@ const model = await initialise(network, { seed: 5, session: { threads: 2 } });
 const started = performance.now();
 const { values } = await train(model, {
   objective,
-  train: [`${prefix}.{whole,ninth,kind,concept,flag,background,colour,ninth_concept,ninth_colour}.*`],
+  train: [`${prefix}.{whole,ninth,tint,ninth_tint,kind,concept,flag,background,colour,ninth_concept,ninth_colour}.*`],
   optimizer: adamw({
     lr: 1.5e-3,
     decay: 0.05,

@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { openCheckpoint } from '../../src/checkpoint/index.js';
 import { compile } from '../../src/model/compile.js';
 import { checkpointWeights } from '../../src/model/weights.js';
-import { efficientNetViews, viewCount, viewWidthOf } from '../../src/parts/encoders/efficientnet-views.js';
+import { efficientNetViews, viewCount, viewWidthOf, viewWidths } from '../../src/parts/encoders/efficientnet-views.js';
 import { defaultEngine } from '../../src/runtime/index.js';
 import { declarationsOf, inputTensors, type Network } from '../../src/system/index.js';
 import { type HostArray, hostArray } from '../../src/tensor/index.js';
@@ -14,6 +14,12 @@ import { published } from './places.js';
 
 export const viewWidth = viewWidthOf(pictureSide);
 export const rowLength = viewCount * viewWidth;
+
+/** Whether a number of views [N, E], by its index, tells which share is of a colour. */
+export function isShare(index: number): boolean {
+  const at = (index % viewWidth) - viewWidths.last - viewWidths.middle;
+  return at >= 0 && at < viewWidths.shares;
+}
 
 const side = pictureSide;
 const batch = 8;

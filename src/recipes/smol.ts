@@ -16,7 +16,15 @@ const language = {
   ...{ tied: true, epsilon: 1e-5, theta: 100_000 },
 };
 const rate = { lr: 6e-4, warmup: { steps: 20 }, schedule: 'cosine', minimum: 0.05 } as const;
-const naming = { concepts: 800, flags: 250, photographs: 1000, colours: 12, hidden: 768, ninthHidden: 1024 };
+const naming = {
+  concepts: 800,
+  flags: 250,
+  photographs: 1000,
+  colours: 12,
+  hidden: 768,
+  ninthHidden: 1024,
+  colourHidden: 256,
+};
 
 export const smol = recipe({
   name: 'smol',
@@ -26,7 +34,7 @@ export const smol = recipe({
     tiny: {
       vision,
       language: { ...language, width: 32, depth: 2, heads: 2, kvHeads: 1, hidden: 48, vocab: 320 },
-      naming: { concepts: 5, flags: 3, photographs: 7, colours: 4, hidden: 16, ninthHidden: 16 },
+      naming: { concepts: 5, flags: 3, photographs: 7, colours: 4, hidden: 16, ninthHidden: 16, colourHidden: 8 },
       token: 1,
     },
   },

@@ -23,7 +23,7 @@ async function run(outputs: Parameters<typeof graph>[1], feeds: Record<string, H
   }
 }
 
-/** By their definition: of each square of four pixels, how near its mean is to each of 64 colours. */
+/** By their definition: roots of how near the means of squares of four pixels are to each of 64 colours. */
 function shares(picture: readonly number[], image: number, [top, left, reach]: readonly [number, number, number]) {
   const counts = new Array<number>(64).fill(0);
   for (let y = top; y < top + reach; y += 4) {
@@ -38,7 +38,7 @@ function shares(picture: readonly number[], image: number, [top, left, reach]: r
       }
     }
   }
-  return counts;
+  return counts.map((count) => Math.sqrt(count + 1e-6));
 }
 
 test.each([128, 224, 320])(
@@ -109,8 +109,8 @@ test('pictures whose ninths are no whole cells are refused', () => {
 });
 
 const naming: NamedViewsConfig = {
-  ...{ concepts: 5, flags: 3, photographs: 4, colours: 3, hidden: 6, ninthHidden: 7 },
-  views: { last: 4, middle: 2 },
+  ...{ concepts: 5, flags: 3, photographs: 4, colours: 3, hidden: 6, ninthHidden: 7, colourHidden: 5 },
+  views: { last: 4, middle: 2, shares: 2 },
 };
 const width = 8;
 const viewWidth = 9;
@@ -164,7 +164,8 @@ function naive(picture: readonly number[], value: (name: string) => number[]) {
   const row = (name: string, i: number): number[] => value(name).slice(i * width, (i + 1) * width);
   const name = (i: number, certain: number): number[][] =>
     [0, 1, 2].map((word) => row('names', 3 * i + word).map((x) => x * (0.5 + 0.5 * certain)));
-  const ownColour = (i: number): number[] => layer('ninth_colour', layer('ninth', ninths[i]!).map(gelu));
+  const tints = (own: readonly number[]): number[] => own.slice(6, 8);
+  const ownColour = (i: number): number[] => layer('ninth_colour', layer('ninth_tint', tints(ninths[i]!)).map(gelu));
   const colour = (scores: readonly number[], weight: number): number[] => {
     const shares = softmax(scores);
     const i = shares.indexOf(Math.max(...shares));
@@ -182,9 +183,8 @@ function naive(picture: readonly number[], value: (name: string) => number[]) {
     const own = colour(ownColour(i), most === 0 ? 0 : 1);
     return [row('places', 2 * i), row('places', 2 * i + 1), row('numbers', alike), own, ...name(most, certain)];
   });
-  // The colour of a single thing is told by the whole and by the ninth in the middle.
-  const middle = ownColour(4);
-  const thing = layer('colour', inner).map((score, i) => score + middle[i]!);
+  // The colour of a single thing is told by the shares of colours of the whole and of all ninths.
+  const thing = layer('colour', layer('tint', [view(0), ...ninths].flatMap(tints)).map(gelu));
   const mixed = (table: string, shares: readonly number[]): number[] =>
     Array.from({ length: width }, (_, i) => sum(shares.map((share, own) => share * row(table, own)[i]!)));
   const classes = softmax(layer('photograph', pooled)).map((x) => photo * x);

@@ -7,6 +7,7 @@
  */
 import {
   abs,
+  add,
   concat,
   constant,
   flatten,
@@ -19,6 +20,7 @@ import {
   resize,
   select,
   slice,
+  sqrt,
   sub,
   type Tensor,
   transpose,
@@ -46,21 +48,21 @@ const counted = 4;
 /** Of red, of green and of blue, so many levels from -1 to 1 are told apart. */
 const levels = 4;
 
-/** Channels of the last grid and of the middle one, with which a view begins. */
-export const viewWidths = { last: 1280, middle: 112 } as const;
+/** Channels of the last grid and of the middle one, and how many colours are told apart, with which a view begins. */
+export const viewWidths = { last: 1280, middle: 112, shares: levels ** 3 } as const;
 
 /** Width E of a view: both grids' channels, shares of colours, then red, green and blue of each cell. */
 export const viewWidthOf = (image: number): number =>
-  viewWidths.last + viewWidths.middle + levels ** 3 + 3 * (image / stride) ** 2;
+  viewWidths.last + viewWidths.middle + viewWidths.shares + 3 * (image / stride) ** 2;
 
 /** The whole picture, then its ninths in reading order. */
 export const viewCount = 1 + ninths ** 2;
 
 /**
  * Views [B, 10, E] of pictures [B, 3, image, image], whose values are from -1 to 1: means of the last grid, of the middle
- * one, shares of colours, and colours as they are given, for a ninth twice as fine, behind which stand zeros. Things in a
- * ninth are small, so that larger pictures tell more of them; the whole of a larger picture is seen at 224 pixels. Sides of 128, 224, 320, 416, … pixels have ninths of
- * whole cells.
+ * one, roots of shares of colours, and colours as they are given, for a ninth twice as fine, behind which stand zeros.
+ * Things in a ninth are small, so that larger pictures tell more of them; the whole of a larger picture is seen at 224
+ * pixels. Sides of 128, 224, 320, 416, … pixels have ninths of whole cells.
  */
 export function efficientNetViews(config: EfficientNetConfig): Encoder {
   const side = config.image / stride;
@@ -105,9 +107,12 @@ export function efficientNetViews(config: EfficientNetConfig): Encoder {
 
 const seen = (grid: Tensor, inner: Tensor): Tensor[] => [mean(grid, [2, 3]), mean(inner, [2, 3])];
 
+/** Below this, shares are as good as none: roots of less have no slope that one could learn by. */
+const least = 1e-6;
+
 /**
- * Which share of x [B, 3, h, w] is of each of 64 colours, four levels of each channel: [B, 64]. What lies between two levels
- * belongs to both, the more the nearer.
+ * Roots of which share of x [B, 3, h, w] is of each of 64 colours, four levels of each channel: [B, 64]. What lies between two
+ * levels belongs to both, the more the nearer. Of a small thing the share is small: its root tells it better from none.
  */
 function shares(x: Tensor): Tensor {
   const apart = 2 / (levels - 1);
@@ -123,7 +128,8 @@ function shares(x: Tensor): Tensor {
     return relu(sub(1, mul(abs(sub(flat, each)), 1 / apart)));
   }) as [Tensor, Tensor, Tensor];
   const both = flatten(mul(unsqueeze(red, 2), unsqueeze(green, 1)), 1, 2); // [B, 16, hw]
-  return flatten(mul(matmul(both, transpose(blue, [0, 2, 1])), 1 / (x.size(2) * x.size(3))), 1, 2);
+  const share = mul(matmul(both, transpose(blue, [0, 2, 1])), 1 / (x.size(2) * x.size(3)));
+  return flatten(sqrt(add(share, least)), 1, 2);
 }
 
 const places = (): [number, number][] =>

@@ -16,6 +16,7 @@ import {
   equal,
   exp,
   expand,
+  flatten,
   gather,
   gelu,
   log,
@@ -49,8 +50,10 @@ export interface NamedViewsConfig {
   /** Inner widths of the heads of the whole picture and of its ninths. */
   readonly hidden: number;
   readonly ninthHidden: number;
-  /** What a view begins with: channels of the encoder's last grid, then of a middle one. */
-  readonly views: { readonly last: number; readonly middle: number };
+  /** Of the heads of a thing's colour. */
+  readonly colourHidden: number;
+  /** What a view begins with: channels of the encoder's last grid, then of a middle one, then shares of colours. */
+  readonly views: { readonly last: number; readonly middle: number; readonly shares: number };
 }
 
 /** Kinds of pictures, in the order of their embeddings; the last is told apart from all others first. */
@@ -67,9 +70,6 @@ const guesses = 2;
 
 const ninths = 9;
 const viewCount = 1 + ninths;
-
-/** The ninth in the middle. */
-const center = 4;
 
 /** Of a ninth: its place, how many things of its name there are, its colour, and the name. */
 const ninthTokens = placeWords + 2 + nameWords;
@@ -96,9 +96,8 @@ export interface WholeScores {
 }
 
 /**
- * Views [B, 10, E] -> scores. Photographs are told and named by the last grid alone, as the encoder has learnt to. A single
- * thing mostly reaches into the ninth in the middle, which helps to tell its colour as those of a scene tell theirs. Comes
- * before `ninthScores` of the same scope, which then is the shared one.
+ * Views [B, 10, E] -> scores. Photographs are told and named by the last grid alone, as the encoder has learnt to; a thing's
+ * colour by the shares of colours alone, since the rest is no help and is learnt by heart.
  */
 export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig): WholeScores {
   const whole = select(views, 1, 0);
@@ -106,7 +105,7 @@ export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig):
   const strongest = max(slice(slice(views, 1, 1, viewCount), 2, 0, last + middle), [1]);
   const inner = gelu(linear(p.at('whole'), concat([whole, strongest], 1), config.hidden));
   const pooled = slice(whole, 1, 0, last);
-  const within = ninthScores(p, slice(views, 1, 1 + center, 2 + center), config);
+  const tints = flatten(sharesOf(views, config), 1, 2);
   return {
     photo: linear(p.at('photo'), pooled, 2),
     kind: linear(p.at('kind'), inner, pictureKinds.length - 1),
@@ -114,8 +113,13 @@ export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig):
     flag: linear(p.at('flag'), inner, config.flags),
     photograph: linear(p.at('photograph'), pooled, config.photographs),
     background: linear(p.at('background'), inner, config.colours),
-    colour: add(linear(p.at('colour'), inner, config.colours), select(within.colour, 1, 0)),
+    colour: linear(p.at('colour'), gelu(linear(p.at('tint'), tints, config.colourHidden)), config.colours),
   };
+}
+
+/** Shares of colours [B, N, S] of views [B, N, E]. */
+function sharesOf(views: Tensor, { views: { last, middle, shares } }: NamedViewsConfig): Tensor {
+  return slice(views, 2, last + middle, last + middle + shares);
 }
 
 /** Scores of what lies in N ninths, before any softmax. */
@@ -129,9 +133,10 @@ export interface NinthScores {
 /** Views of ninths [B, N, E] -> scores. */
 export function ninthScores(p: Params, views: Tensor, config: NamedViewsConfig): NinthScores {
   const within = gelu(linear(p.at('ninth'), views, config.ninthHidden));
+  const tints = sharesOf(views, config);
   return {
     concept: linear(p.at('ninth_concept'), within, 1 + config.concepts),
-    colour: linear(p.at('ninth_colour'), within, config.colours),
+    colour: linear(p.at('ninth_colour'), gelu(linear(p.at('ninth_tint'), tints, config.colourHidden)), config.colours),
   };
 }
 
@@ -157,7 +162,7 @@ export function namedViews(config: NamedViewsConfig): InputProjector {
       // Classes with the same word are as certain of it together: a picture may be of one of many dogs.
       const classes = mul(softmax(scores.photograph), photo);
       const everyday = unsqueeze(matmul(classes, p.get('everyday', [photographs, width], normal(0.02))), 1);
-      const within = ninthScores(p.shared, slice(views, 1, 1, viewCount), config);
+      const within = ninthScores(p, slice(views, 1, 1, viewCount), config);
       const { words, filled, alike } = namedNinths(names, within.concept, scene);
       const numbers = p.get('numbers', [1 + ninths, width], normal(0.02));
       const count = unsqueeze(gather(numbers, maximum(sum(filled, [1]), 1)), 1);
@@ -225,5 +230,6 @@ export function readNamedViews(config: Fields): Omit<NamedViewsConfig, 'views'> 
     colours: config.whole('num_colors'),
     hidden: config.whole('hidden_size', 768),
     ninthHidden: config.whole('ninth_hidden_size', 768),
+    colourHidden: config.whole('color_hidden_size', 256),
   };
 }
