@@ -50,11 +50,12 @@ export function blockFormOf(type: QuantisedType): BlockForm {
 /** The integers of whole blocks in the layout of the engine, with the scales and minima that they have. */
 export function repack(type: QuantisedType, bytes: Uint8Array): PackedBlocks {
   const form = blockFormOf(type);
-  const { group, zero = 0 } = layouts[type];
+  const { group, bits } = layouts[type];
   const packed = emptyBlocks(countOf(type, bytes), form);
-  const middle = 2 ** (form.bits - 1);
-  // Where there are minima, codes stay as they are and the minimum takes up what the middle code stands for.
-  const shift = form.minima ? 0 : middle - zero;
+  // The middle of the type's codes becomes that of the engine's, which products count from: what they are multiplied with is
+  // rounded, and its errors grow with how far codes are from there. The minimum takes up what the middle stands for.
+  const middle = 2 ** (bits - 1);
+  const shift = 2 ** (form.bits - 1) - middle;
   eachBlock(type, bytes, ({ codes, scales, minima }, to) => {
     for (let i = 0; i < codes.length; i++) putCode(packed.codes, form.bits, to + i, (codes[i] as number) + shift);
     for (let i = 0; i < codes.length / group; i++) {

@@ -96,7 +96,7 @@ async function pack(
     make: () => packOne(model, use),
   }));
   // The number changes when packing does.
-  const purpose = `packed 2 ${JSON.stringify(plan.map(({ names, form }) => [names, form]))}`;
+  const purpose = `packed 3 ${JSON.stringify(plan.map(({ names, form }) => [names, form]))}`;
   const key = options.folder === undefined ? '' : await fingerprint(model.weights.files, purpose);
   const places = await derivedTensors(key, tensors, options);
   return {

@@ -8,13 +8,22 @@ import { unpackBlocks } from '../tensor/unpack.js';
 
 const file = join(import.meta.dirname, '../fixtures/checkpoint/blocks.gguf');
 
-test("blocks of every type keep their values in the engine's layout", async () => {
+/** The type and the bytes of each quantised tensor. */
+async function storedTensors(): Promise<(readonly [QuantisedType, Uint8Array])[]> {
   const checkpoint = await openCheckpoint(file);
   const bytes = readFileSync(file);
+  const found = [...checkpoint.tensors.values()].flatMap(({ dtype, source }) =>
+    isQuantised(dtype) && 'file' in source
+      ? [[dtype, new Uint8Array(bytes.subarray(source.offset, source.offset + source.length))] as const]
+      : [],
+  );
+  await checkpoint.close();
+  return found;
+}
+
+test("blocks of every type keep their values in the engine's layout", async () => {
   const tried = new Set<QuantisedType>();
-  for (const { dtype, source } of checkpoint.tensors.values()) {
-    if (!isQuantised(dtype) || !('file' in source)) continue;
-    const stored = new Uint8Array(bytes.subarray(source.offset, source.offset + source.length));
+  for (const [dtype, stored] of await storedTensors()) {
     const expected = dequantise(dtype, stored);
     const actual = unpackBlocks(repack(dtype, stored), blockFormOf(dtype));
     const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
@@ -24,8 +33,29 @@ test("blocks of every type keep their values in the engine's layout", async () =
     }
     tried.add(dtype);
   }
-  await checkpoint.close();
   expect([...tried].sort()).toEqual(Object.keys(quantisedTypes).sort());
+});
+
+test('beside a minimum only the spread of a block is left to what is rounded in a product', async () => {
+  const tried = new Set<QuantisedType>();
+  for (const [dtype, stored] of await storedTensors()) {
+    const { minima } = repack(dtype, stored);
+    if (!minima) continue;
+    const { block } = blockFormOf(dtype);
+    let [left, spread] = [0, 0];
+    const values = dequantise(dtype, stored);
+    for (const [at, minimum] of minima.entries()) {
+      const own = values.subarray(at * block, (at + 1) * block);
+      const mean = own.reduce((a, b) => a + b, 0) / block;
+      for (const value of own) {
+        left += Math.abs(value - minimum);
+        spread += Math.abs(value - mean);
+      }
+    }
+    expect(left / spread, dtype).toBeLessThan(1.3);
+    tried.add(dtype);
+  }
+  expect([...tried].sort()).toEqual(['Q2_K', 'Q4_1', 'Q4_K', 'Q5_1', 'Q5_K']);
 });
 
 test('types without minima are held bit for bit', () => {
