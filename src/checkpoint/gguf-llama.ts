@@ -179,8 +179,16 @@ function ropeScaling(read: Fields, factors: ReadonlyMap<string, Float32Array>, h
   if (kind === 'none') return null;
   const scaling = { rope_type: kind, factor: read.number('rope.scaling.factor') };
   if (kind === 'linear') return scaling;
-  return { ...scaling, original_max_position_embeddings: read.whole(trained) };
+  const own = yarnNames.filter(([, key]) => read.has(key)).map(([name, key]) => [name, read.number(key)]);
+  return { ...scaling, original_max_position_embeddings: read.whole(trained), ...Object.fromEntries(own) };
 }
+
+/** What a file says of YaRN where the model's config.json did. */
+const yarnNames = [
+  ['attention_factor', 'rope.scaling.yarn_attn_factor'],
+  ['beta_fast', 'rope.scaling.yarn_beta_fast'],
+  ['beta_slow', 'rope.scaling.yarn_beta_slow'],
+] as const;
 
 /** Beside its scaling, LongRoPE, Phi-3 has the trained length once more, which counts before the scaling's. */
 function ofPhi3(scaling: JsonObject | null): JsonObject {

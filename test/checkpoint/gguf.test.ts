@@ -200,6 +200,13 @@ describe('a model of the Llama family', () => {
     const yarn = await open('qwen2', scaled);
     expect(yarn?.rope_scaling).toEqual({ rope_type: 'yarn', factor: 2, original_max_position_embeddings: 32 });
     expect(yarn).not.toHaveProperty('original_max_position_embeddings');
+    const own = ['attn_factor', 'beta_fast', 'beta_slow'].map(
+      (name, i) => [`rope.scaling.yarn_${name}`, float(i + 0.5)] as const,
+    );
+    expect((await open('qwen2', [...scaled, ...own]))?.rope_scaling).toEqual({
+      ...{ rope_type: 'yarn', factor: 2, original_max_position_embeddings: 32 },
+      ...{ attention_factor: 0.5, beta_fast: 1.5, beta_slow: 2.5 },
+    });
     const long = await open('phi3', [length], ['rope_factors_short.weight', 'rope_factors_long.weight']);
     expect(long).toMatchObject({
       original_max_position_embeddings: 32,
