@@ -14,7 +14,7 @@ import {
 } from '../text/index.js';
 import type { Message } from '../text/messages.js';
 import { generationDefaults } from './defaults.js';
-import { type GeneratedToken, type GenerateOptions, generateTokens } from './generate.js';
+import { checkOptions, type GeneratedToken, type GenerateOptions, generateTokens } from './generate.js';
 import type { Cache } from './language-graph.js';
 import type { Model } from './model.js';
 import { aboutNewest, checkPlaces, createProcessor, type PicturedChat, type Processor } from './prompt.js';
@@ -160,6 +160,8 @@ export class Chat {
 
   async #settings({ constrain: form, ...options }: ReplyOptions): Promise<Settings> {
     const settings = { ...this.defaults(), ...options };
+    // Room for the answer is made before the loop that writes it begins.
+    checkOptions(settings);
     if (form === undefined) return settings;
     if (options.stop && options.stop.length > 0) {
       throw new QuintetError('constraint', 'stop texts would cut an answer that is held to a form');

@@ -43,6 +43,18 @@ export interface Prompts {
   readonly features?: HostArray | undefined;
 }
 
+/** Refuses numbers by which no token could be chosen. Throws 'config'. */
+export function checkOptions(options: GenerateOptions): void {
+  const { maxTokens = 256, temperature = 0, minP = 0, repetitionPenalty = 1 } = options;
+  const refuse = (name: keyof SamplingOptions | 'maxTokens', expected: string): never => {
+    throw new QuintetError('config', `${name}: expected ${expected}, got ${options[name]}`);
+  };
+  if (!(maxTokens >= 0)) refuse('maxTokens', 'a number from 0 on');
+  if (!(temperature >= 0)) refuse('temperature', 'a number from 0 on');
+  if (!(minP >= 0 && minP <= 1)) refuse('minP', 'a number between 0 and 1');
+  if (!(repetitionPenalty > 0)) refuse('repetitionPenalty', 'a number above 0');
+}
+
 /** Yields tokens row by row, step by step, until every row has ended. The cache holds all but each row's last token. */
 export async function* generateTokens(
   session: LanguageSession,
@@ -51,6 +63,7 @@ export async function* generateTokens(
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken> {
   const { maxTokens = 256, seed = 0, firstRow = 0, logprobs, constrain, signal } = options;
+  checkOptions(options);
   checkVocabulary(session, options.speculate);
   const { ids, features: given } = await session.begin(cache, { ...prompts, signal });
   const rows: Row[] = ids.map((prompt, row) => ({

@@ -174,6 +174,7 @@ test('an answer ends where the context does', async () => {
   const answer = await reply(chat, turn, { maxTokens: 1000 });
   expect(answer.end).toBe('length');
   expect(promptIds(chat, turn).length + answer.ids.length - 1).toBe(64);
+  await expect(reply(chat, turn, { maxTokens: Number.NaN })).rejects.toMatchObject({ code: 'config' });
   const long = { messages: [ask('What do you see? '.repeat(20))], pictures: [] };
   await expect(reply(chat, long)).rejects.toMatchObject({ code: 'limit' });
   await expect(chat.answers([turn, long])).rejects.toMatchObject({ code: 'limit' });

@@ -150,6 +150,23 @@ test('scores that are not finite are an error', async () => {
   await expect(generate({ ...model, weights }, [short], { maxTokens: 1 })).rejects.toMatchObject({ code: 'numeric' });
 });
 
+const refused: readonly GenerateOptions[] = [
+  ...[{ maxTokens: Number.NaN }, { maxTokens: -1 }, { temperature: Number.NaN }, { temperature: -0.5 }],
+  ...[{ minP: -0.1 }, { minP: 1.5 }, { repetitionPenalty: 0 }, { repetitionPenalty: -1 }],
+];
+
+test('numbers by which no token can be chosen are refused by their names', async () => {
+  const model = await initialise(llama('tiny'), { engine, seed: 5 });
+  for (const options of refused) {
+    const [name] = Object.keys(options);
+    const answer = generate(model, [short], { temperature: 1, ...options });
+    await expect(answer).rejects.toMatchObject({
+      code: 'config',
+      message: expect.stringContaining(`${name}: expected`),
+    });
+  }
+});
+
 test('a row that waits for others keeps what it has seen, in place and growing', async () => {
   for (const by of [engine, growing]) {
     const model = await initialise(llama('tiny'), { engine: by, seed: 6 });
