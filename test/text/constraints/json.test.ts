@@ -165,6 +165,14 @@ describe('what schemas say', () => {
       ['"b"', '3', '"ccc"'],
     ],
     [
+      'an object is no list of its entries, and the order of its keys does not matter',
+      {
+        allOf: [{ enum: [{ a: 1 }, { b: 1, c: 2 }, [['a', 1]]] }, { enum: [{ c: 2, b: 1 }, [['a', 1]]] }],
+      },
+      ['[["a",1]]', '{"b":1,"c":2}'],
+      ['{"a":1}'],
+    ],
+    [
       'strict bounds',
       { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
       ['0.5', '0.001'],

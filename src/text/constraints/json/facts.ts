@@ -223,6 +223,6 @@ export const isSame = (a: unknown, b: unknown): boolean => canonical(a) === cano
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, each: unknown) => {
     if (typeof each !== 'object' || each === null || Array.isArray(each)) return each;
-    return Object.entries(each).sort(([one], [other]) => (one < other ? -1 : 1));
+    return Object.fromEntries(Object.entries(each).sort(([one], [other]) => (one < other ? -1 : 1)));
   });
 }
