@@ -33,6 +33,8 @@ export interface LoadOptions extends ModelOptions, PackingOptions {
  * recipe; the weights stay where they are.
  */
 export async function load(source: string, options: LoadOptions = {}): Promise<Model> {
+  checkForm('weights', options.weights, ['auto', 'f32', 'int8', 'int4']);
+  checkForm('kvCache', options.kvCache, ['f32', 'int8']);
   const named = { ...hubOptionsFromEnvironment(process.env), models: modelsCache(process.env) };
   const path = await findModel(source, { ...named, ...options.hub });
   if (options.fresh !== undefined) return freshFolder(path, options, options.fresh);
@@ -46,6 +48,12 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
     ...(kvCache === 'int8' ? { keepSteps: stepsKeeper({ folder: cache, form: weights ?? 'auto' }) } : {}),
   };
   return closeOnFailure([base], () => adapted(base, options.adapter));
+}
+
+/** Refuses what types refuse, for callers that have none: what is misspelt would be held in some other way. */
+function checkForm(option: string, form: string | undefined, forms: readonly string[]): void {
+  if (form === undefined || forms.includes(form)) return;
+  throw new QuintetError('config', `${option}: expected ${forms.join(', ')}, got ${form}`);
 }
 
 /** The folder of the adapter that a model's `config.json` names for conversations with pictures. */

@@ -2,7 +2,14 @@
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { asSystem, LanguageSession, load, saveModel, type WeightsOption } from '../../src/model/index.js';
+import {
+  asSystem,
+  LanguageSession,
+  type LoadOptions,
+  load,
+  saveModel,
+  type WeightsOption,
+} from '../../src/model/index.js';
 import { type HostArray, Random } from '../../src/tensor/index.js';
 import { engine } from '../fixture.js';
 import { temporaryFolder } from '../temporary.js';
@@ -106,6 +113,12 @@ test.each(kinds)('every weight of %s, as it is stored, is held in integers', asy
       expect(errorOf(actual, expected, of)).toBeLessThan(most);
     }
   }
+});
+
+test('forms that there are not are refused before anything is read', async () => {
+  const wrong = (options: object) => load('nowhere', options as LoadOptions);
+  await expect(wrong({ weights: 'int3' })).rejects.toThrow('weights: expected auto, f32, int8, int4, got int3');
+  await expect(wrong({ kvCache: 'int4' })).rejects.toThrow('kvCache: expected f32, int8, got int4');
 });
 
 test('auto leaves floating-point weights as they are', async () => {
