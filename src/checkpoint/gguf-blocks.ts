@@ -2,9 +2,10 @@
  * Blocks of quantised weights: their integers, and the values that these stand for.
  *
  * Every type is read as codes of a few bits with a scale, and with some types a minimum, for each group of them:
- * value = scale * (code - zero) + minimum. Scales and minima are f16 or products of f16 with a few bits; with the codes they
- * fit into the 24 bits of an f32 (Q6_K and Q8_K need one rounding), so float64 arithmetic rounded once on storing gives bit
- * for bit what ggml's reference gives (`dequantize_row_*` in ggml-quants.c).
+ * value = scale * (code - zero) + minimum, where zero is 0 beside a minimum and otherwise the middle of the codes. Scales
+ * and minima are f16 or products of f16 with a few bits; with the codes they fit into the 24 bits of an f32 (Q6_K and Q8_K
+ * need one rounding), so float64 arithmetic rounded once on storing gives bit for bit what ggml's reference gives
+ * (`dequantize_row_*` in ggml-quants.c).
  */
 import { type BlockForm, emptyBlocks, f16ToF32, type PackedBlocks, putCode, QuintetError } from '../tensor/index.js';
 import { type QuantisedType, quantisedTypes } from './gguf-types.js';
@@ -21,21 +22,23 @@ interface Layout {
   readonly group: 16 | 32;
   /** Bits of a code. */
   readonly bits: number;
-  /** The code that stands for 0; undefined where groups have minima instead. */
-  readonly zero?: number;
+  /** Whether groups have minima; where they have none, the middle one of the codes stands for 0. */
+  readonly minima: boolean;
   /** Takes the block of bytes at `from` apart. */
   unpack(bytes: Uint8Array, from: number, block: Block): void;
 }
 
 /** The values of whole blocks of one type. */
 export function dequantise(type: QuantisedType, bytes: Uint8Array): Float32Array<ArrayBuffer> {
-  const { group, zero } = layouts[type];
+  const { group, bits, minima: shifted } = layouts[type];
+  const zero = shifted ? 0 : middleOf(bits);
   const out = new Float32Array(new ArrayBuffer(4 * countOf(type, bytes)));
   eachBlock(type, bytes, ({ codes, scales, minima }, to) => {
     for (let i = 0; i < codes.length; i++) {
       const at = Math.floor(i / group);
       const [code, scale] = [codes[i] as number, scales[at] as number];
-      out[to + i] = zero === undefined ? scale * code + (minima[at] as number) : scale * (code - zero);
+      const value = scale * (code - zero);
+      out[to + i] = shifted ? value + (minima[at] as number) : value;
     }
   });
   return out;
@@ -43,9 +46,12 @@ export function dequantise(type: QuantisedType, bytes: Uint8Array): Float32Array
 
 /** The form that holds the values of a type exactly, but for the rounding of scales and minima to f32. */
 export function blockFormOf(type: QuantisedType): BlockForm {
-  const { group, bits, zero } = layouts[type];
-  return { bits: bits > 4 ? 8 : 4, block: group, minima: zero === undefined };
+  const { group, bits, minima } = layouts[type];
+  return { bits: bits > 4 ? 8 : 4, block: group, minima };
 }
+
+/** The middle one of the codes of so many bits. */
+const middleOf = (bits: number): number => 2 ** (bits - 1);
 
 /** The integers of whole blocks in the layout of the engine, with the scales and minima that they have. */
 export function repack(type: QuantisedType, bytes: Uint8Array): PackedBlocks {
@@ -54,8 +60,8 @@ export function repack(type: QuantisedType, bytes: Uint8Array): PackedBlocks {
   const packed = emptyBlocks(countOf(type, bytes), form);
   // The middle of the type's codes becomes that of the engine's, which products count from: what they are multiplied with is
   // rounded, and its errors grow with how far codes are from there. The minimum takes up what the middle stands for.
-  const middle = 2 ** (bits - 1);
-  const shift = 2 ** (form.bits - 1) - middle;
+  const middle = middleOf(bits);
+  const shift = middleOf(form.bits) - middle;
   eachBlock(type, bytes, ({ codes, scales, minima }, to) => {
     for (let i = 0; i < codes.length; i++) putCode(packed.codes, form.bits, to + i, (codes[i] as number) + shift);
     for (let i = 0; i < codes.length / group; i++) {
@@ -121,7 +127,7 @@ function fiveBits(bytes: Uint8Array, at: number, codes: Uint8Array): void {
 }
 
 const q4_0: Layout = {
-  ...{ group: 32, bits: 4, zero: 8 },
+  ...{ group: 32, bits: 4, minima: false },
   unpack(bytes, from, { codes, scales }) {
     scales[0] = half(bytes, from);
     fourBits(bytes, from + 2, codes);
@@ -129,7 +135,7 @@ const q4_0: Layout = {
 };
 
 const q4_1: Layout = {
-  ...{ group: 32, bits: 4 },
+  ...{ group: 32, bits: 4, minima: true },
   unpack(bytes, from, { codes, scales, minima }) {
     scales[0] = half(bytes, from);
     minima[0] = half(bytes, from + 2);
@@ -138,7 +144,7 @@ const q4_1: Layout = {
 };
 
 const q5_0: Layout = {
-  ...{ group: 32, bits: 5, zero: 16 },
+  ...{ group: 32, bits: 5, minima: false },
   unpack(bytes, from, { codes, scales }) {
     scales[0] = half(bytes, from);
     fiveBits(bytes, from + 2, codes);
@@ -146,7 +152,7 @@ const q5_0: Layout = {
 };
 
 const q5_1: Layout = {
-  ...{ group: 32, bits: 5 },
+  ...{ group: 32, bits: 5, minima: true },
   unpack(bytes, from, { codes, scales, minima }) {
     scales[0] = half(bytes, from);
     minima[0] = half(bytes, from + 2);
@@ -160,7 +166,7 @@ function signedBytes(bytes: Uint8Array, at: number, codes: Uint8Array): void {
 }
 
 const q8_0: Layout = {
-  ...{ group: 32, bits: 8, zero: 128 },
+  ...{ group: 32, bits: 8, minima: false },
   unpack(bytes, from, { codes, scales }) {
     scales[0] = half(bytes, from);
     signedBytes(bytes, from + 2, codes);
@@ -178,7 +184,7 @@ function twoBitShift(group: number): number {
 
 /** 16 scales and minima of 4 bits, 256 quants of 2 bits, the scale and the minimum of the whole. */
 const q2_K: Layout = {
-  ...{ group: 16, bits: 2 },
+  ...{ group: 16, bits: 2, minima: true },
   unpack(bytes, from, { codes, scales, minima }) {
     const [scale, minimum] = [half(bytes, from + 80), half(bytes, from + 82)];
     for (let group = 0; group < 16; group++) {
@@ -193,7 +199,7 @@ const q2_K: Layout = {
 
 /** 256 high bits, 256 quants of 2 bits, 16 scales of 6 bits in 12 bytes, the scale of the whole. */
 const q3_K: Layout = {
-  ...{ group: 16, bits: 3, zero: 4 },
+  ...{ group: 16, bits: 3, minima: false },
   unpack(bytes, from, { codes, scales }) {
     const scale = half(bytes, from + 108);
     const packed = from + 96;
@@ -234,12 +240,12 @@ function sixBitGroups(bytes: Uint8Array, from: number, quants: number, { codes, 
 }
 
 const q4_K: Layout = {
-  ...{ group: 32, bits: 4 },
+  ...{ group: 32, bits: 4, minima: true },
   unpack: (bytes, from, block) => sixBitGroups(bytes, from, from + 16, block),
 };
 
 const q5_K: Layout = {
-  ...{ group: 32, bits: 5 },
+  ...{ group: 32, bits: 5, minima: true },
   unpack(bytes, from, block) {
     sixBitGroups(bytes, from, from + 48, block);
     const { codes } = block;
@@ -252,7 +258,7 @@ const q5_K: Layout = {
 
 /** 256 quants of 6 bits as 4 low (128 bytes) and 2 high (64 bytes), 16 signed scales, the scale of the whole. */
 const q6_K: Layout = {
-  ...{ group: 16, bits: 6, zero: 32 },
+  ...{ group: 16, bits: 6, minima: false },
   unpack(bytes, from, { codes, scales }) {
     const scale = half(bytes, from + 208);
     for (let group = 0; group < 16; group++) {
@@ -273,7 +279,7 @@ const floatBytes = new DataView(new ArrayBuffer(4));
 
 /** One f32 scale for 256 values; a group of 32 has it as well. */
 const q8_K: Layout = {
-  ...{ group: 32, bits: 8, zero: 128 },
+  ...{ group: 32, bits: 8, minima: false },
   unpack(bytes, from, { codes, scales }) {
     for (let i = 0; i < 4; i++) floatBytes.setUint8(i, byte(bytes, from + i));
     scales.fill(floatBytes.getFloat32(0, true));
