@@ -37,7 +37,7 @@ import { type AdapterRequest, adapterOf, asksForAdapter } from './settings/adapt
 import { type DataSettings, dataFields, dataOf } from './settings/data.js';
 import { type EvaluationSettings, evaluationFields, evaluationOf } from './settings/evaluation.js';
 import { type CacheFeatures, featuresOf } from './settings/features.js';
-import { refuseUnknown } from './settings/fields.js';
+import { positive, refuseUnknown } from './settings/fields.js';
 import { memoryLimit } from './settings/memory.js';
 import { modelPlace } from './settings/model-place.js';
 import { objectiveOf, recipeObjective, type SampleForm } from './settings/objective.js';
@@ -203,10 +203,4 @@ function nameOf(stage: Fields): string {
     at: `${stage.at}.name`,
     hint: `use letters, digits, dots, - and _, and none of ${results.join(', ')}, which are folders of results`,
   });
-}
-
-function positive(file: Fields, name: string): number {
-  const value = file.number(name);
-  if (value > 0) return value;
-  throw new QuintetError('config', `expected a number above 0, got ${value}`, { at: `${file.at}.${name}` });
 }

@@ -24,7 +24,7 @@ import {
   openDataset,
 } from '../../data/index.js';
 import { closeAll, closeOnFailure, type Fields, QuintetError } from '../../tensor/index.js';
-import { refuseUnknown } from './fields.js';
+import { positive, refuseUnknown, share } from './fields.js';
 
 export interface DataSource {
   /** Absolute. */
@@ -50,7 +50,7 @@ export const dataFields = [...sourceFields, 'badShare', 'groupByLength'] as cons
 export function dataOf(stage: Fields, folder: string): DataSettings {
   return {
     data: sourcesOf(stage, folder),
-    ...(stage.has('badShare') ? { badShare: shareOf(stage, 'badShare') } : {}),
+    ...(stage.has('badShare') ? { badShare: share(stage, 'badShare') } : {}),
     ...(stage.flag('groupByLength', false) ? { groupByLength: true } : {}),
   };
 }
@@ -61,7 +61,7 @@ export function sourcesOf(stage: Fields, folder: string): readonly DataSource[] 
   if (!Array.isArray(stage.raw.data)) return [{ path: resolve(folder, stage.text('data')), ...shared }];
   const sources = stage.objects('data').map((source): DataSource => {
     refuseUnknown(source, ['path', 'pictures', 'format', 'weight']);
-    const weight = source.has('weight') ? { weight: positiveOf(source, 'weight') } : {};
+    const weight = source.has('weight') ? { weight: positive(source, 'weight') } : {};
     return { path: resolve(folder, source.text('path')), ...shared, ...detailsOf(source, folder), ...weight };
   });
   const weights = sources.filter(({ weight }) => weight !== undefined).length;
@@ -75,18 +75,6 @@ function detailsOf(source: Fields, folder: string): Pick<DataSource, 'pictures' 
     ...(source.has('pictures') ? { pictures: resolve(folder, source.text('pictures')) } : {}),
     ...(source.has('format') ? { format: source.choice('format', formatNames) } : {}),
   };
-}
-
-function positiveOf(source: Fields, name: string): number {
-  const value = source.number(name);
-  if (value > 0) return value;
-  throw new QuintetError('config', `expected a number above 0, got ${value}`, { at: `${source.at}.${name}` });
-}
-
-function shareOf(stage: Fields, name: string): number {
-  const value = stage.number(name);
-  if (value >= 0 && value <= 1) return value;
-  throw new QuintetError('config', `expected a part from 0 to 1, got ${value}`, { at: `${stage.at}.${name}` });
 }
 
 /** Opens sources, as a mixture where there are several. */

@@ -14,11 +14,11 @@ export function refuseUnknown(file: Fields, names: readonly string[]): void {
 }
 
 /** Reads a field that is there. */
-export type Read = (file: Fields, name: string) => unknown;
+export type Read<Value = unknown> = (file: Fields, name: string) => Value;
 export type Readers = Readonly<Record<string, Read>>;
 
 export const number: Read = (file, name) => file.number(name);
-export const positive: Read = (file, name) => {
+export const positive: Read<number> = (file, name) => {
   const value = file.number(name);
   if (value > 0) return value;
   throw new QuintetError('config', `expected a number above 0, got ${value}`, { at: `${file.at}.${name}` });
@@ -30,7 +30,7 @@ export const part: Read = (file, name) => {
   throw new QuintetError('config', `expected a part between 0 and 1, got ${value}`, { at: `${file.at}.${name}` });
 };
 /** A part from 0 to 1, both included. */
-export const share: Read = (file, name) => {
+export const share: Read<number> = (file, name) => {
   const value = file.number(name);
   if (value >= 0 && value <= 1) return value;
   throw new QuintetError('config', `expected a part from 0 to 1, got ${value}`, { at: `${file.at}.${name}` });
