@@ -2,6 +2,7 @@
 
 import { Argument, Command, Option } from 'commander';
 import { formatNames } from '../data/formats/names.js';
+import { cacheForms, weightsOptions } from '../model/forms.js';
 import { between, names, repeatedly, whole } from './arguments.js';
 import type { CacheOptions } from './cache.js';
 import type { ChatOptions } from './chat.js';
@@ -37,16 +38,11 @@ export function createProgram(): Command {
       orVariable('QUINTET_THREADS', new Option('--threads <n>', 'threads inside one operator').argParser(whole(1))),
     )
     .addOption(
-      new Option('--weights <form>', "how a language model's weights are held; auto keeps what the file has").choices([
-        'auto',
-        'f32',
-        'int8',
-        'int4',
-      ]),
+      new Option('--weights <form>', "how a language model's weights are held; auto keeps what the file has").choices(
+        weightsOptions,
+      ),
     )
-    .addOption(
-      new Option('--kv-cache <form>', 'how keys and values of a conversation are held').choices(['f32', 'int8']),
-    )
+    .addOption(new Option('--kv-cache <form>', 'how keys and values of a conversation are held').choices(cacheForms))
     .option('--profile <file>', "write each operator's time, as Chrome's trace viewer reads it")
     .option('--offline', 'download nothing')
     .option('--debug', 'show stacks of errors')

@@ -17,14 +17,15 @@ export {
 } from './diffuse.js';
 export { drawPicture } from './draw-picture.js';
 export { Drawer, type DrawOptions, drawTokens } from './draw-tokens.js';
+export type { CacheForm, WeightsOption } from './forms.js';
 export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts } from './generate.js';
 export { type Cache, cachedSide, type LanguageEnds, mostTokens, ownWords, readingGraph } from './language-graph.js';
 export { LanguageSession, type NewTokens } from './language-session.js';
 export { begunValues, learntValues } from './learnt-adapter.js';
-export { type CacheForm, type LoadOptions, load, pictureAdapterIn } from './load.js';
+export { type LoadOptions, load, pictureAdapterIn } from './load.js';
 export { asSystem, initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 export type { PackingOptions } from './packed.js';
-export { bytesByForm, typesIn, type WeightsOption } from './packing-plan.js';
+export { bytesByForm, typesIn } from './packing-plan.js';
 export { type PaintPictureOptions, paintPicture } from './paint-picture.js';
 export { createTextReader, processPairs } from './pairs.js';
 export {

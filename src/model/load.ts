@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type FolderFiles, hubOptionsFromEnvironment, openModel, readFolderFiles } from '../checkpoint/index.js';
 import { networkOf } from '../recipes/index.js';
 import { closeOnFailure, fields, QuintetError } from '../tensor/index.js';
+import { type CacheForm, cacheForms, weightsOptions } from './forms.js';
 import { stepsKeeper } from './kept-steps.js';
 import { initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 import { type PackingOptions, packFrozen, packWeights } from './packed.js';
@@ -12,9 +13,6 @@ import { rewardModel } from './reward-model.js';
 import { findModel, type SourceOptions } from './source.js';
 import { modelsCache, weightsCache } from './user-cache.js';
 import { withAdapter } from './with-adapter.js';
-
-/** How keys and values of what was read are held: as they are computed, or rounded to eight bits. */
-export type CacheForm = 'f32' | 'int8';
 
 export interface LoadOptions extends ModelOptions, PackingOptions {
   /** How a conversation's keys and values are held; default 'f32'. 'int8' is for the engine `native`. */
@@ -33,8 +31,8 @@ export interface LoadOptions extends ModelOptions, PackingOptions {
  * recipe; the weights stay where they are.
  */
 export async function load(source: string, options: LoadOptions = {}): Promise<Model> {
-  checkForm('weights', options.weights, ['auto', 'f32', 'int8', 'int4']);
-  checkForm('kvCache', options.kvCache, ['f32', 'int8']);
+  checkForm('weights', options.weights, weightsOptions);
+  checkForm('kvCache', options.kvCache, cacheForms);
   const named = { ...hubOptionsFromEnvironment(process.env), models: modelsCache(process.env) };
   const path = await findModel(source, { ...named, ...options.hub });
   if (options.fresh !== undefined) return freshFolder(path, options, options.fresh);

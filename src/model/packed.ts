@@ -15,6 +15,7 @@ import {
   QuintetError,
 } from '../tensor/index.js';
 import type { Packed, PackedModel } from './compile.js';
+import type { WeightsOption } from './forms.js';
 import type { Model } from './model.js';
 import {
   type FrozenIntegers,
@@ -27,7 +28,6 @@ import {
   sameForm,
   sizeOfUse,
   typesIn,
-  type WeightsOption,
 } from './packing-plan.js';
 
 export interface PackingOptions {

@@ -6,15 +6,9 @@ import { blockFormOf, isQuantised, type StoredTensor } from '../checkpoint/index
 import { type Declaration, fullName, type Params, rootScope, wrapScope } from '../nn/index.js';
 import { jointName, parameterCount, piecesOf, type System, type WeightForm } from '../system/index.js';
 import { type BlockForm, byteSizeOf } from '../tensor/index.js';
+import type { WeightsOption } from './forms.js';
 import { languageSides, ownWords } from './language-graph.js';
 import type { Model } from './model.js';
-
-/**
- * How the weights of a language model are held. `auto`: blocks of integers as a file has them, exactly, and prompts in
- * eight bits; everything else in f32. `int4` and `int8`: rounded to blocks of four or eight bits where the file does not
- * have blocks already; `int4` also reads prompts with the blocks, in the least memory. `f32`: as floating-point numbers.
- */
-export type WeightsOption = 'auto' | 'f32' | 'int8' | 'int4';
 
 /** Weights that a model multiplies with the same operand, or looks up in: mostly one. */
 interface Use {
