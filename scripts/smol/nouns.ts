@@ -71,6 +71,9 @@ export function plural(noun: string): string {
   return /(potato|tomato|mosquito|buffalo|volcano|mango)$/.test(noun) ? `${noun}es` : `${noun}s`;
 }
 
+/** As a sentence begins. */
+export const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 export const numberWord = (count: number): string =>
   ['none', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'][count] ?? String(count);
 

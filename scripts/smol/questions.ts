@@ -1,7 +1,7 @@
 /** What is asked about a picture, and the right answers. */
 import type { Random } from '../../src/tensor/index.js';
 import type { Art } from './art.js';
-import { an, areOrIs, listed, numberWord, plural, some, thereIs, thereIsNo } from './nouns.js';
+import { an, areOrIs, capitalised, listed, numberWord, plural, some, thereIs, thereIsNo } from './nouns.js';
 import type { PhotoName } from './photo-names.js';
 import { isHeldOut, type Plan, type Thing } from './pictures.js';
 import { type Fill, ofThing, type QuestionKind, questionKinds, type Wording, worded } from './wordings.js';
@@ -29,7 +29,7 @@ export interface Asking {
   readonly absent?: number;
 }
 
-const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+const sentence = (text: string): string => `${capitalised(text)}.`;
 
 type Tell = () => Omit<Turn, 'kind'> | undefined;
 type Tells = Readonly<Partial<Record<QuestionKind, Tell>>>;
@@ -62,11 +62,11 @@ function told(art: Named, plan: Plan, asking: Asking): Tells {
   const count = Math.max(1, thingsOn(plan).length);
   return {
     ...(plan.kind === 'flag' ? {} : toldOfThings(art, plan, asking)),
-    describe: () => asked(asking, 'describe', {}, capital(description(art, plan))),
+    describe: () => asked(asking, 'describe', {}, sentence(description(art, plan))),
     kind: () => asked(asking, 'kind', {}, 'A drawing.'),
     'is-photo': () => asked(asking, 'is-photo', {}, 'No, it is a drawing.'),
     'is-drawing': () => asked(asking, 'is-drawing', {}, 'Yes, it is a drawing.'),
-    count: () => asked(asking, 'count', {}, capital(numberWord(count))),
+    count: () => asked(asking, 'count', {}, sentence(numberWord(count))),
     'is-there': () => {
       const yes = random.uniform() < 0.5 && shown.length > 0;
       const thing = art.concepts[yes ? random.pick(shown) : absentFrom(art, shown, asking)] as string;
@@ -101,28 +101,28 @@ function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
   const single = things.filter(({ concept }) => countOf(concept) === 1);
   return {
     things: () =>
-      asked(asking, 'things', {}, capital(`it shows ${listed(grouped(things.map((one) => name(one.concept))))}`)),
+      asked(asking, 'things', {}, sentence(`it shows ${listed(grouped(things.map((one) => name(one.concept))))}`)),
     'count-of': () => {
       const thing = random.uniform() < 0.8 ? random.pick(present) : absentFrom(art, present, asking);
-      return asked(asking, 'count-of', ofThing(name(thing)), capital(numberWord(countOf(thing))));
+      return asked(asking, 'count-of', ofThing(name(thing)), sentence(numberWord(countOf(thing))));
     },
     where: () => {
       const other = missing();
-      if (other) return asked(asking, 'where', ofThing(other), capital(thereIsNo(other)));
+      if (other) return asked(asking, 'where', ofThing(other), sentence(thereIsNo(other)));
       if (single.length === 0) return undefined;
       const { concept, ninth } = random.pick(single);
-      return asked(asking, 'where', ofThing(name(concept)), capital(at(ninth)));
+      return asked(asking, 'where', ofThing(name(concept)), sentence(at(ninth)));
     },
     'what-at': () => {
       const anywhere = plan.kind === 'scene' && random.uniform() < 0.3;
       const ninth = anywhere ? random.integer(9) : random.pick(things).ninth;
       const thing = things.find((one) => one.ninth === ninth);
       const answer = thing ? thereIs(name(thing.concept)) : 'there is nothing';
-      return asked(asking, 'what-at', { P: at(ninth) }, capital(answer));
+      return asked(asking, 'what-at', { P: at(ninth) }, sentence(answer));
     },
     color: () => {
       const other = missing();
-      if (other) return asked(asking, 'color', ofThing(other), capital(thereIsNo(other)));
+      if (other) return asked(asking, 'color', ofThing(other), sentence(thereIsNo(other)));
       const clear = single.filter(({ color }) => color);
       if (clear.length === 0) return undefined;
       const { concept, color } = random.pick(clear);
@@ -249,10 +249,10 @@ export function photoConversation(names: readonly PhotoName[], best: number, ran
     ['is-drawing', {}, 'No, it is a photo.'],
     ['beyond', {}, beyond],
     ['where', ofThing(known), beyond],
-    ['where', ofThing(other), capital(thereIsNo(other))],
+    ['where', ofThing(other), sentence(thereIsNo(other))],
     ['color', ofThing(known), beyond],
     ['its-color', {}, beyond],
-    ['color', ofThing(other), capital(thereIsNo(other))],
+    ['color', ofThing(other), sentence(thereIsNo(other))],
     ['count-of', ofThing(known), beyond],
     ['background', {}, beyond],
   ];

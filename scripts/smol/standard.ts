@@ -1,7 +1,7 @@
 /** Views of mean 0 and deviation 1, channel by channel, for training; afterwards heads take views as they are. */
-import { viewCount, viewWidths } from '../../src/parts/encoders/efficientnet-views.js';
+import { viewCount } from '../../src/parts/encoders/efficientnet-views.js';
 import { type HostArray, hostArray, type Random } from '../../src/tensor/index.js';
-import { isShare, rowLength, viewWidth } from './views.js';
+import { isShare, rowLength, sharesFrom, sharesTo, viewWidth } from './views.js';
 
 export interface Moments {
   readonly mean: Float32Array;
@@ -74,13 +74,12 @@ type Values = Readonly<Record<string, HostArray>>;
 /** Heads that learnt from standardised views, so changed that they take views as they are; by their names in the part. */
 export function foldedHeads(values: Values, { whole, ninth }: Standard, prefix: string): Map<string, HostArray> {
   const heads = new Map(Object.entries(values).map(([name, array]) => [name.slice(prefix.length + 1), array]));
-  const seen = viewWidths.last + viewWidths.middle;
   const joint = (parts: readonly Moments[]): Moments => ({
     mean: Float32Array.from(parts.flatMap(({ mean }) => [...mean])),
     deviation: Float32Array.from(parts.flatMap(({ deviation }) => [...deviation])),
   });
-  const shares = (of: Moments): Moments => part(of, seen, seen + viewWidths.shares);
-  fold(heads, 'whole', joint([whole, part(ninth, 0, seen)]));
+  const shares = (of: Moments): Moments => part(of, sharesFrom, sharesTo);
+  fold(heads, 'whole', joint([whole, part(ninth, 0, sharesFrom)]));
   fold(heads, 'ninth', ninth);
   fold(heads, 'tint', joint([whole, ...new Array<Moments>(viewCount - 1).fill(ninth)].map(shares)));
   fold(heads, 'ninth_tint', shares(ninth));

@@ -15,10 +15,14 @@ import { published } from './places.js';
 export const viewWidth = viewWidthOf(pictureSide);
 export const rowLength = viewCount * viewWidth;
 
+/** Where in a view the shares of colours begin, behind the encoder's channels, and where they end. */
+export const sharesFrom = viewWidths.last + viewWidths.middle;
+export const sharesTo = sharesFrom + viewWidths.shares;
+
 /** Whether a number of views [N, E], by its index, tells which share is of a colour. */
 export function isShare(index: number): boolean {
-  const at = (index % viewWidth) - viewWidths.last - viewWidths.middle;
-  return at >= 0 && at < viewWidths.shares;
+  const at = index % viewWidth;
+  return at >= sharesFrom && at < sharesTo;
 }
 
 const side = pictureSide;

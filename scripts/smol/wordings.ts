@@ -1,6 +1,6 @@
 /** In which words something is asked. */
 import type { Random } from '../../src/tensor/index.js';
-import { areOrIs, plural, some } from './nouns.js';
+import { areOrIs, capitalised, plural, some } from './nouns.js';
 
 /** Wordings that training uses, and others that it never sees. */
 export type Wording = 'trained' | 'new';
@@ -151,7 +151,7 @@ export function ofThing(thing: string): Fill {
 export function worded(kind: QuestionKind, fill: Fill, random: Random, wording: Wording): string {
   const pattern = random.pick(wordings[kind][wording] as readonly string[]);
   const text = pattern.replace(/\b[XYZSVDHP]\b/g, (letter) => fill[letter as keyof Fill] ?? letter);
-  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  const whole = capitalised(text);
   if (wording === 'new') return whole;
   const spelled = random.uniform() < 0.3 ? whole.replaceAll('color', 'colour') : whole;
   const bare = random.uniform() < 0.1 ? spelled.replace(/[.?]$/, '') : spelled;

@@ -17,13 +17,8 @@ const language = {
 };
 const rate = { lr: 6e-4, warmup: { steps: 20 }, schedule: 'cosine', minimum: 0.05 } as const;
 const naming = {
-  concepts: 800,
-  flags: 250,
-  photographs: 1000,
-  colours: 12,
-  hidden: 768,
-  ninthHidden: 1024,
-  colourHidden: 256,
+  ...{ concepts: 800, flags: 250, photographs: 1000, colours: 12 },
+  ...{ hidden: 768, ninthHidden: 1024, colourHidden: 256 },
 };
 
 export const smol = recipe({

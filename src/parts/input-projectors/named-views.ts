@@ -105,7 +105,6 @@ export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig):
   const strongest = max(slice(slice(views, 1, 1, viewCount), 2, 0, last + middle), [1]);
   const inner = gelu(linear(p.at('whole'), concat([whole, strongest], 1), config.hidden));
   const pooled = slice(whole, 1, 0, last);
-  const tints = flatten(sharesOf(views, config), 1, 2);
   return {
     photo: linear(p.at('photo'), pooled, 2),
     kind: linear(p.at('kind'), inner, pictureKinds.length - 1),
@@ -113,13 +112,23 @@ export function wholeScores(p: Params, views: Tensor, config: NamedViewsConfig):
     flag: linear(p.at('flag'), inner, config.flags),
     photograph: linear(p.at('photograph'), pooled, config.photographs),
     background: linear(p.at('background'), inner, config.colours),
-    colour: linear(p.at('colour'), gelu(linear(p.at('tint'), tints, config.colourHidden)), config.colours),
+    colour: colourScores(p, ['tint', 'colour'], flatten(sharesOf(views, config), 1, 2), config),
   };
 }
 
 /** Shares of colours [B, N, S] of views [B, N, E]. */
 function sharesOf(views: Tensor, { views: { last, middle, shares } }: NamedViewsConfig): Tensor {
   return slice(views, 2, last + middle, last + middle + shares);
+}
+
+/** Shares of colours [..., S] -> scores [..., K], by two layers of these names. */
+function colourScores(
+  p: Params,
+  [inner, outer]: readonly [string, string],
+  shares: Tensor,
+  { colourHidden, colours }: NamedViewsConfig,
+): Tensor {
+  return linear(p.at(outer), gelu(linear(p.at(inner), shares, colourHidden)), colours);
 }
 
 /** Scores of what lies in N ninths, before any softmax. */
@@ -133,10 +142,9 @@ export interface NinthScores {
 /** Views of ninths [B, N, E] -> scores. */
 export function ninthScores(p: Params, views: Tensor, config: NamedViewsConfig): NinthScores {
   const within = gelu(linear(p.at('ninth'), views, config.ninthHidden));
-  const tints = sharesOf(views, config);
   return {
     concept: linear(p.at('ninth_concept'), within, 1 + config.concepts),
-    colour: linear(p.at('ninth_colour'), gelu(linear(p.at('ninth_tint'), tints, config.colourHidden)), config.colours),
+    colour: colourScores(p, ['ninth_tint', 'ninth_colour'], sharesOf(views, config), config),
   };
 }
 
