@@ -48,6 +48,18 @@ test('sessions of a conversation are closed though those before them cannot be',
   await model.close();
 });
 
+test('a chat that is closed opens nothing anew when it is asked, nor does its fork', async () => {
+  const model = asSystem(await load(`${fixturePath('llava')}/model`, { weights: 'f32', engine }));
+  const chat = await Chat.open(model);
+  const fork = chat.fork();
+  await chat.close();
+  for (const closed of [chat, fork]) {
+    const asked = closed.answer({ messages: [{ role: 'user', content: 'What?' }], pictures: [] }, { maxTokens: 1 });
+    await expect(asked).rejects.toThrow('the chat is closed');
+  }
+  await model.close();
+});
+
 test('sessions that draw are closed though those before them cannot be', async () => {
   const { model, open } = await stubborn('janus');
   const drawer = await Drawer.open(asSystem(model));
