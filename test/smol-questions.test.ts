@@ -1,10 +1,11 @@
 /** What Smol is asked and how its answers are judged, on pictures that are told by hand. */
 
 import { expect, test } from 'vitest';
+import { general as generalQuestions } from '../scripts/smol/general.js';
 import { judge } from '../scripts/smol/judge.js';
 import { thereIs, thereIsNo } from '../scripts/smol/nouns.js';
 import { isHeldOut, type Plan } from '../scripts/smol/pictures.js';
-import { ask, askForAlike, photoConversation } from '../scripts/smol/questions.js';
+import { ask, askForAlike, conversation, photoConversation } from '../scripts/smol/questions.js';
 import { reached, samples, tables } from '../scripts/smol/tables.js';
 import { ofThing, type QuestionKind, questionKinds, type Wording, worded } from '../scripts/smol/wordings.js';
 import { Random } from '../src/tensor/index.js';
@@ -117,16 +118,20 @@ test('one asks for several as for several', () => {
   const asked = (kind: QuestionKind, thing: string): Set<string> =>
     new Set(Array.from({ length: 60 }, (_, i) => worded(kind, ofThing(thing), new Random(i), 'new')));
   expect(asked('color', 'owl')).toEqual(
-    new Set(['What color does the owl have?', 'Tell me what color the owl is.', 'In which color is the owl?']),
+    new Set([
+      'What color was used for the owl?',
+      'In what color is the owl shown?',
+      'How would you describe the color of the owl?',
+    ]),
   );
   expect(asked('color', 'glasses')).toEqual(
     new Set([
-      'What color do the glasses have?',
-      'Tell me what color the glasses are.',
-      'In which color are the glasses?',
+      'What color was used for the glasses?',
+      'In what color are the glasses shown?',
+      'How would you describe the color of the glasses?',
     ]),
   );
-  expect(asked('is-there', 'glasses')).toContain('Are there glasses in this image?');
+  expect(asked('is-there', 'glasses')).toContain('Do glasses appear in this scene?');
 });
 
 test('no wording of a kind is both trained and new', () => {
@@ -141,6 +146,14 @@ test('no wording of a kind is both trained and new', () => {
     const trained = asked('trained');
     expect([...asked('new')].filter((question) => trained.has(question))).toEqual([]);
   }
+});
+
+test('general questions are asked beside pictures, and none that evaluation asks', () => {
+  const turns = Array.from({ length: 200 }, (_, i) => conversation(art, scene('owl'), new Random(i)));
+  const general = turns.flat().filter(({ kind }) => kind === 'general');
+  expect(general.length).toBeGreaterThan(20);
+  const learnt = new Set(Object.keys(generalQuestions.trained).map((question) => question.toLowerCase()));
+  expect(Object.keys(generalQuestions.new).filter((question) => learnt.has(question.toLowerCase()))).toEqual([]);
 });
 
 test('what is asked for and absent is no kind of what is there, and a hot dog is no dog', () => {

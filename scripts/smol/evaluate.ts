@@ -16,6 +16,7 @@ import type { Picture } from '../../src/media/index.js';
 import { asSystem, Chat, load, type PicturedChat } from '../../src/model/index.js';
 import { Random, seedFor } from '../../src/tensor/index.js';
 import { loadArt } from './art.js';
+import { general } from './general.js';
 import { type Judged, judge, namesOneOf } from './judge.js';
 import { loadPhotographs, photographQuestions } from './photographs.js';
 import { drawPicture, pictureSide } from './pictures.js';
@@ -23,7 +24,7 @@ import { modelFolder, workFolder } from './places.js';
 import { ask, askForAlike, type Turn } from './questions.js';
 import { type Evaluation, evaluationPlan, evaluationSeed, evaluations } from './splits.js';
 import { reached, samples, tables } from './tables.js';
-import { type QuestionKind, questionKinds, type Wording } from './wordings.js';
+import { questionKinds, type TurnKind, turnKinds, type Wording } from './wordings.js';
 
 const { values } = parseArgs({
   options: {
@@ -46,7 +47,7 @@ const judged: Judged[] = [];
 
 interface Asked {
   readonly set: string;
-  readonly kind: QuestionKind;
+  readonly kind: TurnKind;
   readonly wording: Wording;
   readonly picture: Picture;
   readonly shown: string;
@@ -61,7 +62,7 @@ function chatOf({ question, picture }: Pick<Asked, 'question' | 'picture'>): Pic
 
 /** Questions of a kind together, whose answers are about as long: a batch takes as long as the longest. */
 async function answerAll(asked: readonly Asked[]): Promise<void> {
-  const sorted = questionKinds.flatMap((kind) => asked.filter((one) => one.kind === kind));
+  const sorted = turnKinds.flatMap((kind) => asked.filter((one) => one.kind === kind));
   for (let from = 0; from < sorted.length; from += batch) {
     const part = sorted.slice(from, from + batch);
     const said = await chat.answers(part.map(chatOf), { maxTokens: 80 });
@@ -71,11 +72,15 @@ async function answerAll(asked: readonly Asked[]): Promise<void> {
   }
 }
 
+function pictureOf(evaluation: Evaluation, index: number): Picture {
+  const drawn = drawPicture(evaluationPlan(art, evaluation, index), evaluationSeed(evaluation.name, index));
+  return { width: pictureSide, height: pictureSide, data: drawn.data };
+}
+
 /** What is asked about a picture of an evaluation. */
 function askedAbout(evaluation: Evaluation, index: number): Asked[] {
   const plan = evaluationPlan(art, evaluation, index);
-  const drawn = drawPicture(plan, evaluationSeed(evaluation.name, index));
-  const picture: Picture = { width: pictureSide, height: pictureSide, data: drawn.data };
+  const picture = pictureOf(evaluation, index);
   const random = new Random(seedFor(6, evaluation.name, index));
   const other: Wording = index % 2 === 1 ? 'new' : 'trained';
   const asked: Asked[] = [];
@@ -122,6 +127,25 @@ for (const photograph of await loadPhotographs()) {
       right,
     });
   }
+}
+const scenes = evaluations.find(({ name }) => name === 'scenes') as Evaluation;
+for (const [i, [question, accepted]] of Object.entries(general.new).entries()) {
+  const asked = {
+    shown: `scenes ${i}`,
+    kind: 'general',
+    wording: 'new',
+    question,
+    answer: accepted.join(' or '),
+  } as const;
+  const beside = await chat.answers([chatOf({ question, picture: pictureOf(scenes, i) })], { maxTokens: 60 });
+  const alone = await chat.answers([{ messages: [{ role: 'user', content: question }], pictures: [] }], {
+    maxTokens: 60,
+  });
+  for (const [set, [said = '']] of [
+    ['general knowledge, beside a scene', beside],
+    ['general knowledge, alone', alone],
+  ] as const)
+    judged.push({ ...asked, set, said, right: namesOneOf(accepted, said) });
 }
 mkdirSync(workFolder, { recursive: true });
 writeFileSync(values.output, judged.map((one) => `${JSON.stringify(one)}\n`).join(''));

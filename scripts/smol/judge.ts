@@ -1,10 +1,10 @@
 /** Whether an answer is right, and how well things are found. */
 import { plural } from './nouns.js';
-import type { QuestionKind, Wording } from './wordings.js';
+import type { TurnKind, Wording } from './wordings.js';
 
 export interface Judged {
   readonly set: string;
-  readonly kind: QuestionKind;
+  readonly kind: TurnKind;
   readonly wording: Wording;
   /** Which picture it is about. */
   readonly shown: string;

@@ -1,13 +1,22 @@
 /** What is asked about a picture, and the right answers. */
 import type { Random } from '../../src/tensor/index.js';
 import type { Art } from './art.js';
+import { generalTurn } from './general.js';
 import { an, areOrIs, capitalised, listed, numberWord, plural, some, thereIs, thereIsNo } from './nouns.js';
 import type { PhotoName } from './photo-names.js';
 import { isHeldOut, type Plan, type Thing } from './pictures.js';
-import { type Fill, ofThing, type QuestionKind, questionKinds, type Wording, worded } from './wordings.js';
+import {
+  type Fill,
+  ofThing,
+  type QuestionKind,
+  questionKinds,
+  type TurnKind,
+  type Wording,
+  worded,
+} from './wordings.js';
 
 export interface Turn {
-  readonly kind: QuestionKind;
+  readonly kind: TurnKind;
   readonly question: string;
   readonly answer: string;
 }
@@ -212,6 +221,7 @@ export function conversation(art: Named, plan: Plan, random: Random): Turn[] {
     const turn = ask(random.pick(bag), art, plan, asking);
     if (turn && !turns.some(({ question }) => question === turn.question)) turns.push(turn);
   }
+  if (random.uniform() < 0.25) turns.push(generalTurn(random));
   const mixed = random.shuffle(turns);
   if (random.uniform() < 0.25) return mixed;
   const telling = ({ kind }: Turn): boolean => kind === 'describe' || kind === 'things';
@@ -260,5 +270,6 @@ export function photoConversation(names: readonly PhotoName[], best: number, ran
     const [kind, fill, answer] = random.pick(others);
     turns.push({ kind, ...asked(asking, kind, fill, answer) });
   }
+  if (random.uniform() < 0.25) turns.push(generalTurn(random));
   return random.shuffle(turns);
 }

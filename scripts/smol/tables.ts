@@ -1,12 +1,12 @@
 /** What was answered rightly, as tables of Markdown with 95 % intervals. */
 import { interval } from '../interval.js';
 import { isYes, type Judged, presence } from './judge.js';
-import { type QuestionKind, questionKinds, type Wording } from './wordings.js';
+import { type TurnKind, turnKinds, type Wording } from './wordings.js';
 
 type Counted = Required<Pick<Judged, 'things'>>['things'];
 
 /** Answers of a set; to one kind of question, in one wording, where they are given. */
-const chosen = (judged: readonly Judged[], set: string, kind?: QuestionKind, wording?: Wording): readonly Judged[] =>
+const chosen = (judged: readonly Judged[], set: string, kind?: TurnKind, wording?: Wording): readonly Judged[] =>
   judged.filter(
     (one) => one.set === set && (kind ?? one.kind) === one.kind && (wording ?? one.wording) === one.wording,
   );
@@ -28,7 +28,7 @@ function things(answers: readonly Judged[]): { readonly found: string; readonly 
 
 /** What was aimed at, in per cent, and what was reached. */
 export function reached(judged: readonly Judged[]): string {
-  const both = (set: string, kind: QuestionKind, tell = rights): string =>
+  const both = (set: string, kind: TurnKind, tell = rights): string =>
     (['trained', 'new'] as const).map((wording) => tell(chosen(judged, set, kind, wording))).join('; ');
   const described = (set: string): readonly Judged[] => chosen(judged, set, 'describe', 'trained');
   const { found, precise } = things(described('scenes'));
@@ -53,6 +53,13 @@ export function reached(judged: readonly Judged[]): string {
     ['colour of a drawn thing', '75', both('drawings', 'color')],
     ['… of a thing in a scene', '75', both('scenes', 'color')],
     ['what no picture tells: that it does not', '–', both('scenes', 'beyond')],
+    [
+      'general knowledge beside a picture; of the base model without',
+      '–',
+      (['beside a scene', 'alone'] as const)
+        .map((where) => rights(chosen(judged, `general knowledge, ${where}`)))
+        .join('; '),
+    ],
     ['photograph named, words fixed beforehand', '60', rights(described('photographs'))],
     ['… cut out before white', '60', rights(described('photographs, cut out'))],
   ];
@@ -66,11 +73,11 @@ export function tables(judged: readonly Judged[]): string {
 
 function table(judged: readonly Judged[], set: string): string {
   const lines = [`| ${set} | trained wordings | new wordings |`, '|---|---|---|'];
-  const row = (name: string, kind: QuestionKind, tell: (answers: readonly Judged[]) => string): void => {
+  const row = (name: string, kind: TurnKind, tell: (answers: readonly Judged[]) => string): void => {
     const [trained, other] = (['trained', 'new'] as const).map((wording) => tell(chosen(judged, set, kind, wording)));
     lines.push(`| ${name} | ${trained} | ${other} |`);
   };
-  for (const kind of questionKinds) {
+  for (const kind of turnKinds) {
     const answers = chosen(judged, set, kind);
     if (answers.length === 0) continue;
     row(kind, kind, rights);
@@ -92,7 +99,7 @@ export function samples(judged: readonly Judged[]): string {
   for (const [turn, set] of [...new Set(judged.map((one) => one.set))].entries()) {
     const own = chosen(judged, set);
     const kinds = [...new Set(own.map(({ kind }) => kind))];
-    const kind = kinds[turn % kinds.length] as QuestionKind;
+    const kind = kinds[turn % kinds.length] as TurnKind;
     const [first] = chosen(own, set, kind);
     const wrong = own.find((one) => !one.right && one !== first);
     if (first) row(first);

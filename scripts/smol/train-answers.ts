@@ -9,7 +9,7 @@ import { packed, packRows } from '../../src/data/index.js';
 import { asSystem, createProcessor, load, withAdapter, withoutAdapter, writeAdapter } from '../../src/model/index.js';
 import { viewCount } from '../../src/parts/encoders/efficientnet-views.js';
 import type { Encoder } from '../../src/parts/types.js';
-import { adapterOf, nextToken, type System, slot, system } from '../../src/system/index.js';
+import { adapterOf, nextToken, type Stage, type System, slot, system } from '../../src/system/index.js';
 import { castArray, type HostArray, hostArray, Random, seedFor } from '../../src/tensor/index.js';
 import type { Message } from '../../src/text/messages.js';
 import { type BatchSource, evaluate, train } from '../../src/train/index.js';
@@ -46,12 +46,11 @@ function seeingViews(whole: System): System {
 
 const art = await loadArt();
 const model = asSystem(await load(modelFolder, { session: { threads: 2 } }));
-const stage = model.network.stages?.find(({ name }) => name === 'instruct');
-if (!stage?.adapter || !stage.batch || !('steps' in stage.length)) {
-  throw new Error('the recipe of smol has no stage `instruct` with an adapter, a batch and steps');
-}
-const { adapter: settings, batch, optimizer } = stage;
-const { steps } = stage.length;
+const stages = model.network.stages ?? [];
+const [first] = stages;
+if (!first?.adapter || !first.batch)
+  throw new Error('the first stage of the recipe of smol has no adapter or no batch');
+const { adapter: settings, batch } = first;
 const processor = createProcessor(model);
 const encoder = await openCheckpoint(published.encoder);
 const photos = await photoSource(encoder);
@@ -68,7 +67,7 @@ function messagesOf(turns: readonly Turn[]): Message[] {
 
 /** Conversations about different pictures, several in a row of tokens, which do not see each other. */
 function batches(
-  purpose: 'answers' | 'held-out',
+  purpose: string,
   about: NonNullable<BatchSource['about']>,
   talk: (views: Float32Array, random: Random) => Turn[],
 ): BatchSource {
@@ -91,9 +90,10 @@ function batches(
   };
 }
 
-const data = batches('answers', { batch, pictures, photoShare, blurred }, (views, random) =>
-  random.uniform() < photoShare ? aboutPhoto(views, random) : aboutPicture(views, random),
-);
+const conversations = (stage: string): BatchSource =>
+  batches(stage, { batch, pictures, photoShare, blurred }, (views, random) =>
+    random.uniform() < photoShare ? aboutPhoto(views, random) : aboutPicture(views, random),
+  );
 
 const unseen = evaluations
   .filter(({ split }) => split === 'seen')
@@ -121,41 +121,55 @@ function aboutPicture(views: Float32Array, random: Random): Turn[] {
 
 const adapter = adapterOf([settings]);
 const plain = withoutAdapter(model);
-const base = withAdapter({ ...plain, network: seeingViews(plain.network) }, { adapter, values: new Map() });
 const offsets = 'multi_modal_projector.offsets';
-const started = performance.now();
-let tokens = 0;
-const learning = {
-  objective: nextToken(),
-  train: [...adapter.parameters, offsets],
-  frozen: 'int8',
-  fields: data.fields,
-} as const;
-const { values } = await train(base, {
-  ...learning,
-  ...{ optimizer, steps, data, folder: join(workFolder, 'answers'), saveEvery: 25, clock: Date.now },
-  evaluation: {
-    every: heldOut.every,
-    evaluate: (values, signal) =>
-      evaluate(base, values, {
-        ...learning,
-        heldOut: { data: others, batches: heldOut.batches },
-        ...(signal ? { signal } : {}),
-      }),
-  },
-  onEvaluation: ({ step, loss = Number.NaN }) =>
-    console.log(`answers: held-out loss ${loss.toFixed(3)} after step ${step}`),
-  onStep({ step, loss, tokens: read, time }) {
-    tokens += read;
-    if (step % 5 > 0) return;
-    const seconds = (performance.now() - started) / 1000;
-    const told = `loss ${loss.toFixed(3)}, ${time.toFixed(0)} ms, ${(tokens / seconds).toFixed(0)} tokens a second`;
-    console.log(`answers: step ${step} of ${steps}, ${told}, ${(seconds / 60).toFixed(1)} minutes`);
-  },
-});
+
+/** One stage, from what the one before has learnt. */
+async function learn(
+  { name, optimizer, length }: Stage,
+  before: ReadonlyMap<string, HostArray>,
+): Promise<ReadonlyMap<string, HostArray>> {
+  if (!('steps' in length)) throw new Error(`the stage ${name} of the recipe of smol has no number of steps`);
+  const { steps } = length;
+  const base = withAdapter({ ...plain, network: seeingViews(plain.network) }, { adapter, values: before });
+  const data = conversations(name);
+  const started = performance.now();
+  let tokens = 0;
+  const learning = {
+    objective: nextToken(),
+    train: [...adapter.parameters, offsets],
+    frozen: 'int8',
+    fields: data.fields,
+  } as const;
+  const { values } = await train(base, {
+    ...learning,
+    ...{ optimizer, steps, data, folder: join(workFolder, 'answers', name), saveEvery: 25, clock: Date.now },
+    evaluation: {
+      every: heldOut.every,
+      evaluate: (values, signal) =>
+        evaluate(base, values, {
+          ...learning,
+          heldOut: { data: others, batches: heldOut.batches },
+          ...(signal ? { signal } : {}),
+        }),
+    },
+    onEvaluation: ({ step, loss = Number.NaN }) =>
+      console.log(`${name}: held-out loss ${loss.toFixed(3)} after step ${step}`),
+    onStep({ step, loss, tokens: read, time }) {
+      tokens += read;
+      if (step % 5 > 0) return;
+      const seconds = (performance.now() - started) / 1000;
+      const told = `loss ${loss.toFixed(3)}, ${time.toFixed(0)} ms, ${(tokens / seconds).toFixed(0)} tokens a second`;
+      console.log(`${name}: step ${step} of ${steps}, ${told}, ${(seconds / 60).toFixed(1)} minutes`);
+    },
+  });
+  return new Map(Object.entries(values));
+}
+
+let values: ReadonlyMap<string, HostArray> = new Map();
+for (const stage of stages) values = await learn(stage, values);
 const { network, declarations } = model;
 // What learnt beside the adapter belongs to the projector, which has a file of its own.
-const { [offsets]: learnt, ...adapted } = values;
+const { [offsets]: learnt, ...adapted } = Object.fromEntries(values);
 const file = join(modelFolder, 'projector.safetensors');
 const projector = await readTensors(file);
 await writeSafetensors(file, Object.entries({ ...projector, offsets: castArray(learnt as HostArray, 'f16') }));
