@@ -1,5 +1,6 @@
 /** Whether a checkpoint is of the run that is asked for, and how the run goes on from it. */
 
+import { isDeepStrictEqual } from 'node:util';
 import { fields, QuintetError } from '../tensor/index.js';
 import type { Learner } from './learner.js';
 import type { RunFolder } from './run-folder.js';
@@ -50,7 +51,9 @@ function checkState(
   { steps, pruning, onNotice }: Pick<TrainOptions, 'steps' | 'pruning' | 'onNotice'>,
 ): void {
   const saved = fields(state, folder).raw;
-  const other = Object.keys(own).filter((key) => JSON.stringify(own[key]) !== JSON.stringify(saved[key]));
+  // As it was written: without what is undefined. In which order settings are named says nothing.
+  const written = JSON.parse(JSON.stringify(own)) as State;
+  const other = Object.keys(own).filter((key) => !isDeepStrictEqual(written[key], saved[key]));
   if (other.length === 0) return;
   const config = (message: string, hint: string) => new QuintetError('config', message, { at: folder, hint });
   if (other.join() !== 'steps' || pruning) {

@@ -127,6 +127,13 @@ test('another task is refused where a run was begun, by what of it is another', 
   expect(await reached()).toEqual({ saved: 2, logged: [1, 2] });
 });
 
+test('a run goes on where its settings are named in another order', async () => {
+  const { run, reached } = await opened();
+  await run({ steps: 2, optimizer: adamw({ lr: 2e-3, decay: 0.1 }) });
+  await run({ steps: 2, optimizer: adamw({ decay: 0.1, lr: 2e-3 }) });
+  expect(await reached()).toEqual({ saved: 2, logged: [1, 2] });
+});
+
 test('a run goes on for another number of steps, as one of that length from there, but not for fewer than are done', async () => {
   const { run, reached } = await opened();
   await run({ steps: 2 });
