@@ -51,7 +51,9 @@ test('a scene is told by its things, their places and their numbers', () => {
   expect(answers('count', plan)).toEqual(new Set(['Three.']));
   expect(answers('where', plan)).toEqual(new Set(['At the top right.'])); // of two owls it is not asked where the owl is
   expect(answers('what-at', plan)).toEqual(new Set(['There is an owl.', 'There are glasses.', 'There is nothing.']));
-  expect(answers('count-of', plan)).toEqual(new Set(['One.', 'Two.', 'None.']));
+  // Of fire one does not ask how many there are.
+  expect(answers('count-of', plan)).toEqual(new Set(['One.', 'Two.', 'None.', undefined]));
+  expect(answers('things', scene('fire', 'fire'))).toEqual(new Set(['It shows fire.']));
 });
 
 test('the colour of a thing in a scene is told where it is clear and of one thing', () => {
@@ -118,18 +120,10 @@ test('one asks for several as for several', () => {
   const asked = (kind: QuestionKind, thing: string): Set<string> =>
     new Set(Array.from({ length: 60 }, (_, i) => worded(kind, ofThing(thing), new Random(i), 'new')));
   expect(asked('color', 'owl')).toEqual(
-    new Set([
-      'What color was used for the owl?',
-      'In what color is the owl shown?',
-      'How would you describe the color of the owl?',
-    ]),
+    new Set(['What color was used for the owl?', 'How would you describe the color of the owl?']),
   );
   expect(asked('color', 'glasses')).toEqual(
-    new Set([
-      'What color was used for the glasses?',
-      'In what color are the glasses shown?',
-      'How would you describe the color of the glasses?',
-    ]),
+    new Set(['What color was used for the glasses?', 'How would you describe the color of the glasses?']),
   );
   expect(asked('is-there', 'glasses')).toContain('Do glasses appear in this scene?');
 });
@@ -144,7 +138,7 @@ test('no wording of a kind is both trained and new', () => {
         }),
       );
     const trained = asked('trained');
-    expect([...asked('new')].filter((question) => trained.has(question))).toEqual([]);
+    expect([...asked('new')].filter((question) => question && trained.has(question))).toEqual([]);
   }
 });
 
@@ -154,6 +148,10 @@ test('general questions are asked beside pictures, and none that evaluation asks
   expect(general.length).toBeGreaterThan(20);
   const learnt = new Set(Object.keys(generalQuestions.trained).map((question) => question.toLowerCase()));
   expect(Object.keys(generalQuestions.new).filter((question) => learnt.has(question.toLowerCase()))).toEqual([]);
+  // Nor is an answer among those that are learnt.
+  const taught = Object.values(generalQuestions.trained).join(' ');
+  const words = Object.values(generalQuestions.new).flat();
+  expect(words.filter((word) => new RegExp(`\\b${word}\\b`, 'i').test(taught))).toEqual([]);
 });
 
 test('what is asked for and absent is no kind of what is there, and a hot dog is no dog', () => {

@@ -124,5 +124,5 @@ export const objects: readonly ObjectKind[] = Object.entries(table).flatMap(([ca
 
 /** "a" or "an" before a word. */
 export function article(word: string): string {
-  return /^(?:[aeio]|u(?!ni|til|kul)|hour|x-ray)/i.test(word) ? 'an' : 'a';
+  return /^(?:[ai]|e(?!u)|o(?!ne\b)|u(?!ni|til|kul)|hour|x-ray)/i.test(word) ? 'an' : 'a';
 }

@@ -21,10 +21,10 @@ import { type Judged, judge, namesOneOf } from './judge.js';
 import { loadPhotographs, photographQuestions } from './photographs.js';
 import { drawPicture, pictureSide } from './pictures.js';
 import { modelFolder, workFolder } from './places.js';
-import { ask, askForAlike, type Turn } from './questions.js';
+import { ask, askForAlike } from './questions.js';
 import { type Evaluation, evaluationPlan, evaluationSeed, evaluations } from './splits.js';
 import { reached, samples, tables } from './tables.js';
-import { questionKinds, type TurnKind, turnKinds, type Wording } from './wordings.js';
+import { questionKinds, type Turn, type TurnKind, turnKinds, type Wording } from './wordings.js';
 
 const { values } = parseArgs({
   options: {

@@ -28,7 +28,13 @@ const shorter: Readonly<Record<string, string>> = {
   ru: 'Russia',
   kr: 'South Korea',
   kp: 'North Korea',
+  cc: 'the Cocos Islands',
+  vi: 'the American Virgin Islands',
+  vg: 'the British Virgin Islands',
 };
+
+/** Names that are said with "the". */
+const withArticle = /Islands$|Republic$|^(Isle|Virgin|Gambia|Bahamas|Maldives|Comoros|Seychelles|Philippines|Holy)/;
 
 let known: Flag[] | undefined;
 
@@ -44,7 +50,7 @@ export function readFlags(): readonly Flag[] {
   known = countries
     .filter(({ code, iso }) => iso && !alike.includes(code))
     .map(({ code, name, flag_4x3 }) => ({
-      name: shorter[code] ?? name,
+      name: shorter[code] ?? (withArticle.test(name) ? `the ${name}` : name),
       svg: readFileSync(join(folder, flag_4x3), 'utf8'),
     }));
   return known;

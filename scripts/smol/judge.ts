@@ -49,6 +49,7 @@ const thingOf = (text: string): string => text.replace(/ on an? \w+ background\.
 
 /** Whether an answer has one of the words, alone or of several, other than as the background's colour. */
 export const namesOneOf = (accepted: readonly string[], said: string): boolean =>
+  !/^(no\b|there (is|are) no\b)/i.test(said) &&
   accepted.some((word) => new RegExp(`\\b(?:${word}|${plural(word)})\\b`, 'i').test(thingOf(said)));
 
 /** How well a thing is known to be there: F1 of yes, its precision and recall, and how often it is said (POPE, arXiv 2305.10355). */

@@ -3,7 +3,7 @@ import { article } from '../nano/objects.js';
 
 /** Nouns that stand without an article: what cannot be counted, and plurals. */
 const bare =
-  /^(bacon|bread|butter|candy|garlic|salt|sushi|popcorn|spaghetti|soap|toilet paper|corn|lettuce|custard|sake|curry rice|oden|broccoli|ginger root|cheese|fire|coral|meat on the bone|canned food|bubble tea|rice|badminton|bowling|tennis|ping pong|lacrosse|field hockey|ice hockey|falafel|.* dolls|.* shoes|.* tickets|luggage|mount fuji|tokyo tower|glasses|gloves|goggles|jeans|socks|shorts|briefs|skis|books|beans|peanuts|blueberries|cherries|grapes|pancakes|chopsticks|scissors|maracas|paw prints|crossed swords|french fries|clinking beer mugs|shopping bags|sunglasses|fireworks)$/;
+  /^(bacon|bread|butter|candy|garlic|salt|sushi|popcorn|spaghetti|soap|toilet paper|corn|lettuce|custard|sake|curry rice|oden|broccoli|ginger root|cheese|fire|coral|meat on the bone|canned food|bubble tea|rice|badminton|bowling|tennis|ping pong|lacrosse|field hockey|ice hockey|falafel|.* dolls|.* shoes|.* tickets|luggage|mount fuji|tokyo tower|glasses|gloves|goggles|jeans|socks|shorts|briefs|skis|books|beans|peanuts|blueberries|cherries|grapes|pancakes|chopsticks|scissors|maracas|paw prints|crossed swords|french fries|clinking beer mugs|shopping bags|sunglasses|fireworks|binoculars|swimming trunks|hay|dough|guacamole)$/;
 
 const odd: Readonly<Record<string, string>> = {
   mouse: 'mice',
@@ -15,6 +15,7 @@ const odd: Readonly<Record<string, string>> = {
   deer: 'deer',
   squid: 'squid',
   wolf: 'wolves',
+  knife: 'knives',
   bison: 'bison',
   ox: 'oxen',
   'fallen leaf': 'fallen leaves',
@@ -55,6 +56,9 @@ const single = /tennis$/;
 /** "is" of an owl, "are" of glasses. */
 export const areOrIs = (noun: string): 'are' | 'is' =>
   bare.test(noun) && noun.endsWith('s') && !single.test(noun) ? 'are' : 'is';
+
+/** Whether one can say how many there are: of bread one cannot. */
+export const isCounted = (noun: string): boolean => !bare.test(noun) || areOrIs(noun) === 'are';
 
 /** "there is an owl", "there are glasses" */
 export const thereIs = (noun: string): string => `there ${areOrIs(noun)} ${some(noun)}`;

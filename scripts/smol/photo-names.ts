@@ -54,8 +54,8 @@ const generals: Readonly<Record<string, readonly (readonly [number, number?])[]>
   sheep: [[348, 349]],
   antelope: [[351, 353]],
   squirrel: [[335]],
-  monkey: [[369, 382]],
-  ape: [[365, 368]],
+  monkey: [[370, 382]],
+  ape: [[365, 369]],
   elephant: [[101], [385, 386]],
   plane: [[404], [895]],
   car: [[436], [468], [511], [609], [627], [656], [661], [751], [817]],
@@ -99,7 +99,7 @@ const generals: Readonly<Record<string, readonly (readonly [number, number?])[]>
   coffee: [[967]],
   computer: [[527], [620], [681]],
   chair: [[423], [559], [765], [857]],
-  hat: [[439], [515], [793]],
+  hat: [[439], [515], [808]],
   ball: [[429, 430], [722], [768], [805], [852], [890]],
 };
 

@@ -5,12 +5,11 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import type { Picture } from '../../src/media/index.js';
 import { some, thereIsNo } from './nouns.js';
-import { workFolder } from './places.js';
+import { readBeside, workFolder } from './places.js';
 import type { QuestionKind } from './wordings.js';
 
 interface Source {
@@ -49,10 +48,7 @@ export interface Photograph {
   readonly absent: string;
 }
 
-const listed = (): Photograph[] => {
-  const file = join(dirname(fileURLToPath(import.meta.url)), 'photographs.json');
-  return (JSON.parse(readFileSync(file, 'utf8')) as { photographs: Photograph[] }).photographs;
-};
+const listed = (): Photograph[] => (readBeside('photographs.json') as { photographs: Photograph[] }).photographs;
 
 export async function loadPhotographs(): Promise<(Photograph & { readonly picture: Picture })[]> {
   const loaded = [];

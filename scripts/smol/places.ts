@@ -1,8 +1,14 @@
 /** Where Smol's making keeps its files; ignored by git, but for what is shipped. */
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..', '..');
+
+/** What a file of YAML or JSON beside the scripts says. */
+export const readBeside = (name: string): unknown => parse(readFileSync(join(here, name), 'utf8'));
 
 /** Published weights, as `scripts/fetch-weights.ts` leaves them. */
 export const published = {

@@ -2,24 +2,11 @@
 import type { Random } from '../../src/tensor/index.js';
 import type { Art } from './art.js';
 import { generalTurn } from './general.js';
-import { an, areOrIs, capitalised, listed, numberWord, plural, some, thereIs, thereIsNo } from './nouns.js';
+import { isKindOf } from './kinds.js';
+import { an, areOrIs, capitalised, isCounted, listed, numberWord, plural, some, thereIs, thereIsNo } from './nouns.js';
 import type { PhotoName } from './photo-names.js';
 import { isHeldOut, type Plan, type Thing } from './pictures.js';
-import {
-  type Fill,
-  ofThing,
-  type QuestionKind,
-  questionKinds,
-  type TurnKind,
-  type Wording,
-  worded,
-} from './wordings.js';
-
-export interface Turn {
-  readonly kind: TurnKind;
-  readonly question: string;
-  readonly answer: string;
-}
+import { type Fill, ofThing, type QuestionKind, questionKinds, type Turn, type Wording, worded } from './wordings.js';
 
 /** The ninths of a picture in reading order. */
 export const placeNames = [
@@ -86,8 +73,18 @@ function told(art: Named, plan: Plan, asking: Asking): Tells {
   };
 }
 
-function isThere(thing: string, yes: boolean, asking: Asking): Omit<Turn, 'kind'> {
-  return asked(asking, 'is-there', ofThing(thing), yes ? `Yes, ${thereIs(thing)}.` : `No, ${thereIsNo(thing)}.`);
+function isThere(
+  thing: string,
+  yes: boolean,
+  asking: Asking,
+  picture: 'drawing' | 'photo' = 'drawing',
+): Omit<Turn, 'kind'> {
+  return asked(
+    asking,
+    'is-there',
+    { ...ofThing(thing), K: picture },
+    yes ? `Yes, ${thereIs(thing)}.` : `No, ${thereIsNo(thing)}.`,
+  );
 }
 
 function description(art: Named, plan: Plan): string {
@@ -113,6 +110,7 @@ function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
       asked(asking, 'things', {}, sentence(`it shows ${listed(grouped(things.map((one) => name(one.concept))))}`)),
     'count-of': () => {
       const thing = random.uniform() < 0.8 ? random.pick(present) : absentFrom(art, present, asking);
+      if (!isCounted(name(thing))) return undefined;
       return asked(asking, 'count-of', ofThing(name(thing)), sentence(numberWord(countOf(thing))));
     },
     where: () => {
@@ -171,20 +169,13 @@ export function askForAlike(art: Named, plan: Plan, asking: Asking): Turn | unde
   return { kind: 'is-there', ...isThere(art.concepts[asking.random.pick(near)] as string, false, asking) };
 }
 
-/** Whether what has the first name may be called by the second: a police car is a car, a bullfrog a frog. */
-const isKindOf = (name: string, wider: string): boolean =>
-  name === wider || (name.endsWith(wider) && !called.test(name));
-
-/** What is only called so: a hot dog is no dog. */
-const called = /^(hot dog|pineapple|seahorse|sea lion|hedgehog|jellyfish|starfish|cuttlefish|crayfish|prairie dog)$/;
-
 const sharesWord = (a: string, b: string): boolean => a.split(' ').some((word) => b.split(' ').includes(word));
 
 /** Names in their order, equal ones together: "two bells". */
 function grouped(names: readonly string[]): string[] {
   return [...new Set(names)].map((name) => {
     const count = names.filter((other) => other === name).length;
-    return count === 1 ? some(name) : `${numberWord(count)} ${plural(name)}`;
+    return count === 1 || !isCounted(name) ? some(name) : `${numberWord(count)} ${plural(name)}`;
   });
 }
 
@@ -234,20 +225,18 @@ export function photoConversation(names: readonly PhotoName[], best: number, ran
   const { name, general } = names[best] as PhotoName;
   // Of an Egyptian cat it need not be said that it is a cat.
   const shown = general && !isKindOf(name, general) ? `${some(general)}, probably ${some(name)}` : some(name);
-  const turns: Turn[] = [
-    { kind: 'describe', question: worded('describe', {}, random, 'trained'), answer: `A photo of ${shown}.` },
-  ];
+  const turns: Turn[] = [{ kind: 'describe', ...asked(asking, 'describe', {}, `A photo of ${shown}.`) }];
   const absent = (): string => {
     for (;;) {
       const { name: wrong, general: kind } = random.pick(names);
       const other = kind && random.uniform() < 0.7 ? kind : wrong;
-      if (other !== general && !isKindOf(name, other)) return other;
+      if (other !== general && !isKindOf(name, other) && !(general && isKindOf(general, other))) return other;
     }
   };
   for (let i = 0; i < 2; i++) {
     const yes = random.uniform() < 0.5;
     const thing = yes ? (general && random.uniform() < 0.5 ? general : name) : absent();
-    const turn = isThere(thing, yes, asking);
+    const turn = isThere(thing, yes, asking, 'photo');
     if (!turns.some(({ question }) => question === turn.question)) turns.push({ kind: 'is-there', ...turn });
   }
   const known = general ?? name;
@@ -263,8 +252,10 @@ export function photoConversation(names: readonly PhotoName[], best: number, ran
     ['color', ofThing(known), beyond],
     ['its-color', {}, beyond],
     ['color', ofThing(other), sentence(thereIsNo(other))],
-    ['count-of', ofThing(known), beyond],
+    ['count', {}, beyond],
+    ['what-at', { P: at(random.integer(9)) }, beyond],
     ['background', {}, beyond],
+    ...(isCounted(known) ? ([['count-of', ofThing(known), beyond]] as const) : []),
   ];
   if (random.uniform() < 0.7) {
     const [kind, fill, answer] = random.pick(others);

@@ -1,5 +1,5 @@
 /**
- * The second stage: the language model learns to answer by what is named, through an adapter beside its frozen weights, which
+ * The language model learns to answer by what is named, in the recipe's two stages, through an adapter beside its frozen weights, which
  * stand in eight bits. `npx tsx scripts/smol/train-answers.ts` goes on where it was stopped, and writes `models/smol/adapter`.
  */
 import { writeFileSync } from 'node:fs';
@@ -20,10 +20,11 @@ import { readPhotoNames } from './photo-names.js';
 import { pictureSide, planOf } from './pictures.js';
 import { modelFolder, published, workFolder } from './places.js';
 import { photoSource } from './pseudo-photos.js';
-import { conversation, photoConversation, type Turn } from './questions.js';
+import { conversation, photoConversation } from './questions.js';
 import { evaluationPlan, evaluations, evaluationViews, openPictureViews } from './splits.js';
 import { standardiser } from './standard.js';
 import { openViews, rowLength, viewWidth } from './views.js';
+import type { Turn } from './wordings.js';
 
 /** Conversations about pictures of the evaluation: so many batches, after every so many steps. Nothing is chosen by them. */
 const heldOut = { batches: 4, every: 120 };
@@ -125,7 +126,7 @@ const offsets = 'multi_modal_projector.offsets';
 
 /** One stage, from what the one before has learnt. */
 async function learn(
-  { name, optimizer, length }: Stage,
+  { name, optimizer, length, train: beside }: Stage,
   before: ReadonlyMap<string, HostArray>,
 ): Promise<ReadonlyMap<string, HostArray>> {
   if (!('steps' in length)) throw new Error(`the stage ${name} of the recipe of smol has no number of steps`);
@@ -136,7 +137,7 @@ async function learn(
   let tokens = 0;
   const learning = {
     objective: nextToken(),
-    train: [...adapter.parameters, offsets],
+    train: [...adapter.parameters, ...beside],
     frozen: 'int8',
     fields: data.fields,
   } as const;

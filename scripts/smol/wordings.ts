@@ -1,10 +1,7 @@
 /** In which words something is asked. */
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parse } from 'yaml';
 import type { Random } from '../../src/tensor/index.js';
 import { areOrIs, capitalised, plural, some } from './nouns.js';
+import { readBeside } from './places.js';
 
 /** Wordings that training uses, and others that it never sees. */
 export type Wording = 'trained' | 'new';
@@ -34,13 +31,18 @@ export const turnKinds = [...questionKinds, 'general'] as const;
 
 export type TurnKind = (typeof turnKinds)[number];
 
-const file = join(dirname(fileURLToPath(import.meta.url)), 'wordings.yaml');
-const wordings = parse(readFileSync(file, 'utf8')) as Readonly<
+export interface Turn {
+  readonly kind: TurnKind;
+  readonly question: string;
+  readonly answer: string;
+}
+
+const wordings = readBeside('wordings.yaml') as Readonly<
   Record<QuestionKind, Readonly<Record<Wording, readonly string[]>>>
 >;
 
 /** What stands for letters in a wording. */
-export type Fill = Readonly<Partial<Record<'X' | 'Y' | 'Z' | 'S' | 'V' | 'D' | 'H' | 'P', string>>>;
+export type Fill = Readonly<Partial<Record<'X' | 'Y' | 'Z' | 'S' | 'V' | 'D' | 'H' | 'P' | 'K', string>>>;
 
 /** A thing that is asked for. */
 export function ofThing(thing: string): Fill {
@@ -50,13 +52,16 @@ export function ofThing(thing: string): Fill {
     : { ...names, V: 'is', D: 'does', H: 'has' };
 }
 
-/** A question. Of American and British spelling, and of capitals and stops left out, some of each in training. */
+/** A question. */
 export function worded(kind: QuestionKind, fill: Fill, random: Random, wording: Wording): string {
-  const pattern = random.pick(wordings[kind][wording] as readonly string[]);
-  const text = pattern.replace(/\b[XYZSVDHP]\b/g, (letter) => fill[letter as keyof Fill] ?? letter);
-  const whole = capitalised(text);
-  if (wording === 'new') return whole;
-  const spelled = random.uniform() < 0.3 ? whole.replaceAll('color', 'colour') : whole;
+  const pattern = random.pick(wordings[kind][wording]);
+  const text = capitalised(pattern.replace(/\b[XYZSVDHPK]\b/g, (letter) => fill[letter as keyof Fill] ?? letter));
+  return wording === 'new' ? text : asTyped(text, random);
+}
+
+/** Of American and British spelling, and of capitals and stops left out, some of each. */
+export function asTyped(question: string, random: Random): string {
+  const spelled = random.uniform() < 0.3 ? question.replaceAll('color', 'colour') : question;
   const bare = random.uniform() < 0.1 ? spelled.replace(/[.?]$/, '') : spelled;
-  return random.uniform() < 0.1 ? bare.charAt(0).toLowerCase() + bare.slice(1) : bare;
+  return random.uniform() < 0.1 && !/^I\b/.test(bare) ? bare.charAt(0).toLowerCase() + bare.slice(1) : bare;
 }

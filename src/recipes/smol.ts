@@ -15,13 +15,13 @@ const language = {
   ...{ width: 576, depth: 30, heads: 9, kvHeads: 3, hidden: 1536, vocab: 49152, context: 8192 },
   ...{ tied: true, epsilon: 1e-5, theta: 100_000 },
 };
-const rate = { warmup: { steps: 20 }, schedule: 'cosine', minimum: 0.05, betas: [0.9, 0.98] } as const;
+const adam = { warmup: { steps: 20 }, schedule: 'cosine', minimum: 0.05, betas: [0.9, 0.98] } as const;
 const answering = {
-  ...{ data: 'smol-chats', objective: nextToken(), batch: 12, train: [] },
+  ...{ data: 'smol-chats', objective: nextToken(), batch: 12, train: ['multi_modal_projector.offsets'] },
   adapter: { kind: 'lora', rank: 16, alpha: 32, on: ['language_model.**.{q,k,v,o,gate,up,down}_proj'] },
 } as const;
 const naming = {
-  ...{ concepts: 800, flags: 250, photographs: 1000, colours: 12 },
+  ...{ concepts: 538, flags: 232, photographs: 1000, colours: 11 },
   ...{ hidden: 768, ninthHidden: 1024, colourHidden: 256 },
 };
 
@@ -55,8 +55,8 @@ export const smol = recipe({
       },
       backbone: slot(llama(language), { prefix: 'language_model', from: 'HuggingFaceTB/SmolLM2-135M-Instruct' }),
       stages: [
-        { ...answering, name: 'instruct', length: steps(480), optimizer: adamw({ ...rate, lr: 6e-4 }) },
-        { ...answering, name: 'more', length: steps(120), optimizer: adamw({ ...rate, lr: 3e-4 }) },
+        { ...answering, name: 'instruct', length: steps(480), optimizer: adamw({ ...adam, lr: 6e-4 }) },
+        { ...answering, name: 'refine', length: steps(110), optimizer: adamw({ ...adam, lr: 3e-4 }) },
       ],
     }),
 });
