@@ -115,7 +115,11 @@ for (const photograph of await loadPhotographs()) {
   const { accepted, picture, cutOut } = photograph;
   for (const { kind, question, answer } of photographQuestions(photograph)) {
     const [said = ''] = await chat.answers([chatOf({ question, picture })], { maxTokens: 60 });
-    const right = kind === 'describe' ? namesOneOf(accepted, said) : said.toLowerCase().startsWith(answer);
+    const told = {
+      describe: () => namesOneOf(accepted, said),
+      'is-there': () => judge({ kind, answer }, said, []).right,
+      where: () => said.toLowerCase().startsWith(answer),
+    };
     judged.push({
       set: cutOut ? 'photographs, cut out' : 'photographs',
       shown: basename(photograph.file),
@@ -124,7 +128,7 @@ for (const photograph of await loadPhotographs()) {
       question,
       answer,
       said,
-      right,
+      right: told[kind](),
     });
   }
 }

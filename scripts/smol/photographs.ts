@@ -10,7 +10,6 @@ import sharp from 'sharp';
 import type { Picture } from '../../src/media/index.js';
 import { some, thereIsNo } from './nouns.js';
 import { readBeside, workFolder } from './places.js';
-import type { QuestionKind } from './wordings.js';
 
 interface Source {
   readonly from: 'debian' | 'python';
@@ -80,7 +79,7 @@ function squared(data: Uint8Array, width: number, height: number): Picture {
 export function photographQuestions({
   accepted,
   absent,
-}: Photograph): { kind: QuestionKind; question: string; answer: string }[] {
+}: Photograph): { kind: 'describe' | 'is-there' | 'where'; question: string; answer: string }[] {
   const [name = ''] = accepted;
   return [
     { kind: 'describe', question: 'What is in this picture?', answer: name },

@@ -37,7 +37,8 @@ export function reached(judged: readonly Judged[]): string {
     ['drawing named exactly, unseen style', '35', named(described('drawings-unseen-style'))],
     ['things of a scene that are found', '92', found],
     ['things said of a scene that are there', '95', precise],
-    ['is there a …? in scenes; in new wordings', '94', both('scenes', 'is-there')],
+    ['is there a …? accuracy in scenes', '94', both('scenes', 'is-there')],
+    ['… F1 of yes', '94', both('scenes', 'is-there', presence)],
     [
       '… of absent things that share a word with one that is there',
       '–',
@@ -53,13 +54,8 @@ export function reached(judged: readonly Judged[]): string {
     ['colour of a drawn thing', '75', both('drawings', 'color')],
     ['… of a thing in a scene', '75', both('scenes', 'color')],
     ['what no picture tells: that it does not', '–', both('scenes', 'beyond')],
-    [
-      'general knowledge beside a picture; of the base model without',
-      '–',
-      (['beside a scene', 'alone'] as const)
-        .map((where) => rights(chosen(judged, `general knowledge, ${where}`)))
-        .join('; '),
-    ],
+    ['general knowledge beside a picture', '–', rights(chosen(judged, 'general knowledge, beside a scene'))],
+    ['… of the base model, without one', '–', rights(chosen(judged, 'general knowledge, alone'))],
     ['photograph named, words fixed beforehand', '60', rights(described('photographs'))],
     ['… cut out before white', '60', rights(described('photographs, cut out'))],
   ];
