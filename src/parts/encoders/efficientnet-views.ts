@@ -40,7 +40,7 @@ const stride = 32;
 const known = 224;
 
 /** Ninths overlap by one cell of the last grid, which has one more cell on a side than three times what they are apart. */
-const ninths = 3;
+const ninthsPerSide = 3;
 
 /** Pixels on a side of the squares whose colours are counted: smaller ones tell no more, larger ones mix what touches. */
 const counted = 4;
@@ -56,7 +56,7 @@ export const viewWidthOf = (image: number): number =>
   viewWidths.last + viewWidths.middle + viewWidths.shares + 3 * (image / stride) ** 2;
 
 /** The whole picture, then its ninths in reading order. */
-export const viewCount = 1 + ninths ** 2;
+export const viewCount = 1 + ninthsPerSide ** 2;
 
 /**
  * Views [B, 10, E] of pictures [B, 3, image, image], whose values are from -1 to 1: means of the last grid, of the middle
@@ -66,7 +66,7 @@ export const viewCount = 1 + ninths ** 2;
  */
 export function efficientNetViews(config: EfficientNetConfig): Encoder {
   const side = config.image / stride;
-  const apart = (side - 1) / ninths;
+  const apart = (side - 1) / ninthsPerSide;
   if (!Number.isInteger(apart) || apart < 1) {
     throw new QuintetError('config', `a picture of ${config.image} pixels on a side has no ninths of whole cells`, {
       hint: 'image_size is 128, 224, 320 or another 96 pixels more',
@@ -133,7 +133,7 @@ function shares(x: Tensor): Tensor {
 }
 
 const places = (): [number, number][] =>
-  Array.from({ length: ninths ** 2 }, (_, i) => [Math.floor(i / ninths), i % ninths]);
+  Array.from({ length: ninthsPerSide ** 2 }, (_, i) => [Math.floor(i / ninthsPerSide), i % ninthsPerSide]);
 
 /** x [B, C, h, w] -> [B, C, h / side, w / side]: means over squares. */
 function averaged(x: Tensor, side: number): Tensor {
