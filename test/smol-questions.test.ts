@@ -189,7 +189,7 @@ test.each([
   ['There is nothing.', 'There is a lentivirus.', { right: false, named: false }],
   ['There is a hot dog.', 'There is a dog.', { right: false, named: false }],
 ] as const)('what lies somewhere is named: %s %s', (answer, said, judged) => {
-  expect(judge({ kind: 'what-at', answer }, said, concepts)).toEqual(judged);
+  expect(judge({ kind: 'what-at', answer, said }, concepts)).toEqual(judged);
 });
 
 test('tables count things one by one, and in the wording that was asked in', () => {
@@ -204,7 +204,8 @@ test('tables count things one by one, and in the wording that was asked in', () 
       question: 'Describe the picture.',
       answer,
     } as const;
-    return { ...asked, said: words, ...judge(asked, words, concepts) };
+    const answered = { ...asked, said: words };
+    return { ...answered, ...judge(answered, concepts) };
   };
   const judged = [told('trained', said), told('new', answer)];
   expect(tables(judged)).toMatch(/\| describe \| 0\.0 .*n 1\) \| 100\.0 .*n 1\) \|/);

@@ -1,15 +1,13 @@
 /**
- * Asks Smol about pictures that it has not learnt from:
- * `npx tsx scripts/smol/evaluate.ts [--model models/smol] [--limit N] [--card]`.
+ * Asks Smol about pictures that it has not learnt from: `npx tsx scripts/smol/evaluate.ts [--model models/smol] [--limit N]`.
  *
- * Prints tables of Markdown, with `--card` into the model's card too, beside samples, and writes every answer to
- * `runs/smol/evaluation.jsonl`.
+ * Writes every answer to `runs/smol/evaluation.jsonl`, which `tell.ts` judges.
  * Pictures of `scenes` are combinations of things that training never shows together, in the styles of training; those of
  * `unseen-style` are drawn in a style that it never shows. Each kind of question is asked in wordings of training, and in
  * others; `absent alike` are things that are not there and share a word with one that is, and of `absent` things the place
  * and the colour are asked for.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Picture } from '../../src/media/index.js';
@@ -17,13 +15,12 @@ import { asSystem, Chat, load, type PicturedChat } from '../../src/model/index.j
 import { Random, seedFor } from '../../src/tensor/index.js';
 import { loadArt } from './art.js';
 import { general } from './general.js';
-import { type Judged, judge, namesOneOf } from './judge.js';
+import type { Answered } from './judge.js';
 import { loadPhotographs, photographQuestions } from './photographs.js';
 import { drawPicture, pictureSide } from './pictures.js';
 import { modelFolder, workFolder } from './places.js';
 import { ask, askForAlike } from './questions.js';
 import { type Evaluation, evaluationPlan, evaluationSeed, evaluations } from './splits.js';
-import { reached, samples, tables } from './tables.js';
 import { questionKinds, type Turn, type TurnKind, turnKinds, type Wording } from './wordings.js';
 
 const { values } = parseArgs({
@@ -31,7 +28,6 @@ const { values } = parseArgs({
     model: { type: 'string', default: modelFolder },
     limit: { type: 'string', default: '10000' },
     output: { type: 'string', default: join(workFolder, 'evaluation.jsonl') },
-    card: { type: 'boolean', default: false },
   },
 });
 const limit = Number(values.limit);
@@ -43,7 +39,7 @@ const batch = 16;
 
 /** So many pictures are asked about together: what a chat has seen of them it remembers. */
 const together = 32;
-const judged: Judged[] = [];
+const answered: Answered[] = [];
 
 interface Asked {
   readonly set: string;
@@ -67,7 +63,7 @@ async function answerAll(asked: readonly Asked[]): Promise<void> {
     const part = sorted.slice(from, from + batch);
     const said = await chat.answers(part.map(chatOf), { maxTokens: 80 });
     for (const [i, { picture: _, ...rest }] of part.entries()) {
-      judged.push({ ...rest, said: said[i] as string, ...judge(rest, said[i] as string, art.concepts) });
+      answered.push({ ...rest, said: said[i] as string });
     }
   }
 }
@@ -104,31 +100,20 @@ function askedAbout(evaluation: Evaluation, index: number): Asked[] {
 
 for (const evaluation of evaluations) {
   const pictures = evaluation.name === 'drawings' ? evaluation.count : Math.min(evaluation.count, limit);
-  const before = judged.length;
+  const before = answered.length;
   for (let from = 0; from < pictures; from += together) {
     const some = Array.from({ length: Math.min(together, pictures - from) }, (_, i) => from + i);
     await answerAll(some.flatMap((index) => askedAbout(evaluation, index)));
   }
-  console.log(`${evaluation.name}: ${judged.length - before} questions`);
+  console.log(`${evaluation.name}: ${answered.length - before} questions`);
 }
 for (const photograph of await loadPhotographs()) {
-  const { accepted, picture, cutOut } = photograph;
-  for (const { kind, question, answer } of photographQuestions(photograph)) {
-    const [said = ''] = await chat.answers([chatOf({ question, picture })], { maxTokens: 60 });
-    const told = {
-      describe: () => namesOneOf(accepted, said),
-      'is-there': () => judge({ kind, answer }, said, []).right,
-      where: () => said.toLowerCase().startsWith(answer),
-    };
-    judged.push({
+  const { picture, cutOut } = photograph;
+  for (const turn of photographQuestions(photograph)) {
+    const [said = ''] = await chat.answers([chatOf({ question: turn.question, picture })], { maxTokens: 60 });
+    answered.push({
       set: cutOut ? 'photographs, cut out' : 'photographs',
-      shown: basename(photograph.file),
-      kind,
-      wording: 'trained',
-      question,
-      answer,
-      said,
-      right: told[kind](),
+      ...{ shown: basename(photograph.file), wording: 'trained', said, ...turn },
     });
   }
 }
@@ -140,6 +125,7 @@ for (const [i, [question, accepted]] of Object.entries(general.new).entries()) {
     wording: 'new',
     question,
     answer: accepted.join(' or '),
+    accepted,
   } as const;
   const beside = await chat.answers([chatOf({ question, picture: pictureOf(scenes, i) })], { maxTokens: 60 });
   const alone = await chat.answers([{ messages: [{ role: 'user', content: question }], pictures: [] }], {
@@ -149,22 +135,10 @@ for (const [i, [question, accepted]] of Object.entries(general.new).entries()) {
     ['general knowledge, beside a scene', beside],
     ['general knowledge, alone', alone],
   ] as const)
-    judged.push({ ...asked, set, said, right: namesOneOf(accepted, said) });
+    answered.push({ ...asked, set, said });
 }
 mkdirSync(workFolder, { recursive: true });
-writeFileSync(values.output, judged.map((one) => `${JSON.stringify(one)}\n`).join(''));
+writeFileSync(values.output, answered.map((one) => `${JSON.stringify(one)}\n`).join(''));
 
-const found = `At most ${limit} pictures of each set.\n\n${reached(judged)}\n\n${tables(judged)}`;
-console.log(`\n${found}`);
-if (values.card) {
-  const file = join(values.model, 'README.md');
-  let card = readFileSync(file, 'utf8');
-  for (const [name, text] of Object.entries({ evaluation: found, samples: samples(judged) })) {
-    const pattern = new RegExp(`(<!-- ${name} -->\\n).*?(\\n<!-- end -->)`, 's');
-    if (!pattern.test(card)) throw new Error(`${file}: there is no place for the ${name}`);
-    card = card.replace(pattern, (_, before: string, after: string) => `${before}${text}${after}`);
-  }
-  writeFileSync(file, card);
-}
 await chat.close();
 await model.close();

@@ -1,8 +1,10 @@
 /** Whether an answer is right, and how well things are found. */
+import { colorNames } from '../nano/colors.js';
 import { plural } from './nouns.js';
 import type { TurnKind, Wording } from './wordings.js';
 
-export interface Judged {
+/** What was asked, and what was said. */
+export interface Answered {
   readonly set: string;
   readonly kind: TurnKind;
   readonly wording: Wording;
@@ -10,26 +12,35 @@ export interface Judged {
   readonly shown: string;
   readonly question: string;
   readonly answer: string;
+  /** Words of which one has to be said, where they were fixed beforehand. */
+  readonly accepted?: readonly string[];
   readonly said: string;
+}
+
+export interface Judged extends Answered {
   /** Letter for letter; yes or no where that is asked. */
   readonly right: boolean;
-  /** Of a description of one thing, and of what lies somewhere: whether it is called by its name, whatever the article. */
+  /** Of a description of one thing, of what lies somewhere and of colours: whether the right name is said, in whatever words. */
   readonly named?: boolean;
   /** Of a description of several: how many are there, how many were said, and how many of those are there. */
   readonly things?: { readonly shown: number; readonly said: number; readonly found: number };
 }
 
 export function judge(
-  { kind, answer }: Pick<Judged, 'kind' | 'answer'>,
-  said: string,
+  { kind, answer, accepted, said }: Pick<Answered, 'kind' | 'answer' | 'accepted' | 'said'>,
   concepts: readonly string[],
 ): Pick<Judged, 'right' | 'named' | 'things'> {
+  if (accepted) return { right: namesOneOf(accepted, said) };
   if (kind === 'is-there') return { right: yes(said) === yes(answer) };
   const right = said === answer;
   const isOneThing = kind === 'what-at' || (kind === 'describe' && answer.startsWith('A drawing of'));
   if (isOneThing) {
     const names = [answer, said].map((text) => [...thingsIn(thingOf(text), ['nothing', ...concepts])].join());
-    return { right, named: names[0] === names[1] && !/\bno\b/i.test(said) };
+    return { right, named: names[0] === names[1] && !isDenied(said) };
+  }
+  if (kind === 'color' || kind === 'its-color') {
+    const [meant, told] = [answer, said].map((text) => colorNames.filter((name) => text.includes(name)).join());
+    return { right, named: isDenied(answer) ? right : meant === told && !isDenied(said) };
   }
   if (kind !== 'describe') return { right };
   if (answer.startsWith('The flag')) return { right };
@@ -37,6 +48,8 @@ export function judge(
   const found = [...told].filter((name) => shown.has(name)).length;
   return { right, things: { shown: shown.size, said: told.size, found } };
 }
+
+const isDenied = (said: string): boolean => /\bno\b/i.test(said);
 
 /** Whether the right answer is yes. */
 export const isYes = ({ answer }: Pick<Judged, 'answer'>): boolean => yes(answer) === true;

@@ -8,8 +8,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { join } from 'node:path';
 import sharp from 'sharp';
 import type { Picture } from '../../src/media/index.js';
-import { some, thereIsNo } from './nouns.js';
+import { capitalised, some, thereIsNo } from './nouns.js';
 import { readBeside, workFolder } from './places.js';
+import type { Turn } from './wordings.js';
 
 interface Source {
   readonly from: 'debian' | 'python';
@@ -79,13 +80,13 @@ function squared(data: Uint8Array, width: number, height: number): Picture {
 export function photographQuestions({
   accepted,
   absent,
-}: Photograph): { kind: 'describe' | 'is-there' | 'where'; question: string; answer: string }[] {
+}: Photograph): (Turn & { readonly accepted?: readonly string[] })[] {
   const [name = ''] = accepted;
   return [
-    { kind: 'describe', question: 'What is in this picture?', answer: name },
+    { kind: 'describe', question: 'What is in this picture?', answer: name, accepted },
     { kind: 'is-there', question: `Is there ${some(name)} in the picture?`, answer: 'yes' },
     { kind: 'is-there', question: `Is there ${some(absent)} in the picture?`, answer: 'no' },
-    { kind: 'where', question: `Where is the ${absent}?`, answer: thereIsNo(absent) },
+    { kind: 'where', question: `Where is the ${absent}?`, answer: `${capitalised(thereIsNo(absent))}.` },
   ];
 }
 

@@ -51,8 +51,9 @@ export function reached(judged: readonly Judged[]): string {
     ['how many things are there?', '85', both('scenes', 'count')],
     ['how many of one?', '–', both('scenes', 'count-of')],
     ['colour of the background', '95', both('scenes', 'background')],
-    ['colour of a drawn thing', '75', both('drawings', 'color')],
-    ['… of a thing in a scene', '75', both('scenes', 'color')],
+    ['colour of a drawn thing', '75', both('drawings', 'color', named)],
+    ['… letter for letter', '–', both('drawings', 'color')],
+    ['… of a thing in a scene', '75', both('scenes', 'color', named)],
     ['what no picture tells: that it does not', '–', both('scenes', 'beyond')],
     ['general knowledge beside a picture', '–', rights(chosen(judged, 'general knowledge, beside a scene'))],
     ['… of the base model, without one', '–', rights(chosen(judged, 'general knowledge, alone'))],
@@ -78,7 +79,7 @@ function table(judged: readonly Judged[], set: string): string {
     if (answers.length === 0) continue;
     row(kind, kind, rights);
     if (kind === 'is-there' && new Set(answers.map(isYes)).size > 1) row('… F1 of yes', kind, presence);
-    if (answers.some((one) => one.named !== undefined)) row('… its thing named', kind, named);
+    if (answers.some((one) => one.named !== undefined)) row('… rightly named', kind, named);
     if (!answers.some((one) => one.things)) continue;
     row('… things found', kind, (told) => things(told).found);
     row('… things said that are there', kind, (told) => things(told).precise);

@@ -16,7 +16,8 @@ const stages: readonly (readonly [script: string, ...args: string[]])[] = [
   ['train-names.ts'],
   ['compose.ts'],
   ['train-answers.ts'],
-  ['evaluate.ts', '--limit', '100', '--card'],
+  ['evaluate.ts', '--limit', '60'],
+  ['tell.ts', '--card'],
   ['../list-models.ts'],
 ];
 
