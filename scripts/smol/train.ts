@@ -25,7 +25,10 @@ const { values } = parseArgs({ options: { help: { type: 'boolean', default: fals
 console.log(
   `${stages.length} stages, two to three hours of two cores; 3 GB in runs/smol. Stopped at any moment, it goes on from there. What is in models/smol is replaced.`,
 );
-if (values.help) process.exit(0);
+if (values.help) {
+  console.log(stages.map((stage, i) => `  ${i + 1}. ${stage.join(' ')}`).join('\n'));
+  process.exit(0);
+}
 const started = performance.now();
 for (const [script, ...args] of stages) {
   console.log(`\n== ${script} ${args.join(' ')}`);

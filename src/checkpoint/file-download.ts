@@ -184,7 +184,7 @@ async function checkLength({ headers, body }: Response, { wanted: { path, size }
   // Compressed bytes have a length of their own.
   if (length === null || headers.has('content-encoding') || received + Number(length) === size) return;
   await body?.cancel();
-  throw new QuintetError('integrity', `${path}: the server has ${received + Number(length)} bytes of it, not ${size}`);
+  throw new QuintetError('integrity', `${path}: there are ${received + Number(length)} bytes of it, not ${size}`);
 }
 
 async function restart(download: Download): Promise<void> {

@@ -131,7 +131,7 @@ describe('a model that is pulled', () => {
     changed[200_000] = (changed[200_000] as number) ^ 1;
     for (const [sent, message] of [
       [changed, /weights\.bin: the bytes received do not have the hash/],
-      [Buffer.concat([weights, weights]), /weights\.bin: the server has 600000 bytes of it, not 300000/],
+      [Buffer.concat([weights, weights]), /weights\.bin: there are 600000 bytes of it, not 300000/],
     ] as const) {
       server.tamper = (_, response, body) => {
         if (body === weights) response.writeHead(200, { 'content-length': sent.length }).end(sent);
@@ -153,7 +153,7 @@ describe('a model that is pulled', () => {
     const fetch = async (): Promise<Response> =>
       new Response(new ReadableStream({ cancel: () => void closed++ }), { headers: { 'content-length': '5' } });
     const refused = pullModel(model, { models: temporaryFolder(), from: 'http://127.0.0.1/models', fetch });
-    await expect(refused).rejects.toThrow('config.json: the server has 5 bytes of it, not 2');
+    await expect(refused).rejects.toThrow('config.json: there are 5 bytes of it, not 2');
     expect(closed).toBe(1);
   });
 
