@@ -123,10 +123,9 @@ function checkNames(
 /** Freshly initialised parameters: the same for the same seed, whatever order they are asked for in. */
 export function initialWeights(seed: number, renames: Renames = []): Weights {
   const values = new Map<string, HostArray>();
-  const randomOf = (name: string): Random => new Random(seedFor(seed, 'init', name));
   const made = ({ name, shape, init }: Declaration): HostArray => ({
     ...{ dtype: 'f32', shape },
-    data: init(shape, randomOf(name), randomOf),
+    data: init(shape, new Random(seedFor(seed, 'init', name))),
   });
   const kept = (declaration: Declaration): HostArray => {
     const array = values.get(declaration.name) ?? made(declaration);

@@ -5,9 +5,8 @@
  */
 import { add, cast, div, equal, mul, reshape, slice, softmax, split, sum, type Tensor, topK } from '../graph/index.js';
 import { type ActivationName, activations } from './activations.js';
-import { defaultDeviation, type Init, normal } from './init.js';
 import { linear, linears, queriesKeysValues } from './layers.js';
-import { fullName, type Params } from './params.js';
+import type { Params } from './params.js';
 import { type Angles, rotate } from './rotary.js';
 
 export interface RotaryAttentionOptions {
@@ -29,35 +28,12 @@ export interface RotaryAttentionOptions {
 
 /** x [B, T, D] -> [B, T, D] */
 export function rotaryAttention(p: Params, x: Tensor, options: RotaryAttentionOptions): Tensor {
-  const { heads, kvHeads, angles, attend, bias = false, outBias = bias, joint = false, norm } = options;
+  const { heads, kvHeads, angles, attend, bias = false, outBias = bias, norm } = options;
   const [q, k, v] = projections(p, x, options);
   const turned = (part: Tensor, name: string, count: number): Tensor =>
     rotate(norm ? eachHead(part, count, (heads) => norm(p.at(name), heads)) : part, angles, count);
   const mixed = attend(turned(q, 'q_norm', heads), turned(k, 'k_norm', kvHeads), v);
-  return linear(p.at('o_proj'), mixed, x.size(-1), { bias: outBias, ...(joint ? {} : { init: copying(p, options) }) });
-}
-
-/** How much of a token a head begins by copying to where it is looked at from. */
-const copied = 0.3;
-
-/**
- * The output's projection begins as the transpose of that of the values, drawn again: a head adds some of a token to what looks
- * at it, in the embeddings' own space, and has only to learn where to look. Trockman and Kolter, "Mimetic Initialization of
- * Self-Attention Layers", 2023, https://arxiv.org/abs/2305.09828, found such products in trained models, and begin with them.
- */
-function copying(p: Params, { heads, kvHeads, headWidth }: RotaryAttentionOptions): Init {
-  return ([width = 0, columns = 0], _, randomOf) => {
-    const source = randomOf(fullName(p, 'v_proj.weight'));
-    const values = normal(1)([kvHeads * headWidth, width], source, randomOf);
-    // What all heads together make of a token that all look at.
-    const gain = copied / (columns * defaultDeviation);
-    return new Float32Array(width * columns).map((_, i) => {
-      const [row, column] = [Math.floor(i / columns), i % columns];
-      const head = Math.floor(column / headWidth);
-      const from = Math.floor((head * kvHeads) / heads) * headWidth + (column % headWidth);
-      return gain * (values[from * width + row] as number);
-    });
-  };
+  return linear(p.at('o_proj'), mixed, x.size(-1), { bias: outBias });
 }
 
 function projections(

@@ -2,12 +2,7 @@
 
 import { type Random, sizeOf } from '../tensor/index.js';
 
-/** `randomOf` gives the source of another parameter's numbers, by its whole name: what begins like that one draws them again. */
-export type Init = (
-  shape: readonly number[],
-  random: Random,
-  randomOf: (name: string) => Random,
-) => Float32Array<ArrayBuffer>;
+export type Init = (shape: readonly number[], random: Random) => Float32Array<ArrayBuffer>;
 
 export const zeroed: Init = (shape) => new Float32Array(sizeOf(shape));
 export const ones: Init = (shape) => new Float32Array(sizeOf(shape)).fill(1);
@@ -16,9 +11,6 @@ export const ones: Init = (shape) => new Float32Array(sizeOf(shape)).fill(1);
 export function filled(value: number): Init {
   return (shape) => new Float32Array(sizeOf(shape)).fill(value);
 }
-
-/** Of parameters that nothing else is said of, as published models mostly have it. */
-export const defaultDeviation = 0.02;
 
 /** Normal with mean 0 and the given standard deviation. */
 export function normal(deviation: number): Init {

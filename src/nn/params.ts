@@ -7,7 +7,7 @@
  */
 import { gather, matmul, parameter, type Tensor, transpose } from '../graph/index.js';
 import { formatShape, QuintetError, sameShape, sizeOf } from '../tensor/index.js';
-import { defaultDeviation, type Init, normal } from './init.js';
+import { type Init, normal } from './init.js';
 
 export interface Params {
   /** The path so far, without a dot at its end. */
@@ -56,7 +56,7 @@ export function rootScope(): RootScope {
 }
 
 function scope(declarations: Map<string, Declaration>, path: string, again: boolean): Params {
-  const get = (name: string, shape: readonly number[], init: Init = normal(defaultDeviation)): Tensor => {
+  const get = (name: string, shape: readonly number[], init: Init = normal(0.02)): Tensor => {
     const full = join(path, name);
     const known = declarations.get(full);
     if (again || known) return reuse(full, known, shape, again);

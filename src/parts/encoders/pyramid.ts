@@ -68,7 +68,7 @@ function block(p: Params, x: Tensor): Tensor {
 
 /** Normal with variance `gain` / fan-in: He et al., 2015, https://arxiv.org/abs/1502.01852, has gain 2. */
 function fanInNormal(gain: number): Init {
-  return (shape, ...sources) => normal(Math.sqrt(gain / shape.slice(1).reduce((a, b) => a * b, 1)))(shape, ...sources);
+  return (shape, random) => normal(Math.sqrt(gain / shape.slice(1).reduce((a, b) => a * b, 1)))(shape, random);
 }
 
 /** Normalises the channels of each place. x [B, C, h, w] -> [B, C, h, w] */

@@ -34,9 +34,9 @@ export function hra(...settings: readonly HraOptions[]): Adapter {
 /** x [..., in] reflected by a unit vector u [in, 1]. */
 const reflected = (x: Tensor, u: Tensor): Tensor => sub(x, mul(matmul(matmul(x, u), transpose(u)), 2));
 
-const inPairs: Init = ([width, rank], ...sources) => {
+const inPairs: Init = ([width, rank], random) => {
   const [rows, columns] = [width as number, rank as number];
-  const half = fanIn([rows, Math.ceil(columns / 2)], ...sources);
+  const half = fanIn([rows, Math.ceil(columns / 2)], random);
   const pairs = half.length / rows;
   return new Float32Array(rows * columns).map(
     (_, i) => half[Math.floor(i / columns) * pairs + Math.floor((i % columns) / 2)] as number,
