@@ -126,7 +126,7 @@ const offsets = 'multi_modal_projector.offsets';
 
 /** One stage, from what the one before has learnt. */
 async function learn(
-  { name, optimizer, length, train: beside }: Stage,
+  { name, optimizer, length }: Stage,
   before: ReadonlyMap<string, HostArray>,
 ): Promise<ReadonlyMap<string, HostArray>> {
   if (!('steps' in length)) throw new Error(`the stage ${name} of the recipe of smol has no number of steps`);
@@ -137,7 +137,7 @@ async function learn(
   let tokens = 0;
   const learning = {
     objective: nextToken(),
-    train: [...adapter.parameters, ...beside],
+    train: [...adapter.parameters, offsets],
     frozen: 'int8',
     fields: data.fields,
   } as const;

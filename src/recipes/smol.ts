@@ -17,7 +17,7 @@ const language = {
 };
 const adam = { warmup: { steps: 20 }, schedule: 'cosine', minimum: 0.05, betas: [0.9, 0.98] } as const;
 const answering = {
-  ...{ data: 'smol-chats', objective: nextToken(), batch: 12, train: ['multi_modal_projector.offsets'] },
+  ...{ data: 'smol-chats', objective: nextToken(), batch: 12, train: [] },
   adapter: { kind: 'lora', rank: 16, alpha: 32, on: ['language_model.**.{q,k,v,o,gate,up,down}_proj'] },
 } as const;
 const naming = {
