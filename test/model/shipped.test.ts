@@ -176,7 +176,7 @@ describe('a model that is pulled', () => {
     const other = { ...options, models: temporaryFolder() };
     await expect(pullModel(model, other)).rejects.toMatchObject({ code: 'not-found' });
     writeFileSync(join(from, 'tiny/weights.bin'), weights.subarray(0, 1000));
-    await expect(pullModel(model, other)).rejects.toThrow('has 1000 bytes of it, not 300000');
+    await expect(pullModel(model, other)).rejects.toThrow('there are 1000 bytes of it, not 300000');
   });
 
   test('is not asked for offline, or where nobody says where it lies', async () => {
