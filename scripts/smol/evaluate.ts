@@ -17,11 +17,11 @@ import { loadArt } from './art.js';
 import { general } from './general.js';
 import type { Answered } from './judge.js';
 import { loadPhotographs, photographQuestions } from './photographs.js';
-import { drawPicture, pictureSide } from './pictures.js';
+import { drawPicture, type Plan, pictureSide } from './pictures.js';
 import { modelFolder, workFolder } from './places.js';
 import { ask, askForAlike } from './questions.js';
 import { type Evaluation, evaluationPlan, evaluationSeed, evaluations } from './splits.js';
-import { questionKinds, type Turn, type TurnKind, turnKinds, type Wording } from './wordings.js';
+import { questionKinds, type Turn, turnKinds, type Wording } from './wordings.js';
 
 const { values } = parseArgs({
   options: {
@@ -41,14 +41,8 @@ const batch = 16;
 const together = 32;
 const answered: Answered[] = [];
 
-interface Asked {
-  readonly set: string;
-  readonly kind: TurnKind;
-  readonly wording: Wording;
+interface Asked extends Omit<Answered, 'said'> {
   readonly picture: Picture;
-  readonly shown: string;
-  readonly question: string;
-  readonly answer: string;
 }
 
 function chatOf({ question, picture }: Pick<Asked, 'question' | 'picture'>): PicturedChat {
@@ -68,15 +62,15 @@ async function answerAll(asked: readonly Asked[]): Promise<void> {
   }
 }
 
-function pictureOf(evaluation: Evaluation, index: number): Picture {
-  const drawn = drawPicture(evaluationPlan(art, evaluation, index), evaluationSeed(evaluation.name, index));
+function pictureOf({ name }: Evaluation, index: number, plan: Plan): Picture {
+  const drawn = drawPicture(plan, evaluationSeed(name, index));
   return { width: pictureSide, height: pictureSide, data: drawn.data };
 }
 
 /** What is asked about a picture of an evaluation. */
 function askedAbout(evaluation: Evaluation, index: number): Asked[] {
   const plan = evaluationPlan(art, evaluation, index);
-  const picture = pictureOf(evaluation, index);
+  const picture = pictureOf(evaluation, index, plan);
   const random = new Random(seedFor(6, evaluation.name, index));
   const other: Wording = index % 2 === 1 ? 'new' : 'trained';
   const asked: Asked[] = [];
@@ -127,7 +121,8 @@ for (const [i, [question, accepted]] of Object.entries(general.new).entries()) {
     answer: accepted.join(' or '),
     accepted,
   } as const;
-  const beside = await chat.answers([chatOf({ question, picture: pictureOf(scenes, i) })], { maxTokens: 60 });
+  const picture = pictureOf(scenes, i, evaluationPlan(art, scenes, i));
+  const beside = await chat.answers([chatOf({ question, picture })], { maxTokens: 60 });
   const alone = await chat.answers([{ messages: [{ role: 'user', content: question }], pictures: [] }], {
     maxTokens: 60,
   });

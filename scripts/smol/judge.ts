@@ -61,7 +61,7 @@ const yes = (text: string): boolean | undefined =>
 const thingOf = (text: string): string => text.replace(/ on an? \w+ background\.?$/, '');
 
 /** Whether an answer has one of the words, alone or of several, other than as the background's colour. */
-export const namesOneOf = (accepted: readonly string[], said: string): boolean =>
+const namesOneOf = (accepted: readonly string[], said: string): boolean =>
   !/^(no\b|there (is|are) no\b)/i.test(said) &&
   accepted.some((word) => new RegExp(`\\b(?:${word}|${plural(word)})\\b`, 'i').test(thingOf(said)));
 

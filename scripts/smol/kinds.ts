@@ -49,9 +49,9 @@ const within: Readonly<Record<string, readonly string[]>> = {
 /** What is only called so: a hot dog is no dog. */
 const called = ['hot dog', 'prairie dog', 'sea lion', 'water pistol', 'swimming cap'];
 
-const endsWith = (name: string, word: string): boolean => name === word || name.endsWith(` ${word}`);
+const endsWith = (name: string, word: string): boolean =>
+  name === word || (name.endsWith(` ${word}`) && !called.includes(name));
 
 /** Whether what has the first name may be called by the second. */
 export const isKindOf = (name: string, wider: string): boolean =>
-  (endsWith(name, wider) && !(called.includes(name) && name !== wider)) ||
-  (within[wider]?.some((narrower) => endsWith(name, narrower)) ?? false);
+  [wider, ...(within[wider] ?? [])].some((word) => endsWith(name, word));

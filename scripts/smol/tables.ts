@@ -13,7 +13,7 @@ const chosen = (judged: readonly Judged[], set: string, kind?: TurnKind, wording
 
 const rights = (answers: readonly Judged[]): string => interval(answers.map(({ right }) => right));
 
-/** Of answers about one thing, how many call it by its name. */
+/** Of answers about one thing or a colour, how many say the right name. */
 function named(answers: readonly Judged[]): string {
   return interval(answers.flatMap((one) => (one.named === undefined ? [] : [one.named])));
 }

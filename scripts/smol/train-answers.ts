@@ -1,6 +1,6 @@
 /**
- * The language model learns to answer by what is named, in the recipe's two stages, through an adapter beside its frozen weights, which
- * stand in eight bits. `npx tsx scripts/smol/train-answers.ts` goes on where it was stopped, and writes `models/smol/adapter`.
+ * The language model learns to answer by what is named, in the recipe's stages, through an adapter beside its frozen
+ * weights, which stand in eight bits. `npx tsx scripts/smol/train-answers.ts` goes on where it was stopped, and writes `models/smol/adapter`.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

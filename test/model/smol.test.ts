@@ -47,6 +47,15 @@ test(
   patience,
 );
 
+// Known to fail, as the model's card says: the next weights are to mend it.
+test.fails(
+  'a photograph is no drawing to it',
+  async () => {
+    expect(await ask('cat.jpg', 'Is this a drawing?')).toBe('No, it is a photo.');
+  },
+  patience,
+);
+
 test(
   'of several pictures it sees the newest, and of several at once none',
   async () => {
