@@ -4,6 +4,7 @@
  */
 import { QuintetError } from '../../tensor/index.js';
 import type { Message } from '../messages.js';
+import type { Statement } from './ast.js';
 import { type Budget, budgetOf, type TemplateLimits } from './budget.js';
 import { contextOf } from './evaluate.js';
 import { execute, newOutput } from './execute.js';
@@ -44,7 +45,7 @@ export function renderChat(
   const { addGenerationPrompt = false, tools, variables = {}, now, limits = {} } = options;
   const budget = budgetOf(limits);
   try {
-    const program = parseTemplate(template);
+    const program = programOf(template);
     const context = contextOf(budget);
     const values = globalsOf(context, now);
     const given = {
@@ -64,6 +65,19 @@ export function renderChat(
       throw new QuintetError('limit', 'the chat template nests too deep', { cause: error });
     throw error;
   }
+}
+
+/** Of the last templates: a model's own is rendered for every turn, and for every sample that it learns from. */
+const programs = new Map<string, readonly Statement[]>();
+const mostPrograms = 8;
+
+function programOf(template: string): readonly Statement[] {
+  const program = programs.get(template) ?? parseTemplate(template);
+  programs.delete(template);
+  programs.set(template, program);
+  const [oldest] = programs.keys();
+  if (programs.size > mostPrograms) programs.delete(oldest as string);
+  return program;
 }
 
 function entriesOf(given: Readonly<Record<string, unknown>>, budget: Budget): readonly (readonly [string, Value])[] {
