@@ -44,7 +44,7 @@ function makeOne(art: Art, { folder, file, seed }: Plan, index: number): string 
   writeFileSync(join(folder, image), encodePng(renderScene(scene, own)));
   if (file === 'names' || file === 'train') return JSON.stringify({ image });
   const questions = questionKinds
-    .map((kind) => ask(kind, scene, art.objects, random))
+    .map((kind) => ask(kind, { scene, objects: art.objects, random }))
     .filter((turn) => turn !== null)
     .map(({ kind, question, answer }) => ({ kind, question, answer }));
   return JSON.stringify({ image, questions });
@@ -69,7 +69,8 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     const grid = planGrid(art, random);
     teach('names', 'names', index, nameCells(grid, art.objects));
     if (index % 3 > 0) continue;
-    const asked = random.uniform() < 0.3 ? null : ask('what-is-at', grid, art.objects, random);
+    const asked =
+      random.uniform() < 0.3 ? null : ask('what-is-at', { scene: grid, objects: art.objects, random, learning: true });
     teach('answers', 'names', index, asked ?? nameCells(grid, art.objects));
   }
   for (let index = 0; index < counts.train; index++) {

@@ -57,7 +57,7 @@ export function everySentence(objects: readonly ObjectKind[]): string[] {
   const filled = questions.flatMap((wording) => [...names, ...places].map((about) => wording.replace('#', about)));
   const asked = ['a', 'an'].flatMap((before) => filled.map((question) => question.replace('$', before)));
   const things = objects.map(withArticle);
-  const answers = [...things, ...places, ...numberWords, ...colorNames, 'yes', 'no', 'nothing'].map(sentence);
+  const answers = [...things, ...places, ...numberWords, ...colorNames, 'nothing', 'nowhere'].map(sentence);
   const described = places.flatMap((place) =>
     things.map((thing) => `${place} ${thing}, ${place} ${thing} and ${thing},`),
   );
@@ -65,8 +65,9 @@ export function everySentence(objects: readonly ObjectKind[]): string[] {
     places.map((place) => `${place} on ${article(color)} ${color} background.`),
   );
   const listed = objects.map(({ name }) => `Top ${name}, left ${name}, right ${name}, middle ${name}, bottom ${name}.`);
+  const concluded = [...numberWords, 'yes', 'no'].map((word) => sentence(`nowhere, ${word.toLowerCase()}`));
   const openings = places.map((place) => sentence(place.split(' ').slice(2).join(' ')));
-  return [...asked, ...asked.map(casually), ...answers, ...listed, ...openings, ...described, ...behind];
+  return [...asked, ...asked.map(casually), ...answers, ...concluded, ...listed, ...openings, ...described, ...behind];
 }
 
 /** As people type in a hurry: no capital, no mark at the end. */
@@ -92,8 +93,9 @@ export function nameCells(scene: Scene, objects: readonly ObjectKind[]): Turn {
 }
 
 /** Asks about one scene; null where the kind of question does not fit it. */
-export function ask(kind: QuestionKind, scene: Scene, objects: readonly ObjectKind[], random: Random): Turn | null {
-  const filled = answerers[kind]({ scene, objects, random });
+export function ask(kind: QuestionKind, asking: Asking): Turn | null {
+  const { random } = asking;
+  const filled = answerers[kind](asking);
   if (filled === null) return null;
   const { answer, about = '', article: before = '', object } = filled;
   const wording = random.pick(wordings[kind]).replace('$', before).replace('#', about);
@@ -103,16 +105,16 @@ export function ask(kind: QuestionKind, scene: Scene, objects: readonly ObjectKi
 
 /** How often each kind of question is asked in training: harder ones more often. */
 const shares: Record<QuestionKind, number> = {
-  what: 2,
-  describe: 1,
+  what: 1,
+  describe: 2,
   list: 1,
   'how-many': 1,
-  'how-many-of': 1,
+  'how-many-of': 3,
   background: 1,
-  color: 1,
-  where: 1,
-  'what-is-at': 3,
-  'is-there': 2,
+  color: 2,
+  where: 4,
+  'what-is-at': 2,
+  'is-there': 4,
 };
 const pool = questionKinds.flatMap((kind) => new Array<QuestionKind>(shares[kind]).fill(kind));
 
@@ -122,7 +124,7 @@ export function pickQuestions(scene: Scene, objects: readonly ObjectKind[], rand
   const asked = new Set<QuestionKind>();
   for (let attempt = 0; attempt < 8 && turns.length < 2; attempt++) {
     const kind = random.pick(pool);
-    const turn = asked.has(kind) ? null : ask(kind, scene, objects, random);
+    const turn = asked.has(kind) ? null : ask(kind, { scene, objects, random, learning: true });
     if (turn === null) continue;
     asked.add(kind);
     turns.push(turn);
@@ -130,10 +132,15 @@ export function pickQuestions(scene: Scene, objects: readonly ObjectKind[], rand
   return turns;
 }
 
-interface Asking {
+export interface Asking {
   readonly scene: Scene;
   readonly objects: readonly ObjectKind[];
   readonly random: Random;
+  /**
+   * Whether training asks: it asks more of what is there, and there more than once. Where the commonest answer is mostly right,
+   * nano learns to give it and nothing else.
+   */
+  readonly learning?: boolean;
 }
 
 /** The answer, and what stands for `#` and `$` in the wording. */
@@ -166,9 +173,18 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
     return { answer: sentence(parts.join(', ')) };
   },
   'how-many': ({ scene }) => ({ answer: sentence(numberWords[scene.things.length]!) }),
-  'how-many-of'({ scene, objects, random }) {
-    const object = random.uniform() < 0.15 ? absent(scene, objects, random) : random.pick(scene.things).object;
-    return { answer: sentence(numberWords[countOf(scene, object)]!), about: objects[object]!.plural, object };
+  'how-many-of'({ scene, objects, random, learning }) {
+    const several = scene.things.filter(({ object }) => countOf(scene, object) > 1);
+    const things = learning && several.length > 0 ? several : scene.things;
+    const object = random.uniform() < 0.15 ? absent(scene, objects, random) : random.pick(things).object;
+    // Where they are comes first: what is left is to count what was said.
+    const places = scene.things.filter((thing) => thing.object === object).map(({ cell }) => placeName(cell));
+    const found = places.length > 0 ? places.join(', ') : 'nowhere';
+    return {
+      answer: sentence(`${found}, ${numberWords[places.length]!.toLowerCase()}`),
+      about: objects[object]!.plural,
+      object,
+    };
   },
   background: ({ scene }) => ({ answer: sentence(scene.backgroundColor) }),
   color({ scene, objects, random }) {
@@ -177,8 +193,12 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
     const thing = random.pick(colored);
     return { answer: sentence(thing.color!), about: objects[thing.object]!.name, object: thing.object };
   },
-  where({ scene, objects, random }) {
-    const unique = scene.things.filter(({ object }) => countOf(scene, object) === 1);
+  where({ scene, objects, random, learning }) {
+    if (random.uniform() < (learning ? 0.15 : 0.3)) {
+      const object = absent(scene, objects, random);
+      return { answer: 'Nowhere.', about: objects[object]!.name, object };
+    }
+    const unique = single(scene);
     if (unique.length === 0) return null;
     const thing = random.pick(unique);
     return { answer: sentence(placeName(thing.cell)), about: objects[thing.object]!.name, object: thing.object };
@@ -189,13 +209,19 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
     const { object, cell } = random.pick(scene.things);
     return { answer: sentence(withArticle(objects[object]!)), about: placeName(cell), object };
   },
-  'is-there'({ scene, objects, random }) {
-    const present = random.uniform() < 0.5;
-    const object = present ? random.pick(scene.things).object : absent(scene, objects, random);
+  'is-there'({ scene, objects, random, learning }) {
+    // Where it is comes first: whether it is there is then the same question.
+    const unique = single(scene);
+    const thing = unique.length > 0 && random.uniform() < (learning ? 0.85 : 0.5) ? random.pick(unique) : undefined;
+    const object = thing?.object ?? absent(scene, objects, random);
     const { name } = objects[object]!;
-    return { answer: present ? 'Yes.' : 'No.', about: name, article: article(name), object };
+    const answer = thing ? `${placeName(thing.cell)}, yes` : 'nowhere, no';
+    return { answer: sentence(answer), about: name, article: article(name), object };
   },
 };
+
+/** Things of which there is one. */
+const single = (scene: Scene): Thing[] => scene.things.filter(({ object }) => countOf(scene, object) === 1);
 
 function countOf(scene: Scene, object: number): number {
   return scene.things.filter((thing) => thing.object === object).length;

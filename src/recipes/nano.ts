@@ -8,15 +8,24 @@ import { llama, readLlama } from '../parts/backbones/llama.js';
 import { placesOf, pyramid, readPyramid } from '../parts/encoders/pyramid.js';
 import { readMlpProjector } from '../parts/input-projectors/mlp.js';
 import { placedMlp } from '../parts/input-projectors/placed-mlp.js';
-import { adamw, nameFeatures, nextToken, recipe, repeated, slot, steps, system } from '../system/index.js';
+import { adamw, muon, nameFeatures, nextToken, recipe, repeated, slot, steps, system } from '../system/index.js';
 
-const language = { width: 192, depth: 4, heads: 6, hidden: 512, vocab: 784, context: 1024, tied: true };
+const language = { width: 192, depth: 4, heads: 6, hidden: 512, vocab: 794, context: 1024, tied: true };
 const vision = { image: 72, strides: [4, 2, 3], widths: [64, 128, 384], depths: [1, 3, 2] };
 
-const seeing = ['vision_tower.**', 'multi_modal_projector.**', 'language_model.model.embed_tokens.weight'];
+const words = 'language_model.model.embed_tokens.weight';
+const seeing = ['vision_tower.**', 'multi_modal_projector.**', words];
 const stage = { data: 'nano-scenes', objective: nextToken(), batch: 32 };
 const adam = { betas: [0.9, 0.98], decay: 0.05, warmup: { steps: 30 }, schedule: 'cosine' } as const;
 const rate = (lr: number, minimum: number) => ({ optimizer: adamw({ ...adam, lr, minimum }) });
+
+/** With AdamW attention needed several times as many steps to learn where to look. */
+const matrices = (lr: number, rest: number, tables: readonly string[]) => ({
+  optimizer: muon({
+    ...{ lr, warmup: { steps: 20 }, schedule: 'cosine', minimum: 0.05 },
+    rest: { lr: rest, betas: adam.betas, decay: adam.decay, on: tables },
+  }),
+});
 
 export const nano = recipe({
   name: 'nano',
@@ -50,11 +59,23 @@ export const nano = recipe({
       stages: [
         // Each place of a picture is taught its word; then the language model learns to answer by them; then all together.
         { ...stage, name: 'names', objective: nameFeatures(), train: seeing, ...rate(1e-3, 0.2), length: steps(350) },
-        { ...stage, name: 'places', objective: nameFeatures(), train: seeing, ...rate(7e-4, 0.2), length: steps(200) },
-        { ...stage, name: 'answer', train: ['language_model.**'], ...rate(1.5e-3, 0.1), batch: 64, length: steps(900) },
-        { ...stage, name: 'polish', train: ['**'], ...rate(4e-4, 0.05), batch: 48, length: steps(150) },
-        { ...stage, name: 'more', train: ['**'], ...rate(1e-3, 0.03), batch: 48, length: steps(520) },
-        { ...stage, name: 'last', train: ['**'], ...rate(8e-4, 0.02), batch: 48, length: steps(330) },
+        { ...stage, name: 'places', objective: nameFeatures(), train: seeing, ...rate(7e-4, 0.2), length: steps(250) },
+        {
+          ...stage,
+          name: 'answer',
+          train: ['language_model.**'],
+          ...matrices(0.02, 1.5e-3, [words]),
+          batch: 64,
+          length: steps(2600),
+        },
+        {
+          ...stage,
+          name: 'together',
+          train: ['**'],
+          ...matrices(0.01, 8e-4, [words, 'multi_modal_projector.position_embedding']),
+          batch: 48,
+          length: steps(900),
+        },
       ],
     }),
 });
