@@ -5,9 +5,16 @@ import { general as generalQuestions } from '../scripts/smol/general.js';
 import { judge } from '../scripts/smol/judge.js';
 import { thereIs, thereIsNo } from '../scripts/smol/nouns.js';
 import { isHeldOut, type Plan } from '../scripts/smol/pictures.js';
-import { ask, askForAlike, conversation, photoConversation } from '../scripts/smol/questions.js';
+import { ask, askForAlike, askForWide, conversation, photoConversation } from '../scripts/smol/questions.js';
 import { reached, samples, tables } from '../scripts/smol/tables.js';
-import { ofThing, type QuestionKind, questionKinds, type Wording, worded } from '../scripts/smol/wordings.js';
+import {
+  ofThing,
+  type QuestionKind,
+  questionKinds,
+  type Turn,
+  type Wording,
+  worded,
+} from '../scripts/smol/wordings.js';
 import { Random } from '../src/tensor/index.js';
 
 const names = ['hot dog', 'dog', 'owl', 'glasses', 'hot pepper', 'fire', 'police car', 'car'];
@@ -90,7 +97,7 @@ test('one thing alone in a scene is told by its place, a large one lies in the m
 test('what is not there has no place and no colour, and what no picture tells is not told', () => {
   const absent = (kind: QuestionKind) =>
     new Set(Array.from({ length: 60 }, (_, i) => ask(kind, art, scene('owl'), { ...asking(i), absent: 1 })?.answer));
-  for (const kind of ['where', 'color'] as const) {
+  for (const kind of ['where', 'color', 'is-color'] as const) {
     expect(absent(kind)).toContain('There is no fire.');
     expect(absent(kind)).toContain('There are no glasses.');
     expect([...absent(kind)].every((answer) => answer?.startsWith('There ') && !answer.includes('owl'))).toBe(true);
@@ -119,13 +126,25 @@ test('a photograph is called by the everyday word and the name, unless the name 
 test('one asks for several as for several', () => {
   const asked = (kind: QuestionKind, thing: string): Set<string> =>
     new Set(Array.from({ length: 60 }, (_, i) => worded(kind, ofThing(thing), new Random(i), 'new')));
-  expect(asked('color', 'owl')).toEqual(
-    new Set(['What color was used for the owl?', 'How would you describe the color of the owl?']),
-  );
-  expect(asked('color', 'glasses')).toEqual(
-    new Set(['What color was used for the glasses?', 'How would you describe the color of the glasses?']),
-  );
-  expect(asked('is-there', 'glasses')).toContain('Do glasses appear in this scene?');
+  expect(asked('color', 'owl')).toContain('Do you know what colour the owl is?');
+  expect(asked('color', 'glasses')).toContain('Do you know what colour the glasses are?');
+  expect(asked('is-there', 'glasses')).toContain('Do glasses appear in the image?');
+});
+
+test('whether something has a colour is told by its colour first', () => {
+  const drawn = (thing: string, color: Plan['color']): Plan => ({
+    ...scene(),
+    kind: 'drawing',
+    named: index(thing),
+    color,
+  });
+  const owl = answers('is-color', drawn('owl', 'brown'));
+  expect(owl).toEqual(new Set(['It is brown, so yes.', 'It is brown, so no.']));
+  expect(answers('is-color', drawn('glasses', 'black'))).toContain('They are black, so yes.');
+  const asked = Array.from({ length: 300 }, (_, i) => ask('is-color', art, drawn('owl', 'red'), asking(i)) as Turn);
+  // Red and pink are neighbours, between which people differ.
+  expect(asked.filter(({ question }) => /pink|orange|brown|purple/.test(question))).toEqual([]);
+  for (const { question, answer } of asked) expect(question.includes('red')).toBe(answer.endsWith('yes.'));
 });
 
 test('no wording of a kind is both trained and new', () => {
@@ -213,4 +232,14 @@ test('tables count things one by one, and in the wording that was asked in', () 
   expect(tables(judged)).toMatch(/said that are there \| 50\.0 .*n 2\) \| 100\.0 .*n 3\)/);
   expect(reached(judged)).toMatch(/things of a scene that are found \| 92 \| 33\.3 .*n 3\) \|/);
   expect(samples(judged).split('\n').slice(2)).toEqual([`| scenes 1 | Describe the picture. | ${said} | ${answer} |`]);
+});
+
+test('an owl is an animal and no vehicle, and of flags no wide word is asked', () => {
+  const asked = (plan: Plan) =>
+    Array.from({ length: 300 }, (_, i) => askForWide(art, plan, asking(i))?.answer).filter((answer) => answer);
+  const owl = ['Yes, there is an animal.', 'No, there is no mammal.', 'No, there is no vehicle.'];
+  expect(new Set(asked(scene('owl')))).toEqual(new Set(owl));
+  const hotDog = ['No, there is no animal.', 'No, there is no mammal.', 'No, there is no vehicle.'];
+  expect(new Set(asked(scene('hot dog')))).toEqual(new Set(hotDog));
+  expect(asked({ ...scene(), kind: 'flag', named: 0 })).toEqual([]);
 });

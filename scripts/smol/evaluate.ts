@@ -4,8 +4,8 @@
  * Writes every answer to `runs/smol/evaluation.jsonl`, which `tell.ts` judges.
  * Pictures of `scenes` are combinations of things that training never shows together, in the styles of training; those of
  * `unseen-style` are drawn in a style that it never shows. Each kind of question is asked in wordings of training, and in
- * others; `absent alike` are things that are not there and share a word with one that is, and of `absent` things the place
- * and the colour are asked for.
+ * others; `absent alike` are things that are not there and share a word with one that is, `wide` are words such as "animal",
+ * and of `absent` things it is asked where they are, what colour they have, and whether they have a certain one.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -19,7 +19,7 @@ import type { Answered } from './judge.js';
 import { loadPhotographs, photographQuestions } from './photographs.js';
 import { drawPicture, type Plan, pictureSide } from './pictures.js';
 import { modelFolder, workFolder } from './places.js';
-import { ask, askForAlike } from './questions.js';
+import { ask, askForAlike, askForWide } from './questions.js';
 import { type Evaluation, evaluationPlan, evaluationSeed, evaluations } from './splits.js';
 import { questionKinds, type Turn, turnKinds, type Wording } from './wordings.js';
 
@@ -77,8 +77,8 @@ function askedAbout(evaluation: Evaluation, index: number): Asked[] {
   const put = (set: string, wording: Wording, turn: Turn | undefined): void => {
     if (turn) asked.push({ set, wording, picture, shown: `${evaluation.name} ${index}`, ...turn });
   };
-  // Few drawings have one clear colour, so that all are asked for theirs.
-  for (const kind of index < limit ? questionKinds : (['color', 'its-color'] as const)) {
+  // Few drawings have one clear colour, so that all are asked about theirs.
+  for (const kind of index < limit ? questionKinds : (['color', 'is-color', 'its-color'] as const)) {
     const wordings = kind !== 'describe' ? [other] : new Set<Wording>(['trained', other]);
     for (const wording of wordings) put(evaluation.name, wording, ask(kind, art, plan, { random, wording }));
   }
@@ -86,7 +86,8 @@ function askedAbout(evaluation: Evaluation, index: number): Asked[] {
   const apart = new Random(seedFor(7, evaluation.name, index));
   // As POPE's adversarial form asks for what is likely and not there (arXiv 2305.10355).
   put(`${evaluation.name}, absent alike`, 'trained', askForAlike(art, plan, { random: apart, wording: 'trained' }));
-  for (const kind of ['where', 'color'] as const) {
+  put(`${evaluation.name}, wide`, other, askForWide(art, plan, { random: apart, wording: other }));
+  for (const kind of ['where', 'color', 'is-color'] as const) {
     put(`${evaluation.name}, absent`, other, ask(kind, art, plan, { random: apart, wording: other, absent: 1 }));
   }
   return asked;
@@ -103,7 +104,7 @@ for (const evaluation of evaluations) {
 }
 for (const photograph of await loadPhotographs()) {
   const { picture, cutOut } = photograph;
-  for (const turn of photographQuestions(photograph)) {
+  for (const turn of photographQuestions(photograph, new Random(seedFor(8, photograph.file, 0)))) {
     const [said = ''] = await chat.answers([chatOf({ question: turn.question, picture })], { maxTokens: 60 });
     answered.push({
       set: cutOut ? 'photographs, cut out' : 'photographs',

@@ -38,9 +38,11 @@ export function judge(
     const names = [answer, said].map((text) => [...thingsIn(thingOf(text), ['nothing', ...concepts])].join());
     return { right, named: names[0] === names[1] && !isDenied(said) };
   }
-  if (kind === 'color' || kind === 'its-color') {
+  if (kind === 'color' || kind === 'its-color' || kind === 'is-color') {
     const [meant, told] = [answer, said].map((text) => colorNames.filter((name) => text.includes(name)).join());
-    return { right, named: isDenied(answer) ? right : meant === told && !isDenied(said) };
+    const named = isDenied(answer) ? right : meant === told && !isDenied(said);
+    const agrees = kind === 'is-color' && !isDenied(answer) && so(said) === so(answer);
+    return { right: right || agrees, named };
   }
   if (kind !== 'describe') return { right };
   if (answer.startsWith('The flag')) return { right };
@@ -49,7 +51,8 @@ export function judge(
   return { right, things: { shown: shown.size, said: told.size, found } };
 }
 
-const isDenied = (said: string): boolean => /\bno\b/i.test(said);
+/** Whether it is said that something is not there; "It is pink, so no." does not say so. */
+const isDenied = (said: string): boolean => /^no\b|\b(is|are|was|were) no\b/i.test(said);
 
 /** Whether the right answer is yes. */
 export const isYes = ({ answer }: Pick<Judged, 'answer'>): boolean => yes(answer) === true;
@@ -58,12 +61,14 @@ export const isYes = ({ answer }: Pick<Judged, 'answer'>): boolean => yes(answer
 const yes = (text: string): boolean | undefined =>
   /^yes\b/i.test(text) ? true : /^no\b/i.test(text) ? false : undefined;
 
+/** What "It is red, so yes." ends with. */
+const so = (text: string): string | undefined => /, so (yes|no)\.$/.exec(text)?.[1];
+
 const thingOf = (text: string): string => text.replace(/ on an? \w+ background\.?$/, '');
 
 /** Whether an answer has one of the words, alone or of several, other than as the background's colour. */
 const namesOneOf = (accepted: readonly string[], said: string): boolean =>
-  !/^(no\b|there (is|are) no\b)/i.test(said) &&
-  accepted.some((word) => new RegExp(`\\b(?:${word}|${plural(word)})\\b`, 'i').test(thingOf(said)));
+  !isDenied(said) && accepted.some((word) => new RegExp(`\\b(?:${word}|${plural(word)})\\b`, 'i').test(thingOf(said)));
 
 /** How well a thing is known to be there: F1 of yes, its precision and recall, and how often it is said (POPE, arXiv 2305.10355). */
 export function presence(asked: readonly Pick<Judged, 'answer' | 'said'>[]): string {

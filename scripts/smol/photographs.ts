@@ -8,9 +8,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { join } from 'node:path';
 import sharp from 'sharp';
 import type { Picture } from '../../src/media/index.js';
+import type { Random } from '../../src/tensor/index.js';
 import { capitalised, some, thereIsNo } from './nouns.js';
 import { readBeside, workFolder } from './places.js';
-import type { Turn } from './wordings.js';
+import { type Turn, type Wording, worded } from './wordings.js';
 
 interface Source {
   readonly from: 'debian' | 'python';
@@ -76,17 +77,24 @@ function squared(data: Uint8Array, width: number, height: number): Picture {
   return { width: side, height: side, data: all };
 }
 
-/** What is asked of a photograph: what it shows, whether something is on it that is, and that is not, and where that lies. */
-export function photographQuestions({
-  accepted,
-  absent,
-}: Photograph): (Turn & { readonly accepted?: readonly string[] })[] {
+/** What is asked of a photograph: what it shows, whether something is on it that is, and that is not, where that lies, and what kind of picture it is. */
+export function photographQuestions(
+  { accepted, absent }: Photograph,
+  random: Random,
+): (Turn & { readonly accepted?: readonly string[]; readonly wording?: Wording })[] {
   const [name = ''] = accepted;
   return [
     { kind: 'describe', question: 'What is in this picture?', answer: name, accepted },
     { kind: 'is-there', question: `Is there ${some(name)} in the picture?`, answer: 'yes' },
     { kind: 'is-there', question: `Is there ${some(absent)} in the picture?`, answer: 'no' },
     { kind: 'where', question: `Where is the ${absent}?`, answer: `${capitalised(thereIsNo(absent))}.` },
+    ...(
+      [
+        ['kind', 'A photo.'],
+        ['is-photo', 'Yes, it is a photo.'],
+        ['is-drawing', 'No, it is a photo.'],
+      ] as const
+    ).map(([kind, answer]) => ({ kind, answer, wording: 'new' as const, question: worded(kind, {}, random, 'new') })),
   ];
 }
 

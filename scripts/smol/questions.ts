@@ -1,8 +1,9 @@
 /** What is asked about a picture, and the right answers. */
 import type { Random } from '../../src/tensor/index.js';
+import { colorNames } from '../nano/colors.js';
 import type { Art } from './art.js';
 import { generalTurn } from './general.js';
-import { isKindOf } from './kinds.js';
+import { isKindOf, wideWord } from './kinds.js';
 import { an, areOrIs, capitalised, isCounted, listed, numberWord, plural, some, thereIs, thereIsNo } from './nouns.js';
 import type { PhotoName } from './photo-names.js';
 import { isHeldOut, type Plan, type Thing } from './pictures.js';
@@ -16,11 +17,24 @@ export const placeNames = [
 const at = (cell: number): string =>
   cell === 4 ? 'in the middle' : cell === 3 || cell === 5 ? `on the ${placeNames[cell]}` : `at the ${placeNames[cell]}`;
 
+/** A place in a person's words, which are many. */
+function asSaid(cell: number, { random, wording }: Asking): string {
+  if (wording === 'new' || random.uniform() < 0.6) return at(cell);
+  if (cell === 4) return random.pick(['in the center', 'at the center']);
+  const named = placeNames[cell] as string;
+  const name = random.uniform() < 0.5 ? named : named.replace(/^top /, 'upper ').replace(/^bottom /, 'lower ');
+  if (!name.includes(' '))
+    return random.pick(cell === 3 || cell === 5 ? [`on the ${name} side`, `to the ${name}`] : [`in the ${name} part`]);
+  return random.pick([`in the ${name} corner`, `on the ${name}`, `in the ${name}`, `in the ${name} part`]);
+}
+
 export interface Asking {
   readonly random: Random;
   readonly wording: Wording;
   /** Share of the absent things asked for that have a word in common with one that is there, as far as there are such; default 0. */
   readonly alike?: number;
+  /** Share of the things asked for that are told by a wide word, such as "animal"; default 0. */
+  readonly wide?: number;
   /** Share of the things whose place or colour is asked for that are not there; default 0. */
   readonly absent?: number;
 }
@@ -53,7 +67,7 @@ const beyond = 'I cannot tell that from the picture.';
 
 /** What is asked of a picture, kind by kind; undefined where that makes no sense. */
 function told(art: Named, plan: Plan, asking: Asking): Tells {
-  const { random } = asking;
+  const { random, wide = 0 } = asking;
   const shown = shownOn(plan);
   const count = Math.max(1, thingsOn(plan).length);
   return {
@@ -64,6 +78,8 @@ function told(art: Named, plan: Plan, asking: Asking): Tells {
     'is-drawing': () => asked(asking, 'is-drawing', {}, 'Yes, it is a drawing.'),
     count: () => asked(asking, 'count', {}, sentence(numberWord(count))),
     'is-there': () => {
+      const word = random.uniform() < wide ? wideWordOf(art, plan, random) : undefined;
+      if (word) return isThere(word.name, word.yes, asking);
       const yes = random.uniform() < 0.5 && shown.length > 0;
       const thing = art.concepts[yes ? random.pick(shown) : absentFrom(art, shown, asking)] as string;
       return isThere(thing, yes, asking);
@@ -72,6 +88,16 @@ function told(art: Named, plan: Plan, asking: Asking): Tells {
     beyond: () => asked(asking, 'beyond', {}, beyond),
   };
 }
+
+/** A wide word to ask for; undefined where that is unclear, as of flags, on which anything may be drawn. */
+const wideWordOf = (art: Named, plan: Plan, random: Random): ReturnType<typeof wideWord> =>
+  plan.kind === 'flag'
+    ? undefined
+    : wideWord(
+        shownOn(plan).map((thing) => art.concepts[thing] as string),
+        art.concepts,
+        random,
+      );
 
 function isThere(
   thing: string,
@@ -95,6 +121,21 @@ function description(art: Named, plan: Plan): string {
   return `the picture shows ${listed(thingsOn(plan).map((one) => `${name(one.concept)} ${at(one.ninth)}`))} ${before}`;
 }
 
+/** Colours between which people differ: of what is red nobody is asked whether it is pink. */
+const neighbours: Readonly<Record<string, readonly string[]>> = {
+  red: ['orange', 'pink', 'brown', 'purple'],
+  orange: ['red', 'yellow', 'brown', 'pink'],
+  yellow: ['orange', 'brown', 'green'],
+  green: ['yellow', 'blue'],
+  blue: ['purple', 'green', 'grey'],
+  purple: ['pink', 'blue', 'red'],
+  pink: ['red', 'purple', 'orange'],
+  brown: ['red', 'orange', 'yellow', 'black', 'grey'],
+  black: ['grey', 'brown'],
+  white: ['grey'],
+  grey: ['white', 'black', 'blue', 'brown'],
+};
+
 /** What is asked of the things that a picture shows. */
 function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
   const { random, absent = 0 } = asking;
@@ -102,9 +143,17 @@ function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
   const present = shownOn(plan);
   const things = thingsOn(plan);
   const countOf = (thing: number): number => things.filter(({ concept }) => concept === thing).length;
-  const missing = (): string | undefined =>
-    random.uniform() < absent ? name(absentFrom(art, present, asking)) : undefined;
+  /** What is asked of something that is not there, for the share that is. */
+  const ofMissing = (kind: QuestionKind, fill: Fill = {}): ReturnType<Tell> => {
+    if (random.uniform() >= absent) return undefined;
+    const other = name(absentFrom(art, present, asking));
+    return asked(asking, kind, { ...ofThing(other), ...fill }, sentence(thereIsNo(other)));
+  };
   const single = things.filter(({ concept }) => countOf(concept) === 1);
+  /** A thing with one clear colour, which its name does not tell. */
+  const clear = single.filter(
+    ({ concept, color }) => color && !colorNames.some((word) => name(concept).includes(word)),
+  );
   return {
     things: () =>
       asked(asking, 'things', {}, sentence(`it shows ${listed(grouped(things.map((one) => name(one.concept))))}`)),
@@ -114,8 +163,8 @@ function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
       return asked(asking, 'count-of', ofThing(name(thing)), sentence(numberWord(countOf(thing))));
     },
     where: () => {
-      const other = missing();
-      if (other) return asked(asking, 'where', ofThing(other), sentence(thereIsNo(other)));
+      const missing = ofMissing('where');
+      if (missing) return missing;
       if (single.length === 0) return undefined;
       const { concept, ninth } = random.pick(single);
       return asked(asking, 'where', ofThing(name(concept)), sentence(at(ninth)));
@@ -125,16 +174,27 @@ function toldOfThings(art: Named, plan: Plan, asking: Asking): Tells {
       const ninth = anywhere ? random.integer(9) : random.pick(things).ninth;
       const thing = things.find((one) => one.ninth === ninth);
       const answer = thing ? thereIs(name(thing.concept)) : 'there is nothing';
-      return asked(asking, 'what-at', { P: at(ninth) }, sentence(answer));
+      return asked(asking, 'what-at', { P: asSaid(ninth, asking) }, sentence(answer));
     },
     color: () => {
-      const other = missing();
-      if (other) return asked(asking, 'color', ofThing(other), sentence(thereIsNo(other)));
-      const clear = single.filter(({ color }) => color);
+      const missing = ofMissing('color');
+      if (missing) return missing;
       if (clear.length === 0) return undefined;
       const { concept, color } = random.pick(clear);
       const thing = name(concept);
       return asked(asking, 'color', ofThing(thing), `The ${thing} ${areOrIs(thing)} ${color}.`);
+    },
+    'is-color': () => {
+      const missing = ofMissing('is-color', { C: random.pick(colorNames) });
+      if (missing) return missing;
+      if (clear.length === 0) return undefined;
+      const { concept, color = '' } = random.pick(clear);
+      const thing = name(concept);
+      const yes = random.uniform() < 0.5;
+      const other = colorNames.filter((name) => name !== color && !neighbours[color]?.includes(name));
+      // The colour comes first: a yes before it would be a guess.
+      const answer = `${areOrIs(thing) === 'are' ? 'They are' : 'It is'} ${color}, so ${yes ? 'yes' : 'no'}.`;
+      return asked(asking, 'is-color', { ...ofThing(thing), C: yes ? color : random.pick(other) }, answer);
     },
     'its-color': () =>
       plan.kind === 'drawing' && plan.color ? asked(asking, 'its-color', {}, `It is ${plan.color}.`) : undefined,
@@ -160,6 +220,12 @@ function absentFrom(art: Named, shown: readonly number[], { random, alike = 0 }:
     const other = random.integer(art.concepts.length);
     if (isAbsent(art, shown, other)) return other;
   }
+}
+
+/** Asks for a wide word; undefined where that is unclear. */
+export function askForWide(art: Named, plan: Plan, asking: Asking): Turn | undefined {
+  const word = wideWordOf(art, plan, asking.random);
+  return word && { kind: 'is-there', ...isThere(word.name, word.yes, asking) };
 }
 
 /** Asks for a thing that is not there, and shares a word with one that is; undefined where there is no such name. */
@@ -190,17 +256,25 @@ export function ask(kind: QuestionKind, art: Named, plan: Plan, asking: Asking):
  * off what was said, and need no picture.
  */
 export function conversation(art: Named, plan: Plan, random: Random): Turn[] {
-  const asking: Asking = { random, wording: 'trained', alike: 0.3, absent: 0.15 };
+  const asking: Asking = { random, wording: 'trained', alike: 0.3, absent: 0.15, wide: 0.3 };
   const weights: Partial<Record<QuestionKind, number>> =
     plan.kind === 'scene'
       ? {
-          ...{ things: 1.5, count: 0.8, 'count-of': 2.2, 'is-there': 2.8, where: 4, 'what-at': 4, color: 2.5 },
-          ...{ background: 0.5, kind: 0.2, 'is-photo': 0.2, 'is-drawing': 0.2, describe: 1, beyond: 0.3 },
+          ...{ things: 1.5, count: 0.8, 'count-of': 2.2, 'is-there': 2.8, where: 4, 'what-at': 4, color: 2 },
+          ...{
+            'is-color': 3,
+            background: 0.5,
+            kind: 0.2,
+            'is-photo': 0.3,
+            'is-drawing': 0.3,
+            describe: 1,
+            beyond: 0.5,
+          },
         }
       : {
           ...{ things: 0.2, count: 0.4, 'count-of': 0.2, 'is-there': 1.5, where: 0.2, 'what-at': 0.3 },
           ...{ background: 1, kind: 0.4, 'is-photo': 0.2, 'is-drawing': 0.2, describe: 1, beyond: 0.2 },
-          ...{ color: 2, 'its-color': 0.5 },
+          ...{ color: 1.5, 'is-color': 3, 'its-color': 0.5 },
         };
   const turns: Turn[] = [];
   if (random.uniform() < 0.5) turns.push(ask('describe', art, plan, asking) as Turn);
@@ -219,6 +293,8 @@ export function conversation(art: Named, plan: Plan, random: Random): Turn[] {
   return [...mixed.filter((turn) => !telling(turn)), ...mixed.filter(telling)];
 }
 
+type Asked = readonly [kind: QuestionKind, fill: Fill, answer: string];
+
 /** What is asked about a photograph that the classifier gives this name. */
 export function photoConversation(names: readonly PhotoName[], best: number, random: Random): Turn[] {
   const asking: Asking = { random, wording: 'trained' };
@@ -233,32 +309,42 @@ export function photoConversation(names: readonly PhotoName[], best: number, ran
       if (other !== general && !isKindOf(name, other) && !(general && isKindOf(general, other))) return other;
     }
   };
-  for (let i = 0; i < 2; i++) {
+  const plain = (): { readonly name: string; readonly yes: boolean } => {
     const yes = random.uniform() < 0.5;
-    const thing = yes ? (general && random.uniform() < 0.5 ? general : name) : absent();
-    const turn = isThere(thing, yes, asking, 'photo');
+    return { name: yes ? (general && random.uniform() < 0.5 ? general : name) : absent(), yes };
+  };
+  const everyday = names.flatMap((one) => one.general ?? []);
+  for (let i = 0; i < 2; i++) {
+    const wide = general && random.uniform() < 0.25 ? wideWord([general], everyday, random) : undefined;
+    const thing = wide ?? plain();
+    const turn = isThere(thing.name, thing.yes, asking, 'photo');
     if (!turns.some(({ question }) => question === turn.question)) turns.push({ kind: 'is-there', ...turn });
   }
   const known = general ?? name;
   const other = absent();
   // Places, colours and numbers of things are not seen in photographs.
-  const others: readonly (readonly [kind: QuestionKind, fill: Fill, answer: string])[] = [
-    ['kind', {}, 'A photo.'],
-    ['is-photo', {}, 'Yes, it is a photo.'],
-    ['is-drawing', {}, 'No, it is a photo.'],
+  const others: readonly Asked[] = [
     ['beyond', {}, beyond],
     ['where', ofThing(known), beyond],
     ['where', ofThing(other), sentence(thereIsNo(other))],
     ['color', ofThing(known), beyond],
     ['its-color', {}, beyond],
+    ['is-color', { ...ofThing(known), C: random.pick(colorNames) }, beyond],
+    ['is-color', { ...ofThing(other), C: random.pick(colorNames) }, sentence(thereIsNo(other))],
     ['color', ofThing(other), sentence(thereIsNo(other))],
     ['count', {}, beyond],
-    ['what-at', { P: at(random.integer(9)) }, beyond],
+    ['what-at', { P: asSaid(random.integer(9), asking) }, beyond],
     ['background', {}, beyond],
     ...(isCounted(known) ? ([['count-of', ofThing(known), beyond]] as const) : []),
   ];
-  if (random.uniform() < 0.7) {
-    const [kind, fill, answer] = random.pick(others);
+  const kinds: readonly Asked[] = [
+    ['kind', {}, 'A photo.'],
+    ['is-photo', {}, 'Yes, it is a photo.'],
+    ['is-drawing', {}, 'No, it is a photo.'],
+  ];
+  for (const list of [others, kinds]) {
+    if (random.uniform() >= 0.7) continue;
+    const [kind, fill, answer] = random.pick(list);
     turns.push({ kind, ...asked(asking, kind, fill, answer) });
   }
   if (random.uniform() < 0.25) turns.push(generalTurn(random));

@@ -1,7 +1,7 @@
 /** What was answered rightly, as tables of Markdown with 95 % intervals. */
 import { interval } from '../interval.js';
 import { isYes, type Judged, presence } from './judge.js';
-import { type TurnKind, turnKinds, type Wording } from './wordings.js';
+import { isRoundabout, type TurnKind, turnKinds, type Wording } from './wordings.js';
 
 type Counted = Required<Pick<Judged, 'things'>>['things'];
 
@@ -32,6 +32,12 @@ export function reached(judged: readonly Judged[]): string {
     (['trained', 'new'] as const).map((wording) => tell(chosen(judged, set, kind, wording))).join('; ');
   const described = (set: string): readonly Judged[] => chosen(judged, set, 'describe', 'trained');
   const { found, precise } = things(described('scenes'));
+  // All kinds of questions about pictures in the styles of training; of names and colours whether they are right.
+  const known = /^(drawings|scenes|flags|photographs)(,|$)/;
+  const worded = (pick: (one: Judged) => boolean): string =>
+    interval(judged.filter((one) => known.test(one.set) && pick(one)).map(({ named, right }) => named ?? right));
+  const isNew = (one: Judged, roundabout: boolean): boolean =>
+    one.wording === 'new' && one.kind !== 'general' && isRoundabout(one.kind, one.question) === roundabout;
   const rows = [
     ['drawing named exactly, seen styles', '85', named(described('drawings'))],
     ['drawing named exactly, unseen style', '35', named(described('drawings-unseen-style'))],
@@ -54,6 +60,9 @@ export function reached(judged: readonly Judged[]): string {
     ['colour of a drawn thing', '75', both('drawings', 'color', named)],
     ['… letter for letter', '–', both('drawings', 'color')],
     ['… of a thing in a scene', '75', both('scenes', 'color', named)],
+    ['all questions in trained wordings', '–', worded(({ wording }) => wording === 'trained')],
+    ['… in new ones', 'within 10', worded((one) => isNew(one, false))],
+    ['… in new, roundabout ones', 'within 10', worded((one) => isNew(one, true))],
     ['what no picture tells: that it does not', '–', both('scenes', 'beyond')],
     ['general knowledge beside a picture', '–', rights(chosen(judged, 'general knowledge, beside a scene'))],
     ['… of the base model, without one', '–', rights(chosen(judged, 'general knowledge, alone'))],

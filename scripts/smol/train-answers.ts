@@ -27,7 +27,7 @@ import { openViews, rowLength, viewWidth } from './views.js';
 import type { Turn } from './wordings.js';
 
 /** Conversations about pictures of the evaluation: so many batches, after every so many steps. Nothing is chosen by them. */
-const heldOut = { batches: 4, every: 120 };
+const heldOut = { batches: 4, every: 60 };
 const photoShare = 0.2;
 
 /** Up to which share of views is blurred: the heads are surer of the pictures that they learnt from than of others. */

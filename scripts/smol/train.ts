@@ -23,7 +23,7 @@ const stages: readonly (readonly [script: string, ...args: string[]])[] = [
 
 const { values } = parseArgs({ options: { help: { type: 'boolean', default: false } } });
 console.log(
-  `${stages.length} stages, two to three hours of two cores; 3 GB in runs/smol. Stopped at any moment, it goes on from there. What is in models/smol is replaced.`,
+  `${stages.length} stages, three to four hours of two cores; 3 GB in runs/smol. Stopped at any moment, it goes on from there. What is in models/smol is replaced.`,
 );
 if (values.help) {
   console.log(stages.map((stage, i) => `  ${i + 1}. ${stage.join(' ')}`).join('\n'));

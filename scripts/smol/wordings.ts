@@ -20,6 +20,7 @@ export const questionKinds = [
   'what-at',
   'background',
   'color',
+  'is-color',
   'its-color',
   'beyond',
 ] as const;
@@ -38,11 +39,11 @@ export interface Turn {
 }
 
 const wordings = readBeside('wordings.yaml') as Readonly<
-  Record<QuestionKind, Readonly<Record<Wording, readonly string[]>>>
+  Record<QuestionKind, Readonly<Record<Wording | 'roundabout', readonly string[]>>>
 >;
 
 /** What stands for letters in a wording. */
-export type Fill = Readonly<Partial<Record<'X' | 'Y' | 'Z' | 'S' | 'V' | 'D' | 'H' | 'P' | 'K', string>>>;
+export type Fill = Readonly<Partial<Record<'X' | 'Y' | 'Z' | 'S' | 'V' | 'D' | 'H' | 'P' | 'C' | 'K', string>>>;
 
 /** A thing that is asked for. */
 export function ofThing(thing: string): Fill {
@@ -54,14 +55,27 @@ export function ofThing(thing: string): Fill {
 
 /** A question. */
 export function worded(kind: QuestionKind, fill: Fill, random: Random, wording: Wording): string {
-  const pattern = random.pick(wordings[kind][wording]);
-  const text = capitalised(pattern.replace(/\b[XYZSVDHPK]\b/g, (letter) => fill[letter as keyof Fill] ?? letter));
+  const { trained, new: plain, roundabout } = wordings[kind];
+  const pattern = random.pick(wording === 'new' ? [...plain, ...roundabout] : trained);
+  const text = capitalised(pattern.replace(letters, (letter) => fill[letter as keyof Fill] ?? letter));
   return wording === 'new' ? text : asTyped(text, random);
+}
+
+const letters = /\b[XYZSVDHPCK]\b/g;
+
+/** Whether a question is put in a roundabout wording. */
+export function isRoundabout(kind: QuestionKind, question: string): boolean {
+  const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return wordings[kind].roundabout.some((pattern) => {
+    const form = pattern.split(letters).map(escaped).join('.+');
+    return new RegExp(`^${form}$`, 'i').test(question);
+  });
 }
 
 /** Of American and British spelling, and of capitals and stops left out, some of each. */
 export function asTyped(question: string, random: Random): string {
-  const spelled = random.uniform() < 0.3 ? question.replaceAll('color', 'colour') : question;
+  const spelled =
+    random.uniform() < 0.3 ? question.replaceAll('color', 'colour').replaceAll('center', 'centre') : question;
   const bare = random.uniform() < 0.1 ? spelled.replace(/[.?]$/, '') : spelled;
-  return random.uniform() < 0.1 && !/^I\b/.test(bare) ? bare.charAt(0).toLowerCase() + bare.slice(1) : bare;
+  return random.uniform() < 0.1 && !/^(I\b|[A-Z]{2})/.test(bare) ? bare.charAt(0).toLowerCase() + bare.slice(1) : bare;
 }

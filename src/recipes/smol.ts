@@ -56,7 +56,8 @@ export const smol = recipe({
       backbone: slot(llama(language), { prefix: 'language_model', from: 'HuggingFaceTB/SmolLM2-135M-Instruct' }),
       stages: [
         { ...answering, name: 'instruct', length: steps(480), optimizer: adamw({ ...adam, lr: 6e-4 }) },
-        { ...answering, name: 'refine', length: steps(110), optimizer: adamw({ ...adam, lr: 3e-4 }) },
+        { ...answering, name: 'refine', length: steps(160), optimizer: adamw({ ...adam, lr: 3e-4 }) },
+        { ...answering, name: 'settle', length: steps(80), optimizer: adamw({ ...adam, lr: 3e-4 }) },
       ],
     }),
 });

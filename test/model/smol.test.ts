@@ -43,15 +43,10 @@ test(
     expect(await ask('scene.png', 'What color is the elephant?')).toBe('There is no elephant.');
     expect(await ask('scene.png', 'Who is the artist?')).toBe('I cannot tell that from the picture.');
     expect(await ask('cat.jpg', 'Is this a photo?')).toBe('Yes, it is a photo.');
-  },
-  patience,
-);
-
-// Known to fail, as the model's card says: the next weights are to mend it.
-test.fails(
-  'a photograph is no drawing to it',
-  async () => {
     expect(await ask('cat.jpg', 'Is this a drawing?')).toBe('No, it is a photo.');
+    expect(await ask('scene.png', "This is a photo, isn't it?")).toBe('No, it is a drawing.');
+    expect(await ask('scene.png', 'Is the hot dog blue?')).toMatch(/^It is (orange|yellow), so no\.$/);
+    expect(await ask('scene.png', 'How are you?')).toMatch(/^I am fine/);
   },
   patience,
 );
