@@ -178,7 +178,7 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
     const things = learning && several.length > 0 ? several : scene.things;
     const object = random.uniform() < 0.15 ? absent(scene, objects, random) : random.pick(things).object;
     // Where they are comes first: what is left is to count what was said.
-    const places = scene.things.filter((thing) => thing.object === object).map(({ cell }) => placeName(cell));
+    const places = thingsOf(scene, object).map(({ cell }) => placeName(cell));
     const found = places.length > 0 ? places.join(', ') : 'nowhere';
     return {
       answer: sentence(`${found}, ${numberWords[places.length]!.toLowerCase()}`),
@@ -223,9 +223,10 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
 /** Things of which there is one. */
 const single = (scene: Scene): Thing[] => scene.things.filter(({ object }) => countOf(scene, object) === 1);
 
-function countOf(scene: Scene, object: number): number {
-  return scene.things.filter((thing) => thing.object === object).length;
-}
+/** Things of one kind. */
+const thingsOf = (scene: Scene, object: number): Thing[] => scene.things.filter((thing) => thing.object === object);
+
+const countOf = (scene: Scene, object: number): number => thingsOf(scene, object).length;
 
 /** A thing that is not in the scene, half of the time one of the same group as something that is. */
 function absent(scene: Scene, objects: readonly ObjectKind[], random: Random): number {

@@ -1,7 +1,7 @@
 /** Whether an answer is right, and how well things are found. */
 import { colorNames } from '../nano/colors.js';
 import { plural } from './nouns.js';
-import type { TurnKind, Wording } from './wordings.js';
+import { literally, type TurnKind, type Wording } from './wordings.js';
 
 /** What was asked, and what was said. */
 export interface Answered {
@@ -87,7 +87,7 @@ function thingsIn(text: string, concepts: readonly string[]): Set<string> {
   const found = new Set<string>();
   for (const name of [...concepts].sort((a, b) => b.length - a.length)) {
     for (const form of [name, plural(name)]) {
-      const pattern = new RegExp(`\\b${form.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\b`, 'g');
+      const pattern = new RegExp(`\\b${literally(form)}\\b`, 'g');
       if (!pattern.test(rest)) continue;
       found.add(name);
       rest = rest.replace(pattern, ' ');

@@ -77,7 +77,10 @@ function squared(data: Uint8Array, width: number, height: number): Picture {
   return { width: side, height: side, data: all };
 }
 
-/** What is asked of a photograph: what it shows, whether something is on it that is, and that is not, where that lies, and what kind of picture it is. */
+/**
+ * What is asked of a photograph: what it shows, whether something is on it that is, and that is not, where that lies, and what
+ * kind of picture it is.
+ */
 export function photographQuestions(
   { accepted, absent }: Photograph,
   random: Random,

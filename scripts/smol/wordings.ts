@@ -63,11 +63,13 @@ export function worded(kind: QuestionKind, fill: Fill, random: Random, wording: 
 
 const letters = /\b[XYZSVDHPCK]\b/g;
 
+/** A regular expression that matches a text alone. */
+export const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
 /** Whether a question is put in a roundabout wording. */
 export function isRoundabout(kind: QuestionKind, question: string): boolean {
-  const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return wordings[kind].roundabout.some((pattern) => {
-    const form = pattern.split(letters).map(escaped).join('.+');
+    const form = pattern.split(letters).map(literally).join('.+');
     return new RegExp(`^${form}$`, 'i').test(question);
   });
 }

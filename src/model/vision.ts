@@ -12,7 +12,7 @@ import {
   type System,
   type Tensors,
 } from '../system/index.js';
-import { type HostArray, QuintetError } from '../tensor/index.js';
+import { type HostArray, QuintetError, recent } from '../tensor/index.js';
 import { compile } from './compile.js';
 import type { Model } from './model.js';
 import type { Processor } from './prompt.js';
@@ -62,9 +62,7 @@ export class VisionSession {
   }
 
   #remember(key: string, seeing: Promise<SeenPicture>): Promise<SeenPicture> {
-    this.#seen.delete(key);
-    this.#seen.set(key, seeing);
-    for (const oldest of this.#seen.keys()) if (this.#seen.size > mostPictures) this.#seen.delete(oldest);
+    recent(this.#seen, key, { most: mostPictures, make: () => seeing });
     // What failed or was cancelled is tried again.
     seeing.catch(() => {
       if (this.#seen.get(key) === seeing) this.#seen.delete(key);

@@ -12,3 +12,4 @@ export * from './labels.js';
 export * from './normal-floats.js';
 export * from './quantise.js';
 export * from './random.js';
+export * from './recent.js';

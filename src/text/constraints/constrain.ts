@@ -1,6 +1,6 @@
 /** Answers of a wanted form: JSON by a schema, texts of a regular expression, or one of some choices, as tokens that may come next. */
 
-import { QuintetError } from '../../tensor/index.js';
+import { QuintetError, recent } from '../../tensor/index.js';
 import type { Tokenizer } from '../tokenizer.js';
 import { everything } from './code-points.js';
 import { jsonGrammar } from './json/schema.js';
@@ -32,13 +32,7 @@ export function constrain(spec: ConstraintSpec, tokenizer: Tokenizer, ends: read
   const key = keyOf(spec, ends);
   const own = kept.get(tokenizer) ?? new Map<string, () => Constraint>();
   kept.set(tokenizer, own);
-  const begin = own.get(key) ?? make(spec, tokenizer, ends);
-  // To be put last; the first one was not asked for for longest.
-  own.delete(key);
-  own.set(key, begin);
-  const [oldest] = own.keys();
-  if (own.size > mostKept && oldest !== undefined) own.delete(oldest);
-  return begin;
+  return recent(own, key, { most: mostKept, make: () => make(spec, tokenizer, ends) });
 }
 
 /** The constraints of a tokenizer that were asked for last: each holds some megabytes of masks. */

@@ -2,7 +2,7 @@
  * Which tokens may come next: the tree of a vocabulary is walked together with the machine, and what is found is remembered
  * by the machine's state.
  */
-import { QuintetError } from '../../tensor/index.js';
+import { QuintetError, recent } from '../../tensor/index.js';
 import { createMachine, type Machine } from './machine.js';
 import type { Program } from './program.js';
 import type { ByteTree, Vocabulary } from './vocabulary.js';
@@ -122,15 +122,7 @@ function remember(program: Program, vocabulary: Vocabulary, { ends, spellsAll }:
       return !goesOn;
     },
     mask(state: number, isFirst: boolean): Uint32Array {
-      const key = 2 * state + (isFirst ? 1 : 0);
-      let mask = masks.get(key);
-      if (mask === undefined) {
-        mask = make(state, isFirst);
-        const oldest = masks.size >= most ? masks.keys().next().value : undefined;
-        if (oldest !== undefined) masks.delete(oldest);
-      } else masks.delete(key); // to be put last again
-      masks.set(key, mask);
-      return mask;
+      return recent(masks, 2 * state + (isFirst ? 1 : 0), { most, make: () => make(state, isFirst) });
     },
   };
 }

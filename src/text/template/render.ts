@@ -2,7 +2,7 @@
  * Renders chat templates, which come with a model's files and are as trustworthy as those: an interpreter of our own, in which
  * a template sees only JSON values and every step, character and level is counted.
  */
-import { QuintetError } from '../../tensor/index.js';
+import { QuintetError, recent } from '../../tensor/index.js';
 import type { Message } from '../messages.js';
 import type { Statement } from './ast.js';
 import { type Budget, budgetOf, type TemplateLimits } from './budget.js';
@@ -45,7 +45,7 @@ export function renderChat(
   const { addGenerationPrompt = false, tools, variables = {}, now, limits = {} } = options;
   const budget = budgetOf(limits);
   try {
-    const program = programOf(template);
+    const program = recent(programs, template, { most: mostPrograms, make: () => parseTemplate(template) });
     const context = contextOf(budget);
     const values = globalsOf(context, now);
     const given = {
@@ -70,15 +70,6 @@ export function renderChat(
 /** Of the last templates: a model's own is rendered for every turn, and for every sample that it learns from. */
 const programs = new Map<string, readonly Statement[]>();
 const mostPrograms = 8;
-
-function programOf(template: string): readonly Statement[] {
-  const program = programs.get(template) ?? parseTemplate(template);
-  programs.delete(template);
-  programs.set(template, program);
-  const [oldest] = programs.keys();
-  if (programs.size > mostPrograms) programs.delete(oldest as string);
-  return program;
-}
 
 function entriesOf(given: Readonly<Record<string, unknown>>, budget: Budget): readonly (readonly [string, Value])[] {
   return Object.entries(given)
