@@ -41,20 +41,22 @@ export async function loadReward(path: string): Promise<Reward> {
       hint: 'a module that exports a function, such as ./reward.ts, or the folder of a reward model; relative to the run file',
     });
   }
-  const module = (await import(pathToFileURL(path).href).catch((cause: Error & { code?: string }) => {
-    if (cause.code === 'ERR_MODULE_NOT_FOUND') throw new QuintetError('not-found', cause.message, { at: path, cause });
-    const hint = 'Node reads TypeScript from 22.18 on: with an older one give a .mjs file, or start it under tsx';
-    throw new QuintetError('config', cause.message, {
-      at: path,
-      cause,
-      ...(cause.code === 'ERR_UNKNOWN_FILE_EXTENSION' ? { hint } : {}),
-    });
-  })) as { readonly default?: unknown };
-  if (typeof module.default === 'function') return tellingPlace(module.default as Reward, path);
+  const exported = await defaultOf(path).catch((cause: Error & { code?: string }) => {
+    const code = cause.code === 'ERR_MODULE_NOT_FOUND' ? 'not-found' : 'config';
+    throw new QuintetError(code, cause.message, { at: path, cause });
+  });
+  if (typeof exported === 'function') return tellingPlace(exported as Reward, path);
   throw new QuintetError('config', 'exports no function as its default', {
     at: path,
     hint: 'export default (answers) => answers.map(({ answer, record }) => …)',
   });
+}
+
+/** What a module exports as its default. Not every Node reads TypeScript, and none all of it. */
+async function defaultOf(path: string): Promise<unknown> {
+  if (!/\.[cm]?ts$/.test(path)) return (await import(pathToFileURL(path).href)).default;
+  const { createJiti } = await import('jiti');
+  return createJiti(import.meta.url, { fsCache: false }).import(path, { default: true });
 }
 
 /** A reward whose failure says where in its module it came from. */

@@ -1,5 +1,7 @@
 /** The setting `objective`: what docs/run-files.md says of it is read, and gives what the page says. */
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { openDataset, type Sample } from '../../../src/data/index.js';
@@ -118,6 +120,35 @@ test('the reward of the page rewards', async () => {
   const given = ['It is 4.', 'Five.'].map((answer) => ({ prompt: [], answer, record }));
   expect(await reward(given)).toEqual([1 - 8 / 1000, 0]);
 });
+
+/** What Node alone does not read, or only from some version on: types, enumerations, imports as TypeScript writes them. */
+const typed = `import { best } from './best.js';
+enum Mark { Bad, Good }
+export default async (answers: readonly { readonly answer: string }[]): Promise<number[]> => {
+  if (answers.length === 0) throw new Error('nothing to rate');
+  return answers.map(({ answer }) => (answer === best ? Mark.Good : Mark.Bad));
+};
+`;
+
+const built = new URL('../../../dist/train/reward.js', import.meta.url);
+
+// Under vitest every import reads TypeScript.
+const byNode = test.skipIf(!existsSync(built));
+
+byNode.each(['commonjs', 'module'])(
+  'the built package reads a reward in TypeScript of a package of type %s',
+  (type) => {
+    const path = temporaryFile('reward.ts', typed);
+    writeFileSync(join(dirname(path), 'best.ts'), "export const best: string = 'Four.';\n");
+    writeFileSync(join(dirname(path), 'package.json'), JSON.stringify({ type }));
+    const program = `const { loadReward } = await import(${JSON.stringify(built.href)});
+const reward = await loadReward(${JSON.stringify(path)});
+const given = ['Four.', 'Five.'].map((answer) => ({ prompt: [], answer, record: {} }));
+console.log(await reward(given), await reward([]).catch(({ message }) => message));`;
+    const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+    expect(said).toMatch(/^\[ 1, 0 \] .*reward\.ts:4:\d+: the reward threw: nothing to rate/);
+  },
+);
 
 test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [{ kind: 'dpo', loss: 'ipo', smoothing: 0.1 }, /dpo\.smoothing: it is of the losses sigmoid and robust, not of ipo/],
