@@ -1,12 +1,4 @@
-/**
- * Quintet beside what else there is:
- *
- *     npm run bench -- [NAME...] [--rounds N] [--json] [--only TEXT]      # default: all of them
- *     npm run bench -- --list
- *
- * Each contender is a process of its own; they take turns, round by round. Results are printed and put into
- * docs/benchmarks.md, unless `--only` leaves out contenders whose names do not contain a text.
- */
+/** Quintet beside what else there is: `npm run bench -- --help`. */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,11 +10,18 @@ import { cacheFolder, projectFolder } from './harness/paths.js';
 import { runAsJson, runAsMarkdown, withSection } from './harness/report.js';
 import { runBenchmark } from './harness/rounds.js';
 
+const usage = `npm run bench -- [NAME...] [--rounds N] [--json] [--only TEXT]      default: all of them
+npm run bench -- --list
+
+Each contender is a process of its own; they take turns, round by round. Results are printed and put into
+docs/benchmarks.md, unless --only leaves out contenders whose names do not contain a text.`;
+
 const page = join(projectFolder, 'docs', 'benchmarks.md');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    help: { type: 'boolean', short: 'h' },
     list: { type: 'boolean' },
     json: { type: 'boolean' },
     rounds: { type: 'string', default: '3' },
@@ -59,5 +58,6 @@ async function run(benchmark: Benchmark): Promise<void> {
 }
 
 mkdirSync(cacheFolder, { recursive: true });
-if (values.list) for (const { name, about } of benchmarks) console.log(`${name.padEnd(12)}${about}`);
+if (values.help) console.log(usage);
+else if (values.list) for (const { name, about } of benchmarks) console.log(`${name.padEnd(12)}${about}`);
 else for (const benchmark of selected()) await run(benchmark);

@@ -32,6 +32,8 @@ const ours = {
   gpt: quintet('GPT', { work: 'gpt' }),
   projector: quintet('projector', { work: 'projector' }),
   projectorKept: quintet('projector, features kept', { work: 'projector-kept' }),
+  projectorEight: quintet('projector int8', { work: 'projector', frozen: 'int8' }),
+  projectorEightKept: quintet('projector int8, features kept', { work: 'projector-kept', frozen: 'int8' }),
 } as const;
 
 const theirs = {
@@ -50,7 +52,7 @@ export const training: Benchmark = {
     "bits, in NF4 or in a file's own blocks of four bits, the model's blocks kept or computed again; PyTorch's by " +
     'transformers and peft, in f32 or with autocast to bf16. GPT: all of 13.8 million weights, 8 rows of 128 tokens. Projector: a perceptron of two ' +
     "layers alone, between CLIP's ViT-B/16 and SmolLM2-135M, 4 rows of a picture's 196 places and 64 words, computed from " +
-    'pixels or from what the encoder made of them before.',
+    'pixels or from what the encoder made of them before, in f32 or with frozen weights in eight bits.',
   contenders: [...Object.values(ours), ...Object.values(theirs)],
   measures: [
     { name: 'step', unit: 'ms', better: 'less' },
@@ -70,6 +72,8 @@ export const training: Benchmark = {
     [ours.gpt, theirs.gpt],
     [ours.projector, theirs.projector],
     [ours.projectorKept, theirs.projector],
+    [ours.projectorEight, theirs.projector],
+    [ours.projectorEightKept, theirs.projector],
   ]),
   turn: {
     kind: 'fresh',

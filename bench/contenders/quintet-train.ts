@@ -15,10 +15,12 @@ import {
   type System,
 } from '../../src/index.js';
 import { initialise, layeredWeights, type Model } from '../../src/model/index.js';
+import { packFrozen } from '../../src/model/packed.js';
 import { networkOf } from '../../src/recipes/index.js';
 import { fields, hostArray } from '../../src/tensor/index.js';
 import { type BatchSource, train } from '../../src/train/index.js';
 import { keptFeatures, keptWay } from '../../src/train/kept-features.js';
+import type { FrozenForm } from '../../src/train/step.js';
 import type { Program } from '../contender.js';
 import type { Settings, TrainingSettings } from '../harness/benchmark.js';
 
@@ -49,7 +51,9 @@ const picturesOf = (folder: string): Record<string, unknown> => ({
 
 const [pictureToken, pictureSide, places, words] = [49151, 224, 196, 64];
 
-const works: Readonly<Record<TrainingSettings['work'], (engine: Engine, folder: string) => Promise<Task>>> = {
+type Prepare = (engine: Engine, folder: string, frozen: FrozenForm) => Promise<Task>;
+
+const works: Readonly<Record<TrainingSettings['work'], Prepare>> = {
   async lora(engine, folder) {
     const adapter = lora({ rank: 8, alpha: 16, on: ['**.{q,v}_proj'] });
     const model = asSystem(await load(folder, { engine }));
@@ -66,25 +70,25 @@ const works: Readonly<Record<TrainingSettings['work'], (engine: Engine, folder: 
     const model = await initialised(engine, picturesOf(folder));
     return { model, train: ['multi_modal_projector.**'], data: always(conversations(4)) };
   },
-  async 'projector-kept'(engine, folder) {
-    const { model, train, data } = await works.projector(engine, folder);
-    const stage = { frozen: 'f32', batch: 4, cacheFeatures: { asked: true, limit: 1e9 } };
+  async 'projector-kept'(engine, folder, frozen) {
+    const { model, train, data } = await works.projector(engine, folder, frozen);
+    const stage = { batch: 4, cacheFeatures: { asked: true, limit: 1e9 } };
     const way = keptWay(model, { stage, train, steps: 1, dataset: { count: 4 } });
     if (!way) throw new Error('features are not kept');
     const features = mkdtempSync(join(tmpdir(), 'features-'));
     process.once('exit', () => rmSync(features, { recursive: true, force: true }));
-    const kept = await keptFeatures(model, way, data, { folder: features, limit: 1e9 });
+    const kept = await keptFeatures(model, way, data, { folder: features, frozen, limit: 1e9 });
     return { model: { ...model, network: kept.network }, train, data: kept.data };
   },
 };
 
 const initialised = async (engine: Engine, config: Record<string, unknown>): Promise<Model<System>> =>
-  asSystem(await initialise(networkOf(fields(config, 'config.json')), { engine, seed: 1 }));
+  asSystem({ ...(await initialise(networkOf(fields(config, 'config.json')), { engine, seed: 1 })), packFrozen });
 
 export async function prepare({ path, threads, training }: Settings): Promise<() => Promise<Program>> {
   const engine = await defaultEngine({ threads });
   const { work, frozen = 'f32', recompute = false } = training as TrainingSettings;
-  const { model, ...task } = await works[work](engine, path as string);
+  const { model, ...task } = await works[work](engine, path as string, frozen);
   return async () => ({
     async train(steps) {
       const times: number[] = [];

@@ -23,6 +23,7 @@ import {
 import { bytesOf, closeAll, concatRows, type HostArray, QuintetError, sizeOf, sliceRows } from '../tensor/index.js';
 import { type FeatureStore, openFeatureStore } from './feature-store.js';
 import type { CacheFeatures } from './settings/features.js';
+import type { FrozenForm } from './step.js';
 import type { BatchSource } from './train.js';
 
 type Network = Pick<Model<System>, 'network' | 'adapt'>;
@@ -63,7 +64,7 @@ const learning = ({ parameters }: FrozenWay, train: readonly string[]): string |
 
 /** What of a stage decides whether features are kept. */
 export interface KeepingStage {
-  readonly stage: { readonly frozen: string; readonly batch: number; readonly cacheFeatures: CacheFeatures };
+  readonly stage: { readonly batch: number; readonly cacheFeatures: CacheFeatures };
   readonly train: readonly string[];
   readonly steps: number;
   readonly dataset: { readonly count: number };
@@ -74,13 +75,13 @@ export function keptWay(
   { network, adapt }: Pick<Model, 'network' | 'adapt'>,
   { stage, train, steps, dataset }: KeepingStage,
 ): FrozenWay | undefined {
-  const { frozen, batch, cacheFeatures } = stage;
+  const { batch, cacheFeatures } = stage;
   const { asked, limit } = cacheFeatures;
   // Samples that come once are seen once.
   if (limit === 0 || (!asked && steps * batch <= dataset.count)) return undefined;
-  const way = (): FrozenWay | string =>
-    isSystem(network) ? frozenWay({ network, adapt }, train) : `${network.name} is no language model that sees`;
-  const found = frozen === 'f32' ? way() : `the encoder is held in ${frozen}, not in f32`;
+  const found = isSystem(network)
+    ? frozenWay({ network, adapt }, train)
+    : `${network.name} is no language model that sees`;
   if (typeof found !== 'string') return found;
   if (!asked) return undefined;
   throw new QuintetError('config', found, {
@@ -98,6 +99,8 @@ export interface KeptFeatures {
 
 export interface KeptOptions {
   readonly folder: string;
+  /** How a step would hold the weights that they are made with; default 'f32'. */
+  readonly frozen?: FrozenForm;
   readonly limit: number;
   readonly group?: ProcessGroup | undefined;
   /** Told whenever some have been computed: how many steps have what they need, the one at work in part. */
@@ -109,22 +112,28 @@ export async function keptFeatures(
   model: Model<System>,
   own: FrozenWay,
   data: BatchSource,
-  { folder, limit, group = alone, onComputed }: KeptOptions,
+  { folder, limit, frozen = 'f32', group = alone, onComputed }: KeptOptions,
 ): Promise<KeptFeatures> {
   const { network } = model;
   const { input, type } = own;
   const pictures = Object.keys(pictureInputs(network));
   const [, ...shape] = type.shape as readonly number[];
   const store = await openFeatureStore(folder, {
-    ...{ size: sizeOf(shape), name: await nameOf(model, own), rank: group.rank },
+    ...{ size: sizeOf(shape), name: await nameOf(model, own, frozen), rank: group.rank },
     limit: limit / group.size,
   });
   // Computed as the step would compute them, and not at all where everything is there.
   let session: Promise<Session> | undefined;
+  const make = (p: Params) => own.make(p, inputTensors(pictureInputs(network)));
+  const open = async (): Promise<Session> => {
+    const trace = (held: (p: Params) => Params) => make(model.adapt(held(rootScope().p)));
+    const packed =
+      frozen === 'f32' ? undefined : await model.packFrozen?.(model, { trace, learns: () => false }, frozen);
+    const compiler = { ...model, session: { ...model.session, purpose: 'train' as const } };
+    return compile(compiler, 'features', (p) => ({ [input]: make(p) }), packed);
+  };
   const opened = (): Promise<Session> => {
-    session ??= compile({ ...model, session: { ...model.session, purpose: 'train' } }, 'features', (p) => ({
-      [input]: own.make(p, inputTensors(pictureInputs(network))),
-    }));
+    session ??= open();
     return session;
   };
   let computed = 0;
@@ -157,9 +166,13 @@ export async function keptFeatures(
   };
 }
 
-/** A hash of what is computed, with which weights. */
-async function nameOf({ weights, network }: Model<System>, { input, parameters, type }: FrozenWay): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify([network.name, input, type]));
+/** A hash of what is computed, with which weights in which form. */
+async function nameOf(
+  { weights, network }: Model<System>,
+  { input, parameters, type }: FrozenWay,
+  frozen: FrozenForm,
+): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify([network.name, input, type, frozen]));
   for (const declaration of parameters.values()) {
     hash.update(declaration.name).update(bytesOf(await weights.read(declaration)));
   }

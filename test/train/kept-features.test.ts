@@ -43,6 +43,7 @@ const [encoded, projected] = [17 * 14, 17 * 18];
 test.each([
   ['the encoder', { train: ['multi_modal_projector.**', 'language_model.**'] }, encoded],
   ['the encoder of packed rows', { packing: true, microBatch: 1 }, encoded],
+  ['the encoder in four bits', { frozen: 'nf4' }, encoded],
   ['encoder and projector', { train: ['language_model.**'] }, projected],
   [
     'encoder and projector under an adapter',
@@ -148,7 +149,6 @@ test('features that change, or cannot be kept in full, are refused where they ar
   await expect(refused({ train: ['**'] })).rejects.toThrow(/the encoder learns, such as vision_tower/);
   const lora = { rank: 2, on: ['vision_tower.**.q_proj'] };
   await expect(refused({ train: [], lora })).rejects.toThrow(/the encoder learns, such as .*lora_A/);
-  await expect(refused({ frozen: 'int8' })).rejects.toThrow(/held in int8/);
   await expect(trained({ cacheFeatures: 'much' })).rejects.toThrow(/a size such as 20GB, got "much"/);
   expect(existsSync(keptIn((await trained({ train: ['**'] })).folder))).toBe(false);
 });
