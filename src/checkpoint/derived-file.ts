@@ -127,11 +127,11 @@ export async function fingerprint(files: readonly string[], purpose: string): Pr
       hash.update(`\n${size} ${mtimeNs}\n`);
       const handle = await open(file, 'r');
       try {
-        for (let i = 0; i < windows; i++) {
+        const reads = Array.from({ length: windows }, (_, i) => {
           const from = Math.floor((Number(size) * i) / windows);
-          const { buffer, bytesRead } = await handle.read(Buffer.alloc(windowBytes), 0, windowBytes, from);
-          hash.update(buffer.subarray(0, bytesRead));
-        }
+          return handle.read(Buffer.alloc(windowBytes), 0, windowBytes, from);
+        });
+        for (const { buffer, bytesRead } of await Promise.all(reads)) hash.update(buffer.subarray(0, bytesRead));
       } finally {
         await handle.close();
       }

@@ -36,8 +36,9 @@ async function embedded(): Promise<{ readonly name: string; readonly folder: str
 /** What may be typed next, with the program and the model as they are called. */
 function nextSteps(model: string): string {
   const call = invocation();
+  const again = process.env.npm_lifecycle_event === 'start' ? 'npm start --' : `${call} demo`;
   const rows = [
-    [`${call} demo photo.jpg "What is this?"`, 'another picture, another question'],
+    [`${again} photo.jpg "What is this?"`, 'another picture, another question'],
     [`${call} chat ${model}`, 'a conversation; /help says more'],
     [`${call} info ${model}`, 'what the model is made of'],
     [`${call} recipes`, 'the systems that can be built and trained'],

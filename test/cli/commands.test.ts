@@ -3,7 +3,6 @@ import { join, relative } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { chat } from '../../src/cli/chat.js';
 import { demo } from '../../src/cli/demo.js';
-import { invocation } from '../../src/cli/invocation.js';
 import { hubServer, repository } from '../checkpoint/hub-server.js';
 import { temporaryFile, temporaryFolder } from '../temporary.js';
 import { captured, here, quintet } from './cli.js';
@@ -298,16 +297,24 @@ test('the demonstration that Ctrl-C ends says so as other commands do, and nothi
   expect(stdout).toMatch(/> Describe the picture\.\n\n$/);
 });
 
-test('the demonstration shows its picture, the question and the answer, and says what to try next', async () => {
-  const folder = modelWithSample();
-  const { stdout, stderr } = await captured(() => demo(['What do you see?'], {}, folder));
-  expect(stdout).toContain('parameters, looks at ');
-  // The reference's answer is cut at sixteen tokens.
-  expect(stdout).toContain(`samples/scene.png\n> What do you see?\n${llavaAnswer}`);
-  const steps = stdout.slice(stdout.indexOf('\nTry next:\n')).split('\n').slice(2);
-  expect(steps[0]?.replaceAll(/ +/g, ' ')).toBe(
-    ` ${invocation()} demo photo.jpg "What is this?" another picture, another question`,
-  );
-  expect(steps[1]).toContain(`${invocation()} chat ${relative(process.cwd(), folder)} `);
-  expect(stderr).toMatch(/tokens\/s after the first\n$/);
-});
+test.each([
+  ['start', 'npm start --'],
+  ['quintet', 'npm run quintet -- demo'],
+])(
+  'the demonstration by `npm run %s` shows picture, question and answer, and what to try next',
+  async (script, again) => {
+    vi.stubEnv('npm_lifecycle_event', script);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const folder = modelWithSample();
+    const { stdout, stderr } = await captured(() => demo(['What do you see?'], {}, folder));
+    expect(stdout).toContain('parameters, looks at ');
+    // The reference's answer is cut at sixteen tokens.
+    expect(stdout).toContain(`samples/scene.png\n> What do you see?\n${llavaAnswer}`);
+    const steps = stdout.slice(stdout.indexOf('\nTry next:\n')).split('\n').slice(2);
+    expect(steps[0]?.replaceAll(/ +/g, ' ')).toBe(
+      ` ${again} photo.jpg "What is this?" another picture, another question`,
+    );
+    expect(steps[1]).toContain(`npm run quintet -- chat ${relative(process.cwd(), folder)} `);
+    expect(stderr).toMatch(/tokens\/s after the first\n$/);
+  },
+);
