@@ -23,7 +23,7 @@ import {
 import { bytesOf, closeAll, concatRows, type HostArray, QuintetError, sizeOf, sliceRows } from '../tensor/index.js';
 import { type FeatureStore, openFeatureStore } from './feature-store.js';
 import type { CacheFeatures } from './settings/features.js';
-import type { FrozenForm } from './step.js';
+import { type FrozenForm, makesCopies, trainingModel } from './step.js';
 import type { BatchSource } from './train.js';
 
 type Network = Pick<Model<System>, 'network' | 'adapt'>;
@@ -129,8 +129,12 @@ export async function keptFeatures(
     const trace = (held: (p: Params) => Params) => make(model.adapt(held(rootScope().p)));
     const packed =
       frozen === 'f32' ? undefined : await model.packFrozen?.(model, { trace, learns: () => false }, frozen);
-    const compiler = { ...model, session: { ...model.session, purpose: 'train' as const } };
-    return compile(compiler, 'features', (p) => ({ [input]: make(p) }), packed);
+    return compile(
+      trainingModel(model, makesCopies(model, { frozen })),
+      'features',
+      (p) => ({ [input]: make(p) }),
+      packed,
+    );
   };
   const opened = (): Promise<Session> => {
     session ??= open();

@@ -220,9 +220,9 @@ async function holdFrozen(model: Model, options: StepOptions): Promise<Held | un
  * Whether the engine makes copies of weights for its products, two where gradients pass through: not where memory counts more
  * than time, nor beside weights that lie in memory and stay there. Those in eight bits are small.
  */
-const makesCopies = (
+export const makesCopies = (
   { weights }: Pick<Model, 'weights'>,
-  { recompute = false, frozen = 'f32' }: StepOptions,
+  { recompute = false, frozen = 'f32' }: Pick<StepOptions, 'recompute' | 'frozen'>,
 ): boolean => frozen === 'int8' || (frozen === 'f32' && !recompute && weights.files.length > 0);
 
 /** A stage's graph, with what of it is bound in integers. */
@@ -239,7 +239,8 @@ export async function prepareStep(model: Model, options: StepOptions): Promise<P
   return { ...plan, known: held?.known() ?? new Map(), copies: makesCopies(model, options) };
 }
 
-const trainingModel = (model: Model, copies: boolean): Model => ({
+/** A model whose sessions are those of a step. */
+export const trainingModel = (model: Model, copies: boolean): Model => ({
   ...model,
   session: { ...model.session, purpose: 'train', copies },
 });
