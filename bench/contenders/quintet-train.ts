@@ -1,8 +1,9 @@
 /** Steps of training in Quintet. */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type LazyTensor, saveCheckpoint } from '../../src/checkpoint/index.js';
 import {
   adamw,
   asSystem,
@@ -15,7 +16,6 @@ import {
   type System,
 } from '../../src/index.js';
 import { initialise, layeredWeights, type Model } from '../../src/model/index.js';
-import { packFrozen } from '../../src/model/packed.js';
 import { networkOf } from '../../src/recipes/index.js';
 import { fields, hostArray } from '../../src/tensor/index.js';
 import { type BatchSource, train } from '../../src/train/index.js';
@@ -66,13 +66,15 @@ const works: Readonly<Record<TrainingSettings['work'], Prepare>> = {
   async gpt(engine) {
     return { model: await initialised(engine, small), train: ['**'], data: always(texts(8, 128, 8192)) };
   },
-  async projector(engine, folder) {
-    const model = await initialised(engine, picturesOf(folder));
+  async projector(engine, folder, frozen) {
+    const made = await initialised(engine, picturesOf(folder));
+    // Only weights of a file are held in integers.
+    const model = frozen === 'f32' ? made : await fromFile(made, picturesOf(folder));
     return { model, train: ['multi_modal_projector.**'], data: always(conversations(4)) };
   },
   async 'projector-kept'(engine, folder, frozen) {
     const { model, train, data } = await works.projector(engine, folder, frozen);
-    const stage = { batch: 4, cacheFeatures: { asked: true, limit: 1e9 } };
+    const stage = { frozen, batch: 4, cacheFeatures: { asked: true, limit: 1e9 } };
     const way = keptWay(model, { stage, train, steps: 1, dataset: { count: 4 } });
     if (!way) throw new Error('features are not kept');
     const features = mkdtempSync(join(tmpdir(), 'features-'));
@@ -83,7 +85,21 @@ const works: Readonly<Record<TrainingSettings['work'], Prepare>> = {
 };
 
 const initialised = async (engine: Engine, config: Record<string, unknown>): Promise<Model<System>> =>
-  asSystem({ ...(await initialise(networkOf(fields(config, 'config.json')), { engine, seed: 1 })), packFrozen });
+  asSystem(await initialise(networkOf(fields(config, 'config.json')), { engine, seed: 1 }));
+
+/** The same model, loaded from a folder. */
+async function fromFile({ engine, declarations, weights }: Model<System>, config: object): Promise<Model<System>> {
+  const folder = mkdtempSync(join(tmpdir(), 'model-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
+  const tensors = [...declarations.values()].map((declaration): [string, LazyTensor] => [
+    weights.fileName(declaration.name),
+    { dtype: 'f32', shape: declaration.shape, read: () => weights.read(declaration) },
+  ]);
+  await saveCheckpoint(folder, tensors);
+  await weights.close();
+  return asSystem(await load(folder, { engine }));
+}
 
 export async function prepare({ path, threads, training }: Settings): Promise<() => Promise<Program>> {
   const engine = await defaultEngine({ threads });

@@ -34,7 +34,7 @@ export const imports: Readonly<Record<string, Allowed>> = {
   train: {
     values: ['model', 'data', 'system', 'nn', 'graph', 'onnx', 'media', 'machine', 'checkpoint', 'parallel'],
     types: ['runtime', 'parts', 'text'],
-    packages: ['node', 'yaml', '*'],
+    packages: ['node', 'jiti', 'yaml', '*'],
   },
 };
 

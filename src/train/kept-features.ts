@@ -64,7 +64,7 @@ const learning = ({ parameters }: FrozenWay, train: readonly string[]): string |
 
 /** What of a stage decides whether features are kept. */
 export interface KeepingStage {
-  readonly stage: { readonly batch: number; readonly cacheFeatures: CacheFeatures };
+  readonly stage: { readonly frozen: FrozenForm; readonly batch: number; readonly cacheFeatures: CacheFeatures };
   readonly train: readonly string[];
   readonly steps: number;
   readonly dataset: { readonly count: number };
@@ -75,13 +75,14 @@ export function keptWay(
   { network, adapt }: Pick<Model, 'network' | 'adapt'>,
   { stage, train, steps, dataset }: KeepingStage,
 ): FrozenWay | undefined {
-  const { batch, cacheFeatures } = stage;
+  const { frozen, batch, cacheFeatures } = stage;
   const { asked, limit } = cacheFeatures;
   // Samples that come once are seen once.
   if (limit === 0 || (!asked && steps * batch <= dataset.count)) return undefined;
-  const found = isSystem(network)
-    ? frozenWay({ network, adapt }, train)
-    : `${network.name} is no language model that sees`;
+  const way = (): FrozenWay | string =>
+    isSystem(network) ? frozenWay({ network, adapt }, train) : `${network.name} is no language model that sees`;
+  // Which weights have blocks is only known of a whole stage.
+  const found = frozen === 'blocks' ? 'frozen: blocks holds weights as their file has them' : way();
   if (typeof found !== 'string') return found;
   if (!asked) return undefined;
   throw new QuintetError('config', found, {
@@ -99,8 +100,9 @@ export interface KeptFeatures {
 
 export interface KeptOptions {
   readonly folder: string;
-  /** How a step would hold the weights that they are made with; default 'f32'. */
-  readonly frozen?: FrozenForm;
+  /** How a step would hold the weights that they are made with. */
+  readonly frozen: FrozenForm;
+  readonly recompute?: boolean;
   readonly limit: number;
   readonly group?: ProcessGroup | undefined;
   /** Told whenever some have been computed: how many steps have what they need, the one at work in part. */
@@ -112,7 +114,7 @@ export async function keptFeatures(
   model: Model<System>,
   own: FrozenWay,
   data: BatchSource,
-  { folder, limit, frozen = 'f32', group = alone, onComputed }: KeptOptions,
+  { folder, limit, frozen, recompute = false, group = alone, onComputed }: KeptOptions,
 ): Promise<KeptFeatures> {
   const { network } = model;
   const { input, type } = own;
@@ -122,28 +124,23 @@ export async function keptFeatures(
     ...{ size: sizeOf(shape), name: await nameOf(model, own, frozen), rank: group.rank },
     limit: limit / group.size,
   });
-  // Computed as the step would compute them, and not at all where everything is there.
-  let session: Promise<Session> | undefined;
   const make = (p: Params) => own.make(p, inputTensors(pictureInputs(network)));
-  const open = async (): Promise<Session> => {
+  /** Computes them as the step would. */
+  const openSession = async (): Promise<Session> => {
     const trace = (held: (p: Params) => Params) => make(model.adapt(held(rootScope().p)));
-    const packed =
-      frozen === 'f32' ? undefined : await model.packFrozen?.(model, { trace, learns: () => false }, frozen);
-    return compile(
-      trainingModel(model, makesCopies(model, { frozen })),
-      'features',
-      (p) => ({ [input]: make(p) }),
-      packed,
-    );
+    // What is kept does not learn.
+    const uses = { trace, learns: () => false };
+    const packed = frozen === 'f32' ? undefined : await model.packFrozen?.(model, uses, frozen);
+    const compiler = trainingModel(model, makesCopies(model, { frozen, recompute }));
+    return compile(compiler, 'features', (p) => ({ [input]: make(p) }), packed);
   };
-  const opened = (): Promise<Session> => {
-    session ??= open();
-    return session;
-  };
+  // Not opened where everything is there.
+  let session: Promise<Session> | undefined;
   let computed = 0;
   const compute = async (given: HostArrays): Promise<HostArray> => {
     computed++;
-    const run = await opened();
+    session ??= openSession();
+    const run = await session;
     const feeds = Object.fromEntries(run.inputs.map((name) => [name, given[name] as HostArray]));
     return (await run.run(feeds))[input] as HostArray;
   };

@@ -42,8 +42,11 @@ export async function loadReward(path: string): Promise<Reward> {
     });
   }
   const exported = await defaultOf(path).catch((cause: Error & { code?: string }) => {
-    const code = cause.code === 'ERR_MODULE_NOT_FOUND' ? 'not-found' : 'config';
-    throw new QuintetError(code, cause.message, { at: path, cause });
+    const code = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes(cause.code ?? '') ? 'not-found' : 'config';
+    const [message = ''] = cause.message.split('\n');
+    const hint = 'what is read of TypeScript begins with the reward itself: call it .ts';
+    const unread = cause.code === 'ERR_UNKNOWN_FILE_EXTENSION';
+    throw new QuintetError(code, message, { at: path, cause, ...(unread ? { hint } : {}) });
   });
   if (typeof exported === 'function') return tellingPlace(exported as Reward, path);
   throw new QuintetError('config', 'exports no function as its default', {
@@ -56,7 +59,8 @@ export async function loadReward(path: string): Promise<Reward> {
 async function defaultOf(path: string): Promise<unknown> {
   if (!/\.[cm]?ts$/.test(path)) return (await import(pathToFileURL(path).href)).default;
   const { createJiti } = await import('jiti');
-  return createJiti(import.meta.url, { fsCache: false }).import(path, { default: true });
+  // By its real path, as Node does it: what it imports lies beside the file, not beside a link to it.
+  return createJiti(import.meta.url, { fsCache: false }).import(realpathSync(path), { default: true });
 }
 
 /** A reward whose failure says where in its module it came from. */

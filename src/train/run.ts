@@ -214,7 +214,12 @@ async function keptOf(model: Model, prepared: PreparedStage, options: RunOptions
   };
   const { limit } = stage.cacheFeatures;
   const place = { folder: join(folder, 'features'), limit, group };
-  return keptFeatures(asSystem(model), kept, data, { ...place, frozen: stage.frozen, onComputed: tell });
+  return keptFeatures(asSystem(model), kept, data, {
+    ...place,
+    frozen: stage.frozen,
+    recompute: stage.recompute,
+    onComputed: tell,
+  });
 }
 
 /** What is wrong with the longest samples is told when their turn comes. */

@@ -149,6 +149,7 @@ test('features that change, or cannot be kept in full, are refused where they ar
   await expect(refused({ train: ['**'] })).rejects.toThrow(/the encoder learns, such as vision_tower/);
   const lora = { rank: 2, on: ['vision_tower.**.q_proj'] };
   await expect(refused({ train: [], lora })).rejects.toThrow(/the encoder learns, such as .*lora_A/);
+  await expect(refused({ frozen: 'blocks' })).rejects.toThrow(/frozen: blocks holds/);
   await expect(trained({ cacheFeatures: 'much' })).rejects.toThrow(/a size such as 20GB, got "much"/);
   expect(existsSync(keptIn((await trained({ train: ['**'] })).folder))).toBe(false);
 });

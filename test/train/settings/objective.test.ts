@@ -1,6 +1,6 @@
 /** The setting `objective`: what docs/run-files.md says of it is read, and gives what the page says. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -8,6 +8,7 @@ import { openDataset, type Sample } from '../../../src/data/index.js';
 import { fields, QuintetError } from '../../../src/tensor/index.js';
 import { loadReward } from '../../../src/train/reward.js';
 import { objectiveOf } from '../../../src/train/settings/objective.js';
+import { builtVariable } from '../../command.js';
 import { temporaryFile } from '../../temporary.js';
 
 const page = readFileSync(new URL('../../../docs/run-files.md', import.meta.url), 'utf8');
@@ -113,6 +114,14 @@ test.each([
   expect((error as Error).message.startsWith(path)).toBe(true);
 });
 
+test('a reward in TypeScript that imports what is not there is told in one line', async () => {
+  const path = temporaryFile('reward.ts', "import { best } from './none.js';\nexport default () => [best];\n");
+  await expect(loadReward(path)).rejects.toMatchObject({
+    code: 'not-found',
+    message: expect.not.stringContaining('\n'),
+  });
+});
+
 test('the reward of the page rewards', async () => {
   const path = temporaryFile('reward.ts', blocks('ts')[0] as string);
   const reward = await loadReward(path);
@@ -133,7 +142,7 @@ export default async (answers: readonly { readonly answer: string }[]): Promise<
 const built = new URL('../../../dist/train/reward.js', import.meta.url);
 
 // Under vitest every import reads TypeScript.
-const byNode = test.skipIf(!existsSync(built));
+const byNode = test.skipIf(!process.env[builtVariable]);
 
 byNode.each(['commonjs', 'module'])(
   'the built package reads a reward in TypeScript of a package of type %s',
