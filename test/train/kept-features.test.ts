@@ -2,8 +2,10 @@
 import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { saveModel } from '../../src/model/index.js';
 import { type FeatureProgress, type RunOptions, runFile } from '../../src/train/index.js';
 import { engine } from '../fixture.js';
+import { changedModel } from '../model/models.js';
 import { groupsOf } from '../parallel/groups.js';
 import { expectAlike, logOf, weightsOf } from './alike.js';
 import { runFolder, stage } from './runs.js';
@@ -60,6 +62,32 @@ test.each([
     else await expectSame(kept.folder, plain.folder);
   },
 );
+
+// In eight bits all pictures of a batch are rounded together: a step's own are rounded with others.
+test('features of an encoder in eight bits are kept but for rounding', async () => {
+  const wider = await changedModel('llava', (config) => ({
+    ...config,
+    vision_config: { ...(config.vision_config as object), hidden_size: 128, intermediate_size: 256 },
+  }));
+  const trainedOf = async (settings: Settings) => {
+    const run = runOf(settings);
+    await saveModel(wider, join(run.folder, 'base'));
+    await runFile(run.file, { engine });
+    return run;
+  };
+  const [kept, plain] = [
+    await trainedOf({ frozen: 'int8' }),
+    await trainedOf({ frozen: 'int8', cacheFeatures: false }),
+  ];
+  expect(recordsIn(kept.folder, 17 * 128)).toBe(3);
+  const [own, other, whole] = [kept, plain, await trainedOf({})].map(({ folder }) => logOf(folder, 'own'));
+  expect(own).toHaveLength(4);
+  for (const [i, { loss, norm }] of (own ?? []).entries()) {
+    expect(Math.abs((loss as number) / (other?.[i]?.loss as number) - 1)).toBeLessThan(1e-6);
+    expect(Math.abs((norm as number) / (other?.[i]?.norm as number) - 1)).toBeLessThan(1e-3);
+    expect(norm).not.toBe(whole?.[i]?.norm);
+  }
+});
 
 /** What a run tells of its features. */
 async function toldOf(file: string, options: Partial<RunOptions> = {}): Promise<FeatureProgress[]> {
