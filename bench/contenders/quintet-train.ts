@@ -3,7 +3,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LazyTensor, saveCheckpoint } from '../../src/checkpoint/index.js';
 import {
   adamw,
   asSystem,
@@ -15,7 +14,7 @@ import {
   nextToken,
   type System,
 } from '../../src/index.js';
-import { initialise, layeredWeights, type Model } from '../../src/model/index.js';
+import { initialise, layeredWeights, type Model, saveModel } from '../../src/model/index.js';
 import { networkOf } from '../../src/recipes/index.js';
 import { fields, hostArray } from '../../src/tensor/index.js';
 import { type BatchSource, train } from '../../src/train/index.js';
@@ -67,9 +66,8 @@ const works: Readonly<Record<TrainingSettings['work'], Prepare>> = {
     return { model: await initialised(engine, small), train: ['**'], data: always(texts(8, 128, 8192)) };
   },
   async projector(engine, folder, frozen) {
-    const made = await initialised(engine, picturesOf(folder));
     // Only weights of a file are held in integers.
-    const model = frozen === 'f32' ? made : await fromFile(made, picturesOf(folder));
+    const model = await (frozen === 'f32' ? initialised : fromFile)(engine, picturesOf(folder));
     return { model, train: ['multi_modal_projector.**'], data: always(conversations(4)) };
   },
   async 'projector-kept'(engine, folder, frozen) {
@@ -87,17 +85,14 @@ const works: Readonly<Record<TrainingSettings['work'], Prepare>> = {
 const initialised = async (engine: Engine, config: Record<string, unknown>): Promise<Model<System>> =>
   asSystem(await initialise(networkOf(fields(config, 'config.json')), { engine, seed: 1 }));
 
-/** The same model, loaded from a folder. */
-async function fromFile({ engine, declarations, weights }: Model<System>, config: object): Promise<Model<System>> {
+/** The same, loaded from a folder. */
+async function fromFile(engine: Engine, config: Record<string, unknown>): Promise<Model<System>> {
   const folder = mkdtempSync(join(tmpdir(), 'model-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
-  const tensors = [...declarations.values()].map((declaration): [string, LazyTensor] => [
-    weights.fileName(declaration.name),
-    { dtype: 'f32', shape: declaration.shape, read: () => weights.read(declaration) },
-  ]);
-  await saveCheckpoint(folder, tensors);
-  await weights.close();
+  const made = await load(folder, { engine, fresh: 1 });
+  await saveModel(made, folder);
+  await made.close();
   return asSystem(await load(folder, { engine }));
 }
 

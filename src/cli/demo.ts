@@ -21,7 +21,7 @@ import { answer, formatStats, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
 import { formatCount } from './format.js';
 import { interruptible } from './interrupt.js';
-import { invocation, typed } from './invocation.js';
+import { demoInvocation, invocation, typed } from './invocation.js';
 import { type GlobalOptions, loadOptions } from './settings.js';
 import { bold, note, printable } from './terminal.js';
 
@@ -36,9 +36,8 @@ async function embedded(): Promise<{ readonly name: string; readonly folder: str
 /** What may be typed next, with the program and the model as they are called. */
 function nextSteps(model: string): string {
   const call = invocation();
-  const again = process.env.npm_lifecycle_event === 'start' ? 'npm start --' : `${call} demo`;
   const rows = [
-    [`${again} photo.jpg "What is this?"`, 'another picture, another question'],
+    [`${demoInvocation()} photo.jpg "What is this?"`, 'another picture, another question'],
     [`${call} chat ${model}`, 'a conversation; /help says more'],
     [`${call} info ${model}`, 'what the model is made of'],
     [`${call} recipes`, 'the systems that can be built and trained'],

@@ -22,6 +22,10 @@ export function invocation({ env, argv, cwd }: Started = { env: process.env, arg
   return `${program.endsWith('.ts') ? 'npx tsx' : 'node'} ${typed(path)}`;
 }
 
+/** What calls the demonstration again. */
+export const demoInvocation = (): string =>
+  process.env.npm_lifecycle_event === 'start' ? 'npm start --' : `${invocation()} demo`;
+
 /** A path as a shell takes it for one word. */
 export const typed = (path: string): string => (/[\s'"()&;]/.test(path) ? JSON.stringify(path) : path);
 

@@ -23,7 +23,7 @@ import {
 import { bytesOf, closeAll, concatRows, type HostArray, QuintetError, sizeOf, sliceRows } from '../tensor/index.js';
 import { type FeatureStore, openFeatureStore } from './feature-store.js';
 import type { CacheFeatures } from './settings/features.js';
-import { type FrozenForm, makesCopies, trainingModel } from './step.js';
+import { type FrozenForm, trainingModel } from './step.js';
 import type { BatchSource } from './train.js';
 
 type Network = Pick<Model<System>, 'network' | 'adapt'>;
@@ -131,8 +131,7 @@ export async function keptFeatures(
     // What is kept does not learn.
     const uses = { trace, learns: () => false };
     const packed = frozen === 'f32' ? undefined : await model.packFrozen?.(model, uses, frozen);
-    const compiler = trainingModel(model, makesCopies(model, { frozen, recompute }));
-    return compile(compiler, 'features', (p) => ({ [input]: make(p) }), packed);
+    return compile(trainingModel(model, { frozen, recompute }), 'features', (p) => ({ [input]: make(p) }), packed);
   };
   // Not opened where everything is there.
   let session: Promise<Session> | undefined;

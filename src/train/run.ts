@@ -212,12 +212,9 @@ async function keptOf(model: Model, prepared: PreparedStage, options: RunOptions
     samples = Math.min(of, Math.round(done * stage.batch));
     onFeatures?.(stage, { samples, of });
   };
-  const { limit } = stage.cacheFeatures;
-  const place = { folder: join(folder, 'features'), limit, group };
+  const { frozen, recompute, cacheFeatures } = stage;
   return keptFeatures(asSystem(model), kept, data, {
-    ...place,
-    frozen: stage.frozen,
-    recompute: stage.recompute,
+    ...{ folder: join(folder, 'features'), limit: cacheFeatures.limit, frozen, recompute, group },
     onComputed: tell,
   });
 }

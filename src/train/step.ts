@@ -220,7 +220,7 @@ async function holdFrozen(model: Model, options: StepOptions): Promise<Held | un
  * Whether the engine makes copies of weights for its products, two where gradients pass through: not where memory counts more
  * than time, nor beside weights that lie in memory and stay there. Those in eight bits are small.
  */
-export const makesCopies = (
+const makesCopies = (
   { weights }: Pick<Model, 'weights'>,
   { recompute = false, frozen = 'f32' }: Pick<StepOptions, 'recompute' | 'frozen'>,
 ): boolean => frozen === 'int8' || (frozen === 'f32' && !recompute && weights.files.length > 0);
@@ -240,17 +240,17 @@ export async function prepareStep(model: Model, options: StepOptions): Promise<P
 }
 
 /** A model whose sessions are those of a step. */
-export const trainingModel = (model: Model, copies: boolean): Model => ({
+export const trainingModel = (model: Model, options: Parameters<typeof makesCopies>[1]): Model => ({
   ...model,
-  session: { ...model.session, purpose: 'train', copies },
+  session: { ...model.session, purpose: 'train', copies: makesCopies(model, options) },
 });
 
 /** A stage that can run. */
 export async function compileStep(model: Model, options: StepOptions): Promise<StageStep> {
   const prepared = await prepareStep(model, options);
-  const { graph: built, metrics, before, known: bound, copies, ...plan } = prepared;
+  const { graph: built, metrics, before, known: bound, ...plan } = prepared;
   const fed = new Set(plan.trained.map(({ name }) => name));
-  const session = await openSession(trainingModel(model, copies), built, plan.declarations, { fed, known: bound });
+  const session = await openSession(trainingModel(model, options), built, plan.declarations, { fed, known: bound });
   const { objective, group } = options;
   const asked = { fed, ...(group ? { group } : {}) };
   const known = await closeOnFailure([session], () => openForeknowledge(model, objective, before, asked));
@@ -273,7 +273,7 @@ export async function compileLoss(model: Model, options: StepOptions, fed: Reado
   const { loss, declarations, before } = planLoss(model, options, held?.adapt);
   const { total, targets, metrics = {} } = loss;
   const built = graph('loss', { total, targets, ...metricOutputs(metrics) });
-  const training = trainingModel(model, makesCopies(model, options));
+  const training = trainingModel(model, options);
   const feeds = { fed, ...(held && { known: held.known() }) };
   const session = await openSession(training, built, declarations, feeds);
   const known = await closeOnFailure([session], () => openForeknowledge(model, options.objective, before, { fed }));

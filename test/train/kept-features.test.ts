@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { saveModel } from '../../src/model/index.js';
+import { type Model, saveModel } from '../../src/model/index.js';
 import { type FeatureProgress, type RunOptions, runFile } from '../../src/train/index.js';
 import { engine } from '../fixture.js';
 import { changedModel } from '../model/models.js';
@@ -16,8 +16,9 @@ type Settings = Readonly<Record<string, unknown>>;
 const runOf = (settings: Settings) =>
   runFolder({ stages: [stage({ name: 'own', train: ['multi_modal_projector.**'], ...settings })] });
 
-async function trained(settings: Settings) {
+async function trained(settings: Settings, base?: Model) {
   const run = runOf(settings);
+  if (base) await saveModel(base, join(run.folder, 'base'));
   await runFile(run.file, { engine });
   return run;
 }
@@ -69,18 +70,12 @@ test('features of an encoder in eight bits are kept but for rounding', async () 
     ...config,
     vision_config: { ...(config.vision_config as object), hidden_size: 128, intermediate_size: 256 },
   }));
-  const trainedOf = async (settings: Settings) => {
-    const run = runOf(settings);
-    await saveModel(wider, join(run.folder, 'base'));
-    await runFile(run.file, { engine });
-    return run;
-  };
   const [kept, plain] = [
-    await trainedOf({ frozen: 'int8' }),
-    await trainedOf({ frozen: 'int8', cacheFeatures: false }),
+    await trained({ frozen: 'int8' }, wider),
+    await trained({ frozen: 'int8', cacheFeatures: false }, wider),
   ];
   expect(recordsIn(kept.folder, 17 * 128)).toBe(3);
-  const [own, other, whole] = [kept, plain, await trainedOf({})].map(({ folder }) => logOf(folder, 'own'));
+  const [own, other, whole] = [kept, plain, await trained({}, wider)].map(({ folder }) => logOf(folder, 'own'));
   expect(own).toHaveLength(4);
   for (const [i, { loss, norm }] of (own ?? []).entries()) {
     expect(Math.abs((loss as number) / (other?.[i]?.loss as number) - 1)).toBeLessThan(1e-6);
