@@ -69,7 +69,10 @@ export async function packFrozen(
   integers: FrozenIntegers,
   { cache, onPacking }: PackingOptions = {},
 ): Promise<Packed | undefined> {
-  if (model.engine.name !== 'native') return undefined;
+  if (model.engine.name !== 'native') {
+    const why = `the engine ${model.engine.name} multiplies with none`;
+    throw new QuintetError('unsupported', `frozen weights in integers: ${why}`, { hint: 'leave frozen out' });
+  }
   const vocab = 'backbone' in model.network ? (model.network as System).backbone.part.vocab : 0;
   const plan = planFrozen(uses, { typeOf: typesIn(model), vocab, integers });
   if (plan.length === 0 && integers === 'blocks') {

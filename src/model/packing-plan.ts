@@ -123,7 +123,7 @@ export function planFrozen(
   { trace, learns }: FrozenUses,
   { typeOf, vocab, integers }: Pick<Planning, 'typeOf'> & { readonly vocab: number; readonly integers: FrozenIntegers },
 ): Planned[] {
-  return usesOf(vocab, trace).flatMap((use) =>
+  const plan = usesOf(vocab, trace).flatMap((use) =>
     use.names.flatMap((name, i): Planned[] => {
       const rows = use.rows[i] as number;
       const type = typeOf(name);
@@ -140,6 +140,8 @@ export function planFrozen(
       return [{ ...own, form: use.words ? 'columns and whole' : 'columns both ways' }];
     }),
   );
+  // With an adapter and without, a weight is multiplied with alone and together with others.
+  return [...new Map(plan.map((use) => [use.names[0], use])).values()];
 }
 
 type Language = Omit<Planning, 'typeOf'>;

@@ -1,13 +1,21 @@
 /**
  * What an objective needs to know before a pass: what the frozen reference and the network as it is give for a batch, and
- * what the host makes of that. Each is a session of its own over the same mapped weights.
+ * what the host makes of that. Each is a session of its own over the same weights, held as the pass holds them.
  */
 import { type Graph, graph } from '../graph/index.js';
 import { type Model, openSession } from '../model/index.js';
 import { type Declaration, type Params, rootScope } from '../nn/index.js';
+import type { Binding } from '../onnx/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
 import type { RunOptions, Session } from '../runtime/engine.js';
-import { type HostArrays, type InputType, inputTensors, type Objective, plainOf } from '../system/index.js';
+import {
+  type HostArrays,
+  type InputType,
+  inputTensors,
+  type Network,
+  type Objective,
+  plainOf,
+} from '../system/index.js';
 import { closeAll, closeOnFailure, scalar } from '../tensor/index.js';
 
 type InputTypes = Readonly<Record<string, InputType>>;
@@ -35,10 +43,8 @@ export interface ForeknowledgePlan {
   readonly types: InputTypes;
 }
 
-type PlannedModel = Pick<Model, 'network'>;
-
 /** Traces what an objective asks for. */
-export function planForeknowledge({ network }: PlannedModel, asked: Asked): ForeknowledgePlan {
+export function planForeknowledge(network: Network, asked: Asked): ForeknowledgePlan {
   const { objective, types } = asked;
   const trace = (build: Objective['reference'], adapt: Asked['current'], learns: boolean): Preliminary[] => {
     if (!build) return [];
@@ -64,6 +70,8 @@ export interface Foreknowledge {
 export interface ForeknowledgeOptions {
   /** The parameters that learn. */
   readonly fed: ReadonlySet<string>;
+  /** Weights in integers. */
+  readonly known: ReadonlyMap<string, Binding>;
   /** The processes that share a step; default this one alone. */
   readonly group?: ProcessGroup;
 }
@@ -73,13 +81,13 @@ export async function openForeknowledge(
   model: Model,
   { host }: Objective,
   { preliminaries }: ForeknowledgePlan,
-  { fed, group = alone }: ForeknowledgeOptions,
+  { fed, known: bound, group = alone }: ForeknowledgeOptions,
 ): Promise<Foreknowledge> {
   const sessions: Session[] = [];
   const close = (): Promise<void> => closeAll(...sessions);
   await closeOnFailure([{ close }], async () => {
     for (const { graph: built, declarations, learns } of preliminaries) {
-      sessions.push(await openSession(model, built, declarations, learns ? { fed } : {}));
+      sessions.push(await openSession(model, built, declarations, { known: bound, ...(learns && { fed }) }));
     }
   });
   return {

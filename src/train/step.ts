@@ -121,12 +121,15 @@ function planLoss(
   { objective, train, fields, rows, reference = (p) => p, penalty }: StepOptions,
   held: Held['adapt'] = (p) => p,
 ): LossPlan {
-  const current = (p: Params): Params => learningRows(tableRows(train)).adapt(adapt(p));
+  const current = (p: Params): Params => learningRows(tableRows(train)).adapt(adapt(held(p)));
   const given = typesOf(network, objective, { fields, ...(rows === undefined ? {} : { rows }) });
-  const before = planForeknowledge({ network }, { objective, types: given, reference, current });
+  const before = planForeknowledge(network, {
+    ...{ objective, types: given, current },
+    reference: (p) => reference(held(p)),
+  });
   const types = { ...given, ...before.types };
   const { p, declarations } = rootScope();
-  const alone = objective.loss(network, current(held(p)), inputTensors(types));
+  const alone = objective.loss(network, current(p), inputTensors(types));
   const loss = penalty ? penalised(alone, penalty(declarations)) : alone;
   const names = select([...declarations.keys()], train, 'train');
   return { loss, declarations, before, types, selected: names.map((name) => declarations.get(name) as Declaration) };
@@ -212,7 +215,13 @@ async function holdFrozen(model: Model, options: StepOptions): Promise<Held | un
   const learnt = new Set(planLoss(model, options).selected.map(({ name }) => name));
   const trace = (adapt: (p: Params) => Params): unknown => planLoss(model, options, adapt);
   const uses = { trace, learns: (name: string) => learnt.has(name) };
-  const packed = await model.packFrozen?.(model, uses, options.frozen);
+  if (!model.packFrozen) {
+    throw new QuintetError('unsupported', `frozen: ${options.frozen} is of weights in files, and this model has none`, {
+      at: 'frozen',
+      hint: 'leave it out, or save the model and load it',
+    });
+  }
+  const packed = await model.packFrozen(model, uses, options.frozen);
   return packed && holding(packed);
 }
 
@@ -250,10 +259,11 @@ export async function compileStep(model: Model, options: StepOptions): Promise<S
   const prepared = await prepareStep(model, options);
   const { graph: built, metrics, before, known: bound, ...plan } = prepared;
   const fed = new Set(plan.trained.map(({ name }) => name));
-  const session = await openSession(trainingModel(model, options), built, plan.declarations, { fed, known: bound });
+  const training = trainingModel(model, options);
+  const session = await openSession(training, built, plan.declarations, { fed, known: bound });
   const { objective, group } = options;
-  const asked = { fed, ...(group ? { group } : {}) };
-  const known = await closeOnFailure([session], () => openForeknowledge(model, objective, before, asked));
+  const asked = { fed, known: bound, ...(group ? { group } : {}) };
+  const known = await closeOnFailure([session], () => openForeknowledge(training, objective, before, asked));
   return {
     ...{ ...plan, prepared, foresee: known.of },
     run: (batch, values, into, signal) =>
@@ -274,9 +284,9 @@ export async function compileLoss(model: Model, options: StepOptions, fed: Reado
   const { total, targets, metrics = {} } = loss;
   const built = graph('loss', { total, targets, ...metricOutputs(metrics) });
   const training = trainingModel(model, options);
-  const feeds = { fed, ...(held && { known: held.known() }) };
+  const feeds = { fed, known: held?.known() ?? new Map() };
   const session = await openSession(training, built, declarations, feeds);
-  const known = await closeOnFailure([session], () => openForeknowledge(model, options.objective, before, { fed }));
+  const known = await closeOnFailure([session], () => openForeknowledge(training, options.objective, before, feeds));
   const names = Object.keys(metrics);
   return {
     foresee: known.of,

@@ -292,7 +292,7 @@ async function oneStep(
     step,
     learner,
     forecast,
-    options: { steps, data, group = alone },
+    options: { steps, data, group = alone, clock },
   }: Pick<Run, 'step' | 'learner' | 'forecast' | 'options'>,
   index: number,
   made: MadeBatches,
@@ -300,9 +300,11 @@ async function oneStep(
   const { batches } = made;
   const { arena } = learner;
   const own: MicroLoss[] = [];
+  const began = clock?.() ?? 0;
   const known = await step.foresee(batches, arena.values.tensors);
+  const foreseeing = (clock?.() ?? 0) - began;
   if (known.length === 0) arena.gradients.data.fill(0);
-  forecast.begin(index, made);
+  forecast.begin(index, { batches, making: made.making + foreseeing });
   for (const [i, batch] of known.entries()) {
     const into = i === 0 ? arena.gradients : (arena.incoming as Region);
     own.push(await step.run(batch, arena.values.tensors, into.tensors));

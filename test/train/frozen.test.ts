@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { asSystem, layeredWeights, load, saveModel } from '../../src/model/index.js';
-import { adamw, lora, nextToken } from '../../src/system/index.js';
+import { adamw, dpo, lora, nextToken } from '../../src/system/index.js';
 import { type HostArray, hostArray, nf4, packNormalFloats, Random } from '../../src/tensor/index.js';
 import { train } from '../../src/train/index.js';
 import { engine } from '../fixture.js';
@@ -110,4 +110,45 @@ test('over a body in NF4 it is that over the same numbers in f32', async () => {
     expect(Math.abs(own.loss / loss - 1)).toBeLessThan(i === 0 ? 1e-5 : 0.01);
     if (i === 0) expect(Math.abs(own.norm / norm - 1)).toBeLessThan(1e-4);
   }
+});
+
+test.each(['int8', 'nf4'] as const)('a reference is the base in %s that learns, not another one', async (frozen) => {
+  const { file, cache, on } = await modelFiles('llama');
+  const adapter = lora({ rank: 4, on: [on] });
+  const model = asSystem(await load(file, { engine, cache }));
+  const [chosen, rejected] = [hostArray('i64', [1], [0]), hostArray('i64', [1], [1])];
+  const losses: number[] = [];
+  const weights = layeredWeights(model.weights, new Map(), 1);
+  await train(
+    { ...model, weights, adapt: adapter.adapt },
+    {
+      ...{ objective: dpo(), train: adapter.parameters, frozen, steps: 2 },
+      optimizer: adamw({ lr: 1e-2 }),
+      data: {
+        fields: ['input_ids', 'attention_mask', 'labels', 'chosen', 'rejected'],
+        accumulates: false,
+        take: async () => [{ ...(batches[0] as (typeof batches)[number]), chosen, rejected }],
+      },
+      onStep: ({ loss }) => losses.push(loss),
+    },
+  );
+  await model.close();
+  // An adapter begins as nothing: the policy is the reference.
+  expect(losses[0]).toBeCloseTo(Math.log(2), 6);
+  expect(losses[1]).toBeLessThan(losses[0] as number);
+});
+
+test('weights of no file are not held in integers, which is said', async () => {
+  const model = await changedModel('gpt2', (config) => config);
+  const adapter = lora({ rank: 4, on: ['**.c_attn'] });
+  const stage = {
+    ...({ objective: nextToken(), train: adapter.parameters, frozen: 'int8', steps: 1 } as const),
+    optimizer: adamw({ lr: 1e-2 }),
+    data: {
+      fields: ['input_ids', 'attention_mask', 'labels'],
+      accumulates: false,
+      take: async () => [batches[0] as (typeof batches)[number]],
+    },
+  };
+  await expect(train({ ...model, adapt: adapter.adapt }, stage)).rejects.toThrow('weights in files');
 });

@@ -29,7 +29,7 @@ export interface Estimate {
 /** All micro-batches of a step. */
 export interface MadeBatches {
   readonly batches: readonly HostArrays[];
-  /** Milliseconds that they took, where they cannot be made while another step runs. */
+  /** Milliseconds that they took with what must be known of them, as far as it cannot be while another step runs. */
   readonly making: number;
 }
 

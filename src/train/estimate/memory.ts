@@ -45,7 +45,7 @@ export function memoryOf(model: Model, step: PreparedStep, options: MemoryOption
   const weights = weightsOf(step.graph, whole);
   const { preliminaries } = step.before;
   const sessions = preliminaries.map(({ graph, declarations, learns }) =>
-    total(weightsOf(graph, { model, declarations, fed: learns ? fed : new Set(), known: new Map(), copies: true })),
+    total(weightsOf(graph, { ...whole, declarations, fed: learns ? fed : new Set() })),
   );
   const batchBytes = batches.flatMap(Object.values<HostArray>).reduce((sum, { data }) => sum + data.byteLength, 0);
   return (

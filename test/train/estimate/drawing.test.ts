@@ -96,8 +96,8 @@ test('a stage counts them with what rates them, and waits for them in every step
   // Scores of its rows' widest layer are the least that a pass of it keeps.
   expect(rating).toBeGreaterThan(4 * 8 * (model.network.backbone.part.width + 1));
   expect(costOf(rated, 0).memory - costOf(alone, 0).memory).toBeCloseTo(rating, 6);
-  // 101 ticks of the clock for the answers of each step, and one for its pass.
-  expect(costOf(rated, 1).time).toBe(3 * 102);
+  // 101 ticks of the clock for the answers of each step, one for what must be known of them, and one for its pass.
+  expect(costOf(rated, 1).time).toBe(3 * 103);
 });
 
 test('pictures that the stage has seen before are looked at for answers all the same', async () => {

@@ -152,8 +152,8 @@ test('what a stage takes is told before its first step, after its first pass and
   expect(estimates.length).toBe(3);
   expect(before.estimated.memory).toBeGreaterThan(2 ** 20);
   expect(before.estimated.time).toBeUndefined();
-  // One tick of the clock a pass, three steps of one pass each.
-  expect(passed.estimated).toEqual({ ...before.estimated, time: 3 });
+  // A tick of the clock for what must be known before a pass and one for the pass, three steps of one pass each.
+  expect(passed.estimated).toEqual({ ...before.estimated, time: 6 });
   expect(end.was?.memory).toBe(1000);
   const log = readFileSync(join(folder, 'out/instruct/log.jsonl'), 'utf8').trim().split('\n');
   expect(JSON.parse(log[0] as string)).toEqual({ step: 0, estimate: passed });
