@@ -38,8 +38,8 @@ export function stepSamples<T extends MadeSample>(
     order: (own) => order(Math.floor(own / part.count) * batch + part.from + (own % part.count)),
     // Of the step after the next one: one that takes long to make is not waited for.
     ahead: once ? 0 : part.count,
-    // Processes meet different samples: together they tolerate what one would.
-    tolerance: badShare / share.size,
+    // In other epochs a process meets other samples, in the end all: each tolerates what one alone would.
+    tolerance: badShare,
     ...(onBad ? { onBad } : {}),
   });
   return {

@@ -3,9 +3,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Dataset } from '../../src/data/index.js';
 import type { ProcessGroup } from '../../src/parallel/index.js';
 import { kto } from '../../src/system/index.js';
+import { QuintetError } from '../../src/tensor/index.js';
 import { type RunOptions, runFile } from '../../src/train/run.js';
+import { stepSamples } from '../../src/train/step-samples.js';
 import { checkShares } from '../../src/train/train.js';
 import { engine } from '../fixture.js';
 import { jsonLines } from '../json-lines.js';
@@ -58,6 +61,36 @@ test('more ranks than samples: those without any learn all the same', async () =
   await together(alone.file, 1);
   await together(shared.file, 3);
   expectAlike(logOf(shared.folder, 'align'), logOf(alone.folder, 'align'));
+});
+
+test('several ranks that meet all samples epoch by epoch tolerate as many bad ones as one', async () => {
+  const bad = new Set([3, 11]);
+  const dataset: Dataset = {
+    ...{ path: 'data.jsonl', count: 20, where: (index) => `data.jsonl:${index + 1}` },
+    read: async (index) => {
+      if (bad.has(index)) throw new QuintetError('data', 'no', { at: `data.jsonl:${index + 1}` });
+      return { id: `${index}`, messages: [], pictures: [], where: `data.jsonl:${index + 1}` };
+    },
+    lengths: async () => [],
+    close: async () => {},
+  };
+  /** Of each rank, what 20 epochs come to. */
+  const epochs = (badShare: number) =>
+    Promise.allSettled(
+      [0, 1, 2, 3].map(async (rank) => {
+        const told = new Set<string>();
+        const onBad = ({ message }: Error) => told.add(message);
+        const share = { rank, size: 4 };
+        const samples = stepSamples(dataset, { batch: 4, badShare, share, onBad }, async () => ({}));
+        for (let step = 0; step < 100; step++) await samples.take(step);
+        return told.size;
+      }),
+    );
+  expect(await epochs(0.1)).toEqual(Array(4).fill({ status: 'fulfilled', value: 2 }));
+  const refused = expect.stringContaining('2 of 20 samples cannot be used, more than 5 %');
+  expect(await epochs(0.05)).toEqual(
+    Array(4).fill({ status: 'rejected', reason: expect.objectContaining({ message: refused }) }),
+  );
 });
 
 test('evaluations are shared: their losses and answers, what stays the best, and when to end early', async () => {
