@@ -7,12 +7,12 @@ import { createHash } from 'node:crypto';
 import { constants, type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../checkpoint/index.js';
-import { closeAll, QuintetError } from '../tensor/index.js';
+import { closeAll, QuintetError, writeError } from '../tensor/index.js';
 
 export interface FeatureStore {
   /** The row of a key; undefined where there is none, or not the one that was written. */
   read(key: Buffer): Promise<Float32Array | undefined>;
-  /** Keeps a row, unless the store is full. */
+  /** Keeps a row, unless the store or the disk is full. */
   write(key: Buffer, row: Float32Array): Promise<void>;
   close(): Promise<void>;
 }
@@ -26,6 +26,8 @@ export interface StoreOptions {
   readonly rank: number;
   /** Bytes that the file of this process may have. */
   readonly limit: number;
+  /** Told, once, why no more can be written. */
+  readonly onFull?: ((error: QuintetError) => void) | undefined;
 }
 
 interface Place {
@@ -38,7 +40,7 @@ const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes)
 
 export async function openFeatureStore(
   folder: string,
-  { size, name, rank, limit }: StoreOptions,
+  { size, name, rank, limit, onFull = () => {} }: StoreOptions,
 ): Promise<FeatureStore> {
   const record = 2 * hashBytes + 4 * size;
   const files: FileHandle[] = [];
@@ -62,6 +64,16 @@ export async function openFeatureStore(
     }
     const file = await open(join(folder, own), constants.O_RDWR | constants.O_CREAT);
     let end = await lookInto(file);
+    let isFull = false;
+    /** Gives half of the room back: on a full disk checkpoints have none either. */
+    const giveUp = async (cause: unknown): Promise<void> => {
+      if (isFull) return;
+      isFull = true;
+      const rest = Math.floor(end / record / 2) * record;
+      for (const [key, place] of places) if (place.file === file && place.from >= rest) places.delete(key);
+      await file.truncate(rest).catch(() => {}); // why nothing more is kept is told
+      onFull(writeError(join(folder, own), cause, 'no more features of pictures are kept, the others computed again'));
+    };
     return {
       async read(key) {
         const place = places.get(key.toString('hex'));
@@ -72,12 +84,17 @@ export async function openFeatureStore(
         return isWhole ? new Float32Array(row.buffer) : undefined;
       },
       async write(key, row) {
-        if (end + record > limit) return;
+        if (isFull || end + record > limit) return;
         const from = end;
         end += record;
         const bytes = new Uint8Array(row.buffer, row.byteOffset, row.byteLength);
-        await file.write(Buffer.concat([key, sha256(bytes), bytes]), 0, record, from);
-        places.set(key.toString('hex'), { file, from });
+        try {
+          const { bytesWritten } = await file.write(Buffer.concat([key, sha256(bytes), bytes]), 0, record, from);
+          if (bytesWritten < record) throw new Error(`${bytesWritten} of ${record} bytes were written`);
+          if (!isFull) places.set(key.toString('hex'), { file, from });
+        } catch (cause) {
+          await giveUp(cause);
+        }
       },
       close,
     };

@@ -107,6 +107,8 @@ export interface KeptOptions {
   readonly group?: ProcessGroup | undefined;
   /** Told whenever some have been computed: how many steps have what they need, the one at work in part. */
   readonly onComputed?: (steps: number) => void;
+  /** Told, once, why no more can be kept though the limit is not reached. */
+  readonly onFull?: ((error: QuintetError) => void) | undefined;
 }
 
 /** Batches whose pictures have been seen. */
@@ -114,7 +116,7 @@ export async function keptFeatures(
   model: Model<System>,
   own: FrozenWay,
   data: BatchSource,
-  { folder, limit, frozen, recompute = false, group = alone, onComputed }: KeptOptions,
+  { folder, limit, frozen, recompute = false, group = alone, onComputed, onFull }: KeptOptions,
 ): Promise<KeptFeatures> {
   const { network } = model;
   const { input, type } = own;
@@ -122,7 +124,7 @@ export async function keptFeatures(
   const [, ...shape] = type.shape as readonly number[];
   const store = await openFeatureStore(folder, {
     ...{ size: sizeOf(shape), name: await nameOf(model, own, frozen), rank: group.rank },
-    limit: limit / group.size,
+    ...{ limit: limit / group.size, onFull },
   });
   const make = (p: Params) => own.make(p, inputTensors(pictureInputs(network)));
   /** Computes them as the step would. */

@@ -38,7 +38,7 @@ export interface RunOptions extends Pick<LoadOptions, 'engine' | 'session' | 'hu
   readonly onEstimate?: (stage: RunStage, estimate: Estimate) => void;
   /** Told of pictures' features that are computed in order to be kept: of so many of the stage's samples they are there. */
   readonly onFeatures?: (stage: RunStage, progress: FeatureProgress) => void;
-  /** Told of samples that cannot be used, and of damaged checkpoints. */
+  /** Told of samples that cannot be used, of damaged checkpoints, and of what has no room on the disk. */
   readonly onNotice?: (error: QuintetError) => void;
   /** Milliseconds since 1970, for the log; default no times are told. */
   readonly clock?: () => number;
@@ -198,12 +198,12 @@ async function runStage(model: Model, prepared: PreparedStage, options: RunOptio
 }
 
 /**
- * What is kept of the pictures of a stage, whose samples are told as they are seen for the first time; what has no room is
- * computed again, which is not told.
+ * What is kept of the pictures of a stage, whose samples are told as they are seen for the first time; what the limit has no
+ * room for is computed again, which is not told.
  */
 async function keptOf(model: Model, prepared: PreparedStage, options: RunOptions): Promise<KeptFeatures | undefined> {
   const { stage, dataset, steps, folder, data, kept } = prepared;
-  const { group, onFeatures } = options;
+  const { group, onFeatures, onNotice } = options;
   if (!kept) return undefined;
   const of = Math.min(dataset.count, steps * stage.batch);
   let samples = 0;
@@ -215,7 +215,7 @@ async function keptOf(model: Model, prepared: PreparedStage, options: RunOptions
   const { frozen, recompute, cacheFeatures } = stage;
   return keptFeatures(asSystem(model), kept, data, {
     ...{ folder: join(folder, 'features'), limit: cacheFeatures.limit, frozen, recompute, group },
-    onComputed: tell,
+    ...{ onComputed: tell, onFull: onNotice },
   });
 }
 

@@ -1,7 +1,8 @@
 /** What frozen parts make of pictures, kept on the disk: the same run bit for bit, which computes what is not there. */
 import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Model, saveModel } from '../../src/model/index.js';
 import { type FeatureProgress, type RunOptions, runFile } from '../../src/train/index.js';
 import { engine } from '../fixture.js';
@@ -161,6 +162,38 @@ test('no more is written than the limit, which changes no number', async () => {
   expect(recordsIn(kept.folder, encoded)).toBe(1);
   await expectSame(kept.folder, plain.folder);
 });
+
+const full = () => Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' }));
+const cut = () => Promise.resolve({ bytesWritten: 7, buffer: Buffer.alloc(0) });
+
+test.each<[string, () => Promise<unknown>, string]>([
+  ['is refused', full, 'the disk is full'],
+  ['is cut short', cut, `7 of ${64 + 4 * encoded} bytes were written`],
+])(
+  'where the third record %s, one gives way and no more is kept, which is told once and changes no number',
+  async (...[, fail, why]) => {
+    const run = runOf({});
+    const file = await open(run.file);
+    const handle = Object.getPrototypeOf(file) as typeof file;
+    await file.close();
+    const { write } = handle;
+    let records = 0;
+    const writing = vi.spyOn(handle, 'write').mockImplementation(function (this: typeof file, ...given: unknown[]) {
+      if (given[2] === 64 + 4 * encoded && ++records > 2) return fail() as never;
+      return Reflect.apply(write, this, given) as never;
+    } as never);
+    onTestFinished(() => writing.mockRestore());
+    const told: string[] = [];
+    await runFile(run.file, { engine, onNotice: ({ message }) => told.push(message) });
+    expect(told).toEqual([
+      expect.stringContaining(`no more features of pictures are kept, the others computed again: ${why}`),
+    ]);
+    expect(records).toBe(3);
+    expect(recordsIn(run.folder, encoded)).toBe(1);
+    writing.mockRestore();
+    await expectSame(run.folder, (await trained({ cacheFeatures: false })).folder);
+  },
+);
 
 test('what is seen once is not kept unless it is asked for', async () => {
   expect(existsSync(keptIn((await trained({ steps: 2 })).folder))).toBe(false);
