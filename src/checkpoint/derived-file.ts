@@ -2,10 +2,8 @@
  * Tensors that are made of a checkpoint's once and kept in a file: quantised weights. Several processes may make the same
  * one, and a crash leaves no half of it under its name.
  */
-import { createHash } from 'node:crypto';
-import { open, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { arrayOfBytes, fileError, type InitializerSource, QuintetError } from '../tensor/index.js';
+import { arrayOfBytes, type InitializerSource, QuintetError } from '../tensor/index.js';
 import { fileSource, kindOfPath, makeFolder } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
 import { writeSafetensors } from './safetensors-write.js';
@@ -110,34 +108,4 @@ export async function bytesAt(place: InitializerSource): Promise<Uint8Array> {
   } finally {
     await source.close();
   }
-}
-
-const windowBytes = 4096;
-const windows = 64;
-
-/**
- * A short text that another content, another file or another purpose changes: hashed over sizes, times of change and windows
- * spread evenly over the files, since reading all of them would take as long as loading them.
- */
-export async function fingerprint(files: readonly string[], purpose: string): Promise<string> {
-  const hash = createHash('sha256').update(purpose);
-  for (const file of files) {
-    try {
-      const { size, mtimeNs } = await stat(file, { bigint: true });
-      hash.update(`\n${size} ${mtimeNs}\n`);
-      const handle = await open(file, 'r');
-      try {
-        const reads = Array.from({ length: windows }, (_, i) => {
-          const from = Math.floor((Number(size) * i) / windows);
-          return handle.read(Buffer.alloc(windowBytes), 0, windowBytes, from);
-        });
-        for (const { buffer, bytesRead } of await Promise.all(reads)) hash.update(buffer.subarray(0, bytesRead));
-      } finally {
-        await handle.close();
-      }
-    } catch (cause) {
-      throw fileError(file, cause);
-    }
-  }
-  return hash.digest('hex').slice(0, 32);
 }

@@ -1,6 +1,6 @@
 export * from './bytes.js';
 export * from './checkpoint.js';
-export { bytesAt, type DerivedTensor, derivedTensors, fingerprint } from './derived-file.js';
+export { bytesAt, type DerivedTensor, derivedTensors } from './derived-file.js';
 export { type DerivedFile, derivedFiles, removeDerived } from './derived-folder.js';
 export {
   checkDestination,
@@ -13,6 +13,7 @@ export {
 } from './file.js';
 export { fetchFile, type HubProgress, type Patience, type Transfer, usualPatience } from './file-download.js';
 export { fileFetch } from './file-fetch.js';
+export { contentFingerprint, fingerprint } from './fingerprint.js';
 export type { FolderFiles, ModelFiles } from './folder-files.js';
 export { type GgufEntry, type GgufHeader, largestGgufHeader, parseGgufHeader } from './gguf.js';
 export { isQuantised, type QuantisedType, quantisedTypes } from './gguf-types.js';

@@ -1,7 +1,10 @@
 /** Whether a checkpoint is of the run that is asked for, and how the run goes on from it. */
 
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { fields, QuintetError } from '../tensor/index.js';
+import { contentFingerprint } from '../checkpoint/index.js';
+import type { Model } from '../model/index.js';
+import { bytesOf, fields, type HostArray, QuintetError } from '../tensor/index.js';
 import type { Learner } from './learner.js';
 import type { RunFolder } from './run-folder.js';
 import type { SavedSnapshot } from './snapshot.js';
@@ -11,27 +14,39 @@ import type { TrainOptions } from './train.js';
 type State = Readonly<Record<string, unknown>>;
 
 /** What tells one run from another: a checkpoint is read by the run that wrote it only. */
-export function stateOf({ trained }: StageStep, options: TrainOptions): Record<string, unknown> {
+export async function stateOf(model: Model, { trained }: StageStep, options: TrainOptions): Promise<State> {
   const { steps, objective, optimizer, data, frozen = 'f32' } = options;
   const parameters = trained.map(({ name, shape }) => `${name} [${shape}]`);
   const { name, settings } = objective;
   const asked = { steps, objective: settings ? { name, ...settings } : name, optimizer, frozen };
-  return { ...asked, data: data.about ?? null, parameters };
+  return { ...asked, model: await modelDigest(model), data: data.about ?? null, parameters };
+}
+
+/** Of the weights as they are found, wherever they lie, and of an adapter that they come with. */
+async function modelDigest({ weights, pictureAdapter }: Model): Promise<string> {
+  const files = await contentFingerprint(weights.files);
+  return pictureAdapter ? `${files} ${valuesDigest(pictureAdapter.values)}` : files;
+}
+
+/** A text that another name or number changes. */
+function valuesDigest(values: Iterable<readonly [string, HostArray]>): string {
+  const hash = createHash('sha256');
+  for (const [name, array] of values) hash.update(name).update(bytesOf(array));
+  return hash.digest('hex');
 }
 
 /** Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. */
 export async function resume(
   run: RunFolder,
-  step: StageStep,
   learner: Learner,
-  options: TrainOptions,
+  { state, options }: { readonly state: State; readonly options: TrainOptions },
 ): Promise<number> {
   const snapshot = await run.latest(options.onNotice);
   if (!snapshot) {
     await run.rewindLog(-1);
     return 0;
   }
-  checkState(snapshot, stateOf(step, options), options);
+  checkState(snapshot, state, options);
   await readRegions(snapshot, learner);
   await run.rewindLog(snapshot.step);
   return snapshot.step;
@@ -50,7 +65,8 @@ function checkState(
   own: State,
   { steps, pruning, onNotice }: Pick<TrainOptions, 'steps' | 'pruning' | 'onNotice'>,
 ): void {
-  const saved = fields(state, folder).raw;
+  // Checkpoints have not always told their model.
+  const saved: State = { model: own.model, ...fields(state, folder).raw };
   // As it was written: without what is undefined. In which order settings are named says nothing.
   const written = JSON.parse(JSON.stringify(own)) as State;
   const other = Object.keys(own).filter((key) => !isDeepStrictEqual(written[key], saved[key]));

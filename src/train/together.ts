@@ -25,7 +25,7 @@ export async function goOnTogether(
     step,
     state,
     regions,
-  }: { readonly step: number; readonly state: Record<string, unknown>; readonly regions: Regions },
+  }: { readonly step: number; readonly state: Readonly<Record<string, unknown>>; readonly regions: Regions },
 ): Promise<number> {
   if (group.size === 1) return step;
   const all = await group.gather({ step, state });

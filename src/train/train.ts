@@ -166,14 +166,15 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
     }
     // Until the first step they are the average.
     learner.arena.average?.data.set(learner.arena.values.data);
-    const own = run ? await resume(run, step, learner, options) : 0;
+    const state = await stateOf(model, step, options);
+    const own = run ? await resume(run, learner, { state, options }) : 0;
     const { regions } = learner;
-    const first = await goOnTogether(group, { step: own, state: stateOf(step, options), regions });
+    const first = await goOnTogether(group, { step: own, state, regions });
     const watch = await openWatch(run, options);
     const { tensors } = learner.arena.values;
     const now = learningModel(model, rows, tensors);
     const forecast = openForecast(model, step, options, { before, log: async (record) => run?.log(record) });
-    const { done, stopped } = await loop({ step, learner, run, watch, now, forecast, options }, first);
+    const { done, stopped } = await loop({ step, state, learner, run, watch, now, forecast, options }, first);
     if (!stopped) await watch.end(done);
     const best = stopped ? undefined : watch.best();
     if (best !== undefined && best !== done) {
@@ -192,6 +193,8 @@ export async function train(model: Model, options: TrainOptions): Promise<TrainR
 
 interface Run {
   readonly step: StageStep;
+  /** What its checkpoints say of it. */
+  readonly state: Awaited<ReturnType<typeof stateOf>>;
   readonly learner: Learner;
   readonly run: RunFolder | undefined;
   readonly watch: Watch;
@@ -202,7 +205,7 @@ interface Run {
 }
 
 async function loop(
-  { step, learner, run, watch, now, forecast, options }: Run,
+  { step, state, learner, run, watch, now, forecast, options }: Run,
   first: number,
 ): Promise<{ readonly done: number; readonly stopped: boolean }> {
   const { steps, saveEvery = 100, signal, onStep, data, group = alone } = options;
@@ -210,7 +213,7 @@ async function loop(
   let saved = first;
   const save = async ({ again = false } = {}): Promise<void> => {
     if (!run || (saved === done && !again)) return;
-    const snapshot = { step: done, state: stateOf(step, options), arrays: learner.regions };
+    const snapshot = { step: done, state, arrays: learner.regions };
     await run.save(snapshot, { best: watch.best(), onLeft: options.onNotice });
     saved = done;
   };

@@ -1,0 +1,71 @@
+/** What a run that is started again goes on from: not from what was begun with another model. */
+import { createHash } from 'node:crypto';
+import { cpSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { type RunOptions, runFile } from '../../src/train/index.js';
+import { engine } from '../fixture.js';
+import { runFolder, stage } from './runs.js';
+
+const optimizer = { lr: 3e-3 };
+const stages = [
+  stage({ name: 'align', optimizer, train: ['multi_modal_projector.**'] }),
+  stage({ name: 'instruct', optimizer, train: ['multi_modal_projector.**', 'language_model.**'] }),
+];
+
+/** Runs a file; which steps of which stages it did. */
+async function ran(file: string, options: RunOptions = {}) {
+  const steps: string[] = [];
+  const onStep: RunOptions['onStep'] = ({ name }, { step }) => steps.push(`${name} ${step}`);
+  await runFile(file, { engine, onStep, ...options });
+  return { steps };
+}
+
+/** Makes the checkpoints of a stage those of a version that said less of them. */
+function forget(folder: string, ...keys: string[]): void {
+  for (const name of readdirSync(folder)) {
+    const [stateFile, manifestFile] = ['state.json', 'manifest.json'].map((file) => join(folder, name, file)) as [
+      string,
+      string,
+    ];
+    const state = JSON.parse(readFileSync(stateFile, 'utf8')) as Record<string, unknown>;
+    for (const key of keys) {
+      expect(state).toHaveProperty(key);
+      delete state[key];
+    }
+    const text = JSON.stringify(state);
+    writeFileSync(stateFile, text);
+    const manifest = JSON.parse(readFileSync(manifestFile, 'utf8')) as { files: Record<string, unknown> };
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    manifest.files['state.json'] = { bytes: Buffer.byteLength(text), sha256 };
+    writeFileSync(manifestFile, JSON.stringify(manifest));
+  }
+}
+
+test('a checkpoint that does not say what it began with is gone on from', async () => {
+  const { file, folder } = runFolder({ stages });
+  await ran(file, { steps: 2 });
+  forget(join(folder, 'out/instruct/checkpoints'), 'model');
+  const { steps } = await ran(file);
+  expect(steps).toEqual(['align 3', 'align 4', 'instruct 3', 'instruct 4']);
+});
+
+test('a run goes on over the model that it began with, wherever that lies, and not over another of the same shape', async () => {
+  const { file, folder } = runFolder({ stages: stages.slice(0, 1) });
+  await ran(file, { steps: 2 });
+  cpSync(join(folder, 'base'), join(folder, 'other'), { recursive: true });
+  const weights = join(folder, 'other/model.safetensors');
+  const bytes = readFileSync(weights);
+  bytes.writeFloatLE(0.5, statSync(weights).size - 4);
+  writeFileSync(weights, bytes);
+  renameSync(join(folder, 'base'), join(folder, 'moved'));
+  const text = readFileSync(file, 'utf8');
+  const over = (name: string) => {
+    writeFileSync(file, text.replace('./base', `./${name}`));
+    return ran(file);
+  };
+  await expect(over('other')).rejects.toThrow(
+    /step-000002: the checkpoint is of another run: its steps, model differ .*\n {2}give another folder/,
+  );
+  expect((await over('moved')).steps).toEqual(['align 3', 'align 4']);
+});
