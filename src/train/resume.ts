@@ -29,20 +29,23 @@ async function modelDigest({ weights, pictureAdapter }: Model): Promise<string> 
 }
 
 /** A text that another name or number changes. */
-function valuesDigest(values: Iterable<readonly [string, HostArray]>): string {
+export function valuesDigest(values: Iterable<readonly [string, HostArray]>): string {
   const hash = createHash('sha256');
   for (const [name, array] of values) hash.update(name).update(bytesOf(array));
   return hash.digest('hex');
 }
 
-/** Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. */
+/**
+ * Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. Checkpoints that began with other
+ * results of the stages before are put aside.
+ */
 export async function resume(
   run: RunFolder,
   learner: Learner,
   { state, options }: { readonly state: State; readonly options: TrainOptions },
 ): Promise<number> {
   const snapshot = await run.latest(options.onNotice);
-  if (!snapshot) {
+  if (!snapshot || (await isPutAside(run, snapshot, options))) {
     await run.rewindLog(-1);
     return 0;
   }
@@ -50,6 +53,20 @@ export async function resume(
   await readRegions(snapshot, learner);
   await run.rewindLog(snapshot.step);
   return snapshot.step;
+}
+
+/** To go on would undo what the stages before have learnt since. */
+async function isPutAside(
+  run: RunFolder,
+  { folder, step, state }: SavedSnapshot,
+  { earlier, onNotice }: Pick<TrainOptions, 'earlier' | 'onNotice'>,
+): Promise<boolean> {
+  const began = fields(state, folder).raw.earlier;
+  if (earlier === undefined || began === undefined || began === earlier) return false;
+  const aside = await run.putAside();
+  const why = `what the stages before give is not what its ${step} steps began with: it begins anew`;
+  onNotice?.(new QuintetError('config', why, { at: run.path, hint: `Its checkpoints and log so far are in ${aside}` }));
+  return true;
 }
 
 export async function readRegions(snapshot: SavedSnapshot, { regions }: Learner): Promise<void> {

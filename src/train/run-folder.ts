@@ -5,11 +5,12 @@
  *     log.jsonl                   one line a step, one an evaluation
  *     events.out.tfevents.…       the same for TensorBoard
  *     checkpoints/step-000200/    see snapshot.ts
+ *     checkpoints.1/              put aside, with the log that belongs to it
  *
  * A checkpoint is written under another name and renamed when it has reached the disk, so that at every moment, a power cut
  * included, each `step-` folder is whole. Reading checks it all the same, and falls back to the one before.
  */
-import { readdir, rename, rm } from 'node:fs/promises';
+import { copyFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder, syncFolder } from '../checkpoint/index.js';
 import { closeAll, closeOnFailure, fileError, QuintetError, writeError } from '../tensor/index.js';
@@ -132,6 +133,21 @@ export class RunFolder {
     const [name] = newestFirst(await readdir(all)).filter((other) => parseName(other)?.step === step);
     if (name === undefined) throw new QuintetError('not-found', `no checkpoint of step ${step}`, { at: all });
     return readSnapshot(join(all, name));
+  }
+
+  /** Puts all checkpoints aside, with a copy of the log; returns the folder that they are in then. */
+  putAside(): Promise<string> {
+    const all = join(this.path, 'checkpoints');
+    return writing(all, 'they cannot be put aside', async () => {
+      const taken = new Set(await readdir(this.path));
+      let number = 1;
+      while (taken.has(`checkpoints.${number}`)) number++;
+      await copyFile(join(this.path, 'log.jsonl'), join(all, 'log.jsonl'));
+      await rename(all, `${all}.${number}`);
+      await makeFolder(all);
+      this.#damaged.clear();
+      return `${all}.${number}`;
+    });
   }
 
   async close(): Promise<void> {

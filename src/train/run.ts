@@ -13,6 +13,7 @@ import type { Evaluated } from './evaluations.js';
 import { type KeptFeatures, keptFeatures } from './kept-features.js';
 import type { Ended } from './log-record.js';
 import { closeStages, type PreparedStage, prepareStages, stepOptions } from './prepared-stages.js';
+import { valuesDigest } from './resume.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { type RunRecord, writeRunRecord } from './run-record.js';
@@ -140,9 +141,10 @@ async function runAll(
   let beside: Record<string, HostArray> = {};
   for (const [index, prepared] of stages.entries()) {
     const begun = prepared.adapter ? await begunValues(model, prepared.adapter) : [];
-    const known = new Map([...begun, ...Object.entries({ ...before, ...beside })]);
+    const learnt = Object.entries({ ...before, ...beside });
+    const known = new Map([...begun, ...learnt]);
     const weights = layeredWeights(model.weights, known, run.seed + index);
-    const trained = await runStage({ ...model, weights }, prepared, options);
+    const trained = await runStage({ ...model, weights }, { ...prepared, earlier: valuesDigest(learnt) }, options);
     if (trained.stopped) return { stopped: true };
     if (prepared.adapter) beside = { ...beside, ...trained.values };
     else before = { ...before, ...trained.values };
@@ -165,7 +167,11 @@ async function tellingFailure<T>({ output }: Run, record: RunRecord | undefined,
   }
 }
 
-async function runStage(model: Model, prepared: PreparedStage, options: RunOptions): Promise<TrainResult> {
+async function runStage(
+  model: Model,
+  { earlier, ...prepared }: PreparedStage & { readonly earlier: string },
+  options: RunOptions,
+): Promise<TrainResult> {
   const { stage, dataset, steps, folder, data, adapt, adapter, evaluation } = prepared;
   const { onStage, onStep, onEvaluation, onEnd, onEstimate, onNotice, clock, memory, signal, group } = options;
   onStage?.(stage, { samples: dataset.count, steps, folder });
@@ -176,7 +182,7 @@ async function runStage(model: Model, prepared: PreparedStage, options: RunOptio
     objective: stage.objective,
     optimizer: stage.optimizer,
     ...{ frozen: stage.frozen, recompute: stage.recompute },
-    ...{ train: prepared.train, steps, folder },
+    ...{ train: prepared.train, steps, folder, earlier },
     data: { ...(kept?.data ?? data), about: { ...data.about, ...taskOf(stage) } },
     ...(prepared.reference ? { reference: prepared.reference } : {}),
     ...(adapter?.penalty ? { penalty: adapter.penalty } : {}),

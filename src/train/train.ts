@@ -55,6 +55,8 @@ export interface TrainOptions {
   readonly reference?: Model['adapt'];
   /** What is added to the mean loss, of parameters by name. */
   readonly penalty?: StepOptions['penalty'];
+  /** What tells the results of the stages before from others: a run that began with others begins anew. */
+  readonly earlier?: string;
   /** What is cut from parameters after each step; default nothing. */
   readonly pruning?: Pruning | undefined;
   /** How weights that do not learn are held; default as they are. */
@@ -85,7 +87,7 @@ export interface TrainOptions {
   readonly onEstimate?: (estimate: Estimate) => void;
   /** Micro-batches as large as any that comes, for the estimate of memory; default those of the first step. */
   readonly largest?: readonly HostArrays[];
-  /** Told of checkpoints that are damaged and passed over, or old and cannot be removed. */
+  /** Told of checkpoints that are damaged and passed over, put aside, or old and cannot be removed. */
   readonly onNotice?: (error: QuintetError) => void;
   /** Ends the run after the step in flight, with a checkpoint. */
   readonly signal?: AbortSignal;
@@ -208,12 +210,12 @@ async function loop(
   { step, state, learner, run, watch, now, forecast, options }: Run,
   first: number,
 ): Promise<{ readonly done: number; readonly stopped: boolean }> {
-  const { steps, saveEvery = 100, signal, onStep, data, group = alone } = options;
+  const { steps, saveEvery = 100, signal, onStep, data, earlier, group = alone } = options;
   let done = first;
   let saved = first;
   const save = async ({ again = false } = {}): Promise<void> => {
     if (!run || (saved === done && !again)) return;
-    const snapshot = { step: done, state, arrays: learner.regions };
+    const snapshot = { step: done, state: { ...state, earlier }, arrays: learner.regions };
     await run.save(snapshot, { best: watch.best(), onLeft: options.onNotice });
     saved = done;
   };

@@ -1,10 +1,11 @@
-/** What a run that is started again goes on from: not from what was begun with another model. */
+/** What a run that is started again goes on from: not from what was begun with another model, or other stages before. */
 import { createHash } from 'node:crypto';
 import { cpSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type RunOptions, runFile } from '../../src/train/index.js';
 import { engine } from '../fixture.js';
+import { logOf, weightsOf } from './alike.js';
 import { runFolder, stage } from './runs.js';
 
 const optimizer = { lr: 3e-3 };
@@ -13,13 +14,33 @@ const stages = [
   stage({ name: 'instruct', optimizer, train: ['multi_modal_projector.**', 'language_model.**'] }),
 ];
 
-/** Runs a file; which steps of which stages it did. */
+/** Runs a file; what it told, and which steps of which stages it did. */
 async function ran(file: string, options: RunOptions = {}) {
-  const steps: string[] = [];
+  const [notices, steps]: [string[], string[]] = [[], []];
   const onStep: RunOptions['onStep'] = ({ name }, { step }) => steps.push(`${name} ${step}`);
-  await runFile(file, { engine, onStep, ...options });
-  return { steps };
+  await runFile(file, { engine, onStep, onNotice: ({ message }) => notices.push(message), ...options });
+  return { notices, steps };
 }
+
+test('after a trial a later stage begins anew with what the earlier one has learnt since, and keeps what it had', async () => {
+  const [whole, tried] = [runFolder({ stages }), runFolder({ stages })];
+  await ran(whole.file);
+  await ran(tried.file, { steps: 2 });
+  const out = join(tried.folder, 'out/instruct');
+  const log = readFileSync(join(out, 'log.jsonl'), 'utf8');
+  const { notices, steps } = await ran(tried.file);
+  expect(steps).toEqual(['align 3', 'align 4', ...[1, 2, 3, 4].map((step) => `instruct ${step}`)]);
+  expect(notices).toEqual([
+    expect.stringContaining('align/checkpoints/step-000002: after 2 steps of 2, the run is now to have 4'),
+    `${out}: what the stages before give is not what its 2 steps began with: it begins anew\n  Its checkpoints and log so far are in ${out}/checkpoints.1`,
+  ]);
+  expect(await weightsOf(tried.folder)).toEqual(await weightsOf(whole.folder));
+  expect(logOf(tried.folder, 'instruct')).toEqual(logOf(whole.folder, 'instruct'));
+  expect(readdirSync(join(out, 'checkpoints.1')).sort()).toEqual(['log.jsonl', 'step-000002']);
+  expect(readFileSync(join(out, 'checkpoints.1/log.jsonl'), 'utf8')).toBe(log);
+  // What is over is not begun again.
+  expect(await ran(tried.file)).toEqual({ notices: [], steps: [] });
+});
 
 /** Makes the checkpoints of a stage those of a version that said less of them. */
 function forget(folder: string, ...keys: string[]): void {
@@ -45,7 +66,7 @@ function forget(folder: string, ...keys: string[]): void {
 test('a checkpoint that does not say what it began with is gone on from', async () => {
   const { file, folder } = runFolder({ stages });
   await ran(file, { steps: 2 });
-  forget(join(folder, 'out/instruct/checkpoints'), 'model');
+  forget(join(folder, 'out/instruct/checkpoints'), 'earlier', 'model');
   const { steps } = await ran(file);
   expect(steps).toEqual(['align 3', 'align 4', 'instruct 3', 'instruct 4']);
 });
