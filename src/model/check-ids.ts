@@ -1,7 +1,7 @@
 /** Numbers that count rows of a table, looked at before an engine is given them: it would name neither tensor nor place. */
 
 import { type Graph, nameOf } from '../graph/index.js';
-import type { HostArrays } from '../system/index.js';
+import type { HostArrays, System } from '../system/index.js';
 import { type HostArray, ignored, QuintetError, toNumbers } from '../tensor/index.js';
 
 /** Throws 'data' where an input of a graph asks for a row that its table does not have. */
@@ -39,6 +39,28 @@ export function checkLabels(given: HostArray, vocab: number): void {
   const hint = `Expected numbers from 0 to ${vocab - 1}, or ${ignored} where there is no label.`;
   const why = `${numbers[wrong]} at ${placeOf(given, wrong)} is no word of the ${vocab} in the vocabulary`;
   throw new QuintetError('data', why, { at: 'labels', hint });
+}
+
+interface Features {
+  /** How many the text is given. */
+  readonly features: number;
+  readonly at: string;
+  readonly hint?: string;
+}
+
+/**
+ * Throws 'data' where there is not an image token for each feature. They are given out in order over a batch: one too few or too
+ * many, and the rows behind are given those of other pictures.
+ */
+export function checkImageTokens(
+  { image }: Pick<System, 'image'>,
+  ids: readonly number[],
+  { features, at, hint }: Features,
+): void {
+  const count = ids.filter((id) => id === image?.token).length;
+  if (count === features) return;
+  const why = `there are ${count} image tokens for ${features} features of pictures`;
+  throw new QuintetError('data', why, hint === undefined ? { at } : { at, hint });
 }
 
 /** Where the element of that number stands: `[1, 3]`. */

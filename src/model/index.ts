@@ -1,5 +1,6 @@
 export { AdaptedChats, type AdapterChoice } from './adapted-chats.js';
 export { Chat, type ReplyOptions, type ReplyPiece } from './chat.js';
+export { checkImageTokens } from './check-ids.js';
 export { combineLoras, type Weighted } from './combine.js';
 export { type Compiler, compile, holding, openSession } from './compile.js';
 export { continueGreedily } from './continue.js';
@@ -35,7 +36,7 @@ export {
   readAdapter,
   writeAdapter,
 } from './peft/index.js';
-export { createProcessor, type PicturedChat, type Processor, tokenizerOf } from './prompt.js';
+export { createProcessor, featuresPerPicture, type PicturedChat, type Processor, tokenizerOf } from './prompt.js';
 export { type Pulled, type PullOptions, pullModel } from './pull.js';
 export { loadFromBytes, loadFromUrl } from './remote.js';
 export { rewardModel } from './reward-model.js';

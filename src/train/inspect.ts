@@ -1,7 +1,6 @@
 /** Looks at samples as training would, without training: what is wrong with which, how long they are, what is learnt. */
 
 import {
-  cutTo,
   type Dataset,
   dataError,
   isBlamed,
@@ -14,7 +13,7 @@ import { loadPicture } from '../media/index.js';
 import { createProcessor, type Model } from '../model/index.js';
 import type { System } from '../system/index.js';
 import { ignored, QuintetError } from '../tensor/index.js';
-import { createPreparer, labelled } from './prepare.js';
+import { createPreparer, cutSeen, labelled } from './prepare.js';
 import { type FormKind, refuseEmptyAnswers, sampleChecks } from './sample-forms.js';
 
 export interface InspectOptions {
@@ -148,16 +147,17 @@ function lookingAt(model: Model<System> | undefined, longest: number, form?: For
       close: async () => {},
     };
   }
+  const { network: system } = model;
   const processor = createProcessor(model);
   const preparer = createPreparer(model, processor);
   return {
     async look(sample) {
-      const { layouts } = await preparer.look(sample);
+      const seen = await preparer.look(sample);
       checkSample(sample);
       const rows = conversationsOf(sample).map(({ from, ...conversation }) => {
-        const row = labelled(conversation, layouts, { system: model.network, processor, from });
+        const row = labelled(conversation, seen.layouts, { system, processor, from });
         // What is lost when it is cut is found out here. A prompt alone has nothing to lose.
-        if (!sample.record && form !== 'prompts') cutTo(row, longest, sample.where);
+        if (!sample.record && form !== 'prompts') cutSeen(row, longest, { system, seen, where: sample.where });
         return row;
       });
       return { sample, rows };

@@ -3,7 +3,6 @@
 import {
   type Answer,
   type CutTokens,
-  cutTo,
   type Dataset,
   type LabelledTokens,
   padded,
@@ -13,7 +12,7 @@ import {
 import { createProcessor, type Model, type Processor } from '../model/index.js';
 import type { HostArrays, System } from '../system/index.js';
 import { hostArray } from '../tensor/index.js';
-import { createPreparer, labelled, type PreparedSample, type Preparer } from './prepare.js';
+import { createPreparer, cutSeen, labelled, type PreparedSample, type Preparer } from './prepare.js';
 import { pairOf, ratedOf } from './sample-forms.js';
 import { fieldsOf, picturesOf, type SampleOptions } from './samples.js';
 import { checkNeighbours, type MadeSample, stepSamples } from './step-samples.js';
@@ -34,14 +33,15 @@ interface Parts {
 }
 
 async function ask(sample: Sample, { system, processor, preparer, longest }: Parts): Promise<AskedSample> {
-  const { pictures, layouts } = await preparer.look(sample);
+  const seen = await preparer.look(sample);
   const { messages, where } = sample;
   const from = messages.length;
   return {
-    ...{ pictures, sample },
+    ...{ pictures: seen.pictures, sample },
     tokens: (answer) => {
       const whole = { messages: [...messages, ...answer.messages] };
-      return cutTo(labelled(whole, layouts, { system, processor, from }), longest, where);
+      const all = labelled(whole, seen.layouts, { system, processor, from });
+      return cutSeen(all, longest, { system, seen, where });
     },
   };
 }

@@ -11,7 +11,7 @@ import {
   type Sample,
   type SeenPictures,
 } from '../data/index.js';
-import type { Model, Processor } from '../model/index.js';
+import { checkImageTokens, featuresPerPicture, type Model, type Processor } from '../model/index.js';
 import type { HostArrays, System } from '../system/index.js';
 import { ignored } from '../tensor/index.js';
 import { checkChat } from './sample-forms.js';
@@ -21,11 +21,16 @@ export interface PreparedSample extends CutTokens {
   readonly pictures: HostArrays;
 }
 
+/** What was seen of a sample's pictures: what the encoder takes, and the same before the system has prepared it. */
+export interface SampleSight extends Pick<PreparedSample, 'pictures'>, SeenPictures {
+  /** How many features the backbone is given for all of them. */
+  readonly features: number;
+}
+
 export interface Preparer {
   /** Cut to `longest` tokens. Throws what is wrong with the sample. */
   prepare(sample: Sample, longest: number, learn?: 'answers' | 'all'): Promise<PreparedSample>;
-  /** What the encoder takes for a sample's pictures, and the same before the system has prepared it. */
-  look(sample: Sample): Promise<Pick<PreparedSample, 'pictures'> & SeenPictures>;
+  look(sample: Sample): Promise<SampleSight>;
   /** Ends the threads that read pictures. */
   close(): Promise<void>;
 }
@@ -34,19 +39,21 @@ export interface Preparer {
 export function createPreparer(model: Model<System>, processor: Processor): Preparer {
   const { network: system, files } = model;
   const reader = createPictureReader({ processor: files?.processorConfig, preprocessor: files?.preprocessorConfig });
+  const perPicture = system.image ? featuresPerPicture(system) : 0;
   const look: Preparer['look'] = async (sample) => {
     checkPictures(model, sample);
     const { tensors, layouts } = await reader.read(sample);
-    return { pictures: system.prepare ? system.prepare(tensors) : tensors, tensors, layouts };
+    const pictures = system.prepare ? system.prepare(tensors) : tensors;
+    return { pictures, tensors, layouts, features: perPicture * (pictures.pixel_values?.shape[0] ?? 0) };
   };
   return {
     look,
     async prepare(sample, longest, learn = 'answers') {
       checkChat(sample);
-      const { pictures, layouts } = await look(sample);
+      const seen = await look(sample);
       const label = learn === 'all' ? labelledWhole : labelled;
-      const tokens = cutTo(label(sample, layouts, { system, processor }), longest, sample.where);
-      return { ...tokens, pictures };
+      const all = label(sample, seen.layouts, { system, processor });
+      return { ...cutSeen(all, longest, { system, seen, where: sample.where }), pictures: seen.pictures };
     },
     close: reader.close,
   };
@@ -68,6 +75,22 @@ function checkPictures({ network: { image }, pictureAdapter }: Model<System>, { 
     const hint = 'Learn texts by its language model, as a model of its own';
     throw dataError(where, "has no picture, without which the model's adapter takes no part", hint);
   }
+}
+
+interface CuttingParts {
+  readonly system: System;
+  readonly seen: SampleSight;
+  readonly where: string;
+}
+
+/** The first `longest` tokens of a sample. Throws 'data' where they have nothing to learn, or not the whole of its pictures. */
+export function cutSeen(all: LabelledTokens, longest: number, { system, seen, where }: CuttingParts): CutTokens {
+  const tokens = cutTo(all, longest, where);
+  const hint = tokens.cut
+    ? `Raise longest, which cuts its ${all.ids.length} tokens to ${longest}`
+    : 'The chat template must write a place for each picture, and nothing else may spell one';
+  checkImageTokens(system, tokens.ids, { features: seen.features, at: where, hint });
+  return tokens;
 }
 
 export interface LabellingParts {

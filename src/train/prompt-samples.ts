@@ -6,6 +6,7 @@
 import { type Dataset, dataError, padded, type Sample } from '../data/index.js';
 import {
   asSystem,
+  checkImageTokens,
   createProcessor,
   type GenerateOptions,
   generateTokens,
@@ -115,6 +116,7 @@ async function preparePrompt(sample: Sample, { system, processor, preparer, long
   checkPrompt(sample);
   const seen = await preparer.look(sample);
   const ids = processor.encode(processor.render(messages, { prompt: true }), seen.layouts);
+  checkImageTokens(system, ids, { features: seen.features, at: where });
   if (system.backbone.part.encoder || ids.length < longest) return { ...seen, ids, sample };
   throw dataError(where, `the prompt takes ${ids.length} tokens, and ${longest} are all that an answer ends in`);
 }

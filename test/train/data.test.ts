@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { QuintetError } from '../../src/tensor/index.js';
 import { type RunOptions, runFile } from '../../src/train/run.js';
 import { engine, fixtureJson, fixturePath } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { chats, runFolder, stage } from './runs.js';
 
 const files = fixturePath('data');
@@ -110,6 +111,34 @@ test('a run of a model that takes no pictures passes over samples that have some
   await runFile(file, { engine, onNotice: ({ message }) => told.push(message.replaceAll(`${folder}/`, '')) });
   expect(told).toEqual([expect.stringContaining('chats.jsonl:4: this model takes no pictures')]);
   expect(readFileSync(join(folder, 'out/mine/bad-samples.jsonl'), 'utf8')).toContain('takes no pictures');
+});
+
+/** A chat that speaks before it shows a picture: what is cut of it is the picture's. */
+const late = {
+  messages: [
+    { role: 'user', content: 'How many birds?' },
+    { role: 'assistant', content: 'two birds' },
+    ...(chats[0]?.messages ?? []),
+  ],
+};
+
+test.each([false, true])(
+  'a sample whose picture is cut is told, and no other is given its features (packing: %s)',
+  async (packing) => {
+    const { folder, file } = run({ data: 'chats.jsonl', badShare: 0.5, steps: 2, longest: 50, packing });
+    writeFileSync(join(folder, 'chats.jsonl'), jsonLines([chats[0], late, chats[2]]));
+    const told: string[] = [];
+    await runFile(file, { engine, onNotice: ({ message }) => told.push(message) });
+    expect(told[0]).toContain('chats.jsonl:2: there are 10 image tokens for 17 features of pictures');
+    expect(told[0]).toContain('Raise longest, which cuts its 90 tokens to 50');
+  },
+);
+
+test('a template that leaves pictures out is told', async () => {
+  const { folder, file } = run({ data: 'chats.jsonl', steps: 2 });
+  const template = "{% for message in messages %}{{ message['content'][-1]['text'] + '\\n' }}{% endfor %}";
+  writeFileSync(join(folder, 'base/chat_template.jinja'), template);
+  await expect(runFile(file, { engine })).rejects.toThrow('there are 0 image tokens for 17 features of pictures');
 });
 
 test('a damaged account of the run is told, and does not keep it from going on', async () => {
