@@ -13,6 +13,7 @@ import {
   type StopMatcher,
 } from '../text/index.js';
 import type { Message } from '../text/messages.js';
+import { checkImageTokens } from './check-ids.js';
 import { generationDefaults } from './defaults.js';
 import { checkOptions, type GeneratedToken, type GenerateOptions, generateTokens } from './generate.js';
 import type { Cache } from './language-graph.js';
@@ -198,7 +199,10 @@ export class Chat {
 
   #encode(messages: readonly Message[], seen: readonly SeenPicture[]): number[] {
     const layouts = seen.map(({ layout }) => layout);
-    return this.processor.encode(this.processor.render(messages, { prompt: true }), layouts);
+    const ids = this.processor.encode(this.processor.render(messages, { prompt: true }), layouts);
+    const features = seen.reduce((sum, { features: { shape } }) => sum + (shape[0] as number), 0);
+    checkImageTokens(this.model.network, ids, { features, at: this.model.network.name });
+    return ids;
   }
 
   #checkFits(ids: readonly number[]): void {
@@ -225,17 +229,11 @@ export class Chat {
 
   /** The features of image tokens that the cache does not hold yet. */
   #pending(ids: readonly number[], cache: Cache, features: readonly HostArray[]): HostArray | undefined {
-    const token = this.model.network.image?.token;
     if (features.length === 0) return undefined;
-    const count = (list: readonly number[]): number => list.filter((id) => id === token).length;
+    const token = this.model.network.image?.token;
     const all = concatRows(features);
     const rows = all.shape[0] as number;
-    if (count(ids) !== rows) {
-      throw new QuintetError('data', `the prompt has ${count(ids)} image tokens for ${rows} features`, {
-        at: this.model.network.name,
-      });
-    }
-    const skip = count(ids.slice(0, cache.lengths[0]));
+    const skip = ids.slice(0, cache.lengths[0]).filter((id) => id === token).length;
     return skip === rows ? undefined : sliceRows(all, skip, rows);
   }
 

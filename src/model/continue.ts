@@ -2,7 +2,7 @@
 
 import type { HostArrays, System } from '../system/index.js';
 import { type HostArray, hostArray, toNumbers } from '../tensor/index.js';
-import { checkRows } from './check-ids.js';
+import { checkImageTokens, checkRows } from './check-ids.js';
 import { generationDefaults, specialId } from './defaults.js';
 import { generateTokens } from './generate.js';
 import { LanguageSession } from './language-session.js';
@@ -29,6 +29,9 @@ export async function continueGreedily(
   const [rows, length] = ids.shape as [number, number];
   const tokens = toNumbers(ids);
   const features = given.pixel_values ? await featuresOf(model, given, signal) : undefined;
+  if (features) {
+    checkImageTokens(model.network, prompts.flat(), { features: features.shape[0] as number, at: 'input_ids' });
+  }
   const { stopIds = [] } = generationDefaults(model);
   const session = await LanguageSession.open(model);
   try {

@@ -2,11 +2,19 @@
 
 import { add, gradients, graph, input, mul, sum, type Tensor } from '../graph/index.js';
 import { type Declaration, type Glob, rootScope, select } from '../nn/index.js';
-import { type HostArrays, type InputType, inputTensors, type Network, type Tensors } from '../system/index.js';
-import { castArray, type HostArray, nearest, QuintetError } from '../tensor/index.js';
-import { checkIds, checkLabels } from './check-ids.js';
+import {
+  type HostArrays,
+  type InputType,
+  inputTensors,
+  type Network,
+  type System,
+  type Tensors,
+} from '../system/index.js';
+import { castArray, type HostArray, nearest, QuintetError, toNumbers } from '../tensor/index.js';
+import { checkIds, checkImageTokens, checkLabels } from './check-ids.js';
 import { openSession } from './compile.js';
 import { isSystem, type Model } from './model.js';
+import { featuresPerPicture } from './prompt.js';
 import { speaking } from './with-adapter.js';
 
 export interface TraceOptions {
@@ -35,7 +43,7 @@ export async function traceNetwork(model: Model, given: HostArrays, options: Tra
   const all = { ...wanted, ...(loss ? { loss } : {}), ...slopes };
   const traced = graph('trace', all);
   checkIds(traced, feeds);
-  if (isSystem(model) && own.labels) checkLabels(own.labels, model.network.backbone.part.vocab);
+  if (isSystem(model)) checkText(model.network, feeds);
   // What gradients compute once more on purpose is left so.
   const purpose = globs.length > 0 ? 'train' : 'infer';
   const session = await openSession({ ...model, session: { ...model.session, purpose } }, traced, declarations);
@@ -45,6 +53,14 @@ export async function traceNetwork(model: Model, given: HostArrays, options: Tra
   } finally {
     await session.close();
   }
+}
+
+/** Throws 'data' where labels are no words, or pictures have not as many tokens as they give features. */
+function checkText(network: System, { labels, input_ids: ids, pixel_values: pixels }: HostArrays): void {
+  if (labels) checkLabels(labels, network.backbone.part.vocab);
+  if (!ids || !pixels) return;
+  const features = featuresPerPicture(network) * (pixels.shape[0] as number);
+  checkImageTokens(network, toNumbers(ids), { features, at: 'input_ids' });
 }
 
 /** Arguments under the network's own names for them, in its types. */
