@@ -113,6 +113,7 @@ export class Painter {
       const { predicted } = await session.run(feeds, signal ? { signal } : {});
       const answer = predicted?.data as Latents;
       latents = sampler.step(call, against ? guidedBy(answer, guidance) : answer, latents, noise);
+      checkFinite(latents, `the latents of step ${call + 1}`);
       const progress = { call, calls: sampler.times.length, latents: { dtype: 'f32', shape, data: latents } } as const;
       options.onStep?.(progress);
     }
@@ -122,12 +123,19 @@ export class Painter {
   /** Latents [B, C, h, w] as pictures [B, 3, height, width] between 0 and 1. */
   async show(latents: HostArray, signal?: AbortSignal): Promise<HostArray> {
     const { picture } = await (await this.#session('show')).run({ latents }, signal ? { signal } : {});
+    checkFinite(picture?.data as Latents, 'the numbers of the picture');
     return picture as HostArray;
   }
 
   close(): Promise<void> {
     return this.#sessions.close();
   }
+}
+
+/** Refuses what would be painted black. */
+function checkFinite(values: Latents, what: string): void {
+  if (values.every(Number.isFinite)) return;
+  throw new QuintetError('numeric', `${what} are not finite`, { hint: 'the weights may be damaged' });
 }
 
 /** The latents once for each condition that is told. */

@@ -38,6 +38,21 @@ test('one seed paints one picture, another seed another', async () => {
   expect(other).not.toEqual(first);
 });
 
+test('what is not finite is an error, and no black picture', async () => {
+  const painter = new Painter(model, model.network);
+  const condition = given.encoder_hidden_states as HostArray;
+  const noise = (_: number, size: number) => new Float32Array(size).fill(Number.NaN);
+  const latents = await painter.latents({ condition, steps: 1 });
+  const spoilt = { ...latents, data: noise(0, latents.data.length) };
+  const failures = [painter.paint({ condition, steps: 2, noise }), painter.show(spoilt)];
+  for (const [i, failure] of (await Promise.allSettled(failures)).entries()) {
+    const message = ['the latents of step 1 are not finite', 'the numbers of the picture are not finite'][i];
+    expect(failure).toMatchObject({ status: 'rejected', reason: { code: 'numeric' } });
+    expect(`${(failure as PromiseRejectedResult).reason}`).toContain(message);
+  }
+  await painter.close();
+});
+
 test('painting stops when it is told to', async () => {
   const painter = new Painter(model, model.network);
   const stop = new AbortController();

@@ -5,9 +5,8 @@
  * equation 15, https://arxiv.org/abs/2102.09672
  */
 
-import { roundTiesToEven } from '../../../tensor/index.js';
 import type { Latents } from '../types.js';
-import { readNoise, spacedTimes, spacings } from './noise.js';
+import { readNoise, spacings, tableTimes } from './noise.js';
 import { mix, readLimits, readPrediction, type Scheduler, unchanged } from './sampler.js';
 
 const variances = ['fixed_small', 'fixed_small_log', 'fixed_large', 'learned_range'] as const;
@@ -19,7 +18,7 @@ export const ddpm: Scheduler = (config) => {
   const offset = config.whole('steps_offset', 0);
   const variance = config.choice('variance_type', variances, 'fixed_small');
   return ({ steps, batch = 1 }) => {
-    const times = spacedTimes({ steps, total: kept.length, spacing, offset }).map(roundTiesToEven);
+    const times = tableTimes({ steps, total: kept.length, spacing, offset });
     const keptAt = (i: number): number => (i < times.length ? (kept[times[i] as number] as number) : 1);
     return {
       times,

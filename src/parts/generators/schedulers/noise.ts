@@ -107,6 +107,17 @@ export function spacedTimes({ steps, total, spacing, offset }: Spaced): number[]
   }
 }
 
+/** Whole moments of a generation, which tables are asked for. Throws 'config' where an offset leads beyond their end. */
+export function tableTimes(spaced: Spaced): number[] {
+  const times = spacedTimes(spaced).map(roundTiesToEven);
+  const [first = 0] = times;
+  const { steps, total, offset } = spaced;
+  if (first < total) return times;
+  throw new QuintetError('config', `${steps} steps begin at moment ${first}, and training ended at ${total - 1}`, {
+    hint: `steps_offset of the scheduler is ${offset}: take fewer steps`,
+  });
+}
+
 interface Strides extends Omit<Spaced, 'total'> {
   /** How much is kept where the last step leads; default all. */
   readonly last?: number;
@@ -114,7 +125,7 @@ interface Strides extends Omit<Spaced, 'total'> {
 
 /** Moments of a generation, and how much of a picture is kept around each step: before and after it. */
 export function strides(kept: readonly number[], { last = 1, ...spaced }: Strides) {
-  const times = spacedTimes({ ...spaced, total: kept.length }).map(roundTiesToEven);
+  const times = tableTimes({ ...spaced, total: kept.length });
   const stride = Math.floor(kept.length / spaced.steps);
   const keptAt = (time: number): number => (time >= 0 ? (kept[time] as number) : last);
   const around = (i: number): [now: number, next: number] => {

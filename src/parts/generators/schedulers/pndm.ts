@@ -5,9 +5,9 @@
  * Liu et al., 2022, https://arxiv.org/abs/2202.09778 (equations 9, 11 and 12)
  */
 
-import { QuintetError, roundTiesToEven } from '../../../tensor/index.js';
+import { QuintetError } from '../../../tensor/index.js';
 import type { Latents } from '../types.js';
-import { readNoise, spacedTimes, spacings } from './noise.js';
+import { readNoise, spacings, tableTimes } from './noise.js';
 import { mix, type Scheduler, unchanged } from './sampler.js';
 
 /** Weights of the latest answers, newest first: Adams and Bashforth. */
@@ -37,7 +37,7 @@ export const pndm: Scheduler = (config) => {
   return ({ steps }) => {
     const total = kept.length;
     const stride = Math.floor(total / steps);
-    const spaced = spacedTimes({ steps, total, spacing, offset }).map(roundTiesToEven);
+    const spaced = tableTimes({ steps, total, spacing, offset });
     const starting = skips ? [] : startingTimes(spaced, Math.floor(stride / 2));
     const times = skips
       ? [spaced[0] as number, ...spaced.slice(1, 2), ...spaced.slice(1)]
