@@ -75,6 +75,11 @@ export const exceptions: {
       name: 'process.env',
       reason: "the default for where caches are and whether Hugging Face's may download",
     },
+    {
+      path: 'src/model/prompt.ts',
+      name: 'new Date',
+      reason: 'chat templates ask for the day by strftime_now, which transformers gives them',
+    },
   ],
   files: [{ path: 'test/graph/samples/index.ts', reason: 'one table over all ops, a few lines each' }],
   functions: [],

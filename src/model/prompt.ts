@@ -55,7 +55,7 @@ export function createProcessor({ network: system, files, metadata }: Model<Syst
     const start = preamble ? before : '';
     if (template === undefined) return start + plain(guarded);
     const shaped = (system.image ? inParts(guarded) : inTexts(guarded)).map((message) => ({ ...message }));
-    const options = { addGenerationPrompt: prompt, variables: specialTexts(tokenizer) };
+    const options = { addGenerationPrompt: prompt, variables: specialTexts(tokenizer), now: new Date() };
     return start + renderChat(template, shaped, options).text;
   };
   return {

@@ -22,7 +22,7 @@ export interface RenderOptions {
   readonly tools?: readonly unknown[];
   /** Further names, such as bos_token and eos_token. */
   readonly variables?: Readonly<Record<string, unknown>>;
-  /** What strftime_now reads, in UTC; without it the template finds no such function. */
+  /** What strftime_now reads; without it the template finds no such function. */
   readonly now?: Date;
   readonly limits?: TemplateLimits;
 }

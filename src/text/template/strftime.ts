@@ -1,4 +1,4 @@
-/** Python's strftime in English and UTC, for `strftime_now`. */
+/** Python's strftime in English for `strftime_now`: the machine's own time, without a zone, as `datetime.now()` has it. */
 
 import { failure } from './values.js';
 
@@ -20,26 +20,29 @@ const months = [
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
+/** From 1; in UTC, where every day has as many hours. */
+const dayOfYear = (date: Date): number =>
+  (Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) - Date.UTC(date.getFullYear(), 0, 0)) / 86_400_000;
+
 const directives: Readonly<Record<string, (date: Date) => string>> = {
-  a: (date) => (days[date.getUTCDay()] as string).slice(0, 3),
-  A: (date) => days[date.getUTCDay()] as string,
-  b: (date) => (months[date.getUTCMonth()] as string).slice(0, 3),
-  B: (date) => months[date.getUTCMonth()] as string,
-  d: (date) => two(date.getUTCDate()),
-  e: (date) => String(date.getUTCDate()).padStart(2, ' '),
-  H: (date) => two(date.getUTCHours()),
-  I: (date) => two(date.getUTCHours() % 12 || 12),
-  j: (date) =>
-    String(Math.floor((date.getTime() - Date.UTC(date.getUTCFullYear(), 0, 1)) / 86_400_000) + 1).padStart(3, '0'),
-  m: (date) => two(date.getUTCMonth() + 1),
-  M: (date) => two(date.getUTCMinutes()),
-  p: (date) => (date.getUTCHours() < 12 ? 'AM' : 'PM'),
-  S: (date) => two(date.getUTCSeconds()),
-  w: (date) => String(date.getUTCDay()),
-  y: (date) => two(date.getUTCFullYear() % 100),
-  Y: (date) => String(date.getUTCFullYear()),
-  Z: () => 'UTC',
-  z: () => '+0000',
+  a: (date) => (days[date.getDay()] as string).slice(0, 3),
+  A: (date) => days[date.getDay()] as string,
+  b: (date) => (months[date.getMonth()] as string).slice(0, 3),
+  B: (date) => months[date.getMonth()] as string,
+  d: (date) => two(date.getDate()),
+  e: (date) => String(date.getDate()).padStart(2, ' '),
+  H: (date) => two(date.getHours()),
+  I: (date) => two(date.getHours() % 12 || 12),
+  j: (date) => String(dayOfYear(date)).padStart(3, '0'),
+  m: (date) => two(date.getMonth() + 1),
+  M: (date) => two(date.getMinutes()),
+  p: (date) => (date.getHours() < 12 ? 'AM' : 'PM'),
+  S: (date) => two(date.getSeconds()),
+  w: (date) => String(date.getDay()),
+  y: (date) => two(date.getFullYear() % 100),
+  Y: (date) => String(date.getFullYear()),
+  Z: () => '',
+  z: () => '',
   '%': () => '%',
 };
 
