@@ -177,23 +177,15 @@ function promptOf({ image, ...system }: System, tokenizer: Tokenizer): Prompter 
         return image?.prompt.first ? pictures.length * tokens : 0;
       }),
     encode(text, pictures) {
-      const before = image?.prompt.first ? pictures.map(expand).join('') : '';
+      const before = image?.prompt.first ? tokenizer.encode(pictures.map(expand).join(''), { parse: true }) : [];
       const filled = image && !image.prompt.first ? fill(text, placeholder ?? '', pictures.map(expand)) : text;
-      const pieces = filled.split(/([\uf8f0][^\uf8f1]*[\uf8f1])/u);
-      const ids = before === '' ? [] : tokenizer.encode(before, { parse: true });
-      for (const [i, piece] of pieces.entries()) {
-        if (piece === '' && i > 0) continue;
+      const ids = filled.split(/([\uf8f0][^\uf8f1]*[\uf8f1])/u).flatMap((piece) => {
         const guarded = piece.startsWith(guardStart);
-        // A template that writes the beginning-of-text token itself must not get a second one.
-        const surrounded = i === 0 && !(beginning !== '' && piece.startsWith(beginning));
-        const encoded = tokenizer.encode(guarded ? piece.slice(1, -1) : piece, {
-          parse: !guarded,
-          special: surrounded,
-        });
-        // Not spread: a call takes only so many arguments.
-        for (const id of encoded) ids.push(id);
-      }
-      return ids;
+        return tokenizer.encode(guarded ? piece.slice(1, -1) : piece, { parse: !guarded });
+      });
+      // A template that writes the beginning-of-text token itself must not get a second one.
+      const surrounded = beginning === '' || !filled.startsWith(beginning);
+      return [...before, ...(surrounded ? tokenizer.surround(ids) : ids)];
     },
   };
 }

@@ -42,6 +42,8 @@ export interface Tokenizer {
   readonly special: SpecialIds;
   /** Token ids of a text. Lone surrogates count as U+FFFD. Throws 'tokenizer' where a hostile file makes it too costly. */
   encode(text: string, options?: EncodeOptions): number[];
+  /** Token ids between the special tokens of the post-processor. */
+  surround(ids: readonly number[]): number[];
   /** The text of token ids. Bytes that are not UTF-8 become U+FFFD, unknown ids nothing. */
   decode(ids: Iterable<number>, options?: { readonly skipSpecial?: boolean }): string;
   idOf(token: string): number | undefined;
@@ -74,7 +76,8 @@ export function createTokenizer(json: unknown, config: unknown = {}, at = 'token
   const added = readAddedTokens(file.raw.added_tokens, model.vocab, at);
   const normalize = normalizerOf(file.raw.normalizer, at);
   const split = splitterOf(file.raw.pre_tokenizer, at);
-  const surround = surroundOf(file.raw.post_processor, at);
+  const { before, after } = surroundOf(file.raw.post_processor, at);
+  const surround: Tokenizer['surround'] = (ids) => [...before, ...ids, ...after];
   // transformers ignores the setting for BPE, whose spaces are the text's own.
   const cleanUp = kind !== 'BPE' && settings.flag('clean_up_tokenization_spaces', false) ? cleanUpStage : undefined;
   const decoder = tokenDecoder(file.raw.decoder, at, cleanUp);
@@ -91,13 +94,12 @@ export function createTokenizer(json: unknown, config: unknown = {}, at = 'token
   function encode(text: string, { special: surrounded = false, parse = false }: EncodeOptions = {}): number[] {
     const fuel = fuelFor(text.length);
     const finders = parse ? all : harmless;
-    const ids: number[] = surrounded ? [...surround.before] : [];
+    const ids: number[] = [];
     for (const segment of finders.asWritten.split(wellFormed(text), fuel)) {
       if ('id' in segment) ids.push(segment.id);
       else stretch(segment.text, segment.start, finders, parse, fuel, ids);
     }
-    if (surrounded) ids.push(...surround.after);
-    return ids;
+    return surrounded ? surround(ids) : ids;
   }
 
   /** The text between two tokens that were found as written. */
@@ -122,6 +124,7 @@ export function createTokenizer(json: unknown, config: unknown = {}, at = 'token
     size: tokens.length,
     special: specialIds,
     encode,
+    surround,
     decode(ids, { skipSpecial = false } = {}) {
       const stream = textStream();
       const parts: string[] = [];

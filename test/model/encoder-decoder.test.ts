@@ -121,3 +121,14 @@ test('rows that have written differently much have the scores of each alone', ()
       await session.close();
     }
   }));
+
+test.each(['a </s> b', '<extra_id_0>', '</s>'])(
+  'a text ends with its one end token, also where a user writes %s',
+  (text) =>
+    withModel('flan-t5', async (model) => {
+      const { encode, render, tokenizer } = createProcessor(asSystem(model));
+      const ids = encode(render([{ role: 'user', content: text }], { prompt: true }), []);
+      const { eos } = tokenizer.special;
+      expect(ids.indexOf(eos as number)).toBe(ids.length - 1);
+    }),
+);
