@@ -12,7 +12,7 @@ import {
   type System,
   type Tensors,
 } from '../system/index.js';
-import { type HostArray, QuintetError, recent } from '../tensor/index.js';
+import { type HostArray, QuintetError } from '../tensor/index.js';
 import { compile } from './compile.js';
 import type { Model } from './model.js';
 import type { Processor } from './prompt.js';
@@ -23,8 +23,14 @@ export interface SeenPicture {
   readonly features: HostArray;
 }
 
-/** Features of this many pictures are remembered: about a megabyte each. */
-const mostPictures = 32;
+/** Features beyond this many bytes are forgotten, the longest unused first; those of the last picture are always kept. */
+const mostBytes = 2 ** 26;
+
+interface Remembered {
+  readonly seeing: Promise<SeenPicture>;
+  /** Of the features; 0 until they are there. */
+  bytes: number;
+}
 
 /** The features [F, D] of a network's pictures. */
 export const pictureFeatures = (network: System, p: Params): Tensors => ({
@@ -33,7 +39,7 @@ export const pictureFeatures = (network: System, p: Params): Tensors => ({
 
 export class VisionSession {
   /** By what the pictures show; the one seen last stands last. */
-  readonly #seen = new Map<string, Promise<SeenPicture>>();
+  readonly #seen = new Map<string, Remembered>();
 
   private constructor(
     private readonly model: Model<System>,
@@ -50,7 +56,7 @@ export class VisionSession {
   async see(picture: Picture, processor: Processor, signal?: AbortSignal): Promise<SeenPicture> {
     const key = pictureKey(picture);
     const known = this.#seen.get(key);
-    if (!known) return this.#remember(key, this.#look(picture, processor, signal));
+    if (!known) return this.#remember(key, { seeing: this.#look(picture, processor, signal), bytes: 0 });
     try {
       return await this.#remember(key, known);
     } catch (error) {
@@ -61,13 +67,28 @@ export class VisionSession {
     }
   }
 
-  #remember(key: string, seeing: Promise<SeenPicture>): Promise<SeenPicture> {
-    recent(this.#seen, key, { most: mostPictures, make: () => seeing });
-    // What failed or was cancelled is tried again.
-    seeing.catch(() => {
-      if (this.#seen.get(key) === seeing) this.#seen.delete(key);
-    });
-    return seeing;
+  async #remember(key: string, remembered: Remembered): Promise<SeenPicture> {
+    // To be put last.
+    this.#seen.delete(key);
+    this.#seen.set(key, remembered);
+    try {
+      const seen = await remembered.seeing;
+      remembered.bytes = seen.features.data.byteLength;
+      this.#forget();
+      return seen;
+    } catch (error) {
+      // What failed or was cancelled is tried again.
+      if (this.#seen.get(key) === remembered) this.#seen.delete(key);
+      throw error;
+    }
+  }
+
+  #forget(): void {
+    let newer = 0;
+    for (const [key, { bytes }] of [...this.#seen].reverse()) {
+      if (newer > 0 && newer + bytes > mostBytes) this.#seen.delete(key);
+      newer += bytes;
+    }
   }
 
   async #look(picture: Picture, processor: Processor, signal: AbortSignal | undefined): Promise<SeenPicture> {
