@@ -96,6 +96,9 @@ async function copyFiles(path: string, folder: string, changed: Readonly<Record<
     }
   }
   const config = await readFile(join(path, 'config.json'), 'utf8');
-  const text = changedJson(config, 'config.json', ({ torch_dtype: _, ...rest }) => ({ ...rest, ...changed }));
+  // Weights are written as plain numbers, whatever they were read from.
+  const text = changedJson(config, 'config.json', ({ torch_dtype, quantization_config, ...rest }) => {
+    return { ...rest, ...changed };
+  });
   await writeAtomically(join(folder, 'config.json'), (file) => file.writeFile(text));
 }

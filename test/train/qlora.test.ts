@@ -3,7 +3,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { bytesSource, openSafetensors, readTensors } from '../../src/checkpoint/index.js';
-import { layeredWeights, load, type Model, readAdapter, traceNetwork, writeAdapter } from '../../src/model/index.js';
+import {
+  layeredWeights,
+  load,
+  type Model,
+  readAdapter,
+  saveModel,
+  traceNetwork,
+  writeAdapter,
+} from '../../src/model/index.js';
 import { adamw, lora, nextToken } from '../../src/system/index.js';
 import { type HostArray, hostArray, nf4, packNormalFloats, Random, toNumbers } from '../../src/tensor/index.js';
 import { train } from '../../src/train/index.js';
@@ -90,6 +98,19 @@ test.each([
   await expectLogits(base, expected.logits_base, 'logits without an adapter');
   const after: Model = { ...model, weights: layeredWeights(base.weights, values) };
   await expectLogits(after, expected.logits_after, 'logits after the last step');
+});
+
+test('what is saved over four bits is of plain numbers, and says nothing else', async () => {
+  const base = await load(`${fixturePath(name)}/model-nf4`, { engine });
+  onTestFinished(() => base.close());
+  const saved = temporaryFolder();
+  await saveModel(base, saved);
+  const config: unknown = JSON.parse(readFileSync(join(saved, 'config.json'), 'utf8'));
+  expect(config).not.toHaveProperty('quantization_config');
+  expect(config).toMatchObject({ model_type: 'llama', dtype: 'float32' });
+  const again = await load(saved, { engine });
+  onTestFinished(() => again.close());
+  await expectLogits(again, (await fixtureTensors(name, 'expected')).logits_base, 'logits of what was saved');
 });
 
 /** A language model in one GGUF file: in blocks, or of f32. */
