@@ -211,6 +211,44 @@ test('a table that learnt whole is written together with the head that is tied t
   expect(configIn(to)).toMatchObject({ modules_to_save: ['transformer.wte', 'lm_head'], ensure_weight_tying: true });
 });
 
+test('layers of their own rank say so, with the scale that twice the rank gives', async () => {
+  const { base } = opened.get('adapters') as Opened;
+  const groups = [
+    { kind: 'lora', rank: 2, on: ['**.q_proj'] },
+    { kind: 'lora', rank: 3, on: ['**.v_proj'] },
+  ] as const;
+  const values = new Map<string, HostArray>();
+  for (const { rank, on } of groups) {
+    for (const { name, shape } of base.declarations.values()) {
+      if (!name.endsWith(`${on[0].slice(3)}.weight`)) continue;
+      const [out, width] = shape as [number, number];
+      const path = name.replace(/weight$/, '');
+      values.set(`${path}lora_A.weight`, hostArray('f32', [rank, width], new Array(rank * width).fill(0.1)));
+      values.set(`${path}lora_B.weight`, hostArray('f32', [out, rank], new Array(rank * out).fill(0.1)));
+    }
+  }
+  const to = temporaryFolder();
+  await writeAdapter(to, { ...base, base: 'model' }, groups, values);
+  const others = [...base.declarations.keys()].filter((name) => name.endsWith('v_proj.weight'));
+  const of = (value: number) =>
+    Object.fromEntries(others.map((name) => [name.replace(/\.weight$/, '').replaceAll('.', '\\.'), value]));
+  expect(configIn(to)).toMatchObject({ r: 2, lora_alpha: 4, rank_pattern: of(3), alpha_pattern: of(6) });
+  const { settings } = await readAdapter(to, base.network, base.declarations);
+  expect(settings.map((own) => own.kind === 'lora' && [own.rank, own.alpha])).toEqual([
+    [2, 4],
+    [3, 6],
+  ]);
+  const [first, second] = groups;
+  for (const [own, message] of [
+    [{ rankStabilised: true }, /adapter: use_rslora is false for some layers and true for others/],
+    [{ bias: 'adapted' }, /bias is none for some layers and lora_only for others/],
+    [{ kind: 'dora' }, /use_dora is false for some layers and true for others/],
+  ] as const) {
+    const writing = writeAdapter(to, { ...base, base: 'model' }, [first, { ...second, ...own }], values);
+    await expect(writing).rejects.toThrow(message);
+  }
+});
+
 const configIn = (at: string) => JSON.parse(readFileSync(join(at, 'adapter_config.json'), 'utf8'));
 const tensorsIn = (at: string) => readTensors(join(at, 'adapter_model.safetensors'));
 

@@ -24,6 +24,8 @@ interface Format<Kind extends AdapterKind> {
   read(file: AdapterFile): Groups<Kind>;
   /** The fields of the configuration but for those that all have. */
   write(settings: AdapterSettings<Kind>): Readonly<Record<string, unknown>>;
+  /** Fields in which layers may differ, and those that tell of layers which do; default none. */
+  readonly patterns?: Readonly<Record<string, string>>;
 }
 
 const paths = (file: AdapterFile): string[] => [...file.layers.keys()];
@@ -81,6 +83,7 @@ function loraFormat<Kind extends 'lora' | 'dora'>(kind: Kind): Format<Kind> {
         bias: biasNames[bias],
       };
     },
+    patterns: { r: 'rank_pattern', lora_alpha: 'alpha_pattern' },
   };
 }
 
@@ -115,6 +118,7 @@ const lohaFormat: Format<'loha'> = {
       alpha: file.pattern('alpha_pattern', path) ?? file.config.number('alpha', 8),
     })),
   write: ({ rank, alpha = 2 * rank }) => ({ r: rank, alpha }),
+  patterns: { r: 'rank_pattern', alpha: 'alpha_pattern' },
 };
 
 const lokrFormat: Format<'lokr'> = {
@@ -133,6 +137,7 @@ const lokrFormat: Format<'lokr'> = {
   write: ({ rank, alpha = 2 * rank, factor = -1, both = false }) => ({
     ...{ r: rank, alpha, decompose_factor: factor, decompose_both: both },
   }),
+  patterns: { r: 'rank_pattern', alpha: 'alpha_pattern' },
 };
 
 const oftFormat: Format<'oft'> = {
@@ -196,6 +201,7 @@ const bottleneckFormat: Format<'bottleneck'> = {
   read: (file) =>
     grouped<'bottleneck'>(file, (values) => ({ kind: 'bottleneck', width: sizeAt(values['adapter_down.weight'], 0) })),
   write: ({ width }) => ({ width }),
+  patterns: { width: 'width_pattern' },
 };
 
 /** What is put before every text is in files as it came out, however it was learnt. */

@@ -1,6 +1,7 @@
 /** Writes adapters so that PEFT loads them over the same base. */
 
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   adapterConfigFile,
   adapterValuesFile,
@@ -40,8 +41,12 @@ export async function writeAdapter(
   await writeAtomically(join(folder, adapterConfigFile), (file) => file.writeFile(text));
 }
 
-/** Refuses what could not be written: parameters that learn with an adapter, by name, without the rest of their module. */
+/**
+ * Refuses what could not be written: parameters that learn with an adapter, by name, without the rest of their module; and
+ * layers that differ in what a file says once.
+ */
 export function checkWritable(base: Base, settings: readonly AdapterSettings[], names: Names): void {
+  checkGroups(settings);
   const [alone] = wholeModules(wholeOf(settings, names), base.declarations).partial;
   if (alone === undefined) return;
   const module = alone.replace(/\.[^.]*$/, '');
@@ -77,14 +82,13 @@ function wholeOf(settings: readonly AdapterSettings[], names: Names): string[] {
 function configOf(base: AdapterBase, settings: readonly AdapterSettings[], names: Names): Record<string, unknown> {
   checkWritable(base, settings, names);
   const first = settings[0] as AdapterSettings;
-  const format = formats[first.kind];
-  const write = format.write as (settings: AdapterSettings) => Record<string, unknown>;
+  const { peft_type, ...own } = written(first);
   const layers = [...changedLayers(names)];
   return {
-    peft_type: format.type,
+    peft_type,
     ...('backbone' in base.network ? { task_type: isRewardSystem(base.network) ? 'SEQ_CLS' : 'CAUSAL_LM' } : {}),
     base_model_name_or_path: base.base,
-    ...write(first),
+    ...own,
     ...targets(first, layers, base),
     ...patterns(settings, layers, base),
     ...wordsBeside(settings, base),
@@ -163,24 +167,53 @@ function layersOf(settings: AdapterSettings<'layers'>, declarations: Declaration
   return new Set(paths.filter((path) => settingsFor([settings], path)));
 }
 
-/** Ranks and scales of layers that have others than the first group of settings. */
+/** What a configuration says of layers with these settings. */
+function written(settings: AdapterSettings): Readonly<Record<string, unknown>> {
+  const { type, write } = formats[settings.kind];
+  return { peft_type: type, ...(write as (own: AdapterSettings) => Readonly<Record<string, unknown>>)(settings) };
+}
+
+/** The groups of layers with settings of their own; words beside them are none. */
+const groupsOf = ([first, ...others]: readonly AdapterSettings[]): AdapterSettings[] =>
+  first ? [first, ...others.filter(({ kind }) => kind !== 'words')] : [];
+
+/** Refuses groups that differ in what a file says once for all of them. */
+function checkGroups(settings: readonly AdapterSettings[]): void {
+  const [first, ...others] = groupsOf(settings);
+  if (!first) return;
+  const { patterns = {} } = formats[first.kind];
+  const all = written(first);
+  for (const other of others.map(written)) {
+    const names = Object.keys({ ...all, ...other });
+    const field = names.find((name) => !(name in patterns) && !isDeepStrictEqual(all[name], other[name]));
+    if (field === undefined) continue;
+    throw new QuintetError('unsupported', `${field} is ${all[field]} for some layers and ${other[field]} for others`, {
+      at: 'adapter',
+      hint: "PEFT's file says it once for all layers: give them the same, or write an adapter each",
+    });
+  }
+}
+
+/** What layers have whose settings are not those of the first group. */
 function patterns(
   settings: readonly AdapterSettings[],
   layers: readonly string[],
   base: AdapterBase,
 ): Record<string, unknown> {
-  const groups = settings.flatMap((own) => ('rank' in own && 'alpha' in own ? [own] : []));
+  const groups = groupsOf(settings).flatMap((own) => ('on' in own ? [own] : []));
   const [first] = groups;
   if (!first || groups.length < 2) return {};
-  const differing = (field: 'rank' | 'alpha'): Record<string, unknown> =>
+  const differing = (field: string): Record<string, unknown> =>
     Object.fromEntries(
       layers.flatMap((path) => {
         const own = settingsFor(groups, path);
         const name = theirName(path, base).replaceAll('.', '\\.');
-        return own && own[field] !== first[field] ? [[name, own[field]]] : [];
+        const value = own && written(own)[field];
+        return own && value !== written(first)[field] ? [[name, value]] : [];
       }),
     );
-  return { rank_pattern: differing('rank'), alpha_pattern: differing('alpha') };
+  const fields = Object.entries(formats[first.kind].patterns ?? {});
+  return Object.fromEntries(fields.map(([field, pattern]) => [pattern, differing(field)]));
 }
 
 /** The values by their keys. */
