@@ -3,7 +3,7 @@
  * the mark never stops.
  *
  * Few chat templates say where an answer begins and ends (by `{% generation %}` marks), so the template itself is asked: it
- * writes the conversation up to an answer, the same with another answer that is known again (its head and its closing
+ * writes the conversation with another answer that is known again, once whole and once up to it (its head and its closing
  * mark), and the prompt that asks for one, which is what a model is given to go on from. The answer's place in the text then
  * becomes a place among the tokens: the tokens before it are those that the text before it has on its own. No offsets of
  * tokens are needed; a token that reaches over an answer's start counts as the answer's, one over its end does not.
@@ -81,27 +81,32 @@ export function labelLastAnswer(
 /** An answer that is found again in whatever a template writes. */
 const probe = 'probe7f3a9c51answer';
 
-/** Where in the text the answer of a turn begins and ends, and what the template puts after it. */
+/**
+ * Where in the text the answer of a turn begins and ends, and what the template puts after it. A template may write earlier
+ * answers otherwise than the last one, as Qwen3's leaves out their thoughts: what is found is what stands in this text.
+ */
 function answerSpan(messages: readonly Message[], turn: number, text: string, chat: ChatEncoder) {
   const earlier = messages.slice(0, turn);
   const { role, content } = messages[turn] as Message;
-  const write = (...more: Message[]) => chat.render([...earlier, ...more], { prompt: false });
+  const known: Message = { role, content: typeof content === 'string' ? probe : [{ type: 'text', text: probe }] };
+  const around = (...later: readonly Message[]): readonly [head: string, tail: string | undefined] => {
+    const [head = '', tail] = chat.render([...earlier, known, ...later], { prompt: false }).split(probe);
+    return [head, tail];
+  };
+  const [head, tail] = around(...messages.slice(turn + 1));
+  const [, closing] = around();
   // Many templates fail without any message.
-  const before = turn === 0 ? '' : write();
-  const after = write({ role, content });
-  const probed = write({ role, content: typeof content === 'string' ? probe : [{ type: 'text', text: probe }] });
-  const answerStart = probed.indexOf(probe);
-  const closing = probed.slice(answerStart + probe.length);
-  const alike = text.startsWith(after) && after.startsWith(before) && after.endsWith(closing);
-  if (!alike || answerStart < 0 || after.slice(0, answerStart) !== probed.slice(0, answerStart)) {
+  const said = (prompt: boolean): string => (turn === 0 ? '' : chat.render(earlier, { prompt }));
+  const [before, asked] = [said(false), said(true)];
+  // A template may know no prompt, or one that this answer does not begin with (such as an opened thought).
+  const begins = [...(asked.length > before.length ? [asked] : []), head].find((begin) => text.startsWith(begin));
+  const contentEnd = text.length - (tail ?? '').length;
+  if (closing === undefined || !tail?.startsWith(closing) || !text.endsWith(tail) || begins === undefined) {
     throw new QuintetError('template', `where the answer of message ${turn} begins and ends cannot be told`, {
-      hint: 'The template writes earlier messages otherwise once more follow: end each sample with its only answer',
+      hint: 'What the template writes behind it depends on it: give it "weight": 0, or end the sample before it',
     });
   }
-  const asked = turn === 0 ? '' : chat.render(earlier, { prompt: true });
-  // A template may know no prompt, or one that this answer does not begin with (such as an opened thought).
-  const start = asked.length > before.length && after.startsWith(asked) ? asked.length : answerStart;
-  return { start, contentEnd: after.length - closing.length, closing };
+  return { start: begins.length, contentEnd, closing };
 }
 
 /** What ends an answer: without the white space that only parts it from the next turn, unless there is nothing else. */

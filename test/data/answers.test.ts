@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { type ChatEncoder, labelAnswers } from '../../src/data/answers.js';
 import { ignored } from '../../src/tensor/index.js';
+import { renderChat } from '../../src/text/index.js';
 import type { Message } from '../../src/text/messages.js';
 
 type Render = ChatEncoder['render'];
@@ -137,18 +138,49 @@ test('a conversation may begin with an answer, and one without answers has nothi
   expect(learnt([{ role: 'user', content: 'hello' }], chatml)).toEqual([]);
 });
 
-test('a template that writes earlier answers otherwise is refused', () => {
-  /** As Qwen3 does: thoughts stay only in the last message. */
-  const forgetting: Render = (messages, options) =>
-    chatml(
-      messages.map((m, i) =>
-        i < messages.length - 1 ? { ...m, content: textOf(m).replace(/<think>.*<\/think>/, '') } : m,
-      ),
-      options,
-    );
-  const thoughtful = conversation.map((m) =>
-    m.role === 'assistant' ? { ...m, content: `<think>hm</think>${textOf(m)}` } : m,
-  );
-  expect(() => learnt(thoughtful, forgetting)).toThrow('where the answer of message 1 begins and ends');
-  expect(learnt(thoughtful.slice(0, 2), forgetting)).toEqual(['<think>hm</think>a cat<|im_end|>']);
+const template =
+  (text: string): Render =>
+  (messages, { prompt }) =>
+    renderChat(text, messages, { addGenerationPrompt: prompt }).text;
+
+/** The lines of Qwen3's template: thoughts stay behind the last question, where an answer has always some. */
+const qwen3 = template(`
+{%- set ns = namespace(searching=true, last=messages|length - 1) %}
+{%- for message in messages[::-1] %}
+    {%- set index = (messages|length - 1) - loop.index0 %}
+    {%- if ns.searching and message.role == 'user' %}
+        {%- set ns.searching = false %}
+        {%- set ns.last = index %}
+    {%- endif %}
+{%- endfor %}
+{%- for message in messages %}
+    {%- set content = message.content %}
+    {%- if message.role == 'user' %}
+        {{- '<|im_start|>user\\n' + content + '<|im_end|>\\n' }}
+    {%- else %}
+        {%- set thought = '' %}
+        {%- if '</think>' in content %}
+            {%- set thought = content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}
+            {%- set content = content.split('</think>')[-1].lstrip('\\n') %}
+        {%- endif %}
+        {{- '<|im_start|>assistant\\n' }}
+        {%- if loop.index0 > ns.last %}{{- '<think>\\n' + thought + '\\n</think>\\n\\n' }}{%- endif %}
+        {{- content + '<|im_end|>\\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}`);
+
+test('an answer is learnt as it stands in the whole conversation: Qwen3 leaves out the thoughts of earlier ones', () => {
+  const thoughtful = (thought: string): Message[] =>
+    conversation.map((m) => ({ role: m.role, content: (m.role === 'assistant' ? thought : '') + textOf(m) }));
+  const last = (thought: string) => `<think>\n${thought}\n</think>\n\nno<|im_end|>`;
+  expect(learnt(thoughtful('<think>\nhm\n</think>\n\n'), qwen3)).toEqual(['a cat<|im_end|>', last('hm')]);
+  expect(learnt(thoughtful(''), qwen3)).toEqual(['a cat<|im_end|>', last('')]);
+});
+
+test('an answer that what follows depends on is refused', () => {
+  /** Counts what was said. */
+  const counting: Render = (messages, options) =>
+    `${chatml(messages, options)}${messages.reduce((sum, m) => sum + textOf(m).length, 0)}`;
+  expect(() => learnt(conversation, counting)).toThrow('where the answer of message 1 begins and ends');
 });
