@@ -9,7 +9,7 @@ import { alone, type ProcessGroup } from '../parallel/group.js';
 import { type HostArrays, type Objective, type Optimizer, type Pruning, tableRows } from '../system/index.js';
 import { closeAll, closeOnFailure, type HostArray, QuintetError } from '../tensor/index.js';
 import type { Region } from './arena.js';
-import { type Estimate, type Forecast, type MadeBatches, openForecast } from './estimate/forecast.js';
+import { type Estimate, type Forecast, openForecast } from './estimate/forecast.js';
 import type { LearningModel } from './estimate/memory.js';
 import type { Evaluated } from './evaluations.js';
 import { accumulateGradients, gradientNorm } from './gradients.js';
@@ -21,11 +21,12 @@ import { readRegions, resume, stateOf } from './resume.js';
 import { RunFolder } from './run-folder.js';
 import { standstillWatch } from './standstill.js';
 import { compileStep, type FrozenForm, type MicroLoss, type StageStep, type StepOptions } from './step.js';
+import { stepBatches, type Taken } from './step-batches.js';
 import { beginning, learningModel, withRows } from './table-rows.js';
 import { copyFromFirst, goOnTogether } from './together.js';
 import { type EvaluationPlan, openWatch, type Watch } from './watch.js';
 
-/** The batches of a run: what a step is given depends on its number alone. */
+/** The batches of a run: what a step, or all iterations of one, are given depends on its number alone. */
 export interface BatchSource {
   /** The names of the tensors in every micro-batch. */
   readonly fields: readonly string[];
@@ -136,10 +137,8 @@ export interface TrainResult {
 
 /** Runs a stage to its end, or on from the newest checkpoint in `folder`. */
 export async function train(model: Model, options: TrainOptions): Promise<TrainResult> {
-  const { steps, data, objective, optimizer, folder, evaluation, group = alone } = options;
-  if (evaluation?.keepBest && folder === undefined) {
-    throw new QuintetError('config', 'the best values are kept in checkpoints: give a folder', { at: 'keepBest' });
-  }
+  const { steps, data, objective, optimizer, folder, group = alone } = options;
+  checkBest(options);
   checkOptimizer(optimizer, steps, 'optimizer');
   checkBatches(objective, data);
   checkShares(objective, group);
@@ -210,11 +209,15 @@ async function loop(
   { step, state, learner, run, watch, now, forecast, options }: Run,
   first: number,
 ): Promise<{ readonly done: number; readonly stopped: boolean }> {
-  const { steps, saveEvery = 100, signal, onStep, data, earlier, group = alone } = options;
+  const { steps, saveEvery = 100, signal, onStep, earlier, group = alone } = options;
+  const { iterations = 1 } = options.objective;
   let done = first;
   let saved = first;
+  const isOver = (): boolean => done >= steps || watch.isOver();
+  // A run goes on from where new batches are taken: those that were made by earlier values cannot be made again.
+  const isBetween = (): boolean => done % iterations > 0 && !isOver();
   const save = async ({ again = false } = {}): Promise<void> => {
-    if (!run || (saved === done && !again)) return;
+    if (!run || isBetween() || (saved === done && !again)) return;
     const snapshot = { step: done, state: { ...state, earlier }, arrays: learner.regions };
     await run.save(snapshot, { best: watch.best(), onLeft: options.onNotice });
     saved = done;
@@ -223,26 +226,16 @@ async function loop(
   const look = async (): Promise<void> => {
     if (await watch.look(done, learner.learnt)) await save({ again: done === 0 });
   };
-  const isOver = (): boolean => done >= steps || watch.isOver();
-  const isStopped = async (): Promise<boolean> => (await group.gather(signal?.aborted ?? false)).includes(true);
-  // The next step's data is made while this one runs. Its failure counts when its turn comes.
-  const begin = (index: number): Promise<readonly HostArrays[]> => {
-    const taking = data.take(index, now);
-    taking.catch(() => {});
-    return taking;
-  };
-  const ahead = !data.onPolicy;
+  const isStopped = async (): Promise<boolean> =>
+    !isBetween() && (await group.gather(signal?.aborted ?? false)).includes(true);
+  const batches = stepBatches({ step, learner }, now, options);
   const standstill = standstillWatch(options.onNotice ?? (() => {}));
-  let upcoming: ReturnType<typeof begin> | undefined;
   try {
     await look();
     while (!isOver() && !(await isStopped())) {
       const timer = timerOf(options);
-      const batches = await (upcoming ?? begin(done));
-      const waited = timer.waited();
-      upcoming = ahead && done + 1 < steps ? begin(done + 1) : undefined;
-      const made = { batches, making: data.onPolicy ? waited : 0 };
-      const report = await oneStep({ step, learner, forecast, options }, done, made);
+      const taken = await batches.take(done, timer.waited);
+      const report = await oneStep({ step, learner, forecast, options }, done, taken);
       done++;
       const timed = timer.timed(report);
       await run?.log(timed.record);
@@ -250,7 +243,7 @@ async function loop(
       onStep?.(timed.report);
       standstill(timed.report);
       await look();
-      if (done % saveEvery === 0) await save();
+      if (Math.floor(done / saveEvery) > Math.floor(saved / saveEvery)) await save();
     }
   } catch (error) {
     // What was reached before the failure is not lost with it; numbers that are none, or half moved, would be gone on from.
@@ -261,7 +254,7 @@ async function loop(
     throw error;
   } finally {
     // What it reads is about to be closed.
-    await upcoming?.catch(() => {});
+    await batches.settled();
   }
   await save();
   return { done, stopped: !isOver() };
@@ -297,19 +290,16 @@ async function oneStep(
     step,
     learner,
     forecast,
-    options: { steps, data, group = alone, clock },
+    options: { steps, data, group = alone },
   }: Pick<Run, 'step' | 'learner' | 'forecast' | 'options'>,
   index: number,
-  made: MadeBatches,
+  taken: Taken,
 ): Promise<UntimedReport> {
-  const { batches } = made;
+  const { batches, known } = taken;
   const { arena } = learner;
   const own: MicroLoss[] = [];
-  const began = clock?.() ?? 0;
-  const known = await step.foresee(batches, arena.values.tensors);
-  const foreseeing = (clock?.() ?? 0) - began;
   if (known.length === 0) arena.gradients.data.fill(0);
-  forecast.begin(index, { batches, making: made.making + foreseeing });
+  forecast.begin(index, taken);
   for (const [i, batch] of known.entries()) {
     const into = i === 0 ? arena.gradients : (arena.incoming as Region);
     own.push(await step.run(batch, arena.values.tensors, into.tensors));
@@ -337,6 +327,19 @@ async function oneStep(
     ...(cut > 0 ? { cut } : {}),
     ...metricsOf(losses),
   };
+}
+
+/** Refuses to keep the best values where there would be no checkpoint of them. */
+function checkBest({ evaluation, folder, objective: { iterations = 1 } }: TrainOptions): void {
+  if (!evaluation?.keepBest) return;
+  if (folder === undefined) {
+    throw new QuintetError('config', 'the best values are kept in checkpoints: give a folder', { at: 'keepBest' });
+  }
+  if (evaluation.every % iterations === 0) return;
+  throw new QuintetError('config', `there are checkpoints after each ${iterations} steps, which learn from one batch`, {
+    at: 'keepBest',
+    hint: `evaluate every ${iterations} steps, or a multiple of it`,
+  });
 }
 
 /** Refuses batches in parts, and those of one row, where rows are compared with each other. */

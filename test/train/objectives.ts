@@ -70,6 +70,12 @@ function empty({ trained }: StageStep): Record<string, HostArray> {
   );
 }
 
+/** GRPO of several iterations whose batches bring the old log-probabilities. */
+export const ofEarlier = ({ current: _, iterations: __, inputs, ...objective }: Objective): Objective => ({
+  ...objective,
+  inputs: { ...(inputs as object), old_logps: { dtype: 'f32', shape: ['B', 'T'] } },
+});
+
 /** A fixture's model, or the one in another of its folders. */
 export const open = (name: string, folder = 'model'): Promise<Model> =>
   load(`${fixturePath(name)}/${folder}`, { engine });

@@ -116,34 +116,51 @@ test('what is rewarded is said more, by the model as it learns', async () => {
   expect(lastMetrics(result)['completions/length']).toBeLessThanOrEqual(8);
 });
 
-test('answers of a step do not depend on how often the run was stopped', async () => {
-  const settings = { objective: { ...drawn, beta: 0.1 }, steps: 4, microBatch: 1 };
+test.each([
+  [{ beta: 0.1 }, 4, [2, 4]],
+  // In the midst of an iteration the run goes on to its end, or back to its beginning.
+  [{ iterations: 2, epsilon: 0.01 }, 5, [1, 3, 5]],
+])('answers of a step do not depend on how often the run was stopped: %o', async (own, steps, stops) => {
+  const settings = { objective: { ...drawn, ...own }, steps, microBatch: 1, saveEvery: 1 };
   const whole = await run(prompts, settings, rewarding);
-  const own = stage({
-    name: 'prefer',
-    data: 'records.jsonl',
-    batch: 2,
-    lora,
-    optimizer,
-    ...settings,
-    reward: undefined,
+  const { folder, file } = runFolder({
+    stages: [stage({ name: 'prefer', data: 'records.jsonl', batch: 2, lora, optimizer, ...settings })],
   });
-  const { folder, file } = runFolder({ stages: [own] });
   writeFileSync(join(folder, 'records.jsonl'), jsonLines(prompts));
   writeFileSync(join(folder, 'reward.ts'), rewarding);
   const losses: number[] = [];
-  for (const stop of [2, 4]) {
+  for (const stop of stops) {
     const controller = new AbortController();
     await runFile(file, {
       engine,
       signal: controller.signal,
       onStep: (_, { step, loss }) => {
-        losses.push(loss);
+        losses[step - 1] = loss;
         if (step === stop) controller.abort();
       },
     });
   }
   expect(losses).toEqual(whole.reports.map(({ loss }) => loss));
+  const clipped = whole.reports.map(({ metrics }) => metrics?.clip_ratio);
+  const later = [0, expect.any(Number), 0, expect.any(Number), 0];
+  expect(clipped).toEqual('iterations' in own ? later : clipped.map(() => undefined));
+});
+
+test('a run that fails in the midst of an iteration goes on as if it had not', async () => {
+  const settings = { objective: { ...drawn, iterations: 3 }, steps: 6, saveEvery: 2, lora, optimizer };
+  const whole = await run(prompts, settings, rewarding);
+  const { folder, file } = runFolder({
+    stages: [stage({ name: 'prefer', data: 'records.jsonl', batch: 2, ...settings })],
+  });
+  writeFileSync(join(folder, 'records.jsonl'), jsonLines(prompts));
+  writeFileSync(join(folder, 'reward.ts'), rewarding);
+  const losses: number[] = [];
+  const fail = (_: unknown, { step }: StepReport): void => {
+    if (step === 5) throw new Error('the power fails');
+  };
+  await expect(runFile(file, { engine, onStep: fail })).rejects.toThrow('the power fails');
+  await runFile(file, { engine, onStep: (_, { loss }) => losses.push(loss) });
+  expect(losses).toEqual(whole.reports.slice(3).map(({ loss }) => loss));
 });
 
 const heldOut = { data: 'records.jsonl' };

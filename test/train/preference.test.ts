@@ -1,7 +1,7 @@
 /** Preference tuning against TRL: losses, gradients and metrics; and that they are the same however a batch is cut. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { div, mul, neg, sum, type Tensor } from '../../src/graph/index.js';
-import type { Model } from '../../src/model/index.js';
+import { type Model, traceNetwork } from '../../src/model/index.js';
 import {
   advantagesOf,
   cpo,
@@ -16,14 +16,16 @@ import {
   orpo,
   type PreferenceLossName,
   preferenceLosses,
+  sgd,
   simpo,
   targetsAt,
 } from '../../src/system/index.js';
 import { type HostArray, hostArray, toNumbers } from '../../src/tensor/index.js';
+import { type StepReport, train } from '../../src/train/index.js';
 import { fixtureTensors } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
 import { rows } from './fixture.js';
-import { type Found, open, pass } from './objectives.js';
+import { type Found, ofEarlier, open, pass } from './objectives.js';
 
 /** Three times what the reference itself rounds. */
 const tolerance = { rtol: 2e-5, atol: 1e-8 };
@@ -108,7 +110,9 @@ describe('equal to TRL', () => {
   });
 
   test.each<GrpoLossName>(['grpo', 'bnpo', 'dr-grpo', 'dapo'])('GRPO with %s', async (loss) => {
-    const objective = grpo({ loss, beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, maxTokens: 8, reuse: true });
+    const objective = ofEarlier(
+      grpo({ loss, beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, maxTokens: 8, iterations: 2 }),
+    );
     expectLoss(`grpo.${loss.replace('-', '_')}`, await run(objective, groups()));
   });
 
@@ -130,7 +134,7 @@ function cut(batch: HostArrays, kept: readonly number[]): HostArrays {
 }
 
 test('GRPO with bnpo is the mean over micro-batches, whatever their number of tokens', async () => {
-  const objective = grpo({ loss: 'bnpo', beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, reuse: true });
+  const objective = ofEarlier(grpo({ loss: 'bnpo', beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, iterations: 2 }));
   const whole = groups();
   expectLoss('grpo.bnpo_in_parts', await run(objective, cut(whole, [0, 1, 4, 5]), cut(whole, [2, 3])));
 });
@@ -141,8 +145,16 @@ describe('micro-batches of different size give what the whole batch gives', () =
     ['orpo', orpo(base), pairs],
     ['cpo', cpo({ ...base, smoothing: 0.15 }), pairs],
     ['kto', kto({ ...base, undesirable: 1.4 }), rated],
-    ['grpo.grpo', grpo({ loss: 'grpo', beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, reuse: true }), groups],
-    ['grpo.dapo', grpo({ loss: 'dapo', beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, reuse: true }), groups],
+    [
+      'grpo.grpo',
+      ofEarlier(grpo({ loss: 'grpo', beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, iterations: 2 })),
+      groups,
+    ],
+    [
+      'grpo.dapo',
+      ofEarlier(grpo({ loss: 'dapo', beta: 0.05, epsilon: 0.1, epsilonHigh: 0.25, iterations: 2 })),
+      groups,
+    ],
   ])('%s', async (name, objective, batch) => {
     const whole = batch();
     const found = await run(objective, cut(whole, [0, 1, 4, 5]), cut(whole, [2, 3]));
@@ -152,6 +164,49 @@ describe('micro-batches of different size give what the whole batch gives', () =
       expect(value, metric).toBeCloseTo(together.metrics[metric] as number, 5);
     }
   });
+});
+
+/** log p(token t | tokens before it) [B, T] by the model's scores, in float64; 0 where no label is. */
+async function logpsOf(own: Model, { labels, ...batch }: HostArrays): Promise<HostArray> {
+  const { input_ids, attention_mask } = batch as { input_ids: HostArray; attention_mask: HostArray };
+  const { logits } = await traceNetwork(own, { input_ids, attention_mask }, { want: ['logits'] });
+  const [, length, vocab] = (logits as HostArray).shape as [number, number, number];
+  const scores = toNumbers(logits as HostArray);
+  const logps = toNumbers(labels as HostArray).map((id, i) => {
+    if (id < 0 || i % length === 0) return 0;
+    const row = scores.slice((i - 1) * vocab, i * vocab);
+    const most = Math.max(...row);
+    return (row[id] as number) - most - Math.log(row.reduce((sum, x) => sum + Math.exp(x - most), 0));
+  });
+  return hostArray('f32', (labels as HostArray).shape, logps);
+}
+
+test('the steps of an iteration learn from the same answers, by how likely they were before the first', async () => {
+  const { old_logps: _, ...batch } = groups();
+  const old_logps = await logpsOf(policy, batch);
+  const taken: number[] = [];
+  const curve = async (objective: Objective, given: HostArrays): Promise<StepReport[]> => {
+    const reports: StepReport[] = [];
+    const take = async (round: number) => {
+      taken.push(round);
+      return [given];
+    };
+    const data = { fields: Object.keys(given), accumulates: false, take };
+    const settings = { train: ['**'], optimizer: sgd({ lr: 0.1 }), steps: 4 };
+    await train(policy, { ...settings, objective, data, onStep: (report) => reports.push(report) });
+    return reports;
+  };
+  const clipped = grpo({ epsilon: 0.01, epsilonHigh: 0.02, iterations: 3 });
+  const found = await curve(clipped, batch);
+  expect(taken).toEqual([0, 1]);
+  const wanted = await curve(ofEarlier(clipped), { ...batch, old_logps });
+  for (const i of [0, 1, 2]) {
+    expect(found[i]?.loss).toBeCloseTo(wanted[i]?.loss as number, 5);
+    expect(found[i]?.norm).toBeCloseTo(wanted[i]?.norm as number, 4);
+    expect(found[i]?.metrics?.clip_ratio).toBeCloseTo(wanted[i]?.metrics?.clip_ratio as number, 6);
+  }
+  // The fourth step is the first one of other answers.
+  expect(found.map(({ metrics }) => (metrics?.clip_ratio as number) > 0)).toEqual([false, true, true, false]);
 });
 
 test('labels that may be the wrong way round are a mixture of both ways', async () => {

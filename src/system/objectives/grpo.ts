@@ -38,7 +38,9 @@ export interface GrpoSettings extends BalanceOptions {
   readonly loss?: GrpoLossName;
   /** Weight of the divergence from the frozen reference; default 0: there is none. */
   readonly beta?: number;
-  /** How far an update may make a token less likely or likelier, as a part; default 0.2, and the same. */
+  /** Steps that learn from the same answers, TRL's `num_iterations`; default 1. */
+  readonly iterations?: number;
+  /** How far the later ones may make a token less likely or likelier, as a part; default 0.2, and the same. */
   readonly epsilon?: number;
   readonly epsilonHigh?: number;
   /** Tokens that an answer may have; of dr-grpo, which divides by it. */
@@ -72,10 +74,11 @@ const inputs: Readonly<Record<string, InputType>> = {
 
 /**
  * The policy's answers are drawn by the newest values, so that the likelihood ratio of the first update is 1 and only its
- * gradient counts. A batch that comes with `old_logps` [B, T] has answers of an earlier policy: `grpo` with `reuse` has it.
+ * gradient counts. With several iterations the ratio is to what the network gave before the first one: `old_logps` [B, T].
  */
-export function grpo(settings: GrpoSettings & { readonly reuse?: boolean } = {}): Objective {
-  const { loss = 'dapo', beta = 0, epsilon = 0.2, epsilonHigh = epsilon, maxTokens = 256, reuse = false } = settings;
+export function grpo(settings: GrpoSettings = {}): Objective {
+  const { loss = 'dapo', beta = 0, epsilon = 0.2, epsilonHigh = epsilon, maxTokens = 256, iterations = 1 } = settings;
+  const reuse = iterations > 1;
   const { temperature = 1, balance } = settings;
   const said = (network: Network, p: Params, batch: Tensors) => {
     const { logits, labels, outputs } = scored(network, p, batch, 'GRPO');
@@ -85,11 +88,13 @@ export function grpo(settings: GrpoSettings & { readonly reuse?: boolean } = {})
   return {
     name: 'grpo',
     settings: {
-      ...{ loss, beta, epsilon, epsilonHigh, temperature },
+      ...{ loss, beta, epsilon, epsilonHigh, iterations, temperature },
       ...(loss === 'dr-grpo' ? { maxTokens } : {}),
       ...(balance === undefined ? {} : { balance }),
     },
-    inputs: { ...inputs, ...(reuse ? { old_logps: { dtype: 'f32', shape: ['B', 'T'] } } : {}) },
+    inputs,
+    iterations,
+    ...(reuse ? { current: (network, p, batch) => ({ old_logps: said(network, p, batch).logps }) } : {}),
     ...(beta === 0 ? {} : { reference: (network, p, batch) => ({ reference_logps: said(network, p, batch).logps }) }),
     loss(network, p, batch) {
       const { logps, given, outputs } = said(network, p, batch);
@@ -111,7 +116,7 @@ export function grpo(settings: GrpoSettings & { readonly reuse?: boolean } = {})
         // Groups without any difference teach nothing.
         'reward/equal': meanOf(cast(equal(batch.advantages as Tensor, 0), 'f32')),
         'completions/length': meanOf(sum(given, [1])),
-        clip_ratio: perToken(cast(outside, 'f32')),
+        ...(reuse ? { clip_ratio: perToken(cast(outside, 'f32')) } : {}),
         ...(divergence ? { kl: perToken(divergence) } : {}),
       };
       return balanced(network, { ...own, metrics }, outputs, settings);

@@ -38,6 +38,8 @@ export interface Objective {
   /** Tensors that the network as it learns gives for a batch, without gradients: further fields. */
   readonly current?: Builder<Tensors>;
   readonly host?: HostWork;
+  /** Steps that learn from the same batch; what is known of it is found before the first of them. Default 1. */
+  readonly iterations?: number;
   /** Whether a step's batch cannot be cut, because its rows are compared with each other. */
   readonly whole?: boolean;
   /** Whether rows are set beside their neighbours in a step, so that processes cannot share it. */

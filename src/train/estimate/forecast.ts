@@ -76,7 +76,7 @@ export function openForecast(
       const work = workOf(prepared.graph);
       const works = batches.map((batch) => work(batchSizes(model, prepared, { batch, objective })));
       passes = ((steps - step) * works.reduce((sum, own) => sum + own, 0)) / (works[0] as number);
-      waiting = (steps - step) * making;
+      waiting = ((steps - step) * making) / (objective.iterations ?? 1);
       was = { ...was, step };
       onEstimate?.({ estimated });
       began = clock?.();

@@ -160,13 +160,14 @@ const kinds: Readonly<Record<string, Kind>> = {
   grpo: {
     samples: 'prompts',
     readers: {
-      ...{ loss: word(...Object.keys(grpoLosses)), beta: number, epsilon: number, epsilonHigh: number },
+      ...{ loss: word(...Object.keys(grpoLosses)), beta: number, iterations: count },
+      ...{ epsilon: number, epsilonHigh: number },
       ...{ ...drawing, ...experts, scaled: flag, reward: (file, name) => file.text(name) },
     },
     make(settings, file, folder) {
-      const { loss, beta, epsilon, epsilonHigh, balance, ...drawn } = settings;
+      const { loss, beta, iterations, epsilon, epsilonHigh, balance, ...drawn } = settings;
       const { maxTokens, temperature } = drawn;
-      const own = { loss, beta, epsilon, epsilonHigh, balance, maxTokens, temperature };
+      const own = { loss, beta, iterations, epsilon, epsilonHigh, balance, maxTokens, temperature };
       const there = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
       return {
         objective: grpo(there as GrpoSettings),
