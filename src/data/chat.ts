@@ -6,13 +6,14 @@
  *
  * A picture is named in its part (`image`, `path` or `url`, or `image_url` as OpenAI has it), or the part has only its type
  * and takes the next of the record's `images`. In a record with `images` a plain text may say `<image>` for such a part. An
- * answer with `"weight": 0` is not learnt, as in OpenAI's format.
+ * answer with `"weight": 0` is not learnt, as in OpenAI's format. The `tools` of a record, and what messages say of their calls
+ * and of thoughts, are for the chat template.
  */
 
 import { type Fields, fields } from '../tensor/index.js';
 import { type ContentPart, type Message, roles } from '../text/messages.js';
 import { readPicture, readPictures } from './pictures.js';
-import { type Conversation, dataError, type PictureData } from './sample.js';
+import { type Conversation, dataError, type PictureData, toolsOf } from './sample.js';
 import { placeholder, withImages } from './turns.js';
 
 export function readChat(record: Fields): Conversation {
@@ -20,15 +21,16 @@ export function readChat(record: Fields): Conversation {
   const listed = rest.length;
   const pictures: PictureData[] = [];
   const messages = record.objects('messages').map((message): Message => {
-    const role = message.choice('role', roles);
+    const own = { role: message.choice('role', roles), ...furtherOf(message) };
     if (!Array.isArray(message.raw.content)) {
-      const text = message.text('content');
-      if (listed === 0 || !text.includes(placeholder)) return { role, content: text };
+      // A call of a tool says nothing.
+      const text = message.text('content', message.has('tool_calls') ? '' : undefined);
+      if (listed === 0 || !text.includes(placeholder)) return { ...own, content: text };
       const parts = withImages(text.split(placeholder));
       for (const { type } of parts) if (type === 'image') pictures.push(next(rest, message.at));
-      return { role, content: parts };
+      return { ...own, content: parts };
     }
-    return { role, content: message.objects('content').map((part) => readPart(part, rest, pictures)) };
+    return { ...own, content: message.objects('content').map((part) => readPart(part, rest, pictures)) };
   });
   if (messages.length === 0) throw dataError(record.at, 'messages: expected one message or more');
   if (rest.length > 0) {
@@ -36,7 +38,13 @@ export function readChat(record: Fields): Conversation {
     throw dataError(record.at, `${listed} images, but the messages have places for ${listed - rest.length}`, hint);
   }
   const unlearnt = record.objects('messages').flatMap((message, i) => (isLearnt(message) ? [] : [i]));
-  return { messages, pictures, ...(unlearnt.length > 0 ? { unlearnt } : {}) };
+  return { messages, pictures, ...toolsOf(record), ...(unlearnt.length > 0 ? { unlearnt } : {}) };
+}
+
+/** What of a message templates read besides what it says. */
+export function furtherOf(message: Fields): Pick<Message, 'further'> {
+  const names = ['tool_calls', 'reasoning_content', 'name', 'tool_call_id'].filter((name) => message.has(name));
+  return names.length > 0 ? { further: Object.fromEntries(names.map((name) => [name, message.raw[name]])) } : {};
 }
 
 function isLearnt(message: Fields): boolean {

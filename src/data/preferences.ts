@@ -13,7 +13,7 @@
 
 import { type Fields, fields } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
-import { readChat } from './chat.js';
+import { furtherOf, readChat } from './chat.js';
 import { type Conversation, dataError } from './sample.js';
 
 /** Two answers, of which one was chosen. */
@@ -90,7 +90,10 @@ function answerOf(record: Fields, name: string): readonly Message[] {
   const messages = record.objects(name).map(
     (message): Message => ({
       role: message.choice('role', ['user', 'assistant']),
-      content: Array.isArray(message.raw.content) ? textOf(message) : message.text('content'),
+      content: Array.isArray(message.raw.content)
+        ? textOf(message)
+        : message.text('content', message.has('tool_calls') ? '' : undefined),
+      ...furtherOf(message),
     }),
   );
   if (messages.at(-1)?.role === 'assistant') return messages;

@@ -1,6 +1,6 @@
 /** One conversation to learn from, whatever file it came from. */
 
-import { type Fields, QuintetError } from '../tensor/index.js';
+import { type Fields, fields, parseJson, QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
 
 /** The absolute path of a picture's file, or the bytes that such a file has. */
@@ -17,6 +17,8 @@ export interface Sample {
   readonly messages: readonly Message[];
   /** A text that nobody says to anybody; there are no messages then. */
   readonly text?: string;
+  /** The functions that may be called, as JSON schemas. */
+  readonly tools?: readonly unknown[];
   /** Messages of the assistant that are not learnt, by their places. */
   readonly unlearnt?: readonly number[];
   /** In the order of their places in the messages. */
@@ -32,13 +34,23 @@ export interface Sample {
 }
 
 /** What a format makes of one record. */
-export interface Conversation extends Pick<Sample, 'messages' | 'text' | 'unlearnt' | 'answers' | 'margin' | 'record'> {
+export interface Conversation
+  extends Pick<Sample, 'messages' | 'text' | 'tools' | 'unlearnt' | 'answers' | 'margin' | 'record'> {
   /** Bytes, or paths as the file writes them. */
   readonly pictures: readonly PictureData[];
 }
 
 export function dataError(at: string, message: string, hint?: string): QuintetError {
   return new QuintetError('data', message, hint === undefined ? { at } : { at, hint });
+}
+
+/** The tools of a record: a list, or its JSON where a column holds texts. */
+export function toolsOf(record: Fields): Pick<Conversation, 'tools'> {
+  const { tools } = record.raw;
+  if (tools === undefined || tools === null || tools === '') return {};
+  const own = typeof tools === 'string' ? fields({ tools: parseJson(tools, `${record.at}.tools`) }, record.at) : record;
+  const list = own.objects('tools').map(({ raw }) => raw);
+  return list.length > 0 ? { tools: list } : {};
 }
 
 /** A record's own id, a text or a number, or undefined. */

@@ -12,7 +12,7 @@
 import type { Fields } from '../tensor/index.js';
 import type { ContentPart, Message, Role } from '../text/messages.js';
 import { readPictures } from './pictures.js';
-import { type Conversation, dataError } from './sample.js';
+import { type Conversation, dataError, toolsOf } from './sample.js';
 
 const speakers = {
   human: 'user',
@@ -48,7 +48,11 @@ export function readTurns(record: Fields): Conversation {
     );
   }
   const system = record.text('system', '');
-  return { messages: system === '' ? turns : [{ role: 'system', content: system }, ...turns], pictures };
+  return {
+    messages: system === '' ? turns : [{ role: 'system', content: system }, ...turns],
+    pictures,
+    ...toolsOf(record),
+  };
 }
 
 /** The texts between images, and an image between each two. */

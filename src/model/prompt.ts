@@ -15,15 +15,23 @@ export interface PicturedChat {
   readonly pictures: readonly Picture[];
 }
 
+export interface Rendering {
+  readonly prompt: boolean;
+  readonly preamble?: boolean;
+  /** The functions that may be called, as JSON schemas. */
+  readonly tools?: readonly unknown[] | undefined;
+}
+
 export interface Processor {
   readonly tokenizer: Tokenizer;
   /** The template, where the model has one. */
   readonly template: string | undefined;
   /**
    * The chat as text, with one placeholder a picture; with `prompt`, followed by what asks for an answer. Text that the
-   * model's processor writes before chats is left out where `preamble` is false.
+   * model's processor writes before chats is left out where `preamble` is false. Throws 'data' where the template does not
+   * write the tools, their calls or thoughts that there are.
    */
-  render(messages: readonly Message[], options: { readonly prompt: boolean; readonly preamble?: boolean }): string;
+  render(messages: readonly Message[], options: Rendering): string;
   /** Tokens of a rendered chat, image tokens in place of the placeholders. */
   encode(text: string, pictures: readonly PictureLayout[]): number[];
   /** Pixel tensors under Hugging Face's names, and how each picture was laid out, chat by chat. */
@@ -50,12 +58,19 @@ export function createProcessor({ network: system, files, metadata }: Model<Syst
     return { tensors, layouts: pictures };
   };
   const before = preambleOf(system, files);
-  const render: Processor['render'] = (messages, { prompt, preamble = true }) => {
+  const render: Processor['render'] = (messages, { prompt, preamble = true, tools }) => {
+    checkWritten(template, messages, tools);
     const guarded = messages.map((message) => guardMessage(message, prompter.reserved));
     const start = preamble ? before : '';
     if (template === undefined) return start + plain(guarded);
-    const shaped = (system.image ? inParts(guarded) : inTexts(guarded)).map((message) => ({ ...message }));
-    const options = { addGenerationPrompt: prompt, variables: specialTexts(tokenizer), now: new Date() };
+    const shaped = (system.image ? inParts(guarded) : inTexts(guarded)).map(({ further, ...message }) => ({
+      ...message,
+      ...further,
+    }));
+    const options = {
+      ...{ addGenerationPrompt: prompt, variables: specialTexts(tokenizer), now: new Date() },
+      ...(tools ? { tools } : {}),
+    };
     return start + renderChat(template, shaped, options).text;
   };
   return {
@@ -118,6 +133,18 @@ export function aboutNewest(chat: PicturedChat): PicturedChat {
   };
 }
 
+/** Throws 'data' where a template leaves out what would then be learnt without. */
+function checkWritten(template = '', messages: readonly Message[], tools: Rendering['tools']): void {
+  const given = [...(tools ? ['tools'] : []), ...messages.flatMap(({ further = {} }) => Object.keys(further))];
+  const lost = ['tools', 'tool_calls', 'reasoning_content'].find(
+    (name) => given.includes(name) && !template.includes(name),
+  );
+  if (lost === undefined) return;
+  throw new QuintetError('data', `has ${lost}, which the model's chat template does not write`, {
+    hint: 'Take them out of the data, or give the model a template that writes them',
+  });
+}
+
 /** Without a template: what the messages say, nothing around it. */
 function plain(messages: readonly Message[]): string {
   return messages
@@ -143,12 +170,21 @@ function guardMessage(message: Message, reserved: readonly string[]): Message {
     const bare = text.replaceAll(guardStart, '').replaceAll(guardEnd, '');
     return reserved.reduce((result, token) => result.replaceAll(token, guardStart + token + guardEnd), bare);
   };
-  const { content } = message;
-  if (typeof content === 'string') return { ...message, content: guard(content) };
+  const { content, further } = message;
+  const own = { ...message, ...(further ? { further: inTextsOf(further, guard) as typeof further } : {}) };
+  if (typeof content === 'string') return { ...own, content: guard(content) };
   return {
-    ...message,
+    ...own,
     content: content.map((part) => (part.type === 'text' ? { ...part, text: guard(part.text) } : part)),
   };
+}
+
+/** A JSON value with all its texts changed. */
+function inTextsOf(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === 'string') return change(value);
+  if (Array.isArray(value)) return value.map((item) => inTextsOf(item, change));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, inTextsOf(item, change)]));
 }
 
 interface Prompter {

@@ -20,6 +20,8 @@ export type ContentPart = TextPart | ImagePart;
 export interface Message {
   readonly role: Role;
   readonly content: string | readonly ContentPart[];
+  /** Further fields as templates read them, such as `tool_calls`, JSON values. */
+  readonly further?: Readonly<Record<string, unknown>>;
 }
 
 /** How many pictures the messages have places for. */
@@ -30,8 +32,8 @@ export function countImages(messages: readonly Message[]): number {
 
 /** The same messages with every content in parts: what templates of models that see pictures iterate over. */
 export function inParts(messages: readonly Message[]): Message[] {
-  return messages.map(({ role, content }) => ({
-    role,
+  return messages.map(({ content, ...message }) => ({
+    ...message,
     content: typeof content === 'string' ? [{ type: 'text', text: content }] : content,
   }));
 }
@@ -42,8 +44,8 @@ export function inTexts(messages: readonly Message[]): Message[] {
     if (part.type === 'text') return part.text;
     throw new QuintetError('data', 'a picture in a conversation of a model that sees none');
   };
-  return messages.map(({ role, content }) => ({
-    role,
+  return messages.map(({ content, ...message }) => ({
+    ...message,
     content: typeof content === 'string' ? content : content.map(textOf).join('\n'),
   }));
 }

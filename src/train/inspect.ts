@@ -118,10 +118,11 @@ interface Looked {
 }
 
 /** What is learnt from a sample: itself, or each of the answers that are compared behind what they answer. */
-function conversationsOf({ messages, unlearnt = [], answers }: Sample) {
-  if (!answers) return [{ messages, unlearnt, from: 0 }];
+function conversationsOf({ messages, tools, unlearnt = [], answers }: Sample) {
+  const own = { unlearnt, ...(tools ? { tools } : {}) };
+  if (!answers) return [{ messages, ...own, from: 0 }];
   const from = messages.length;
-  return answers.map((answer) => ({ messages: [...messages, ...answer.messages], unlearnt, from }));
+  return answers.map((answer) => ({ messages: [...messages, ...answer.messages], ...own, from }));
 }
 
 interface Looking {

@@ -34,12 +34,12 @@ interface Parts {
 
 async function ask(sample: Sample, { system, processor, preparer, longest }: Parts): Promise<AskedSample> {
   const seen = await preparer.look(sample);
-  const { messages, where } = sample;
+  const { messages, tools, where } = sample;
   const from = messages.length;
   return {
     ...{ pictures: seen.pictures, sample },
     tokens: (answer) => {
-      const whole = { messages: [...messages, ...answer.messages] };
+      const whole = { messages: [...messages, ...answer.messages], ...(tools ? { tools } : {}) };
       const all = labelled(whole, seen.layouts, { system, processor, from });
       return cutSeen(all, longest, { system, seen, where });
     },

@@ -14,6 +14,7 @@ import {
 import { checkImageTokens, featuresPerPicture, type Model, type Processor } from '../model/index.js';
 import type { HostArrays, System } from '../system/index.js';
 import { ignored } from '../tensor/index.js';
+import type { Message } from '../text/messages.js';
 import { checkChat } from './sample-forms.js';
 
 export interface PreparedSample extends CutTokens {
@@ -102,13 +103,14 @@ export interface LabellingParts {
 
 /** All tokens of a sample whose pictures were laid out so, with their labels. */
 export function labelled(
-  { messages, unlearnt = [] }: Pick<Sample, 'messages' | 'unlearnt'>,
+  { messages, tools, unlearnt = [] }: Pick<Sample, 'messages' | 'tools' | 'unlearnt'>,
   layouts: SeenPictures['layouts'],
   { system, processor, from = 0 }: LabellingParts,
 ): LabelledTokens {
   const { eos } = processor.tokenizer.special;
   const chat = {
-    render: processor.render,
+    render: (own: readonly Message[], options: { readonly prompt: boolean }) =>
+      processor.render(own, { ...options, tools }),
     encode: (text: string) => processor.encode(text, layouts),
     write: (answer: string) => processor.tokenizer.encode(answer, { special: true }),
     ...(eos === undefined ? {} : { end: eos }),
@@ -122,10 +124,10 @@ export function labelled(
 
 /** All tokens of a sample, of which all but pictures are learnt. */
 function labelledWhole(
-  { messages }: Pick<Sample, 'messages'>,
+  { messages, tools }: Pick<Sample, 'messages' | 'tools'>,
   layouts: SeenPictures['layouts'],
   { system, processor }: LabellingParts,
 ): LabelledTokens {
-  const ids = processor.encode(processor.render(messages, { prompt: false }), layouts);
+  const ids = processor.encode(processor.render(messages, { prompt: false, tools }), layouts);
   return { ids, labels: ids.map((id) => (id === system.image?.token ? ignored : id)) };
 }

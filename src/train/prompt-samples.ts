@@ -112,10 +112,10 @@ interface PromptParts {
 }
 
 async function preparePrompt(sample: Sample, { system, processor, preparer, longest }: PromptParts): Promise<Prompt> {
-  const { messages, where } = sample;
+  const { messages, tools, where } = sample;
   checkPrompt(sample);
   const seen = await preparer.look(sample);
-  const ids = processor.encode(processor.render(messages, { prompt: true }), seen.layouts);
+  const ids = processor.encode(processor.render(messages, { prompt: true, tools }), seen.layouts);
   checkImageTokens(system, ids, { features: seen.features, at: where });
   if (system.backbone.part.encoder || ids.length < longest) return { ...seen, ids, sample };
   throw dataError(where, `the prompt takes ${ids.length} tokens, and ${longest} are all that an answer ends in`);

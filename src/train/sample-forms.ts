@@ -71,8 +71,9 @@ export function refuseEmptyAnswers({ messages, unlearnt = [], answers = [], wher
   throw dataError(where, 'an empty answer: it would teach to end at once', 'Write what is answered, or leave it out');
 }
 
-const isEmptyAnswer = ({ role, content }: Message): boolean =>
+const isEmptyAnswer = ({ role, content, further }: Message): boolean =>
   role === 'assistant' &&
+  !further?.tool_calls &&
   (typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content).every(
     (part) => part.type === 'text' && part.text.trim() === '',
   );
