@@ -1,9 +1,10 @@
 /** Every field that a run file may have stands in docs/run-files.md. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { adapterKinds } from '../../../src/system/index.js';
+import { adapterKinds, loraScale } from '../../../src/system/index.js';
 import { fields } from '../../../src/tensor/index.js';
 import { runOf, startOf } from '../../../src/train/run-file.js';
+import { rateFactor } from '../../../src/train/schedule.js';
 import { adapterOf } from '../../../src/train/settings/adapter.js';
 import { sourcesOf } from '../../../src/train/settings/data.js';
 import { evaluationOf } from '../../../src/train/settings/evaluation.js';
@@ -77,4 +78,14 @@ test.each(places)('every field of %s stands in the page', (_, text, read) => {
   expect(names.length).toBeGreaterThan(0);
   const missing = names.filter((name) => !new RegExp(`\`${name}\`|\`${name}\\[|\\b${name}:`).test(text));
   expect(missing).toEqual([]);
+});
+
+test('what the page sets beside PEFT and TRL is what a run file has that says nothing', () => {
+  const text = section('Beside PEFT and TRL');
+  expect(text).toContain('twice the rank, so that what they add counts twice');
+  expect(loraScale({ rank: 4 })).toBe(2);
+  expect(text).toMatch(/The rate is constant;.*Weight decay is 0/s);
+  const own = optimizerOf(fields(rate, 'page'), undefined);
+  expect([0, 5, 9].map((step) => rateFactor(own, step, 10))).toEqual([1, 1, 1]);
+  expect(own.decay ?? 0).toBe(0);
 });
