@@ -4,7 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import type { Settings } from './harness/benchmark.js';
 import { resident } from './harness/resident.js';
-import { median } from './harness/statistics.js';
+import { median, sum } from './harness/statistics.js';
 import { answerMark, type Request, type Tasks } from './harness/tasks.js';
 
 export interface Talk {
@@ -21,10 +21,20 @@ export interface Program {
   answer?(prompts: readonly (readonly number[])[], count: number, onToken: () => void): Promise<void>;
   /** Answers questions behind the same beginning, one after the other; what was read is not read again. */
   talk?(talk: Talk, count: number, onToken: (question: number) => void): Promise<void>;
-  /** Trains so many steps behind a first one: their milliseconds, and the most memory in MiB where the process is another. */
-  train?(steps: number): Promise<{ readonly times: readonly number[]; readonly loss: number; readonly peak?: number }>;
+  /** Trains so many steps, and as many before them as do not count. */
+  train?(steps: number): Promise<Trained>;
   /** Decodes a picture file and makes it ready for a vision tower of 336 pixels. */
   process?(bytes: Uint8Array): Promise<unknown>;
+}
+
+interface Trained {
+  /** Milliseconds of the steps that count, and how many of them they waited for data, where that is known. */
+  readonly times: readonly number[];
+  readonly waited?: readonly number[];
+  /** Of all steps. */
+  readonly losses: readonly number[];
+  /** The most memory in MiB, where the process is another. */
+  readonly peak?: number;
 }
 
 /** A module of `contenders/`: loads a program, and gives what opens the model that the settings name, if any. */
@@ -35,6 +45,7 @@ interface Loaded {
 const programs = {
   quintet: () => import('./contenders/quintet.js'),
   'quintet-train': () => import('./contenders/quintet-train.js'),
+  'quintet-run': () => import('./contenders/quintet-run.js'),
   torch: () => import('./contenders/torch.js'),
   'llama-cpp': () => import('./contenders/llama-cpp.js'),
   'transformers-js': () => import('./contenders/transformers-js.js'),
@@ -72,8 +83,9 @@ async function perform(request: Request): Promise<object> {
     }
     case 'train': {
       const trained = await program.train?.(request.steps);
-      if (!trained || !Number.isFinite(trained.loss)) throw new Error('nothing was trained');
-      return { step: median(trained.times), peak: trained.peak ?? (await resident()).peak };
+      if (!trained?.losses.every(Number.isFinite)) throw new Error('nothing was trained');
+      const { times, losses, waited = [], peak = (await resident()).peak } = trained;
+      return { step: median(times), peak, losses, waiting: sum(waited) / sum(times) };
     }
     case 'memory':
       return resident();

@@ -49,7 +49,7 @@ async function run(benchmark: Benchmark): Promise<void> {
   const machine = describeMachine();
   const onNotice = (notice: string) => console.error(notice);
   const result = await runBenchmark(withOnly(benchmark), { machine, rounds, onNotice });
-  const command = `npm run bench -- ${benchmark.name} --rounds ${rounds}`;
+  const command = `npm run bench -- ${benchmark.name}${benchmark.once ? '' : ` --rounds ${rounds}`}`;
   const section = runAsMarkdown(result, { date: new Date().toISOString().slice(0, 10), command });
   console.log(values.json ? JSON.stringify(runAsJson(result)) : `\n${section}\n`);
   if (values.only !== undefined) return;

@@ -1,6 +1,6 @@
 """Steps of training in PyTorch, for `npm run bench -- train`: python bench/train_torch.py WORK TYPE STEPS [FOLDER].
 
-Prints one line of JSON: milliseconds of each step but the first, the last loss, and the most memory there was in MiB.
+Prints one line of JSON: milliseconds of each step but the first, the losses of all, and the most memory there was in MiB.
 """
 
 import json
@@ -93,7 +93,7 @@ def main() -> None:
     model, loss_of = {"lora": lora, "gpt": gpt, "projector": projector}[work](folder)
     model.train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3, weight_decay=0.01)
-    times = []
+    times, losses = [], []
     for _ in range(steps + 1):
         started = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
@@ -102,8 +102,9 @@ def main() -> None:
         loss.backward()
         optimizer.step()
         times.append(1000 * (time.perf_counter() - started))
+        losses.append(loss.item())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"times": times[1:], "loss": loss.item(), "peak": peak}))
+    print(json.dumps({"times": times[1:], "losses": losses, "peak": peak}))
 
 
 main()

@@ -1,12 +1,8 @@
 /** Pictures a second, from a file to what a vision tower reads. */
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import sharp from 'sharp';
 import type { Benchmark, Contender } from '../harness/benchmark.js';
-import { cacheFolder } from '../harness/paths.js';
+import { height, photograph, width } from '../harness/photographs.js';
 
-const [width, height] = [1024, 768];
 const together = 8;
 
 const settings = { threads: 2 };
@@ -18,25 +14,6 @@ const transformersJs: Contender = {
   settings,
 };
 const plainSharp: Contender = { name: 'sharp alone', program: 'sharp', settings };
-
-/** A picture with the slopes, edges and grain of a photograph, as a JPEG file of usual quality. */
-async function photograph(): Promise<string> {
-  const path = join(cacheFolder, `photograph-${width}x${height}.jpg`);
-  if (existsSync(path)) return path;
-  const data = new Uint8Array(width * height * 3);
-  let grain = 1;
-  for (let i = 0; i < data.length; i++) {
-    const [channel, x, y] = [i % 3, Math.floor(i / 3) % width, Math.floor(i / 3 / width)];
-    grain = (Math.imul(grain, 1664525) + 1013904223) >>> 0;
-    const slope = 60 * Math.sin(x / (30 + channel * 10) + y / 50) + 40 * Math.sin((x * y) / 9000 + channel);
-    const edge = (x >> 6) + (y >> 6) > 14 ? 25 : 0;
-    data[i] = Math.max(0, Math.min(255, 110 + slope + edge + ((grain >>> 24) - 128) / 8));
-  }
-  await sharp(data, { raw: { width, height, channels: 3 } })
-    .jpeg({ quality: 85 })
-    .toFile(path);
-  return path;
-}
 
 export const preprocess: Benchmark = {
   name: 'preprocess',

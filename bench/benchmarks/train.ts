@@ -82,7 +82,8 @@ export const training: Benchmark = {
       try {
         await child.ask('prepare', contender);
         await child.ask('open', {});
-        return await child.ask('train', { steps });
+        const { step, peak } = await child.ask('train', { steps });
+        return { step, peak };
       } finally {
         await child.stop();
       }

@@ -3,11 +3,21 @@
 import type { Child } from './child.js';
 import type { Measure } from './statistics.js';
 
+type ProgramName =
+  | 'quintet'
+  | 'quintet-train'
+  | 'quintet-run'
+  | 'torch'
+  | 'llama-cpp'
+  | 'transformers-js'
+  | 'sharp'
+  | 'file';
+
 /** What a contender is, in its own process. */
 export interface Contender {
   readonly name: string;
   /** The module of `contenders/` that knows it. */
-  readonly program: 'quintet' | 'quintet-train' | 'torch' | 'llama-cpp' | 'transformers-js' | 'sharp' | 'file';
+  readonly program: ProgramName;
   /** The package of `bench/package.json` that it needs, if any. */
   readonly needs?: string;
   readonly settings: Settings;
@@ -32,8 +42,8 @@ export interface Settings {
 }
 
 export interface TrainingSettings {
-  /** `projector-kept` reads what the encoder saw from the disk. */
-  readonly work: 'lora' | 'gpt' | 'projector' | 'projector-kept';
+  /** `lora-pages` learns real text; `projector-kept` reads what the encoder saw from the disk. */
+  readonly work: 'lora' | 'lora-pages' | 'gpt' | 'projector' | 'projector-kept';
   /** Quintet's: how frozen weights are held, and whether blocks are computed again for their gradients. */
   readonly frozen?: 'int8' | 'nf4' | 'blocks';
   readonly recompute?: boolean;
@@ -52,6 +62,8 @@ export interface Benchmark {
   readonly pairs: readonly (readonly [ours: string, theirs: string])[];
   /** Whether processes may have real-time priority; default true. */
   readonly realtime?: boolean;
+  /** Whether one round is enough, without another to warm up; default false. */
+  readonly once?: boolean;
   /** One turn: the values of some measures. A process serves one turn only, or those of all rounds. */
   readonly turn:
     | { readonly kind: 'kept'; take(child: Child): Promise<Record<string, number>> }

@@ -30,6 +30,7 @@ export function runAsJson({ benchmark, machine, rounds, results, leftOut }: Run)
 /** A heading, the table of medians and bests, the ratios, who is missing, and the machine. */
 export function runAsMarkdown(run: Run, how: { readonly date: string; readonly command: string }): string {
   const { benchmark, machine, rounds, results, leftOut } = run;
+  const counted = rounds === 1 ? 'one round' : `medians (bests) of ${rounds} rounds`;
   const missing = Object.entries(leftOut).map(([name, reason]) => `${name} (${reason})`);
   return [
     `## ${benchmark.title}`,
@@ -37,7 +38,7 @@ export function runAsMarkdown(run: Run, how: { readonly date: string; readonly c
     measuresTable(benchmark, results),
     ...ratiosTable(benchmark, results),
     ...(missing.length > 0 ? [`Left out: ${missing.join('; ')}.`] : []),
-    `\`${how.command}\`, ${how.date}, medians (bests) of ${rounds} rounds. ${machineLine(machine)}`,
+    `\`${how.command}\`, ${how.date}, ${counted}. ${machineLine(machine)}`,
   ].join('\n\n');
 }
 
@@ -53,7 +54,7 @@ function measuresTable({ measures }: Run['benchmark'], results: Results): string
 function cell(values: readonly number[] | undefined, better: 'more' | 'less'): string {
   if (!values) return '';
   const { median, best } = summarise(values, better);
-  return `${short(median)} (${short(best)})`;
+  return values.length === 1 ? short(median) : `${short(median)} (${short(best)})`;
 }
 
 function ratiosTable(benchmark: Run['benchmark'], results: Results): string[] {

@@ -28,7 +28,8 @@ function obstacleOf({ needs, settings }: Contender): string | undefined {
 
 /** Runs a benchmark. A contender that fails is left out from then on, with what it had so far. */
 export async function runBenchmark(benchmark: Benchmark, options: RoundsOptions): Promise<Run> {
-  const { rounds, onNotice } = options;
+  const { onNotice } = options;
+  const rounds = benchmark.once ? 1 : options.rounds;
   const machine = { ...options.machine, realtime: options.machine.realtime && benchmark.realtime !== false };
   const leftOut: Record<string, string> = {};
   for (const contender of benchmark.contenders) {
@@ -41,7 +42,7 @@ export async function runBenchmark(benchmark: Benchmark, options: RoundsOptions)
   const children = new Map<Contender, Child>();
   const results: Record<string, Record<string, number[]>> = {};
   // The first round warms up: caches, compiled code, memory that was never touched before.
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = benchmark.once ? 1 : 0; round <= rounds; round++) {
     for (const contender of benchmark.contenders.filter(({ name }) => !leftOut[name])) {
       onNotice(`${benchmark.name}, round ${round} of ${rounds}: ${contender.name}`);
       try {

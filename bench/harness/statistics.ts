@@ -20,6 +20,19 @@ export function median(values: readonly number[]): number {
   return Number.isInteger(middle) ? ((sorted[middle - 1] as number) + upper) / 2 : upper;
 }
 
+export const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
+
+/** The means of each so many values, one after another; what is left over at the end is in none. */
+export function means(values: readonly number[], count: number): number[] {
+  const places = Array.from({ length: Math.floor(values.length / count) }, (_, i) => i * count);
+  return places.map((at) => sum(values.slice(at, at + count)) / count);
+}
+
+/** How far a curve is from another at most, as a part of the other's value there. */
+export function farthest(curve: readonly number[], from: readonly number[]): number {
+  return Math.max(...from.map((value, i) => Math.abs((curve[i] as number) / value - 1)));
+}
+
 export function summarise(values: readonly number[], better: Measure['better']): Summary {
   return { median: median(values), best: better === 'more' ? Math.max(...values) : Math.min(...values) };
 }

@@ -28,8 +28,19 @@ export interface Tasks {
     asked: { readonly file: string; readonly together: number; readonly times: number };
     answer: { readonly ms: number };
   };
-  /** Trains so many steps, and one before. The median of their milliseconds, and the most memory in MiB. */
-  train: { asked: { readonly steps: number }; answer: { readonly step: number; readonly peak: number } };
+  /**
+   * Trains so many steps, and some before. The median of their milliseconds, the part of their time that they waited for
+   * data, the most memory in MiB, and the losses of all steps.
+   */
+  train: {
+    asked: { readonly steps: number };
+    answer: {
+      readonly step: number;
+      readonly waiting: number;
+      readonly peak: number;
+      readonly losses: readonly number[];
+    };
+  };
   memory: { asked: Nothing; answer: Resident };
 }
 

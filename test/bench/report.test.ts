@@ -75,11 +75,18 @@ describe('the report of a run', () => {
     });
   });
 
+  test('of one round has no bests', () => {
+    const once = { ...run, rounds: 1, results: { hare: { speed: [15] } } };
+    const text = runAsMarkdown(once, { date: '2026-01-02', command: 'walk' });
+    expect(text).toContain('| hare | 15.0 |  |');
+    expect(text).toContain('`walk`, 2026-01-02, one round. Field');
+  });
+
   test('names no pair and no table of ratios where one of each pair is missing', () => {
     const alone = { ...run, results: { hare: { speed: [15] } } };
     const text = runAsMarkdown(alone, { date: '2026-01-02', command: 'walk' });
     expect(text).not.toContain('ratio');
-    expect(text).toContain('| hare | 15.0 (15.0) |  |');
+    expect(text).toContain('| hare | 15.0 |  |');
   });
 });
 
