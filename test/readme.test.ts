@@ -17,6 +17,44 @@ test('the twenty lines answer about the picture, and go on', { timeout: 120_000 
   expect(below).toBe('A dog.');
 });
 
+/** A table of ratios in docs/benchmarks.md: rows by name, of cells by the name of their column. */
+function ratiosOf(section: string): Record<string, Record<string, string>> {
+  const page = readFileSync(join(root, 'docs', 'benchmarks.md'), 'utf8');
+  const [, text = ''] = page.split(`## ${section}\n`);
+  const lines = (/^\| ratio \|.*\n(?:\|.*\n)+/m.exec(text)?.[0] ?? '').trim().split('\n');
+  const [head = [], , ...rows] = lines.map((line) =>
+    line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim()),
+  );
+  return Object.fromEntries(
+    rows.map(([name = '', ...cells]) => [name, Object.fromEntries(cells.map((cell, i) => [head[i + 1] ?? '', cell]))]),
+  );
+}
+
+test('figures of speed and memory are those of the benchmarks', () => {
+  const pairs = ['Q4_1 / llama.cpp Q4_1', 'Q8_0 / llama.cpp Q8_0', 'Q4_1 / transformers.js q4'];
+  const rowOf = (name: string, section: string, measures: readonly string[]): string => {
+    const cells = pairs.map((pair) => {
+      const values = measures
+        .map((measure) => ratiosOf(section)[`Quintet ${pair}`]?.[measure] ?? 'none')
+        .toSorted((a, b) => Number(a) - Number(b));
+      return [...new Set([values[0], values.at(-1)])].join(' – ');
+    });
+    return `| ${[name, ...cells].join(' | ')} |`;
+  };
+  const answers = ['after 64', 'after 512', 'after 1024'];
+  const prompts = ['prompt of 64', 'prompt of 512', 'prompt of 1024'];
+  expect(readme).toContain(rowOf('an answer, tokens/s', 'Decode', answers));
+  expect(readme).toContain(rowOf('8 answers at once, tokens/s', 'Decode', ['8 at once']));
+  expect(readme).toContain(rowOf('a prompt, tokens/s', 'Prefill', prompts));
+  expect(readme).toContain(rowOf('resident memory', 'Memory', ['resident']));
+  const [whole, eight] = ['f32', 'int8'].map((form) => ratiosOf('Train')[`Quintet LoRA ${form} / PyTorch LoRA f32`]);
+  expect(readme).toContain(`${whole?.step} of the time and ${whole?.peak} of the memory of PyTorch with peft`);
+  expect(readme).toContain(`in eight bits ${eight?.step} and ${eight?.peak}`);
+});
+
 test('the run file is one', async () => {
   const file = temporaryFile('run.yaml', blockOf('yaml'));
   const { llava15 } = await import('../src/recipes/index.js');
