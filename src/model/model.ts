@@ -10,7 +10,7 @@ import type { KeepSteps } from './cache-steps.js';
 import type { Compiler, Packed, PackedModel } from './compile.js';
 import type { FrozenIntegers, FrozenUses, Planning } from './packing-plan.js';
 import type { LoadedAdapter } from './peft/index.js';
-import { checkpointWeights, initialWeights } from './weights.js';
+import { checkpointWeights, declaredBeside, initialWeights } from './weights.js';
 
 export interface Model<N extends Network = Network> extends Compiler {
   readonly network: N;
@@ -62,8 +62,8 @@ export async function initialise<N extends Network>(
 export async function modelOf(files: ModelFiles, { engine, session = {} }: ModelOptions = {}): Promise<Model> {
   const { checkpoint, path } = files;
   return closeOnFailure([checkpoint], async () => {
-    const network = networkOf(fields(files.config, 'config.json'), checkpoint.tensors.keys());
-    const declarations = declarationsOf(network);
+    const configured = networkOf(fields(files.config, 'config.json'), checkpoint.tensors.keys());
+    const { network, declarations } = await declaredBeside(configured, checkpoint);
     const weights = checkpointWeights(network, declarations, checkpoint, path);
     const base = { engine: await engineOf(engine), session, weights, adapt: (p: Params) => p };
     return { ...base, network, declarations, files, metadata: checkpoint.metadata, path, close: () => weights.close() };

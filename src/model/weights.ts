@@ -3,7 +3,16 @@
 import type { Checkpoint, StoredTensor } from '../checkpoint/index.js';
 import { type Declaration, matches } from '../nn/index.js';
 import type { Binding } from '../onnx/index.js';
-import { type Network, type Renames, rename } from '../system/index.js';
+import {
+  declarationsOf,
+  headOf,
+  isSystem,
+  type Network,
+  type Renames,
+  rename,
+  tiedTable,
+  untied,
+} from '../system/index.js';
 import {
   bytesOf,
   castArray,
@@ -43,6 +52,34 @@ export interface StoredWeight {
 type Declarations = ReadonlyMap<string, Declaration>;
 
 /**
+ * A network and what it declares beside a checkpoint: where that has a head for words that is not the table of embeddings,
+ * though the configuration says so, the head is the network's own, as in transformers.
+ */
+export async function declaredBeside(
+  network: Network,
+  checkpoint: Checkpoint,
+): Promise<{ readonly network: Network; readonly declarations: Declarations }> {
+  const declarations = declarationsOf(network);
+  const { fileName, tied } = fileNames(network, declarations, checkpoint);
+  const [table, head] = tied?.map((name) => checkpoint.tensors.get(fileName(name))) ?? [];
+  if (!isSystem(network) || !table || !head || (await isSame(table, head, checkpoint)))
+    return { network, declarations };
+  const own = untied(network);
+  return { network: own, declarations: declarationsOf(own) };
+}
+
+async function isSame(one: StoredTensor, other: StoredTensor, checkpoint: Checkpoint): Promise<boolean> {
+  if (one.dtype !== other.dtype || !sameShape(one.shape, other.shape)) return false;
+  const [here, there] = [one.source, other.source];
+  // PyTorch's own files have two names for one place.
+  if ('file' in here && 'file' in there && here.file === there.file && here.offset === there.offset) return true;
+  const [bytes, others] = [await checkpoint.readStored(one.name), await checkpoint.readStored(other.name)];
+  // No callback: tables of words are hundreds of megabytes.
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== others[i]) return false;
+  return true;
+}
+
+/**
  * The weights of a network in a checkpoint. Strict: one error lists every missing, unexpected and misshapen tensor. Tensors
  * that the network knows to be no parameters are passed over.
  */
@@ -52,9 +89,9 @@ export function checkpointWeights(
   checkpoint: Checkpoint,
   at: string,
 ): Weights {
-  const renames = fittingRenames(network, declarations, checkpoint);
-  const fileName = (name: string): string => rename(name, renames);
-  checkNames(network, declarations, checkpoint, { at, fileName });
+  const names = fileNames(network, declarations, checkpoint);
+  const { fileName } = names;
+  checkNames(network, declarations, checkpoint, { at, ...names });
   const stored = (name: string): StoredTensor => checkpoint.tensors.get(fileName(name)) as StoredTensor;
   const read = async (name: string): Promise<HostArray> => castArray(await checkpoint.read(fileName(name)), 'f32');
   return {
@@ -85,16 +122,29 @@ function fittingRenames(network: Network, declarations: Declarations, { tensors 
   return best;
 }
 
-interface Names {
-  readonly at: string;
+interface FileNames {
   readonly fileName: (name: string) => string;
+  /** The table that is the head too, and the head, where the file has it beside the table or in its place. */
+  readonly tied?: readonly [table: string, head: string];
+}
+
+function fileNames(network: Network, declarations: Declarations, checkpoint: Checkpoint): FileNames {
+  const { tensors } = checkpoint;
+  const renames = fittingRenames(network, declarations, checkpoint);
+  const fileName = (name: string): string => rename(name, renames);
+  const head = `${headOf(network)}.weight`;
+  const tied = !declarations.has(head) && tensors.has(fileName(head)) ? tiedTable(network) : undefined;
+  if (tied === undefined) return { fileName };
+  const table = `${tied}.weight`;
+  const alone = !tensors.has(fileName(table));
+  return { fileName: (name) => fileName(alone && name === table ? head : name), tied: [table, head] };
 }
 
 function checkNames(
   network: Network,
   declarations: Declarations,
   { tensors }: Checkpoint,
-  { at, fileName }: Names,
+  { at, fileName, tied }: FileNames & { readonly at: string },
 ): void {
   const expected = new Map([...declarations.values()].map((declaration) => [fileName(declaration.name), declaration]));
   const problems: string[] = [];
@@ -108,8 +158,9 @@ function checkNames(
     }
   }
   const buffers = network.buffers ?? [];
+  const ignored = [...buffers, ...(tied?.map(fileName) ?? [])];
   for (const [name, { shape, dtype }] of tensors) {
-    if (!expected.has(name) && !matches(name, buffers)) {
+    if (!expected.has(name) && !matches(name, ignored)) {
       problems.push(`unexpected: ${name} ${dtype} ${formatShape(shape)}`);
     }
   }

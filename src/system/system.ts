@@ -141,6 +141,13 @@ export function surrounded(system: System, what: Pick<System, 'virtual' | 'atten
   return result;
 }
 
+/** A system with another language model in its place. */
+export function withBackbone(system: System, part: Backbone): System {
+  const backbone = { ...system.backbone, part };
+  const result: System = { ...system, backbone, forward: (p, given) => forward(result, p, given) };
+  return result;
+}
+
 /** A network without what adapters put around it. */
 export const plainOf = (network: Network): Network => (isSystem(network) ? (network.plain ?? network) : network);
 

@@ -11,6 +11,7 @@ import {
   type Network,
   rename,
   rowsOfWords,
+  tiedTable,
 } from '../../system/index.js';
 import {
   castArray,
@@ -28,7 +29,7 @@ import { compileRegex } from '../../text/regex.js';
 import { type AdapterFile, formats, kindOf } from './formats.js';
 import { type Base, type Declarations, isNamed, namings, ownName, partsOf, wordsEnding } from './names.js';
 import { refuseOptions } from './refusals.js';
-import { checkTied, concernsTied, ofTable, tiedTable } from './tied.js';
+import { checkTied, concernsTied, ofTable } from './tied.js';
 
 /** An adapter with its values. */
 export interface LoadedAdapter {
@@ -72,7 +73,7 @@ async function readValues(folder: string, base: Base, config: Fields): Promise<M
     const values = new Map<string, HostArray>();
     const head = new Map<string, HostArray>();
     const keys = [...checkpoint.tensors.keys()];
-    const table = concernsTied(keys, config) ? tiedTable(base) : undefined;
+    const table = concernsTied(keys, config) ? tiedTable(base.network) : undefined;
     for (const key of keys) {
       const value = castArray(await checkpoint.read(key), 'f32');
       // Where ranks were cut, of some layers nothing is left.

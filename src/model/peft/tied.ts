@@ -2,23 +2,10 @@
  * Adapters of models whose head is tied to the table of embeddings. PEFT lets either of them learn apart from the other, and
  * ties them where it is asked to; here they are one.
  */
-import { isSystem, tiedTables } from '../../system/index.js';
 import { type Fields, type HostArray, QuintetError, sameShape, toNumbers } from '../../tensor/index.js';
 import { type Base, isNamed } from './names.js';
 
 type Values = ReadonlyMap<string, HostArray>;
-
-/** A tied table by its path, where there is one. */
-export function tiedTable({ network }: Base): string | undefined {
-  const [table, ...others] = tiedTables(network);
-  return others.length > 0 ? undefined : table?.replace(/\.weight$/, '');
-}
-
-/** The name of a tied head. */
-export function tiedHead({ network }: Base): string {
-  const prefix = isSystem(network) ? network.backbone.prefix : '';
-  return prefix === '' ? 'lm_head' : `${prefix}.lm_head`;
-}
 
 const headKey = /^(?:.*\.)?lm_head\.(?:base_layer\.)?(.*)$/;
 

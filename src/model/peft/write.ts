@@ -9,12 +9,19 @@ import {
   writeAtomically,
   writeSafetensors,
 } from '../../checkpoint/index.js';
-import { type AdapterSettings, inOrder, isRewardSystem, rowsOfWords, settingsFor } from '../../system/index.js';
+import {
+  type AdapterSettings,
+  headOf,
+  inOrder,
+  isRewardSystem,
+  rowsOfWords,
+  settingsFor,
+  tiedTable,
+} from '../../system/index.js';
 import { concatRows, type HostArray, QuintetError } from '../../tensor/index.js';
 import { type CutRanks, cutRanks } from './cut-ranks.js';
 import { formats } from './formats.js';
 import { type Base, type Declarations, keyOf, partsOf, theirName, wordsEnding } from './names.js';
-import { tiedHead, tiedTable } from './tied.js';
 
 type Values = ReadonlyMap<string, HostArray>;
 type Names = ReadonlySet<string>;
@@ -109,8 +116,8 @@ function savedModules(whole: readonly string[], base: AdapterBase): Record<strin
   if (whole.length === 0) return {};
   const { modules } = wholeModules(whole, base.declarations);
   const named = (all: readonly string[]) => ({ modules_to_save: all.map((name) => theirName(name, base)) });
-  if (!whole.includes(`${tiedTable(base)}.weight`)) return named(modules);
-  return { ...named([...modules, tiedHead(base)]), ensure_weight_tying: true };
+  if (!whole.includes(`${tiedTable(base.network)}.weight`)) return named(modules);
+  return { ...named([...modules, headOf(base.network)]), ensure_weight_tying: true };
 }
 
 /** Which triplets are left of each layer. */
@@ -223,14 +230,14 @@ function* keyed(
   values: Values,
 ): Generator<[string, HostArray]> {
   const [first] = settings;
-  const table = tiedTable(base);
+  const table = tiedTable(base.network);
   for (const words of settings) {
     if (words.kind !== 'words') continue;
     const rows = rowsOfWords(words).map(({ name }) => values.get(name) as HostArray);
     const own = words.table.replace(/\.weight$/, '');
     if (words !== first) yield [keyOf(`${own}.token_adapter.${wordsEnding}`, base), concatRows(rows)];
     else {
-      const paths = own === table ? [own, tiedHead(base)] : [own];
+      const paths = own === table ? [own, headOf(base.network)] : [own];
       for (const path of paths) yield [keyOf(`${path}.${wordsEnding}`, base), concatRows(rows)];
     }
   }
@@ -244,7 +251,7 @@ function* keyed(
     else if (isWithin(layers, name)) yield [key.replace(/(weight|bias)$/, 'base_layer.$1'), value];
     else {
       yield [key, value];
-      if (name === `${table}.weight`) yield [keyOf(`${tiedHead(base)}.weight`, base), value];
+      if (name === `${table}.weight`) yield [keyOf(`${headOf(base.network)}.weight`, base), value];
     }
   }
 }

@@ -51,7 +51,7 @@ export function gpt2(config: Gpt2Config): Backbone {
     depth,
     context: longest,
     // Causal masks; names differ between releases in what stands before them.
-    buffers: ['**.attn.{bias,masked_bias}', ...(tied ? ['lm_head.weight'] : [])],
+    buffers: ['**.attn.{bias,masked_bias}'],
     embed: (p, ids) => embedding(p.at('transformer.wte'), ids, [vocab, width]),
     forward(p, embeddings, context) {
       const at = p.at('transformer');

@@ -60,7 +60,6 @@ export function opt(config: OptConfig): Backbone {
     vocab,
     depth,
     context: longest,
-    buffers: tied ? ['lm_head.weight'] : [],
     embed: (p, ids) => embedding(p.at('model.decoder.embed_tokens'), ids, [vocab, wordWidth], config.padding),
     forward(p, embeddings, context) {
       const at = p.at('model', 'decoder');

@@ -66,7 +66,6 @@ export function t5(config: T5Config): Backbone {
     buffers: [
       '{encoder,decoder}.embed_tokens.weight',
       'decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight',
-      ...(tied ? ['lm_head.weight'] : []),
     ],
     embed: (p, ids) => p.at('shared').rows('weight', ids, [vocab, width], normal(1)),
     encoder: { start, pad, encode: (p, embeddings, present) => encode(p.at('encoder'), embeddings, present, config) },
