@@ -158,7 +158,7 @@ function checkNames(
     }
   }
   const buffers = network.buffers ?? [];
-  const ignored = [...buffers, ...(tied?.map(fileName) ?? [])];
+  const ignored = [...buffers, ...buffers.map(fileName), ...(tied?.map(fileName) ?? [])];
   for (const [name, { shape, dtype }] of tensors) {
     if (!expected.has(name) && !matches(name, ignored)) {
       problems.push(`unexpected: ${name} ${dtype} ${formatShape(shape)}`);

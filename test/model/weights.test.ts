@@ -39,6 +39,22 @@ test('one error lists every missing, unexpected and misshapen tensor, with both 
   expect((error as Error).message.match(/missing|misshapen|unexpected/g)?.length).toBe(5);
 });
 
+test.each([
+  ['llava-siglip', 'language_model.model.layers.0.self_attn.rotary_emb.inv_freq'],
+  ['llava', 'vision_tower.vision_model.embeddings.position_ids'],
+  ['smolvlm', 'model.text_model.layers.0.self_attn.rotary_emb.inv_freq'],
+  ['idefics3', 'model.text_model.layers.0.self_attn.rotary_emb.inv_freq'],
+  ['janus', 'model.language_model.layers.0.self_attn.rotary_emb.inv_freq'],
+])('what is no parameter is passed over under the names that the file has: %s %s', async (name, buffer) => {
+  const folder = copyOfModel(name);
+  const file = join(folder, 'model.safetensors');
+  const tensors = { ...(await fixtureTensors(name, 'model/model')), [buffer]: hostArray('f32', [1], [1]) };
+  await writeSafetensors(`${file}.new`, Object.entries(tensors));
+  renameSync(`${file}.new`, file);
+  const model = await load(folder, { engine });
+  await model.close();
+});
+
 test('every naming of every recipe leads from our names to others, one to one, and back', () => {
   for (const recipe of recipes) {
     const network = recipe.of('tiny');
