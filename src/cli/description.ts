@@ -17,6 +17,7 @@ import { input } from '../graph/index.js';
 import {
   bytesByForm,
   checkpointWeights,
+  declaredBeside,
   findModel,
   isLatentDiffusion,
   pictureAdapterIn,
@@ -159,10 +160,11 @@ export async function openFiles(
   try {
     const files = await openModel(path);
     const { config, checkpoint } = files;
-    return await closeOnFailure([checkpoint], async () => ({
-      network: networkOf(fields(config, 'config.json'), checkpoint.tensors.keys()),
-      ...{ files, checkpoint },
-    }));
+    return await closeOnFailure([checkpoint], async () => {
+      const configured = networkOf(fields(config, 'config.json'), checkpoint.tensors.keys());
+      const { network } = await declaredBeside(configured, checkpoint);
+      return { network, files, checkpoint };
+    });
   } catch (error) {
     const hasNoWeights = error instanceof QuintetError && error.code === 'not-found';
     if (!hasNoWeights || !(await stat(path)).isDirectory()) throw error;

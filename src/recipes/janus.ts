@@ -32,14 +32,16 @@ export const janus = recipe({
     },
   },
   read(config) {
-    const tied = config.has('tie_word_embeddings') ? { tied: config.flag('tie_word_embeddings') } : {};
     const looks = config.part('vision_config', 'janus_vision_model');
     const draws = config.part('vq_config', 'janus_vqgan');
     const vision = readJanusVision(looks);
     return {
       ...{ vision, vq: readJanusVq(draws, vision.image / vision.patch), token: config.whole('image_token_id', 100581) },
       ...{ seeing: readAligner(looks, 'depth'), drawing: readAligner(draws, 'num_hidden_layers') },
-      language: textBackboneOf(config.object('text_config', { optional: true }), { takes: ['llama'], ...tied }),
+      language: textBackboneOf(config.object('text_config', { optional: true }), {
+        takes: ['llama'],
+        tied: config.flag('tie_word_embeddings', true),
+      }),
     };
   },
   build: ({ vision, seeing, vq, drawing, language, token }, name) =>

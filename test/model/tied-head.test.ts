@@ -1,6 +1,6 @@
 /** Files that hold a head which their configuration says is the table of embeddings, as transformers reads them. */
 
-import { renameSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { writeSafetensors } from '../../src/checkpoint/index.js';
@@ -10,6 +10,7 @@ import { engine, expectSame, fixtureTensors } from '../fixture.js';
 import { copyOfModel } from './models.js';
 
 type Arrays = Record<string, HostArray>;
+type Json = Record<string, unknown>;
 
 const timesTwo = (x: HostArray): HostArray =>
   hostArray(
@@ -18,9 +19,15 @@ const timesTwo = (x: HostArray): HostArray =>
     toNumbers(x).map((value) => 2 * value),
   );
 
-/** A fixture's model with other tensors in its file. Closed when the test ends. */
-async function loaded(name: string, change: (tensors: Arrays) => Arrays): Promise<Model> {
+/** A fixture's model with other tensors in its file, and another configuration. Closed when the test ends. */
+async function loaded(
+  name: string,
+  change: (tensors: Arrays) => Arrays,
+  configure: (config: Json) => Json = (config) => config,
+): Promise<Model> {
   const folder = copyOfModel(name);
+  const config = join(folder, 'config.json');
+  writeFileSync(config, JSON.stringify(configure(JSON.parse(readFileSync(config, 'utf8')))));
   const file = join(folder, 'model.safetensors');
   const tensors = change(await fixtureTensors(name, 'model/model'));
   await writeSafetensors(`${file}.new`, Object.entries(tensors));
@@ -55,4 +62,25 @@ describe.each([
 
   test('a head without a table is the table', () =>
     check(({ [table]: words, ...rest }) => ({ ...rest, [head]: words as HostArray }), { times: 1, own: false }));
+});
+
+describe('Janus, whose configuration does not say whether its head is the table', () => {
+  const silent = ({ tie_word_embeddings: _, ...config }: Json): Json => config;
+  const table = 'model.language_model.embed_tokens.weight';
+  const logitsOf = async (model: Model): Promise<HostArray> =>
+    (await traceNetwork(model, await fixtureTensors('janus', 'inputs'))).logits as HostArray;
+
+  test('has the table as its head', async () => {
+    const tied = await loaded('janus', ({ 'lm_head.weight': _, ...rest }) => rest, silent);
+    const spelled = (tensors: Arrays): Arrays => ({ ...tensors, 'lm_head.weight': tensors[table] as HostArray });
+    const own = await loaded('janus', spelled, (config) => ({ ...config, tie_word_embeddings: false }));
+    expect(tied.declarations.size).toBe(own.declarations.size - 1);
+    expectSame(await logitsOf(tied), await logitsOf(own), 'logits', { rtol: 1e-5, atol: 0 });
+  });
+
+  test('has the head of its file where that differs', async () => {
+    const { logits } = await fixtureTensors('janus', 'expected');
+    const model = await loaded('janus', (tensors) => tensors, silent);
+    expectSame(await logitsOf(model), logits as HostArray, 'logits', { rtol: 1e-4, atol: 0 });
+  });
 });
