@@ -35,7 +35,8 @@ export const idefics3 = recipe({
     vision: readIdefics3Vision(config.part('vision_config', ...seers)),
     factor: config.count('scale_factor', 2),
     token: config.whole('image_token_id', 128257),
-    language: textBackboneOf(config.object('text_config', { optional: true }), {
+    // Only where there is no text_config at all is the epsilon another than LLaMA's.
+    language: textBackboneOf(config.filled('text_config', { rms_norm_eps: 1e-5 }).object('text_config'), {
       takes: decoders,
       tied: config.flag('tie_word_embeddings', false),
     }),

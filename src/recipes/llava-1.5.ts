@@ -37,9 +37,17 @@ const renames: readonly Renames[] = [
   [['vision_tower.vision_model', 'vision_tower']],
 ];
 
+/** What a configuration without a tower means. */
+const usual = {
+  ...{ image_size: 336, patch_size: 14, hidden_size: 1024, intermediate_size: 4096 },
+  ...{ num_hidden_layers: 24, num_attention_heads: 16 },
+};
+
 /** LLaVA's own tower is CLIP's; some of its kin look through SigLIP's. */
 function readVision(config: Fields): Encoder {
-  const vision = config.part('vision_config', 'clip_vision_model', 'siglip_vision_model');
+  const vision = config
+    .filled('vision_config', usual)
+    .part('vision_config', 'clip_vision_model', 'siglip_vision_model');
   const features = readFeatures(config);
   return vision.text('model_type', '') === 'siglip_vision_model'
     ? siglipVision({ ...readSiglipVision(vision), ...features })

@@ -9,6 +9,8 @@ export interface Fields {
   /** The object itself. */
   readonly raw: Readonly<Record<string, unknown>>;
   has(name: string): boolean;
+  /** The same object with a value for a field that is missing. */
+  filled(name: string, value: unknown): Fields;
   /** The error that a field is not what is expected. */
   wrong(name: string, expected: string): QuintetError;
   whole(name: string, otherwise?: number): number;
@@ -48,11 +50,10 @@ export function fields(value: unknown, at: string): Fields {
     if (!accepts(found)) throw wrong(name, expected);
     return found;
   };
+  const has = (name: string): boolean => Object.hasOwn(raw, name) && raw[name] !== undefined && raw[name] !== null;
   return {
-    at,
-    raw,
-    wrong,
-    has: (name) => Object.hasOwn(raw, name) && raw[name] !== undefined && raw[name] !== null,
+    ...{ at, raw, wrong, has },
+    filled: (name, value) => fields(has(name) ? raw : { ...raw, [name]: value }, at),
     whole: (name, otherwise) => read(name, 'a whole number', isWhole, otherwise),
     count: (name, otherwise) => read(name, 'a whole number from 1 on', isCount, otherwise),
     number: (name, otherwise) => read(name, 'a number', isNumber, otherwise),

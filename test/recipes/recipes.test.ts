@@ -1,8 +1,9 @@
 /** What holds of every recipe in the list, found out without any weights. */
 
 import { describe, expect, test } from 'vitest';
-import { select } from '../../src/nn/index.js';
-import { llava15, networkOf, recipeNamed, recipes, stableDiffusion } from '../../src/recipes/index.js';
+import { graph, input, type Tensor } from '../../src/graph/index.js';
+import { rootScope, select } from '../../src/nn/index.js';
+import { idefics3, llava15, networkOf, recipeNamed, recipes, stableDiffusion } from '../../src/recipes/index.js';
 import { declarationsOf, learningOf, type Network, parameterCount, type Stage } from '../../src/system/index.js';
 import { fields, type QuintetError } from '../../src/tensor/index.js';
 
@@ -77,6 +78,31 @@ test('a pipeline refuses a component of another class', () => {
 test('a language model that is not known is an error that names it and the nearest', () => {
   const config = { model_type: 'llava', text_config: { model_type: 'qwen4' } };
   expect(() => llava15.fromConfig(fields(config, 'config.json'))).toThrow(/"qwen4"; the nearest is "qwen[23]"/);
+});
+
+test('LLaVA without a vision_config has CLIP L/14 at 336 pixels, with an empty one B/32 at 224', () => {
+  const positions = (vision: object) => {
+    const config = { model_type: 'llava', text_config: { num_hidden_layers: 1 }, ...vision };
+    const declarations = declarationsOf(llava15.fromConfig(fields(config, 'config.json')));
+    return declarations.get('vision_tower.vision_model.embeddings.position_embedding.weight')?.shape;
+  };
+  expect(positions({})).toEqual([24 ** 2 + 1, 1024]);
+  expect(positions({ vision_config: null })).toEqual([24 ** 2 + 1, 1024]);
+  expect(positions({ vision_config: {} })).toEqual([7 ** 2 + 1, 768]);
+});
+
+test('Idefics3 without a text_config has an epsilon of 1e-5, with an empty one of 1e-6', () => {
+  const epsilons = (text: object) => {
+    const { forward } = idefics3.fromConfig(fields({ model_type: 'idefics3', ...text }, 'config.json'));
+    const ids = input('input_ids', 'i64', ['B', 'T']);
+    const { logits } = forward(rootScope().p, { input_ids: ids, attention_mask: ids });
+    const norms = graph('logits', { logits: logits as Tensor }).nodes.filter(
+      ({ attributes }) => 'epsilon' in attributes,
+    );
+    return [...new Set(norms.map(({ attributes }) => attributes.epsilon))];
+  };
+  expect(epsilons({})).toEqual([1e-5]);
+  expect(epsilons({ text_config: {} })).toEqual([1e-6]);
 });
 
 test.each([
