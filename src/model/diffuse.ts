@@ -7,7 +7,7 @@ import type { FolderFiles } from '../checkpoint/index.js';
 import { add, clip, div, input, type Tensor } from '../graph/index.js';
 import type { Params } from '../nn/index.js';
 import type { Session } from '../runtime/engine.js';
-import type { LatentDiffusionParts } from '../system/index.js';
+import type { LatentDiffusionParts, Network } from '../system/index.js';
 import {
   concatRows,
   fields,
@@ -20,7 +20,7 @@ import {
 } from '../tensor/index.js';
 import { clipTokenizer, createTokenizer, type Tokenizer } from '../text/index.js';
 import { type Compiler, compile } from './compile.js';
-import { cutText } from './cut-text.js';
+import { cutText, longestText } from './cut-text.js';
 import { guided } from './guidance.js';
 import { Opened } from './opened.js';
 
@@ -190,10 +190,13 @@ const tasks = {
  * Texts as a text encoder of latent diffusion takes them: ids [B, T], each cut or padded to the model's length with its
  * tokenizer's padding, which is read like words.
  */
-export function captionReader(files: FolderFiles): (texts: readonly string[]) => HostArray {
+export function captionReader(
+  files: FolderFiles,
+  network: Pick<Network, 'context'>,
+): (texts: readonly string[]) => HostArray {
   const settings = fields(files.tokenizerConfig ?? {}, 'tokenizer_config.json');
   const tokenizer = captionTokenizer(files);
-  const length = settings.whole('model_max_length', 77);
+  const length = longestText(settings, network, 77);
   return (texts) => {
     const rows = texts.flatMap((text) => {
       const kept = cutText(tokenizer.encode(text, { special: true }), length);
@@ -202,8 +205,6 @@ export function captionReader(files: FolderFiles): (texts: readonly string[]) =>
     return hostArray('i64', [texts.length, length], rows);
   };
 }
-
-export const captionIds = (files: FolderFiles, texts: readonly string[]): HostArray => captionReader(files)(texts);
 
 function captionTokenizer({ tokenizer, tokenizerConfig, vocabulary }: FolderFiles): Tokenizer {
   if (tokenizer) return createTokenizer(tokenizer, tokenizerConfig);

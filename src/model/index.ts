@@ -8,7 +8,6 @@ export { restoreConversation, saveConversation } from './conversation-file.js';
 export { cutText } from './cut-text.js';
 export { generationDefaults } from './defaults.js';
 export {
-  captionIds,
   captionReader,
   type Generator,
   isLatentDiffusion,

@@ -3,7 +3,7 @@
 import type { Picture } from '../media/index.js';
 import type { LatentDiffusion } from '../system/index.js';
 import { type HostArray, QuintetError, roundTiesToEven } from '../tensor/index.js';
-import { captionIds, Painter, type PainterOptions, type PaintOptions } from './diffuse.js';
+import { captionReader, Painter, type PainterOptions, type PaintOptions } from './diffuse.js';
 import type { Model } from './model.js';
 
 export interface PaintPictureOptions
@@ -23,7 +23,8 @@ export async function paintPicture(
   if (!files) throw new QuintetError('not-found', 'the model came from no folder', { at: model.network.name });
   const painter = new Painter(model, model.network, size === undefined ? {} : { size });
   try {
-    const read = (words: string) => painter.read(captionIds(files, [words]));
+    const captions = captionReader(files, model.network);
+    const read = (words: string) => painter.read(captions([words]));
     const [condition, other] = [await read(text), await read(against)];
     return pictureOf(await painter.paint({ ...options, condition, against: other }));
   } finally {

@@ -4,7 +4,7 @@ import type { FolderFiles } from '../checkpoint/index.js';
 import { imageProcessorOf } from '../media/index.js';
 import type { HostArrays, Network } from '../system/index.js';
 import { type Fields, fields, type HostArray, hostArray, QuintetError } from '../tensor/index.js';
-import { cutText } from './cut-text.js';
+import { cutText, longestText } from './cut-text.js';
 import { captionReader, isLatentDiffusion } from './diffuse.js';
 import type { Model } from './model.js';
 import { type PicturedChat, tokenizerOf } from './prompt.js';
@@ -37,20 +37,20 @@ export function createTextReader(model: Pick<Model, 'network' | 'files'>): (text
   const settings = fields(files.tokenizerConfig ?? {}, 'tokenizer_config.json');
   // SigLIP was trained on padding to the full length, which its last token sees; the others are told by a mask.
   if (isLatentDiffusion(model.network) || settings.text('tokenizer_class', '').startsWith('Siglip')) {
-    const read = captionReader(files);
+    const read = captionReader(files, model.network);
     return (texts) => ({ input_ids: read(texts) });
   }
   return maskedReader(model.network, files, settings);
 }
 
 function maskedReader(
-  { name }: Network,
+  network: Network,
   files: FolderFiles,
   settings: Fields,
 ): (texts: readonly string[]) => HostArrays {
-  const tokenizer = tokenizerOf(name, files);
+  const tokenizer = tokenizerOf(network.name, files);
   const sentence = fields(files.config ?? {}, 'config.json').object('sentence_transformers', { optional: true });
-  const longest = sentence.whole('longest', settings.whole('model_max_length'));
+  const longest = sentence.whole('longest', longestText(settings, network));
   return (texts) => {
     const rows = texts.map((text) => cutText(tokenizer.encode(text, { special: true, parse: true }), longest));
     const length = Math.max(...rows.map((row) => row.length));

@@ -4,7 +4,7 @@ import type { FolderFiles } from '../checkpoint/index.js';
 import type { Picture } from '../media/index.js';
 import type { PictureCondition, System } from '../system/index.js';
 import { type HostArray, hostArray, QuintetError } from '../tensor/index.js';
-import { captionIds, Painter } from './diffuse.js';
+import { captionReader, Painter } from './diffuse.js';
 import type { Model } from './model.js';
 import { type PaintPictureOptions, pictureOf } from './paint-picture.js';
 import { createProcessor } from './prompt.js';
@@ -39,7 +39,7 @@ export async function sayPicture(
   const painter = new Painter(model, part, { prefix, ...(size === undefined ? {} : { size }) });
   try {
     const condition = await saidCondition(model, [...words, ...output.tokens], options.signal);
-    const other = await painter.read(captionIds(generatorFiles, [against]));
+    const other = await painter.read(captionReader(generatorFiles, part)([against]));
     return pictureOf(
       await painter.paint({ ...options, condition, against: cutTo(other, condition.shape[1] as number) }),
     );

@@ -117,6 +117,8 @@ export interface Tower {
   readonly kind: 'tower';
   /** What it looks at. */
   readonly inputs: Readonly<Record<string, { readonly dtype: DType; readonly shape: Shape }>>;
+  /** The longest text that positions are known for, in tokens. */
+  readonly context?: number;
   /** Width of its vectors. */
   readonly width: number;
   forward(p: Params, inputs: Readonly<Record<string, Tensor>>): TowerStates;

@@ -94,6 +94,7 @@ export function dualEncoder(parts: DualEncoderParts): DualEncoder {
     stages,
     renames,
     buffers: [...buffersOf(image), ...buffersOf(text)],
+    context: text.part.context,
     inputs: { ...text.part.inputs, ...image.part.inputs },
     forward: (p, given) => forward(parts, p, given),
     // Which of them belong together is told by their order: with as many texts as pictures only.
@@ -158,6 +159,7 @@ export function singleTower(side: Side, tower: Slot<Tower>, { name, paper, proje
   return {
     name,
     ...(paper === undefined ? {} : { paper }),
+    context: tower.part.context,
     inputs: tower.part.inputs,
     buffers: buffersOf(tower),
     // Newer files leave the level out that the dual encoder needs.

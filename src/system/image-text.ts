@@ -69,6 +69,7 @@ export function imageText({ stages = [], ...parts }: ImageTextParts): ImageText 
     kind: 'image-text',
     ...parts,
     stages,
+    context: parts.reader.part.context,
     inputs: {
       pixel_values: { dtype: 'f32', shape: ['B', 3, image, image] },
       input_ids: { dtype: 'i64', shape: ['B', 'T'] },

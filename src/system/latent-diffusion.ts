@@ -56,6 +56,7 @@ export function latentDiffusion({ stages = [], buffers = [], ...parts }: LatentD
     stages,
     buffers: [...buffers, ...(text.part.buffers ?? []).map((glob) => `${text.prefix}.${glob}`)],
     renames: renamesOf(text.prefix, autoencoder),
+    context: text.part.context,
     inputs: inputsOf(parts),
     aliases: { 'text.input_ids': 'input_ids', image: coderAliases.image },
     openAxes: { ...coderOpenAxes, sample: [2, 3] },

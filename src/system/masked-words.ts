@@ -27,8 +27,9 @@ export interface MaskedWordsParts {
   readonly buffers?: readonly Glob[];
 }
 
-export interface MaskedWords extends Network, Pick<MaskedWordsParts, 'context' | 'vocab'> {
+export interface MaskedWords extends Network, Pick<MaskedWordsParts, 'vocab'> {
   readonly kind: 'masked-words';
+  readonly context: number;
 }
 
 /** Outputs: `last_hidden` and `hidden_states/<i>`, `logits` [B, T, V] of the words at each place, the loss of `labels`. */

@@ -32,6 +32,8 @@ export interface Network {
   readonly aliases?: Readonly<Record<string, string>>;
   /** Axes whose sizes in `inputs` are only those that it was trained at: given tensors may have others. */
   readonly openAxes?: Readonly<Record<string, readonly number[]>>;
+  /** The longest text that it reads, in tokens; default any. */
+  readonly context?: number | undefined;
   /** Inputs of networks that have nothing to do with each other: what the letters stand for is each group's own. */
   readonly groups?: readonly (readonly string[])[];
   /** Named outputs of some of the inputs; what needs an input that is not there is left out. */

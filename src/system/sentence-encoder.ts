@@ -59,6 +59,7 @@ export function sentenceEncoder(
   return {
     name,
     ...(paper === undefined ? {} : { paper }),
+    context: tower.part.context,
     inputs: tower.part.inputs,
     buffers: [...buffersOf(tower), ...buffers],
     renames,

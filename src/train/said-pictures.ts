@@ -25,7 +25,7 @@ export interface SaidPictures {
 export function saidPictures(model: Model<System>, processor: Processor): SaidPictures | undefined {
   const output = conditionOf(model);
   if (!output) return undefined;
-  const read = captionReader(generatorTokenizerOf(model));
+  const read = captionReader(generatorTokenizerOf(model), output.generator.part);
   return {
     say: (sample, longest) => say(sample, output, { processor, longest }),
     captions: (said) => ({ caption_ids: read(said.map(({ caption }) => caption)) }),

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FolderFiles } from '../../src/checkpoint/index.js';
-import { captionIds, Painter } from '../../src/model/diffuse.js';
+import { captionReader, Painter } from '../../src/model/diffuse.js';
 import { load } from '../../src/model/load.js';
 import type { Model } from '../../src/model/model.js';
 import { stableDiffusion } from '../../src/recipes/stable-diffusion.js';
@@ -22,7 +22,7 @@ afterAll(() => model.close());
 
 test('a long prompt is cut, and its end token stays', () => {
   const ids = expected['text.input_ids'] as HostArray;
-  const long = captionIds(model.files as FolderFiles, [new Array(40).fill('red').join(' ')]);
+  const long = captionReader(model.files as FolderFiles, model.network)([new Array(40).fill('red').join(' ')]);
   expect(long.shape).toEqual([1, ids.shape[1]]);
   expect(Number(long.data.at(-1))).toBe(Number(ids.data.at(-1)));
 });

@@ -52,6 +52,7 @@ export function bertTower(config: BertConfig, { pools = true }: { readonly pools
       token_type_ids: { dtype: 'i64', shape: ['B', 'T'] },
     },
     buffers: ['embeddings.position_ids'],
+    context: config.context ?? 512,
     width: config.width,
     forward(p, given) {
       const { states, last } = bertStates(p, given, config);

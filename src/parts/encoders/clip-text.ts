@@ -41,6 +41,7 @@ export function clipTextTower(config: ClipTextConfig): Tower {
     kind: 'tower',
     inputs: { input_ids: { dtype: 'i64', shape: ['B', 'T'] }, attention_mask: { dtype: 'i64', shape: ['B', 'T'] } },
     buffers: ['embeddings.position_ids'],
+    context: config.context ?? 77,
     width: config.width,
     forward: (p, { input_ids: ids, attention_mask: present }) => clipTextStates(p, ids as Tensor, config, present),
   };

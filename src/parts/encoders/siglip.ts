@@ -118,6 +118,7 @@ export function siglipTextTower(config: SiglipTextConfig): Tower {
     kind: 'tower',
     inputs: { input_ids: { dtype: 'i64', shape: ['B', 'T'] }, attention_mask: { dtype: 'i64', shape: ['B', 'T'] } },
     buffers: ['embeddings.position_ids'],
+    context,
     width: projection,
     forward(p, { input_ids: ids, attention_mask: present }) {
       const at = p.at('embeddings');

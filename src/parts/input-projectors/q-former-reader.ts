@@ -39,6 +39,8 @@ export interface Text {
 }
 
 export interface QueryReader {
+  /** The longest text that positions are known for, in tokens. */
+  readonly context: number;
   readonly width: number;
   readonly queries: number;
   /** Declares everything, in a scope whose `shared` the others are given. */
@@ -70,8 +72,7 @@ export function queryReader(config: ReaderConfig): QueryReader {
   const match = (p: Params, features: Tensor, text: Text): Tensor =>
     slice(together(p, features, text, meeting(queries, text)), 1, 0, queries);
   return {
-    width,
-    queries,
+    ...{ context, width, queries },
     declare: (p, features, text) => void match(p, features, text),
     see: (p, features) => {
       const learned = learnedQueries(p, features.dim(0), config);
