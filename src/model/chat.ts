@@ -201,7 +201,9 @@ export class Chat {
     const layouts = seen.map(({ layout }) => layout);
     const ids = this.processor.encode(this.processor.render(messages, { prompt: true }), layouts);
     const features = seen.reduce((sum, { features: { shape } }) => sum + (shape[0] as number), 0);
-    checkImageTokens(this.model.network, ids, { features, at: this.model.network.name });
+    const { image, name } = this.model.network;
+    const hint = `features stand at the id ${image?.token} of config.json: the template, the prompt and tokenizer.json must agree with it`;
+    checkImageTokens(this.model.network, ids, { features, at: name, hint });
     return ids;
   }
 

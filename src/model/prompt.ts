@@ -3,7 +3,7 @@
 import type { FolderFiles } from '../checkpoint/index.js';
 import { type ImageProcessor, imageProcessorOf, type Picture, type PictureLayout } from '../media/index.js';
 import { rootScope } from '../nn/index.js';
-import { type HostArrays, imageFeatures, inputTensors, type System } from '../system/index.js';
+import { type HostArrays, type ImageInput, imageFeatures, inputTensors, type System } from '../system/index.js';
 import { fields, type HostArray, hostArray, QuintetError, toNumbers } from '../tensor/index.js';
 import { createTokenizer, ggufTokenizer, renderChat, type Tokenizer } from '../text/index.js';
 import { countImages, inParts, inTexts, type Message } from '../text/messages.js';
@@ -197,14 +197,15 @@ interface Prompter {
 
 function promptOf({ image, ...system }: System, tokenizer: Tokenizer): Prompter {
   const tokens = image ? featuresPerPicture({ image, ...system }) : 0;
-  const placeholder = image?.prompt.placeholder;
+  const placeholder = image && spellingOf(image, tokenizer);
   const special = Array.from({ length: tokenizer.size }, (_, id) => id).filter((id) => tokenizer.isSpecial(id));
   const spelled = special.map((id) => tokenizer.tokenOf(id) ?? '').filter((text) => text.trim() !== '');
   const reserved = [...new Set([...spelled, ...(placeholder ? [placeholder] : [])])].sort(
     (a, b) => b.length - a.length,
   );
   const beginning = tokenizer.special.bos === undefined ? '' : (tokenizer.tokenOf(tokenizer.special.bos) ?? '');
-  const expand = ({ grid }: PictureLayout): string => image?.prompt.expand({ tokens, ...(grid ? { grid } : {}) }) ?? '';
+  const expand = ({ grid }: PictureLayout): string =>
+    image?.prompt.expand({ tokens, feature: placeholder ?? '', ...(grid ? { grid } : {}) }) ?? '';
   return {
     reserved,
     leading: (layouts) =>
@@ -224,6 +225,12 @@ function promptOf({ image, ...system }: System, tokenizer: Tokenizer): Prompter 
       return [...before, ...(surrounded ? tokenizer.surround(ids) : ids)];
     },
   };
+}
+
+/** What stands for a picture: the tokenizer's own word for the id of features, where it is a special one. */
+function spellingOf({ token, prompt }: ImageInput, tokenizer: Tokenizer): string {
+  const spelled = tokenizer.isSpecial(token) ? tokenizer.tokenOf(token) : undefined;
+  return spelled ?? prompt.placeholder;
 }
 
 /** A text with each placeholder outside of guarded stretches replaced in order; those beyond the list stay. */

@@ -6,9 +6,12 @@ export interface PromptPicture {
   readonly grid?: readonly [rows: number, columns: number];
   /** Features a tile (or the picture). */
   readonly tokens: number;
+  /** What stands for each of them. */
+  readonly feature: string;
 }
 
 export interface ImagePrompt {
+  /** What stands for a picture in a chat, and for a feature, unless the tokenizer spells the id of features otherwise. */
   readonly placeholder: string;
   expand(picture: PromptPicture): string;
   /** Whether pictures stand before all text, wherever the chat has them. */
@@ -19,15 +22,15 @@ export interface ImagePrompt {
 
 /** A placeholder that is repeated for every feature. */
 export function repeated(placeholder: string): ImagePrompt {
-  return { placeholder, expand: ({ tokens }) => placeholder.repeat(tokens) };
+  return { placeholder, expand: ({ tokens, feature }) => feature.repeat(tokens) };
 }
 
 /** Idefics3's prompt: every tile behind its place in the grid, then the whole picture. */
 export const tiled: ImagePrompt = {
   placeholder: '<image>',
-  expand({ tokens, grid }) {
+  expand({ tokens, feature, grid }) {
     const around = '<fake_token_around_image>';
-    const features = '<image>'.repeat(tokens);
+    const features = feature.repeat(tokens);
     const whole = `${around}<global-img>${features}${around}`;
     if (!grid) return whole;
     const [rows, columns] = grid;
@@ -40,7 +43,7 @@ export const tiled: ImagePrompt = {
 /** Janus's prompt: every feature between two marks. */
 export const marked: ImagePrompt = {
   placeholder: '<image_placeholder>',
-  expand: ({ tokens }) => `<begin_of_image>${'<image_placeholder>'.repeat(tokens)}<end_of_image>`,
+  expand: ({ tokens, feature }) => `<begin_of_image>${feature.repeat(tokens)}<end_of_image>`,
   preamble:
     'You are a helpful language and vision assistant. You are able to understand the visual content that the user ' +
     'provides, and assist the user with a variety of tasks using natural language.\n\n',
