@@ -80,7 +80,7 @@ export function statusError(hub: HubConnection, status: number, what: string): Q
   if (status === 401 || status === 403) {
     const hint =
       hub.token === undefined
-        ? `If the model is private or gated, accept its terms at ${hub.endpoint} and set HF_TOKEN; otherwise check the name.`
+        ? `If the model is private or gated, accept its terms at ${hub.endpoint} and set HF_TOKEN, or log in by "hf auth login"; otherwise check the name.`
         : `The token is not accepted for it: accept the model's terms at ${hub.endpoint}, or check the name.`;
     return new QuintetError('network', `${what}: access denied (${status})`, { hint });
   }

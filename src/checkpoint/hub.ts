@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { fields, parseJson, QuintetError } from '../tensor/index.js';
-import { kindOfPath } from './file.js';
+import { kindOfPath, readText } from './file.js';
 import { type HubProgress, type Patience, type Transfer, usualPatience } from './file-download.js';
 import {
   cachedCommit,
@@ -26,6 +26,8 @@ export interface HubOptions {
   /** Takes what the cache has and asks nobody. */
   readonly offline?: boolean;
   readonly token?: string;
+  /** A file with the token, where none is given; it may be missing. */
+  readonly tokenFile?: string;
   /** Default https://huggingface.co */
   readonly endpoint?: string;
   /** Files of the repository to fetch instead of those that a model needs. */
@@ -40,16 +42,20 @@ export interface HubOptions {
 /** What Hugging Face's variables say, by the rules of its Python library. */
 export function hubOptionsFromEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
-): Pick<HubOptions, 'cache' | 'offline' | 'token' | 'endpoint'> {
+): Pick<HubOptions, 'cache' | 'offline' | 'token' | 'tokenFile' | 'endpoint'> {
   const set = (name: string): string | undefined => environment[name]?.trim() || undefined;
   const caches = set('XDG_CACHE_HOME') ?? join(set('HOME') ?? set('USERPROFILE') ?? '.', '.cache');
   const home = set('HF_HOME') ?? join(caches, 'huggingface');
+  const isOn = (value = ''): boolean => /^(1|on|yes|true)$/i.test(value);
   const token = set('HF_TOKEN') ?? set('HUGGING_FACE_HUB_TOKEN');
+  // Where `hf auth login` leaves it.
+  const tokenFile = set('HF_TOKEN_PATH') ?? join(home, 'token');
+  const unasked = isOn(set('HF_HUB_DISABLE_IMPLICIT_TOKEN')) ? {} : token === undefined ? { tokenFile } : { token };
   const endpoint = set('HF_ENDPOINT')?.replace(/\/+$/, '');
   return {
     cache: set('HF_HUB_CACHE') ?? set('HUGGINGFACE_HUB_CACHE') ?? join(home, 'hub'),
-    offline: /^(1|on|yes|true)$/i.test(set('HF_HUB_OFFLINE') ?? set('TRANSFORMERS_OFFLINE') ?? ''),
-    ...(token === undefined ? {} : { token }),
+    offline: isOn(set('HF_HUB_OFFLINE') ?? set('TRANSFORMERS_OFFLINE')),
+    ...unasked,
     ...(endpoint === undefined ? {} : { endpoint }),
   };
 }
@@ -98,7 +104,7 @@ async function resolveRepository(repository: string, options: HubOptions): Promi
   }
   const hub: HubConnection = {
     endpoint: addressOf(options.endpoint ?? 'https://huggingface.co'),
-    token: options.token,
+    token: options.token ?? (await savedToken(options.tokenFile)),
     fetch: options.fetch ?? fetch,
     signal: options.signal,
   };
@@ -110,6 +116,11 @@ async function resolveRepository(repository: string, options: HubOptions): Promi
     if (complete && error instanceof QuintetError && error.code === 'network') return cache.snapshot(cached);
     throw error;
   }
+}
+
+async function savedToken(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined || (await kindOfPath(file)) !== 'file') return undefined;
+  return (await readText(file, 2 ** 16)).trim() || undefined;
 }
 
 /** Without a slash at the end. Fails with 'config' where it is no address. */

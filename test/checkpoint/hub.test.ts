@@ -1,12 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import {
-  type HubOptions,
-  hubOptionsFromEnvironment,
-  openModelFolder,
-  resolveModel,
-} from '../../src/checkpoint/index.js';
+import { type HubOptions, openModelFolder, resolveModel } from '../../src/checkpoint/index.js';
 import { ownProcess, type Process, wordOf } from '../../src/machine/process.js';
 import { bytesOf, Random } from '../../src/tensor/index.js';
 import { temporaryFolder } from '../temporary.js';
@@ -282,6 +277,22 @@ describe('the token', () => {
     );
   });
 
+  test('is that of the file that a login left, where none is given', async () => {
+    const { hub, options } = await setUp();
+    const tokenFile = join(temporaryFolder(), 'token');
+    await resolveModel(repository, { ...options, tokenFile });
+    expect(hub.requests.some(({ token }) => token !== undefined)).toBe(false);
+    writeFileSync(tokenFile, 'hf_saved\n');
+    for (const [given, sent] of [
+      [{}, 'Bearer hf_saved'],
+      [{ token: 'hf_given' }, 'Bearer hf_given'],
+    ] as const) {
+      const next = await setUp();
+      await resolveModel(repository, { ...next.options, tokenFile, ...given });
+      expect(next.hub.requests.find(({ host }) => host === 'hub')?.token).toBe(sent);
+    }
+  });
+
   test('is asked for where access is denied, and named where it is not enough', async () => {
     const { options } = await setUp();
     await expect(resolveModel('someone/gated', options)).rejects.toThrow(/access denied \(401\)\n.*set HF_TOKEN/);
@@ -373,28 +384,4 @@ describe('without a network', () => {
     symlinkSync(join(cache, 'gone'), join(folder, 'model.safetensors'));
     await expect(resolveModel(repository, { ...options, offline: true })).rejects.toMatchObject({ code: 'not-found' });
   });
-});
-
-test('the environment is read by the rules of the Python library', () => {
-  expect(hubOptionsFromEnvironment({ HOME: '/home/a' })).toEqual({
-    cache: '/home/a/.cache/huggingface/hub',
-    offline: false,
-  });
-  expect(hubOptionsFromEnvironment({ HOME: '/h', XDG_CACHE_HOME: '/x' }).cache).toBe('/x/huggingface/hub');
-  expect(hubOptionsFromEnvironment({ HOME: '/h', HF_HOME: '/hf' }).cache).toBe('/hf/hub');
-  const all = {
-    HF_HUB_CACHE: '/c',
-    HF_HOME: '/hf',
-    HF_TOKEN: 't',
-    HF_ENDPOINT: 'https://mirror/',
-    HF_HUB_OFFLINE: 'ON',
-  };
-  expect(hubOptionsFromEnvironment(all)).toEqual({
-    cache: '/c',
-    offline: true,
-    token: 't',
-    endpoint: 'https://mirror',
-  });
-  expect(hubOptionsFromEnvironment({ HF_HUB_OFFLINE: '0', HF_TOKEN: ' ' })).toMatchObject({ offline: false });
-  expect(hubOptionsFromEnvironment({ HF_TOKEN: ' ' })).not.toHaveProperty('token');
 });
