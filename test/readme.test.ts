@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { ggufArchitectures } from '../src/checkpoint/gguf-llama.js';
+import { decoders } from '../src/parts/backbones/text-backbone.js';
 import { readRunFile, runOf } from '../src/train/run-file.js';
 import { blocksOf, printedBy } from './example.js';
 import { temporaryFile } from './temporary.js';
@@ -63,4 +65,12 @@ test('the run file is one', async () => {
     { name: 'align', batch: 32, length: { steps: 500 } },
     { name: 'instruct', batch: 16, length: { epochs: 1 } },
   ]);
+});
+
+test('the language models are those that other systems take, and GGUF is named beside those that it is read of', () => {
+  const row = readme.split('\n').find((line) => line.startsWith('| language alone |')) ?? '';
+  const [names, [, gguf = ''] = []] = [row.split('|')[2] ?? '', /GGUF of ([^.]*)\./.exec(row) ?? []];
+  const named = (text: string): string[] => [...text.matchAll(/`(\w+)`/g)].map(([, name]) => name as string).sort();
+  expect(named(names)).toEqual(decoders.map((name) => name.replace(/_text$/, '')).sort());
+  expect(named(gguf)).toEqual(ggufArchitectures.toSorted());
 });
