@@ -17,17 +17,21 @@ const seeing = { vision: vitG, bridge: bert };
 const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
 
 const opt27 = { width: 2560, depth: 32, heads: 32, hidden: 10240, vocab: 50304 };
+const opt67 = { ...opt27, width: 4096, hidden: 16384 };
 const flan = { vocab: 32128, activation: 'gelu_new', gated: true, tied: false, headWidth: 64 } as const;
 const flanXl = { ...flan, width: 2048, heads: 32, depth: 24, hidden: 5120 };
+const flanXxl = { ...flan, width: 4096, heads: 64, depth: 24, hidden: 10240 };
 const takes = ['opt', 't5'] as const;
 
 export const blip2 = recipe({
   name: 'blip-2',
   modelTypes: ['blip-2'],
-  published: ['Salesforce/blip2-opt-2.7b', 'Salesforce/blip2-flan-t5-xl'],
+  published: ['opt-2.7b', 'flan-t5-xl', 'opt-6.7b', 'flan-t5-xxl'].map((size) => `Salesforce/blip2-${size}`),
   sizes: {
     'opt-2.7b': { ...seeing, token: 50265, language: opt(opt27) },
+    'opt-6.7b': { ...seeing, token: 50265, language: opt(opt67) },
     'flan-t5-xl': { ...seeing, token: 32100, language: t5(flanXl) },
+    'flan-t5-xxl': { ...seeing, token: 32100, language: t5(flanXxl) },
     tiny: {
       ...{ vision: { ...vitG, ...tiny, image: 28 }, bridge: { ...bert, ...tiny, queries: 4 }, token: 255 },
       language: opt({ ...tiny, vocab: 256, context: 128 }),

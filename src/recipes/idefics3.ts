@@ -4,6 +4,7 @@
  * Laurençon et al., "Building and better understanding vision-language models", 2024, https://arxiv.org/abs/2408.12637;
  * Marafioti et al., "SmolVLM", 2025, https://arxiv.org/abs/2504.05299 (sizes: the published configurations)
  */
+import { llama3Scaling } from '../nn/index.js';
 import { llama } from '../parts/backbones/llama.js';
 import { decoders, textBackboneOf } from '../parts/backbones/text-backbone.js';
 import { idefics3Vision, readIdefics3Vision, tileInputs } from '../parts/encoders/idefics3-vision.js';
@@ -11,6 +12,13 @@ import { pixelShuffle } from '../parts/input-projectors/pixel-shuffle.js';
 import { adamw, epochs, headAtRoot, nextToken, recipe, slot, system, tiled } from '../system/index.js';
 
 const siglip = { image: 512, patch: 16, width: 768, depth: 12, heads: 12, hidden: 3072 };
+/** SigLIP so400m at 364 pixels: 169 features a tile. */
+const so400m = { image: 364, patch: 14, width: 1152, depth: 27, heads: 16, hidden: 4304 };
+/** Llama 3.1, with three words more. */
+const llama31 = {
+  ...{ width: 4096, depth: 32, heads: 32, kvHeads: 8, hidden: 14336, vocab: 128259, context: 131072, epsilon: 1e-5 },
+  rotary: { theta: 500000, scaling: llama3Scaling({ factor: 8, low: 1, high: 4, original: 8192 }) },
+};
 const smollm = { context: 8192, epsilon: 1e-5, rotary: { theta: 100000 } };
 const tiny = { width: 32, depth: 2, heads: 4, hidden: 48 };
 /** Files of the first models have the whole's `model_type`. */
@@ -26,6 +34,7 @@ export const idefics3 = recipe({
       ...{ vision: siglip, factor: 4, token: 49190 },
       language: llama({ ...smollm, width: 576, depth: 30, heads: 9, kvHeads: 3, hidden: 1536, vocab: 49280 }),
     },
+    '8b': { vision: so400m, factor: 2, token: 128257, language: llama(llama31) },
     tiny: {
       ...{ vision: { ...siglip, ...tiny, image: 32 }, factor: 2, token: 255 },
       language: llama({ ...smollm, ...tiny, vocab: 256, tied: true }),

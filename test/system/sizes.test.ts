@@ -1,5 +1,5 @@
 /**
- * Published sizes, counted from the graph without weights. The numbers are those of transformers' classes over the published
+ * Published sizes, counted from the graph without weights. The numbers are those of transformers' (of VQGAN diffusers') classes over the published
  * configurations (embeddings as large as in the published files, a tied head counted once).
  */
 import { expect, test } from 'vitest';
@@ -10,8 +10,12 @@ test.each([
   ['llava-1.5', '7b', 7_063_427_072],
   ['llava-1.5', '13b', 13_351_494_656],
   ['blip-2', 'opt-2.7b', 3_744_761_856],
+  ['blip-2', 'opt-6.7b', 7_752_869_376],
   ['blip-2', 'flan-t5-xl', 3_942_446_592],
+  ['blip-2', 'flan-t5-xxl', 12_229_596_672],
   ['idefics3', 'smolvlm-256m', 256_484_928],
+  ['idefics3', '8b', 8_462_086_384],
+  ['vqgan', 'f4-8192', 55_322_782],
   ['llama', '2-7b', 6_738_415_616],
   ['llama', '3-8b', 8_030_261_248],
   ['llama', 'smollm2-135m', 134_515_008],
