@@ -24,7 +24,7 @@ export interface SeenPicture {
 }
 
 /** Features beyond this many bytes are forgotten, the longest unused first; those of the last picture are always kept. */
-const mostBytes = 2 ** 26;
+const mostBytes = 2 ** 28;
 
 interface Remembered {
   readonly seeing: Promise<SeenPicture>;
