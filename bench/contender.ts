@@ -1,16 +1,10 @@
 /** The process of a contender: reads a task from each line, and answers it with a line. */
 
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import type { Settings } from './harness/benchmark.js';
 import { resident } from './harness/resident.js';
 import { median, sum } from './harness/statistics.js';
 import { answerMark, type Request, type Tasks } from './harness/tasks.js';
-
-export interface Talk {
-  readonly beginning: readonly number[];
-  readonly questions: readonly (readonly number[])[];
-}
 
 /** What a program can do; each is loaded only where it takes part. */
 export interface Program {
@@ -19,8 +13,7 @@ export interface Program {
    * there.
    */
   answer?(prompts: readonly (readonly number[])[], count: number, onToken: () => void): Promise<void>;
-  /** Answers questions behind the same beginning, one after the other; what was read is not read again. */
-  talk?(talk: Talk, count: number, onToken: (question: number) => void): Promise<void>;
+  talk?(asked: Tasks['talk']['asked']): Promise<Tasks['talk']['answer']>;
   /** Trains so many steps, and as many before them as do not count. */
   train?(steps: number): Promise<Trained>;
   /** Decodes a picture file and makes it ready for a vision tower of 336 pixels. */
@@ -44,6 +37,7 @@ interface Loaded {
 
 const programs = {
   quintet: () => import('./contenders/quintet.js'),
+  'quintet-talk': () => import('./contenders/quintet-talk.js'),
   'quintet-train': () => import('./contenders/quintet-train.js'),
   'quintet-run': () => import('./contenders/quintet-run.js'),
   torch: () => import('./contenders/torch.js'),
@@ -69,8 +63,11 @@ async function perform(request: Request): Promise<object> {
     }
     case 'answer':
       return answer(request);
-    case 'talk':
-      return talk(request);
+    case 'talk': {
+      const talked = await program.talk?.(request);
+      if (!talked) throw new Error('it does not talk');
+      return talked;
+    }
     case 'process': {
       const { readFileSync } = await import('node:fs');
       const bytes = files.get(request.file) ?? readFileSync(request.file);
@@ -90,24 +87,6 @@ async function perform(request: Request): Promise<object> {
     case 'memory':
       return resident();
   }
-}
-
-async function talk({ beginning, question, count }: Tasks['talk']['asked']) {
-  const questions = [1, 2].map((row) => arbitraryIds(question, row));
-  const times = questions.map(() => [] as number[]);
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
-  const started = performance.now();
-  await program.talk?.({ beginning: arbitraryIds(beginning, 0), questions }, count, (asked) => {
-    times[asked]?.push(performance.now());
-  });
-  delay.disable();
-  const [first, second] = times as [number[], number[]];
-  return {
-    first: (first[0] as number) - started,
-    second: (second[0] as number) - (first.at(-1) as number),
-    pause: delay.max / 1e6,
-  };
 }
 
 async function answer({ prompts, count }: { readonly prompts: readonly number[]; readonly count: number }) {

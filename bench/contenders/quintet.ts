@@ -19,15 +19,6 @@ export async function prepare({ path, weights, kvCache, threads }: Settings): Pr
         const cache = session.start(prompts.length, longest + count);
         for await (const _ of generateTokens(session, cache, { ids: prompts }, { maxTokens: count })) onToken();
       },
-      async talk({ beginning, questions }, count, onToken) {
-        const capacity = beginning.length + Math.max(...questions.map(({ length }) => length)) + count;
-        let cache = session.start(1, capacity);
-        for (const [i, question] of questions.entries()) {
-          const ids = [[...beginning, ...question]];
-          if (i > 0) cache = session.fork(cache, beginning.length, capacity);
-          for await (const _ of generateTokens(session, cache, { ids }, { maxTokens: count })) onToken(i);
-        }
-      },
     };
   };
 }

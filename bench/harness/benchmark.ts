@@ -5,6 +5,7 @@ import type { Measure } from './statistics.js';
 
 type ProgramName =
   | 'quintet'
+  | 'quintet-talk'
   | 'quintet-train'
   | 'quintet-run'
   | 'torch'

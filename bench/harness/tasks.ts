@@ -16,12 +16,16 @@ export interface Tasks {
     answer: { readonly first: number; readonly last: number };
   };
   /**
-   * Answers two questions of so many tokens behind the same beginning, the second after the first. Milliseconds until the
-   * first token of each, and the longest time that the event loop was held up meanwhile.
+   * Talks about a long text and about two picture files. Milliseconds until the first token of answers to a question, to
+   * another one, and to one about the same picture in another conversation; and the longest pauses of the event loop.
    */
   talk: {
-    asked: { readonly beginning: number; readonly question: number; readonly count: number };
-    answer: { readonly first: number; readonly second: number; readonly pause: number };
+    asked: { readonly pictures: readonly [before: string, asked: string] };
+    answer: {
+      readonly text: { readonly first: number; readonly second: number };
+      readonly picture: { readonly first: number; readonly second: number; readonly elsewhere: number };
+      readonly pauses: Readonly<Record<'opening' | 'writing' | 'JSON' | 'pictures' | 'copying', number>>;
+    };
   };
   /** Processes a picture file again and again, so many at a time. Milliseconds of all. */
   process: {

@@ -1,6 +1,6 @@
 /** PNG, JPEG and WebP through the browser's own decoder. */
 
-import { QuintetError } from '../tensor/index.js';
+import { inTurns, QuintetError } from '../tensor/index.js';
 import type { DecodeOptions } from './decode.js';
 import { damaged, type PictureHeader } from './header.js';
 import { orient } from './orient.js';
@@ -39,7 +39,7 @@ export async function decodeInBrowser(bytes: Uint8Array, header: PictureHeader, 
   const picture = { width: bitmap.width, height: bitmap.height, data: withoutAlpha(readPixels(bitmap, at)) };
   bitmap.close();
   // Browsers turn JPEG and PNG upright by themselves; Chromium leaves WebP as it is.
-  return header.format === 'webp' ? orient(picture, header.orientation) : picture;
+  return header.format === 'webp' ? inTurns(orient(picture, header.orientation)) : picture;
 }
 
 /** Through a texture, since a 2d canvas multiplies by alpha and so loses the colours of transparent pixels. [H, W, 4] */

@@ -6,7 +6,7 @@
  * one level, and in 16-bit grey, which it scales where Pillow clips.
  */
 
-import { QuintetError } from '../tensor/index.js';
+import { inTurns, QuintetError } from '../tensor/index.js';
 import { decodeInBrowser, inBrowser } from './browser.js';
 import { decodeGif } from './gif.js';
 import { readHeader } from './header.js';
@@ -38,7 +38,7 @@ export async function decodePicture(
       at,
     });
   }
-  if (header.format === 'gif') return decodeGif(bytes, at, bounds);
+  if (header.format === 'gif') return inTurns(decodeGif(bytes, at, bounds));
   if (inBrowser()) return decodeInBrowser(bytes, header, at);
   const { decodeWithSharp } = await inNode();
   return decodeWithSharp(bytes, header, { pixels: bounds.pixels, at });

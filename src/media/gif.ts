@@ -6,8 +6,9 @@
  * for what is drawn where the frame does not reach.
  */
 
+import type { InParts } from '../tensor/index.js';
 import { damaged } from './header.js';
-import { checkSize, type Picture, type PictureLimits } from './picture.js';
+import { bytesAtOnce, checkSize, type Picture, type PictureLimits } from './picture.js';
 
 interface Frame {
   readonly left: number;
@@ -25,7 +26,7 @@ interface Frame {
 }
 
 /** Decodes the first frame. Throws QuintetError 'media' where it is missing or damaged. */
-export function decodeGif(bytes: Uint8Array, at: string, limits?: PictureLimits): Picture {
+export function* decodeGif(bytes: Uint8Array, at: string, limits?: PictureLimits): InParts<Picture> {
   const screen = { width: u16(bytes, 6), height: u16(bytes, 8) };
   const frame = readFrame(bytes, at);
   // A frame that sticks out enlarges the picture.
@@ -33,7 +34,7 @@ export function decodeGif(bytes: Uint8Array, at: string, limits?: PictureLimits)
   const height = Math.max(screen.height, frame.top + frame.height);
   checkSize(width, height, at, limits);
   const indices = new Uint8Array(width * height).fill(frame.background);
-  const pixels = unpack(frame, at);
+  const pixels = yield* unpack(frame, at);
   const rows = frame.interlaced ? interlacedRows(frame.height) : Array.from({ length: frame.height }, (_, y) => y);
   rows.forEach((y, i) => {
     const row = pixels.subarray(i * frame.width, (i + 1) * frame.width);
@@ -41,6 +42,7 @@ export function decodeGif(bytes: Uint8Array, at: string, limits?: PictureLimits)
   });
   const data = new Uint8Array(indices.length * 3);
   for (let i = 0; i < indices.length; i++) {
+    if (i % bytesAtOnce === bytesAtOnce - 1) yield;
     const index = indices[i] as number;
     for (let c = 0; c < 3; c++) data[i * 3 + c] = frame.palette ? (frame.palette[index * 3 + c] ?? 0) : index;
   }
@@ -106,7 +108,7 @@ function joinBlocks(bytes: Uint8Array, offset: number): Uint8Array {
 }
 
 /** The frame's indices in the order of the file. [height, width] */
-function unpack({ width, height, codeBits, stream }: Frame, at: string): Uint8Array {
+function* unpack({ width, height, codeBits, stream }: Frame, at: string): InParts<Uint8Array> {
   const result = new Uint8Array(width * height);
   const clear = 1 << codeBits;
   const end = clear + 1;
@@ -117,8 +119,12 @@ function unpack({ width, height, codeBits, stream }: Frame, at: string): Uint8Ar
   for (let i = 0; i < clear; i++) suffixes[i] = i;
   let [bits, held, bitCount] = [codeBits + 1, 0, 0];
   let [known, previous] = [end + 1, -1];
-  let size = 0;
+  let [size, partEnd] = [0, bytesAtOnce];
   for (let i = 0; size < result.length; ) {
+    if (size >= partEnd) {
+      yield;
+      partEnd = size + bytesAtOnce;
+    }
     for (; bitCount < bits && i < stream.length; bitCount += 8) held |= (stream[i++] as number) << bitCount;
     if (bitCount < bits) break;
     const code = held & ((1 << bits) - 1);

@@ -1,6 +1,7 @@
 /** Turning pictures upright by their EXIF orientation. */
 
-import type { Picture } from './picture.js';
+import type { InParts } from '../tensor/index.js';
+import { bytesAtOnce, type Picture } from './picture.js';
 
 /** For each orientation, whether an upright pixel (x, y) comes from (y, x), and from which ends those count. */
 const orientations = [
@@ -15,13 +16,17 @@ const orientations = [
 ] as const;
 
 /** The upright picture of one stored with an EXIF orientation (1 to 8; Pillow's exif_transpose). */
-export function orient(picture: Picture, orientation: number): Picture {
+export function* orient(picture: Picture, orientation: number): InParts<Picture> {
   const rule = orientations[orientation - 1];
   if (rule === undefined || orientation === 1) return picture;
   const { width, height, data } = picture;
   const [toWidth, toHeight] = rule.swap ? [height, width] : [width, height];
   const result = new Uint8Array(data.length);
-  for (let y = 0, target = 0; y < toHeight; y++) {
+  for (let y = 0, target = 0, partEnd = bytesAtOnce; y < toHeight; y++) {
+    if (target >= partEnd) {
+      yield;
+      partEnd = target + bytesAtOnce;
+    }
     for (let x = 0; x < toWidth; x++, target += 3) {
       const [across, down] = rule.swap ? [y, x] : [x, y];
       const column = rule.fromRight ? width - 1 - across : across;

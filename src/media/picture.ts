@@ -1,6 +1,6 @@
 /** Pictures in memory: eight bits a channel, red, green and blue interleaved, rows from the top. */
 
-import { QuintetError } from '../tensor/index.js';
+import { atOnce, type InParts, QuintetError } from '../tensor/index.js';
 
 export interface Picture {
   readonly width: number;
@@ -9,18 +9,27 @@ export interface Picture {
   readonly data: Uint8Array;
 }
 
+/** Bytes that are looked at one by one in a part of longer work: a millisecond's worth, several before code is compiled. */
+export const bytesAtOnce = 2 ** 18;
+
 const keys = new WeakMap<Picture, string>();
 
 /** A short text that is the same for the same pixels and, but for accidents of 2^-64, for no others. */
-export function pictureKey(picture: Picture): string {
+export const pictureKey = (picture: Picture): string => atOnce(pictureKeyInParts(picture));
+
+/** The same in parts. */
+export function* pictureKeyInParts(picture: Picture): InParts<string> {
   const known = keys.get(picture);
   if (known !== undefined) return known;
   const { width, height, data } = picture;
   // Two sums by multiplication and mixing, of FNV-1a's kind, with different primes.
   let [a, b] = [0x811c9dc5 ^ width, 0x9e3779b9 ^ height];
-  for (const byte of data) {
-    a = Math.imul(a ^ byte, 0x01000193);
-    b = Math.imul(b ^ byte ^ (a >>> 15), 0x85ebca6b);
+  for (let from = 0; from < data.length; from += bytesAtOnce) {
+    if (from > 0) yield;
+    for (const byte of data.subarray(from, from + bytesAtOnce)) {
+      a = Math.imul(a ^ byte, 0x01000193);
+      b = Math.imul(b ^ byte ^ (a >>> 15), 0x85ebca6b);
+    }
   }
   const key = [width, height, a >>> 0, b >>> 0].map((part) => part.toString(36)).join('-');
   keys.set(picture, key);

@@ -2,6 +2,7 @@
  * The two passes of resampling. Within columns a row is a weighted sum of rows. Within rows the same sums are taken of the
  * picture turned on its side, and turned back: that costs less than gathering the three channels of neighbours.
  */
+import type { InParts } from '../tensor/index.js';
 import { blockBytes, kernelsWith, vectorBytes, wholeVectors } from './kernels.js';
 import type { Picture, Region } from './picture.js';
 
@@ -17,19 +18,24 @@ export interface Weights {
 const pixel = 3;
 
 /** A part of a picture, resized within its rows: [H, from, 3] -> [H, to, 3] */
-export function resizeRows(picture: Picture, part: Region, { starts, counts, taps, weights }: Weights): Picture {
+export function* resizeRows(
+  picture: Picture,
+  part: Region,
+  { starts, counts, taps, weights }: Weights,
+): InParts<Picture> {
   const [from, to] = [wholeVectors(part.width * pixel), wholeVectors(starts.length * pixel)];
   const result = {
     width: starts.length,
     height: part.height,
     data: new Uint8Array(starts.length * pixel * part.height),
   };
-  const rows = wholeVectors(Math.min(part.height, blockBytes / from));
+  const rows = wholeVectors(Math.min(part.height, blockBytes / Math.max(from, to)));
   const sizes = [weights.byteLength, rows * from, from * rows, to * rows, rows * to];
-  const { memory, levels, at, ...kernels } = kernelsWith(sizes);
-  const [, source, turned, sums, target] = at as [number, number, number, number, number];
-  new Int32Array(memory.buffer).set(weights);
   for (let top = 0; top < part.height; top += rows) {
+    if (top > 0) yield;
+    const { memory, levels, at, ...kernels } = kernelsWith(sizes);
+    const [, source, turned, sums, target] = at as [number, number, number, number, number];
+    new Int32Array(memory.buffer).set(weights);
     const height = Math.min(rows, part.height - top);
     copyIn({ levels, at: source, stride: from }, picture, { ...part, top: part.top + top, height });
     for (let row = 0; row < rows; row += vectorBytes) {
@@ -52,14 +58,19 @@ export function resizeRows(picture: Picture, part: Region, { starts, counts, tap
 }
 
 /** A part of a picture, resized within its columns: [from, W, 3] -> [to, W, 3] */
-export function resizeColumns(picture: Picture, part: Region, { starts, counts, taps, weights }: Weights): Picture {
+export function* resizeColumns(
+  picture: Picture,
+  part: Region,
+  { starts, counts, taps, weights }: Weights,
+): InParts<Picture> {
   const to = starts.length;
   const stride = wholeVectors(part.width * pixel);
   const result = { width: part.width, height: to, data: new Uint8Array(part.width * pixel * to) };
   const endOf = (y: number): number => (starts[y] as number) + (counts[y] as number);
   for (let first = 0, next = 1; first < to; first = next++) {
     const top = starts[first] as number;
-    while (next < to && (endOf(next) - top) * stride <= blockBytes) next++;
+    while (next < to && Math.max(endOf(next) - top, next - first) * stride <= blockBytes) next++;
+    if (first > 0) yield;
     const [height, outputs] = [endOf(next - 1) - top, next - first];
     const { memory, levels, at, sum } = kernelsWith([weights.byteLength, height * stride, outputs * stride]);
     const [, source, target] = at as [number, number, number];

@@ -4,9 +4,9 @@
  * Source: Pillow, src/libImaging/Resample.c (filters) and Geometry.c (nearest), version 13.
  */
 
-import { QuintetError } from '../tensor/index.js';
+import { atOnce, type InParts, QuintetError } from '../tensor/index.js';
 import { fraction } from './kernels.js';
-import { crop, type Picture, pictureLimits, type Region } from './picture.js';
+import { bytesAtOnce, crop, type Picture, pictureLimits, type Region } from './picture.js';
 import { resizeColumns, resizeRows, type Weights } from './resize-passes.js';
 
 interface Filter {
@@ -52,7 +52,10 @@ export interface ResizeOptions {
  * The picture at another size, equal to Pillow's `Image.resize((width, height), filter)`; itself where it has that size.
  * Throws QuintetError 'limit' where the result would have too many pixels.
  */
-export function resize(
+export const resize = (...resized: Parameters<typeof resizeInParts>): Picture => atOnce(resizeInParts(...resized));
+
+/** The same in parts. */
+export function* resizeInParts(
   picture: Picture,
   { width, height }: { readonly width: number; readonly height: number },
   {
@@ -60,7 +63,7 @@ export function resize(
     pixels = pictureLimits.pixels,
     region = { left: 0, top: 0, width, height },
   }: ResizeOptions = {},
-): Picture {
+): InParts<Picture> {
   if (width < 1 || height < 1 || width * height > pixels) {
     const sizes = `${picture.width} x ${picture.height} pixels to ${width} x ${height}`;
     const hint = 'Crop the picture to a less extreme aspect ratio first.';
@@ -69,14 +72,18 @@ export function resize(
   if (width === picture.width && height === picture.height) return crop(picture, region);
   const across: Axis = { from: picture.width, to: width, first: region.left, count: region.width };
   const down: Axis = { from: picture.height, to: height, first: region.top, count: region.height };
-  if (filter === 'nearest') return nearestNeighbours(picture, across, down);
+  if (filter === 'nearest') return yield* nearestNeighbours(picture, across, down);
   const [x, y] = [planOf(filters[filter], across), planOf(filters[filter], down)];
-  const rows = (from: Picture, part: Region) => (x.weights ? resizeRows(from, part, x.weights) : crop(from, part));
-  const columns = (from: Picture, part: Region) =>
-    y.weights ? resizeColumns(from, part, y.weights) : crop(from, part);
+  function* rows(from: Picture, part: Region): InParts<Picture> {
+    return x.weights ? yield* resizeRows(from, part, x.weights) : crop(from, part);
+  }
+  function* columns(from: Picture, part: Region): InParts<Picture> {
+    return y.weights ? yield* resizeColumns(from, part, y.weights) : crop(from, part);
+  }
   const [first, second] = columnsFirst(across, down) ? [columns, rows] : [rows, columns];
-  const between = first(picture, { left: x.first, top: y.first, width: x.count, height: y.count });
-  return second(between, { left: 0, top: 0, width: between.width, height: between.height });
+  const between = yield* first(picture, { left: x.first, top: y.first, width: x.count, height: y.count });
+  yield;
+  return yield* second(between, { left: 0, top: 0, width: between.width, height: between.height });
 }
 
 /** One direction: its length before and after, and the part of the latter that is wanted. */
@@ -142,12 +149,16 @@ function weightsOf(filter: Filter, { from, to, first, count: outputs }: Axis): W
   return { taps, starts, counts, weights };
 }
 
-function nearestNeighbours({ width, data }: Picture, across: Axis, down: Axis): Picture {
+function* nearestNeighbours({ width, data }: Picture, across: Axis, down: Axis): InParts<Picture> {
   const columns = nearestPositions(across);
   const rows = nearestPositions(down);
   const result = new Uint8Array(columns.length * rows.length * 3);
-  let target = 0;
+  let [target, partEnd] = [0, bytesAtOnce];
   for (const y of rows) {
+    if (target > partEnd) {
+      yield;
+      partEnd = target + bytesAtOnce;
+    }
     for (const x of columns) {
       const source = (y * width + x) * 3;
       result[target++] = data[source] as number;

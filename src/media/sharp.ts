@@ -2,19 +2,20 @@
 
 import { availableParallelism } from 'node:os';
 import sharp, { type Sharp } from 'sharp';
+import { type InParts, inTurns } from '../tensor/index.js';
 import { damaged, type PictureHeader } from './header.js';
 import { orient } from './orient.js';
-import type { Picture } from './picture.js';
+import { bytesAtOnce, type Picture } from './picture.js';
 
 interface Reading {
   readonly depth: 'uchar' | 'ushort';
   prepare(source: Sharp): Sharp;
-  /** RGB of what sharp yields. */
-  rgb(data: Uint8Array): Uint8Array;
+  /** RGB of what sharp yields; default what it is. */
+  rgb?(data: Uint8Array): InParts<Uint8Array>;
 }
 
 const readings = {
-  rgb: { depth: 'uchar', prepare: (source) => source.removeAlpha(), rgb: (data) => data },
+  rgb: { depth: 'uchar', prepare: (source) => source.removeAlpha() },
   cmyk: {
     depth: 'uchar',
     prepare: (source) => source.pipelineColourspace('cmyk').toColourspace('cmyk'),
@@ -53,7 +54,8 @@ export async function decodeWithSharp(
     throw damaged(`${width} x ${height} pixels, where the header says ${header.width} x ${header.height}`, at);
   }
   const plain = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return orient({ width, height, data: reading.rgb(plain) }, header.orientation);
+  const rgb = reading.rgb ? await inTurns(reading.rgb(plain)) : plain;
+  return inTurns(orient({ width, height, data: rgb }, header.orientation));
 }
 
 let free = availableParallelism();
@@ -76,17 +78,21 @@ async function inTurn<T>(decode: () => Promise<T>): Promise<T> {
 }
 
 /** Pillow clips 16-bit grey at 255 when it converts to RGB; it does not scale. */
-function rgbOfDeepGrey(data: Uint8Array): Uint8Array {
+function* rgbOfDeepGrey(data: Uint8Array): InParts<Uint8Array> {
   const levels = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
   const result = new Uint8Array(levels.length * 3);
-  for (let i = 0; i < levels.length; i++) result.fill(Math.min(255, levels[i] as number), i * 3, i * 3 + 3);
+  for (let i = 0; i < levels.length; i++) {
+    if (i % bytesAtOnce === bytesAtOnce - 1) yield;
+    result.fill(Math.min(255, levels[i] as number), i * 3, i * 3 + 3);
+  }
   return result;
 }
 
 /** Pillow's cmyk2rgb: 255 - K less the share of each ink, in rounded eight-bit arithmetic. */
-function rgbOfCmyk(data: Uint8Array): Uint8Array {
+function* rgbOfCmyk(data: Uint8Array): InParts<Uint8Array> {
   const result = new Uint8Array((data.length / 4) * 3);
   for (let from = 0, to = 0; to < result.length; from += 4, to += 3) {
+    if (from % bytesAtOnce === bytesAtOnce - 4) yield;
     const light = 255 - (data[from + 3] as number);
     for (let c = 0; c < 3; c++) {
       const product = (data[from + c] as number) * light + 128;

@@ -2,14 +2,22 @@
 
 import type { Picture } from '../media/index.js';
 import type { System } from '../system/index.js';
-import { closeAll, closeOnFailure, concatRows, type HostArray, QuintetError, sliceRows } from '../tensor/index.js';
+import {
+  closeAll,
+  closeOnFailure,
+  concatRows,
+  type HostArray,
+  inTurns,
+  nextTurn,
+  QuintetError,
+  sliceRows,
+} from '../tensor/index.js';
 import {
   type ConstraintSpec,
-  constrain,
   constrainedDetokenizer,
+  constrainInParts,
   createDetokenizer,
   createStopMatcher,
-  readyVocabulary,
   type StopMatcher,
 } from '../text/index.js';
 import type { Message } from '../text/messages.js';
@@ -93,10 +101,10 @@ export class Chat {
       const settings = await this.#settings(options);
       const { messages, pictures } = this.#read(chat);
       const seen = await Promise.all(pictures.map((picture) => this.#see(picture, signal)));
-      const ids = this.#encode(messages, seen);
+      const ids = await this.#encode(messages, seen);
       const known = seenOf(ids, pictures);
       const voice = await this.voices.of(pictures.length);
-      const cache = this.#recall(voice, known, ids.length + (settings.maxTokens ?? 256));
+      const cache = await this.#recall(voice, known, ids.length + (settings.maxTokens ?? 256));
       const features = this.#pending(
         ids,
         cache,
@@ -131,7 +139,8 @@ export class Chat {
     const seen = await Promise.all(
       chats.map(({ pictures }) => Promise.all(pictures.map((picture) => this.#see(picture, settings.signal)))),
     );
-    const ids = chats.map(({ messages }, i) => this.#encode(messages, seen[i] ?? []));
+    const ids: number[][] = [];
+    for (const [i, { messages }] of chats.entries()) ids.push(await this.#encode(messages, seen[i] ?? []));
     for (const row of ids) this.#checkFits(row);
     const all = seen.flat().map(({ features }) => features);
     const capacity = this.#capacity(Math.max(...ids.map((row) => row.length)) + (settings.maxTokens ?? 256));
@@ -167,9 +176,8 @@ export class Chat {
     if (options.stop && options.stop.length > 0) {
       throw new QuintetError('constraint', 'stop texts would cut an answer that is held to a form');
     }
-    const { tokenizer } = this.processor;
-    await readyVocabulary(tokenizer, nextTurn);
-    return { ...settings, constrain: constrain(form, tokenizer, settings.stopIds) };
+    const begin = await inTurns(constrainInParts(form, this.processor.tokenizer, settings.stopIds));
+    return { ...settings, constrain: begin };
   }
 
   /** Makes text of the tokens of an answer, as far as a stop text. */
@@ -197,9 +205,13 @@ export class Chat {
     throw new QuintetError('unsupported', 'this model takes no pictures', { at: this.model.network.name });
   }
 
-  #encode(messages: readonly Message[], seen: readonly SeenPicture[]): number[] {
+  async #encode(messages: readonly Message[], seen: readonly SeenPicture[]): Promise<number[]> {
     const layouts = seen.map(({ layout }) => layout);
-    const ids = this.processor.encode(this.processor.render(messages, { prompt: true }), layouts);
+    await nextTurn();
+    const text = this.processor.render(messages, { prompt: true });
+    await nextTurn();
+    const ids = this.processor.encode(text, layouts);
+    await nextTurn();
     const features = seen.reduce((sum, { features: { shape } }) => sum + (shape[0] as number), 0);
     const { image, name } = this.model.network;
     const hint = `features stand at the id ${image?.token} of config.json: the template, the prompt and tokenizer.json must agree with it`;
@@ -223,7 +235,7 @@ export class Chat {
   }
 
   /** A cache of as much of the prompt as is remembered, all but its last token at most. */
-  #recall({ recollection }: Voice, seen: Seen, wanted: number): Cache {
+  #recall({ recollection }: Voice, seen: Seen, wanted: number): Promise<Cache> {
     this.#checkFits(seen.ids);
     const enough = Math.min(wanted, this.model.network.backbone.part.context);
     return recollection.recall(seen, { capacity: this.#capacity(wanted), enough });
@@ -261,22 +273,18 @@ export class Chat {
       }
       yield { text: reader.flush(), end };
     } finally {
-      this.#keep(voice, { cache, ids: all.slice(0, cache.lengths[0]), pictures });
+      await this.#keep(voice, { cache, ids: all.slice(0, cache.lengths[0]), pictures });
     }
   }
 
-  #keep({ recollection }: Voice, remembered: Remembered): void {
+  async #keep({ recollection }: Voice, remembered: Remembered): Promise<void> {
     // An encoder reads every conversation as a whole: nothing of the last one can be kept.
     if (this.model.network.backbone.part.encoder) return;
     if (remembered.ids.length > 0) this.#latest = remembered;
-    recollection.keep(remembered);
+    await recollection.keep(remembered);
   }
 }
 
 function joined(features: readonly HostArray[]): { features?: HostArray } {
   return features.length > 0 ? { features: concatRows(features) } : {};
 }
-
-/** Lets whatever else waits have its turn; a browser has no quicker way than a timer. */
-const nextTurn = (): Promise<void> =>
-  new Promise((resolve) => (globalThis.setImmediate ? globalThis.setImmediate(resolve) : setTimeout(resolve)));

@@ -20,7 +20,7 @@ export async function saveConversation(chat: Chat, file: string): Promise<void> 
   const { ids, pictures } = latest;
   // No longer than it is: room for more is made when it goes on.
   const { language } = await chat.voices.of(pictures.length);
-  const { arrays } = language.fork(latest.cache, ids.length, ids.length);
+  const { arrays } = await language.fork(latest.cache, ids.length, ids.length);
   // Keys and values in eight bits say nothing without what their steps stand for.
   const steps = Object.entries(language.steps ?? {}).map(([name, step]) => [`${name}${stepsOf}`, step] as const);
   const tensors = [['ids', hostArray('i64', [ids.length], ids)] as const, ...Object.entries(arrays), ...steps];
@@ -57,7 +57,7 @@ export async function restoreConversation(chat: Chat, file: string): Promise<voi
     const { language, recollection } = await chat.voices.of(pictures.length);
     const cache = language.adopt(Object.fromEntries(await Promise.all(read)), length);
     if (!cache) throw new QuintetError('format', 'the keys and values are not of this conversation', { at: file });
-    recollection.keep({ ids: toNumbers(await checkpoint.read('ids')), pictures, cache });
+    await recollection.keep({ ids: toNumbers(await checkpoint.read('ids')), pictures, cache });
   } finally {
     await checkpoint.close();
   }

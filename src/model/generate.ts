@@ -1,6 +1,6 @@
 /** The one generation loop: a prompt through the session, then token by token. */
 
-import { type HostArray, QuintetError, Random, seedFor } from '../tensor/index.js';
+import { type HostArray, inTurns, QuintetError, Random, seedFor } from '../tensor/index.js';
 import type { Constraint } from '../text/index.js';
 import type { Cache } from './language-graph.js';
 import type { LanguageSession } from './language-session.js';
@@ -93,7 +93,7 @@ export async function* generateTokens(
       for (const [row, state] of rows.entries()) {
         for (let at = row; !state.ended; at++) {
           const own = (scores.data as Float32Array).subarray(at * size, (at + 1) * size);
-          const { id, isLast } = take(state, own, options);
+          const { id, isLast } = await take(state, own, options);
           checkFinite(own[id] as number, count);
           const before = (cache.lengths[row] as number) - guessed.length + (at - row);
           if (guessed.length > 0) read = before;
@@ -125,12 +125,15 @@ interface Row {
 }
 
 /** Chooses a row's next token, and says whether its text ends with it. */
-function take({ all, seen, random, constraint }: Row, scores: Float32Array, options: GenerateOptions) {
+async function take({ all, seen, random, constraint }: Row, scores: Float32Array, options: GenerateOptions) {
+  if (constraint?.ready) await inTurns(constraint.ready());
   const id = choose(scores, constraint ? { ...options, allowed: constraint.allowed() } : options, seen, random);
   const isEnd = options.stopIds?.includes(id) === true;
   if (!isEnd && id >= 0) constraint?.accept(id);
   seen.add(id);
   all.push(id);
+  // Whether the answer is whole may be as much work to say as what comes next, which is known with it.
+  if (constraint?.ready && !isEnd) await inTurns(constraint.ready());
   return { id, isLast: isEnd || constraint?.done === true };
 }
 

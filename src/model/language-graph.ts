@@ -18,7 +18,7 @@ import {
   type System,
   type Tensors,
 } from '../system/index.js';
-import { bytesOf, type HostArray, productOf, sizeOf, sliceRows, zerosArray } from '../tensor/index.js';
+import { bytesOf, type HostArray, type InParts, productOf, sizeOf, sliceRows, zerosArray } from '../tensor/index.js';
 import type { Model } from './model.js';
 
 /** What a session reads and writes; default the system's own words. */
@@ -142,15 +142,35 @@ export function languageSides(network: System, ends: LanguageEnds): ((p: Params)
   return network.backbone.part.encoder ? [writing, (p) => readingGraph(network, p)] : [writing];
 }
 
-/** The first `length` places of keys or values [1, G, S, K], in an array of another number of places. */
-export function withPlaces(array: HostArray, length: number, places: number): HostArray {
-  const [, heads, before, width] = array.shape as [number, number, number, number];
-  const result = zerosArray(array.dtype, [1, heads, places, width]);
-  const [from, to] = [bytesOf(array), bytesOf(result)];
-  const bytes = (from.length / Math.max(1, sizeOf(array.shape))) * width;
-  for (let head = 0; head < heads; head++) {
-    const start = head * before * bytes;
-    to.set(from.subarray(start, start + length * bytes), head * places * bytes);
+/** Bytes that are copied in a part of longer work: new memory takes a millisecond for some megabytes. */
+export const bytesAtOnce = 2 ** 21;
+
+/** The first `length` places of keys and values [1, G, S, K], in arrays of another number of places; made in parts. */
+export function* withPlaces(
+  arrays: Readonly<Record<string, HostArray>>,
+  length: number,
+  places: number,
+): InParts<Record<string, HostArray>> {
+  const results: Record<string, HostArray> = {};
+  let left = bytesAtOnce;
+  for (const [name, array] of Object.entries(arrays)) {
+    const [, heads, before, width] = array.shape as [number, number, number, number];
+    const result = zerosArray(array.dtype, [1, heads, places, width]);
+    results[name] = result;
+    const [from, to] = [bytesOf(array), bytesOf(result)];
+    const bytes = (from.length / Math.max(1, sizeOf(array.shape))) * width;
+    for (let head = 0; head < heads; head++) {
+      for (let at = 0; at < length * bytes; ) {
+        const start = head * before * bytes + at;
+        const size = Math.min(left, length * bytes - at);
+        to.set(from.subarray(start, start + size), head * places * bytes + at);
+        at += size;
+        left -= size;
+        if (left > 0) continue;
+        yield;
+        left = bytesAtOnce;
+      }
+    }
   }
-  return result;
+  return results;
 }

@@ -14,17 +14,20 @@ import {
   type System,
 } from '../system/index.js';
 import {
+  atOnce,
   closeAll,
   closeOnFailure,
   concatRows,
   type HostArray,
   hostArray,
+  type InParts,
+  inTurns,
   QuintetError,
   sameShape,
   zerosArray,
 } from '../tensor/index.js';
 import { allInSteps, cacheSteps } from './cache-steps.js';
-import { compile } from './compile.js';
+import { prepare } from './compile.js';
 import {
   type Cache,
   cachedSide,
@@ -87,16 +90,17 @@ export class LanguageSession {
     const packed = await model.pack?.(model, languageSides(network, ends));
     const virtual = await virtualKeys(model, layers, packed?.decode);
     const steps = await cacheSteps(model, { ends, packed: packed?.decode, layers, inPlace, virtual });
-    const opening = compile(model, `${network.name} language`, (p) => build(p, steps), packed?.decode);
-    // Made in the background: short prompts need not wait for it.
-    const prompts =
-      inPlace && packed?.prefill
-        ? PromptSession.open(model, ends, { packed: packed.prefill, after: opening, steps })
-        : undefined;
-    prompts?.catch(() => {}); // told to whoever waits for it
-    return closeOnFailure([opening, prompts], async () => {
-      const session = await opening;
+    const make = await prepare(model, `${network.name} language`, (p) => build(p, steps), packed?.decode);
+    const opening = make();
+    // Built while the engine is at work on the other session, so that it holds up no answer.
+    const preparing =
+      inPlace && packed?.prefill ? PromptSession.prepare(model, ends, { packed: packed.prefill, steps }) : undefined;
+    return closeOnFailure([opening], async () => {
+      const [session, makePrompts] = await Promise.all([opening, preparing]);
       const reading = network.backbone.part.encoder ? await ReadingSession.open(model, packed?.decode) : undefined;
+      // Made in the background: short prompts need not wait for it.
+      const prompts = makePrompts?.();
+      prompts?.catch(() => {}); // told to whoever waits for it
       const beginning = steps ? allInSteps(virtual, steps) : virtual;
       return new LanguageSession(model, session, prompts, layers, inPlace, reading, beginning, steps);
     });
@@ -120,14 +124,14 @@ export class LanguageSession {
     // One place more for rows that wait for others: the engine writes a key for every row in every step.
     const virtual = this.#virtual;
     const places = virtual + (rows > 1 ? capacity + 1 : capacity);
+    const held = this.inPlace ? places : virtual;
+    const begun = atOnce(withPlaces(this.beginning, virtual, held));
     for (const [layer, { kvHeads, headWidth }] of this.layers.entries()) {
-      const shape = [1, kvHeads, this.inPlace ? places : virtual, headWidth];
       for (const name of cacheNames(layer).past) {
-        const begun = this.beginning[name];
-        const row = begun
-          ? withPlaces(begun, virtual, shape[2] as number)
-          : zerosArray(this.steps ? 'i8' : 'f32', shape);
-        arrays[name] = rows === 1 ? row : concatRows(Array.from({ length: rows }, () => row));
+        const row = begun[name];
+        arrays[name] = row
+          ? concatRows(Array.from({ length: rows }, () => row))
+          : zerosArray(this.steps ? 'i8' : 'f32', [rows, kvHeads, held, headWidth]);
       }
     }
     const seen = Array.from({ length: rows }, () => new Array<boolean>(virtual).fill(true));
@@ -151,20 +155,20 @@ export class LanguageSession {
   }
 
   /** The first `length` tokens of a cache of one row, in a cache of another capacity. The old cache is given up. */
-  resume(cache: Cache, length: number, capacity: number): Cache {
-    return this.#beginning(cache, { length, capacity, shares: true });
+  resume(cache: Cache, length: number, capacity: number): Promise<Cache> {
+    return inTurns(this.#beginning(cache, { length, capacity, shares: true }));
   }
 
   /** The same, in a cache of its own: the old one stays as it is. */
-  fork(cache: Cache, length: number, capacity: number): Cache {
-    return this.#beginning(cache, { length, capacity, shares: false });
+  fork(cache: Cache, length: number, capacity: number): Promise<Cache> {
+    return inTurns(this.#beginning(cache, { length, capacity, shares: false }));
   }
 
   /** Forgets what a cache of one row holds beyond the first `length` tokens. */
   rewind(cache: Cache, length: number): void {
     cache.lengths = [length];
     if (this.inPlace) return;
-    const shorter = this.fork(cache, length, cache.capacity);
+    const shorter = atOnce(this.#beginning(cache, { length, capacity: cache.capacity, shares: false }));
     cache.arrays = shorter.arrays;
     cache.seen = shorter.seen;
   }
@@ -199,21 +203,18 @@ export class LanguageSession {
   }
 
   /** `shares`: whether arrays that have the right size already may be those of the old cache. */
-  #beginning(
+  *#beginning(
     { arrays, seen, virtual }: Cache,
     { length, capacity, shares }: { readonly length: number; readonly capacity: number; readonly shares: boolean },
-  ): Cache {
+  ): InParts<Cache> {
     const filled = virtual + length;
     const places = this.inPlace ? virtual + capacity : filled;
-    const taken = Object.entries(arrays).map(([name, array]) => [
-      name,
-      shares && array.shape[2] === places ? array : withPlaces(array, filled, places),
-    ]);
+    const fits = shares && Object.values(arrays).every(({ shape }) => shape[2] === places);
     return {
       lengths: [length],
       virtual,
       capacity,
-      arrays: Object.fromEntries(taken),
+      arrays: fits ? arrays : yield* withPlaces(arrays, filled, places),
       seen: seen.map((row) => row.slice(0, filled)),
     };
   }

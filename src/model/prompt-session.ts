@@ -6,9 +6,10 @@
  */
 import type { Session } from '../runtime/engine.js';
 import { type CacheSteps, cacheNames, promptCache, promptParts, type System } from '../system/index.js';
-import { type HostArray, hostArray, sizeOf } from '../tensor/index.js';
+import { type HostArray, hostArray, type InParts, inTurns, nextTurn, sizeOf } from '../tensor/index.js';
 import { type Packed, prepare } from './compile.js';
 import {
+  bytesAtOnce,
   type Cache,
   cacheLayers,
   type LanguageEnds,
@@ -37,7 +38,6 @@ export interface PromptPart {
 
 interface PromptOptions {
   readonly packed: Packed;
-  readonly after: Promise<unknown>;
   /** Where caches are in eight bits. */
   readonly steps: CacheSteps | undefined;
 }
@@ -52,16 +52,15 @@ export class PromptSession {
   ) {}
 
   /**
-   * Begins when `after` is there: building a graph holds up whoever waits for the session of single tokens, and two sessions
-   * that are made at once wait for each other and for the disk.
+   * Builds the graph and gives what makes the session of it. The former keeps this thread busy for long, and is for when
+   * nobody waits for it; the latter waits for the engine and the disk, as another session does that is being made.
    */
-  static async open(
+  static async prepare(
     model: Model<System>,
     ends: LanguageEnds,
-    { packed, after, steps }: PromptOptions,
-  ): Promise<PromptSession> {
+    { packed, steps }: PromptOptions,
+  ): Promise<() => Promise<PromptSession>> {
     const { network } = model;
-    await after;
     await nextTurn();
     // Its products are written as the engine multiplies them: looking for better takes longer than it gains.
     const session = { ...model.session, rewrites: false };
@@ -71,8 +70,7 @@ export class PromptSession {
       (p) => languageGraph(network, p, promptCache(steps), ends).caches,
       packed,
     );
-    await nextTurn();
-    return new PromptSession(await make(), network);
+    return async () => new PromptSession(await make(), network);
   }
 
   /** Reads tokens behind those that the cache of one row holds. `features` [F, D] are those of its image tokens. */
@@ -91,12 +89,7 @@ export class PromptSession {
     const into = ids.length === mostTokens ? this.#spare : undefined;
     if (into) this.#spare = undefined;
     const fresh = await this.session.run(feeds, { ...(into ? { into } : {}), ...(signal ? { signal } : {}) });
-    for (const layer of cacheLayers(cache)) {
-      const { past, present } = cacheNames(layer);
-      for (const [i, name] of past.entries()) {
-        put(cache.arrays[name] as HostArray, fresh[present[i] as string] as HostArray, before);
-      }
-    }
+    await inTurns(putAll(cache, fresh, before));
     cache.lengths = [known + ids.length];
     this.#spare = ids.length === mostTokens ? fresh : undefined;
   }
@@ -106,13 +99,26 @@ export class PromptSession {
   }
 }
 
-/** Lets what is about to happen in this thread happen first: building a graph and handing it over keep it for long. */
-const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
-
 /** Whole numbers from `first` on. */
 function counting(first: number, shape: readonly number[]): HostArray {
   const numbers = Array.from({ length: sizeOf(shape) }, (_, i) => first + i);
   return hostArray('i64', shape, numbers);
+}
+
+/** Puts keys and values of all layers at place `at` of a cache, in parts: its memory may never have been touched before. */
+function* putAll(cache: Cache, fresh: Readonly<Record<string, HostArray>>, at: number): InParts<void> {
+  let left = bytesAtOnce;
+  for (const layer of cacheLayers(cache)) {
+    const { past, present } = cacheNames(layer);
+    for (const [i, name] of past.entries()) {
+      const own = fresh[present[i] as string] as HostArray;
+      put(cache.arrays[name] as HostArray, own, at);
+      left -= own.data.byteLength;
+      if (left > 0) continue;
+      yield;
+      left = bytesAtOnce;
+    }
+  }
 }
 
 /** Puts keys or values [1, G, T, K] at place `at` of a cache [1, G, S, K] of the same type. */

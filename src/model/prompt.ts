@@ -4,7 +4,7 @@ import type { FolderFiles } from '../checkpoint/index.js';
 import { type ImageProcessor, imageProcessorOf, type Picture, type PictureLayout } from '../media/index.js';
 import { rootScope } from '../nn/index.js';
 import { type HostArrays, type ImageInput, imageFeatures, inputTensors, type System } from '../system/index.js';
-import { fields, type HostArray, hostArray, QuintetError, toNumbers } from '../tensor/index.js';
+import { atOnce, fields, type HostArray, hostArray, type InParts, QuintetError, toNumbers } from '../tensor/index.js';
 import { createTokenizer, ggufTokenizer, renderChat, type Tokenizer } from '../text/index.js';
 import { countImages, inParts, inTexts, type Message } from '../text/messages.js';
 import type { Model } from './model.js';
@@ -22,6 +22,11 @@ export interface Rendering {
   readonly tools?: readonly unknown[] | undefined;
 }
 
+export interface ProcessedPictures {
+  readonly tensors: HostArrays;
+  readonly layouts: readonly (readonly PictureLayout[])[];
+}
+
 export interface Processor {
   readonly tokenizer: Tokenizer;
   /** The template, where the model has one. */
@@ -35,10 +40,9 @@ export interface Processor {
   /** Tokens of a rendered chat, image tokens in place of the placeholders. */
   encode(text: string, pictures: readonly PictureLayout[]): number[];
   /** Pixel tensors under Hugging Face's names, and how each picture was laid out, chat by chat. */
-  pixels(chats: readonly (readonly Picture[])[]): {
-    tensors: HostArrays;
-    layouts: readonly (readonly PictureLayout[])[];
-  };
+  pixels(chats: readonly (readonly Picture[])[]): ProcessedPictures;
+  /** The same in parts. */
+  pixelsInParts(chats: readonly (readonly Picture[])[]): InParts<ProcessedPictures>;
   /** Everything that the system takes for some chats; shorter ones are padded on the left, for an encoder on the right. */
   process(chats: readonly PicturedChat[], options: { readonly prompt: boolean }): HostArrays;
 }
@@ -50,13 +54,14 @@ export function createProcessor({ network: system, files, metadata }: Model<Syst
   const template = files.chatTemplates.get('default');
   const prompter = promptOf(system, tokenizer);
   let processor: ImageProcessor | undefined;
-  const pixels: Processor['pixels'] = (chats) => {
+  const pixelsInParts: Processor['pixelsInParts'] = function* (chats) {
     if (chats.every((pictures) => pictures.length === 0)) return { tensors: {}, layouts: chats.map(() => []) };
     if (!system.image) throw new QuintetError('unsupported', 'this model takes no pictures', { at: system.name });
     processor ??= imageProcessorOf({ processor: files.processorConfig, preprocessor: files.preprocessorConfig });
-    const { tensors, pictures } = processor(chats);
+    const { tensors, pictures } = yield* processor.inParts(chats);
     return { tensors, layouts: pictures };
   };
+  const pixels: Processor['pixels'] = (chats) => atOnce(pixelsInParts(chats));
   const before = preambleOf(system, files);
   const render: Processor['render'] = (messages, { prompt, preamble = true, tools }) => {
     checkWritten(template, messages, tools);
@@ -78,7 +83,7 @@ export function createProcessor({ network: system, files, metadata }: Model<Syst
     template,
     render,
     encode: prompter.encode,
-    pixels,
+    ...{ pixels, pixelsInParts },
     process(chats, options) {
       for (const { messages, pictures } of chats) checkPlaces(messages, pictures.length);
       const { tensors, layouts } = pixels(chats.map(({ pictures }) => pictures));

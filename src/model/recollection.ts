@@ -39,28 +39,28 @@ export class Recollection {
   ) {}
 
   /** Keeps what a cache holds now. */
-  keep(remembered: Remembered): void {
+  async keep(remembered: Remembered): Promise<void> {
+    const kept = await this.#shrunk(remembered);
     const before = this.#goingOn.get(remembered.cache);
     this.#goingOn.delete(remembered.cache);
     const others = this.#all.filter((other) => other !== before);
     // An answer that was stopped before anything was read leaves what was there.
     if (remembered.ids.length === 0) return;
-    this.#all = [...others, this.#shrunk(remembered)];
+    this.#all = [...others, kept];
     let bytes = 0;
-    const kept = this.#all.toReversed().filter(({ cache }, i) => {
+    const newest = this.#all.toReversed().filter(({ cache }, i) => {
       bytes += sizeOfCache(cache);
       return i === 0 || bytes <= mostBytes;
     });
-    this.#all = kept.reverse();
+    this.#all = newest.reverse();
   }
 
   /** What takes much more room than it fills is moved to less: room is made again where a conversation goes on. */
-  #shrunk(remembered: Remembered): Remembered {
+  async #shrunk(remembered: Remembered): Promise<Remembered> {
     const { cache, ids } = remembered;
     const room = 256 * (Math.ceil(ids.length / 256) + 1);
-    return cache.capacity > 2 * room
-      ? { ...remembered, cache: this.session.fork(cache, ids.length, room) }
-      : remembered;
+    if (ids.length === 0 || cache.capacity <= 2 * room) return remembered;
+    return { ...remembered, cache: await this.session.fork(cache, ids.length, room) };
   }
 
   /**
@@ -68,7 +68,10 @@ export class Recollection {
    * over; one that differs later on stays, and its beginning is copied. `capacity` says how many tokens a new cache is to
    * hold, `enough` how many are needed.
    */
-  recall(seen: Seen, { capacity, enough }: { readonly capacity: number; readonly enough: number }): Cache {
+  async recall(
+    seen: Seen,
+    { capacity, enough }: { readonly capacity: number; readonly enough: number },
+  ): Promise<Cache> {
     const lengths = this.#all.map((known) => commonPrefix(known, seen, this.imageToken));
     const longest = Math.max(0, ...lengths);
     const known = this.#all[lengths.lastIndexOf(longest)];
@@ -78,7 +81,10 @@ export class Recollection {
       return this.session.fork(known.cache, length, capacity);
     }
     const room = known.cache.capacity >= enough ? known.cache.capacity : capacity;
-    const cache = this.session.resume(known.cache, length, room);
+    // From now on, while it is copied too, nobody else takes it over.
+    this.#goingOn.set(known.cache, known);
+    const cache = await this.session.resume(known.cache, length, room);
+    this.#goingOn.delete(known.cache);
     this.#goingOn.set(cache, known);
     return cache;
   }

@@ -1,7 +1,7 @@
 /** Pictures to features, a picture once: what was seen last is remembered. */
 
 import { flatten } from '../graph/index.js';
-import { type Picture, type PictureLayout, pictureKey } from '../media/index.js';
+import { type Picture, type PictureLayout, pictureKeyInParts } from '../media/index.js';
 import type { Params } from '../nn/index.js';
 import type { Session } from '../runtime/engine.js';
 import {
@@ -12,7 +12,7 @@ import {
   type System,
   type Tensors,
 } from '../system/index.js';
-import { type HostArray, QuintetError } from '../tensor/index.js';
+import { type HostArray, inTurns, QuintetError } from '../tensor/index.js';
 import { compile } from './compile.js';
 import type { Model } from './model.js';
 import type { Processor } from './prompt.js';
@@ -54,7 +54,7 @@ export class VisionSession {
 
   /** A picture as the model's processor prepares it. */
   async see(picture: Picture, processor: Processor, signal?: AbortSignal): Promise<SeenPicture> {
-    const key = pictureKey(picture);
+    const key = await inTurns(pictureKeyInParts(picture));
     const known = this.#seen.get(key);
     if (!known) return this.#remember(key, { seeing: this.#look(picture, processor, signal), bytes: 0 });
     try {
@@ -92,7 +92,7 @@ export class VisionSession {
   }
 
   async #look(picture: Picture, processor: Processor, signal: AbortSignal | undefined): Promise<SeenPicture> {
-    const { tensors, layouts } = processor.pixels([[picture]]);
+    const { tensors, layouts } = await inTurns(processor.pixelsInParts([[picture]]));
     const layout = layouts[0]?.[0] as PictureLayout;
     const features = await this.run(tensors, signal);
     return { layout, features };

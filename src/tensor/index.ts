@@ -6,6 +6,7 @@ export * from './errors.js';
 export * from './fields.js';
 export * from './figures.js';
 export * from './file-error.js';
+export * from './in-parts.js';
 export * from './initializer-source.js';
 export * from './json.js';
 export * from './labels.js';

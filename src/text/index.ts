@@ -4,7 +4,7 @@ export {
   type ConstraintSpec,
   constrain,
   constrainedDetokenizer,
-  readyVocabulary,
+  constrainInParts,
 } from './constraints/index.js';
 export { createDetokenizer, type Detokenizer } from './detokenizer.js';
 export { ggufTokenizer } from './gguf-tokenizer.js';

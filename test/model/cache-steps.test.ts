@@ -80,7 +80,7 @@ test('scores do not depend on how a text is divided, on other rows, or on where 
   near(both.slice(0, wanted.length));
   const cache = session.start(1, 80);
   await session.step(cache, { ids: [[...long.slice(0, 50), ...short]] });
-  const fork = session.fork(cache, 50, 90);
+  const fork = await session.fork(cache, 50, 90);
   near(toNumbers(await session.step(fork, { ids: [long.slice(50)] })));
   session.rewind(cache, 50);
   near(toNumbers(await session.step(cache, { ids: [long.slice(50)] })));

@@ -6,13 +6,14 @@
  * B conversations, N tiles of the conversation with most, S edge of a tile
  */
 
-import { type Fields, type HostArray, QuintetError, zerosArray } from '../../tensor/index.js';
+import { type Fields, type HostArray, type InParts, QuintetError, zerosArray } from '../../tensor/index.js';
 import { type Picture, paste, plainPicture } from '../picture.js';
-import { type Resampling, resize } from '../resize.js';
+import { type Resampling, resizeInParts } from '../resize.js';
 import {
   type ImageProcessor,
   type Levels,
   type PictureLayout,
+  processorOf,
   readLevels,
   readResampling,
   writePlanes,
@@ -37,15 +38,20 @@ export function idefics3Processor(f: Fields): ImageProcessor {
   const sizeOf = f.flag('do_resize', false) ? readIdeficsSize(f) : undefined;
   const splits = f.flag('do_image_splitting', false);
   const pads = f.flag('do_pad', false);
-  return (conversations) => {
-    const split = conversations.map((pictures) =>
-      pictures.map((picture): Split => {
-        const resized = sizeOf ? resize(picture, sizeOf(picture), { filter }) : picture;
-        const size = { width: picture.width, height: picture.height };
-        if (splits) return splitIntoTiles(resized, edge, filter, size);
-        return { tiles: [resize(resized, { width: edge, height: edge }, { filter })], layout: size };
-      }),
-    );
+  function* splitOf(picture: Picture): InParts<Split> {
+    const resized = sizeOf ? yield* resizeInParts(picture, sizeOf(picture), { filter }) : picture;
+    yield;
+    const size = { width: picture.width, height: picture.height };
+    if (splits) return yield* splitIntoTiles(resized, edge, filter, size);
+    return { tiles: [yield* resizeInParts(resized, { width: edge, height: edge }, { filter })], layout: size };
+  }
+  return processorOf(function* (conversations) {
+    const split: Split[][] = [];
+    for (const pictures of conversations) {
+      const own: Split[] = [];
+      for (const picture of pictures) own.push(yield* splitOf(picture));
+      split.push(own);
+    }
     const tiles = split.map((pictures) => pictures.flatMap((picture) => picture.tiles));
     if (tiles.every((list) => list.length === 0)) throw new QuintetError('data', 'no picture to process', { at: f.at });
     if (!pads && tiles.some((list) => list.length !== tiles[0]?.length)) {
@@ -53,10 +59,10 @@ export function idefics3Processor(f: Fields): ImageProcessor {
       throw new QuintetError('data', `conversations of ${counts} tiles need do_pad`, { at: f.at });
     }
     return {
-      tensors: tensorsOf(tiles, levels, { edge, pads }),
+      tensors: yield* tensorsOf(tiles, levels, { edge, pads }),
       pictures: split.map((pictures) => pictures.map((picture) => picture.layout)),
     };
-  };
+  });
 }
 
 function readIdeficsSize(f: Fields): SizeRule {
@@ -87,7 +93,7 @@ function scaleDown({ width, height }: Size): Size {
 }
 
 /** Enlarges to multiples of `edge` and cuts; a picture of one tile is that tile alone. */
-function splitIntoTiles(picture: Picture, edge: number, filter: Resampling, original: Size): Split {
+function* splitIntoTiles(picture: Picture, edge: number, filter: Resampling, original: Size): InParts<Split> {
   const multiple = (length: number): number => Math.ceil(length / edge) * edge;
   const ratio = picture.width / picture.height;
   const isWide = picture.width >= picture.height;
@@ -98,36 +104,37 @@ function splitIntoTiles(picture: Picture, edge: number, filter: Resampling, orig
     const message = `a picture of ${rows} x ${columns} tiles; at most ${mostTiles} are taken`;
     throw new QuintetError('limit', message, { at: 'preprocessor_config.json' });
   }
-  const enlarged = resize(picture, { width, height }, { filter });
+  const enlarged = yield* resizeInParts(picture, { width, height }, { filter });
   if (width <= edge && height <= edge) return { tiles: [enlarged], layout: original };
   const tiles: Picture[] = [];
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
+      yield;
       const tile = plainPicture(edge, edge);
       paste(tile, enlarged, { left: column * edge, top: row * edge });
       tiles.push(tile);
     }
   }
-  tiles.push(resize(enlarged, { width: edge, height: edge }, { filter }));
+  tiles.push(yield* resizeInParts(enlarged, { width: edge, height: edge }, { filter }));
   return { tiles, layout: { ...original, grid: [rows, columns] } };
 }
 
-function tensorsOf(
+function* tensorsOf(
   tiles: readonly (readonly Picture[])[],
   levels: Levels,
   { edge, pads }: { readonly edge: number; readonly pads: boolean },
-): Record<string, HostArray> {
+): InParts<Record<string, HostArray>> {
   const most = Math.max(...tiles.map((list) => list.length));
   const pixels = zerosArray('f32', [tiles.length, most, 3, edge, edge]);
   const mask = zerosArray('i64', [tiles.length, most, edge, edge]);
   const area = edge * edge;
-  tiles.forEach((list, b) => {
-    list.forEach((tile, n) => {
+  const target = pixels.data as Float32Array;
+  for (const [b, list] of tiles.entries()) {
+    for (const [n, tile] of list.entries()) {
       const offset = (b * most + n) * area;
-      const target = pixels.data as Float32Array;
-      writePlanes(tile, levels, { target, offset: offset * 3, size: { width: edge, height: edge } });
-    });
-    (mask.data as BigInt64Array).fill(1n, b * most * area, (b * most + list.length) * area);
-  });
+      yield* writePlanes(tile, levels, { target, offset: offset * 3, size: { width: edge, height: edge } });
+      (mask.data as BigInt64Array).fill(1n, offset, offset + area);
+    }
+  }
   return pads ? { pixel_values: pixels, pixel_attention_mask: mask } : { pixel_values: pixels };
 }

@@ -5,7 +5,7 @@
  */
 
 import { type Fields, QuintetError, roundTiesToEven } from '../../tensor/index.js';
-import { resize } from '../resize.js';
+import { resizeInParts } from '../resize.js';
 import type { ImageProcessor } from './pixels.js';
 import { readResampling } from './pixels.js';
 import { meanColour, padToSquare, steppedProcessor } from './plain.js';
@@ -25,12 +25,18 @@ export function janusProcessor(f: Fields): ImageProcessor {
   const pads = f.flag('do_pad', false);
   const colour = f.has('image_mean') ? meanColour(f) : [127, 127, 127];
   return steppedProcessor(f, [
-    (picture) => {
+    function* (picture) {
       if (!resizes) return picture;
       const scale = edge / Math.max(picture.width, picture.height);
       const scaled = (length: number): number => Math.max(roundTiesToEven(length * scale), least);
-      return resize(picture, { width: scaled(picture.width), height: scaled(picture.height) }, { filter });
+      return yield* resizeInParts(
+        picture,
+        { width: scaled(picture.width), height: scaled(picture.height) },
+        { filter },
+      );
     },
-    (picture) => (pads ? padToSquare(picture, colour) : picture),
+    function* (picture) {
+      return pads ? yield* padToSquare(picture, colour) : picture;
+    },
   ]);
 }

@@ -4,7 +4,7 @@
  * N pictures, H rows, W columns
  */
 
-import { type Fields, type HostArray, QuintetError, zerosArray } from '../../tensor/index.js';
+import { atOnce, type Fields, type HostArray, type InParts, QuintetError, zerosArray } from '../../tensor/index.js';
 import { blockBytes, kernelsWith } from '../kernels.js';
 import type { Picture } from '../picture.js';
 import type { Resampling } from '../resize.js';
@@ -27,7 +27,19 @@ export interface PictureLayout extends Size {
 }
 
 /** Turns the pictures of each conversation of a batch into tensors. */
-export type ImageProcessor = (conversations: readonly (readonly Picture[])[]) => Pixels;
+export interface ImageProcessor {
+  (conversations: readonly (readonly Picture[])[]): Pixels;
+  /** The same in parts. */
+  readonly inParts: ProcessingInParts;
+}
+
+export type ProcessingInParts = (conversations: readonly (readonly Picture[])[]) => InParts<Pixels>;
+
+export const processorOf = (inParts: ProcessingInParts): ImageProcessor =>
+  Object.assign<(...given: Parameters<ProcessingInParts>) => Pixels, { readonly inParts: ProcessingInParts }>(
+    (conversations) => atOnce(inParts(conversations)),
+    { inParts },
+  );
 
 /** The numbers of Pillow's Resampling enumeration. */
 const resamplings: readonly Resampling[] = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box', 'hamming'];
@@ -74,7 +86,7 @@ export function readLevels(f: Fields): Levels {
 }
 
 /** Pictures as one f32 tensor [N, 3, H, W]; those smaller than `size` have zeros at the right and below. */
-export function stack(pictures: readonly Picture[], levels: Levels, size: Size): HostArray {
+export function* stack(pictures: readonly Picture[], levels: Levels, size: Size): InParts<HostArray> {
   const { width, height } = size;
   const outside = pictures.find((picture) => picture.width > width || picture.height > height);
   if (outside) {
@@ -83,29 +95,28 @@ export function stack(pictures: readonly Picture[], levels: Levels, size: Size):
   }
   const array = zerosArray('f32', [pictures.length, 3, height, width]);
   const target = array.data as Float32Array;
-  pictures.forEach((picture, i) => {
-    writePlanes(picture, levels, { target, offset: i * 3 * height * width, size });
-  });
+  for (const [i, picture] of pictures.entries()) {
+    yield* writePlanes(picture, levels, { target, offset: i * 3 * height * width, size });
+  }
   return array;
 }
 
 /** Writes a picture [h, w, 3] as three planes of `size`, [3, H, W], from `offset` of `target` on. */
-export function writePlanes(
+export function* writePlanes(
   picture: Picture,
   levels: Levels,
   { target, offset, size }: { readonly target: Float32Array; readonly offset: number; readonly size: Size },
-): void {
+): InParts<void> {
   const area = size.width * size.height;
   const { width, height, data } = picture;
   const rows = Math.max(1, Math.floor(blockBytes / (width * 4)));
   const planeBytes = rows * width * 4;
-  const { memory, levels: bytes, at, spread } = kernelsWith([3 * 256 * 4, rows * width * 3, 3 * planeBytes]);
-  const [tables, source, planes] = at as [number, number, number];
-  const numbers = new Float32Array(memory.buffer);
-  levels.forEach((values, channel) => {
-    numbers.set(values, tables / 4 + channel * 256);
-  });
   for (let top = 0; top < height; top += rows) {
+    yield;
+    const { memory, levels: bytes, at, spread } = kernelsWith([3 * 256 * 4, rows * width * 3, 3 * planeBytes]);
+    const [tables, source, planes] = at as [number, number, number];
+    const numbers = new Float32Array(memory.buffer);
+    for (const [channel, values] of levels.entries()) numbers.set(values, tables / 4 + channel * 256);
     const block = data.subarray(top * width * 3, (top + rows) * width * 3);
     bytes.set(block, source);
     spread(source, source + block.length, tables, planes, planeBytes);

@@ -4,13 +4,21 @@
  * Source: transformers 5.23, PilBackend in image_processing_backends.py, center_crop in image_transforms.py, models/llava.
  */
 
-import { type Fields, QuintetError } from '../../tensor/index.js';
-import { crop, type Picture, paste, plainPicture, type Region } from '../picture.js';
-import { resize } from '../resize.js';
-import { commonSize, type ImageProcessor, readChannels, readLevels, readResampling, stack } from './pixels.js';
+import { type Fields, type InParts, QuintetError } from '../../tensor/index.js';
+import { bytesAtOnce, crop, type Picture, paste, plainPicture, type Region } from '../picture.js';
+import { resizeInParts } from '../resize.js';
+import {
+  commonSize,
+  type ImageProcessor,
+  processorOf,
+  readChannels,
+  readLevels,
+  readResampling,
+  stack,
+} from './pixels.js';
 import { readFixedSize, readSizeRule, type Size } from './sizes.js';
 
-type Step = (picture: Picture) => Picture;
+type Step = (picture: Picture) => InParts<Picture>;
 
 /** pixel_values f32 [N, 3, H, W]. With `do_pad`, pictures are filled up with zeros to the largest or to `pad_size`. */
 export function plainProcessor(f: Fields): ImageProcessor {
@@ -33,26 +41,34 @@ export function steppedProcessor(
   canvas: (pictures: readonly Picture[]) => Size = (pictures) => commonSize(pictures, f.at),
 ): ImageProcessor {
   const levels = readLevels(f);
-  return (conversations) => {
-    const pictures = conversations.flat().map((picture) => steps.reduce((done, step) => step(done), picture));
+  return processorOf(function* (conversations) {
+    const pictures: Picture[] = [];
+    for (const picture of conversations.flat()) {
+      let done = picture;
+      for (const step of steps) done = yield* step(done);
+      pictures.push(done);
+    }
     if (pictures.length === 0) throw new QuintetError('data', 'no picture to process', { at: f.at });
     return {
-      tensors: { pixel_values: stack(pictures, levels, canvas(pictures)) },
+      tensors: { pixel_values: yield* stack(pictures, levels, canvas(pictures)) },
       pictures: conversations.map((list) => list.map(({ width, height }) => ({ width, height }))),
     };
-  };
+  });
 }
 
 function resizeAndCrop(f: Fields): Step[] {
   const crops = f.flag('do_center_crop', false) ? readFixedSize(f, 'crop_size') : undefined;
-  const cropStep: Step = (picture) => (crops ? centerCrop(picture, crops) : picture);
+  const cropStep: Step = function* (picture) {
+    yield;
+    return crops ? centerCrop(picture, crops) : picture;
+  };
   if (!f.flag('do_resize', false)) return [cropStep];
   const filter = readResampling(f);
   const sizeOf = readSizeRule(f);
   const resizeStep: Step = (picture) => {
     const size = sizeOf(picture);
     // What would be cut off is not computed.
-    return resize(picture, size, { filter, ...(crops ? { region: middleOf(size, crops) } : {}) });
+    return resizeInParts(picture, size, { filter, ...(crops ? { region: middleOf(size, crops) } : {}) });
   };
   return [resizeStep, cropStep];
 }
@@ -93,11 +109,21 @@ export function meanColour(f: Fields): readonly number[] {
 }
 
 /** The picture in the middle of a square as long as its longer edge. */
-export function padToSquare(picture: Picture, colour: readonly number[]): Picture {
+export function* padToSquare(picture: Picture, colour: readonly number[]): InParts<Picture> {
   const { width, height } = picture;
   if (width === height) return picture;
   const edge = Math.max(width, height);
-  const square = plainPicture(edge, edge, colour);
-  paste(square, picture, { x: Math.floor((edge - width) / 2), y: Math.floor((edge - height) / 2) });
+  const [x, y] = [Math.floor((edge - width) / 2), Math.floor((edge - height) / 2)];
+  const square = plainPicture(edge, edge);
+  const row = plainPicture(edge, 1, colour).data;
+  for (let at = 0, partEnd = bytesAtOnce; at < square.data.length; at += row.length) {
+    if (at >= partEnd) {
+      yield;
+      partEnd = at + bytesAtOnce;
+    }
+    square.data.set(row, at);
+    const from = (at / row.length - y) * width * 3;
+    square.data.set(picture.data.subarray(Math.max(0, from), Math.max(0, from + width * 3)), at + x * 3);
+  }
   return square;
 }

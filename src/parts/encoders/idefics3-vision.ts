@@ -7,7 +7,7 @@
  * V tiles, P patches a tile, D width
  */
 import { paddingMask } from '../../nn/index.js';
-import { type Fields, type HostArray, hostArray, QuintetError, toNumbers } from '../../tensor/index.js';
+import { type Fields, type HostArray, hostArray, QuintetError } from '../../tensor/index.js';
 import type { Encoder } from '../types.js';
 import { readSiglipVision, type SiglipVisionConfig, siglipVisionStates } from './siglip.js';
 
@@ -51,8 +51,9 @@ function prepareTiles({ image, patch }: SiglipVisionConfig): (given: Arrays) => 
     );
     // As the reference has it, one tile is kept even where all are zeros.
     const kept = tiles.length > 0 ? tiles : [0];
-    const data = new Float32Array(kept.length * area);
-    for (const [row, i] of kept.entries()) data.set(values.subarray(i * area, (i + 1) * area), row * area);
+    const areAll = kept.length === batch * count;
+    const data = areAll ? values : new Float32Array(kept.length * area);
+    if (!areAll) for (const [row, i] of kept.entries()) data.set(values.subarray(i * area, (i + 1) * area), row * area);
     const present = kept.map((i) => presentPatches(mask, i, { side, patch, image }));
     return {
       ...rest,
@@ -76,11 +77,11 @@ interface Grid {
 /** 1 for patches with a pixel of the picture in them, row by row. */
 function presentPatches(mask: HostArray | undefined, tile: number, { side, patch, image }: Grid): number[] {
   if (!mask) return new Array<number>(side * side).fill(1);
-  const pixels = toNumbers({ ...mask, data: mask.data.slice(tile * image * image, (tile + 1) * image * image) });
+  const before = tile * image * image;
   return Array.from({ length: side * side }, (_, i) => {
     const [top, left] = [Math.floor(i / side) * patch, (i % side) * patch];
     for (let y = top; y < top + patch; y++) {
-      for (let x = left; x < left + patch; x++) if (pixels[y * image + x]) return 1;
+      for (let x = left; x < left + patch; x++) if (mask.data[before + y * image + x]) return 1;
     }
     return 0;
   });

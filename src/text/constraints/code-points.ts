@@ -50,8 +50,16 @@ export function difference(set: CodePoints, without: CodePoints): CodePoints {
   return intersection(set, complement(without));
 }
 
-export function intersection(a: CodePoints, b: CodePoints): CodePoints {
-  return complement(union(complement(a), complement(b)));
+export function intersection({ ranges: a }: CodePoints, { ranges: b }: CodePoints): CodePoints {
+  const ranges: number[] = [];
+  for (let [i, j] = [0, 0]; i < a.length && j < b.length; ) {
+    const [endA, endB] = [a[i + 1] as number, b[j + 1] as number];
+    const [from, to] = [Math.max(a[i] as number, b[j] as number), Math.min(endA, endB)];
+    if (from <= to) ranges.push(from, to);
+    if (endA <= endB) i += 2;
+    else j += 2;
+  }
+  return { ranges };
 }
 
 export function has(set: CodePoints, codePoint: number): boolean {

@@ -1,15 +1,15 @@
 /** Answers of a wanted form: JSON by a schema, texts of a regular expression, or one of some choices, as tokens that may come next. */
 
-import { QuintetError, recent } from '../../tensor/index.js';
+import { atOnce, type InParts, QuintetError, recent } from '../../tensor/index.js';
 import type { Tokenizer } from '../tokenizer.js';
 import { everything } from './code-points.js';
 import { jsonGrammar } from './json/schema.js';
 import { spacings } from './json/text.js';
 import { type Grammar, words } from './language.js';
 import { type Constraint, createMasks, noToken } from './masks.js';
-import { compile, type Program } from './program.js';
+import { compileInParts, type Program } from './program.js';
 import { wholeMatches } from './regex.js';
-import { type Vocabulary, vocabularyOf } from './vocabulary.js';
+import { type Vocabulary, vocabularyInParts } from './vocabulary.js';
 
 /** What an answer must be, from its first character to its last. */
 export type ConstraintSpec =
@@ -28,11 +28,20 @@ export type ConstraintSpec =
  * Begins answers that are held to a constraint, any number at a time. `ends` are the tokens that may follow a whole answer. Throws
  * 'constraint' for what answers cannot be held to, 'limit' for what would cost too much, 'config' for a malformed schema.
  */
-export function constrain(spec: ConstraintSpec, tokenizer: Tokenizer, ends: readonly number[] = []): () => Constraint {
+export const constrain = (...constrained: Parameters<typeof constrainInParts>): (() => Constraint) =>
+  atOnce(constrainInParts(...constrained));
+
+/** The same in parts. */
+export function* constrainInParts(
+  spec: ConstraintSpec,
+  tokenizer: Tokenizer,
+  ends: readonly number[] = [],
+): InParts<() => Constraint> {
   const key = keyOf(spec, ends);
   const own = kept.get(tokenizer) ?? new Map<string, () => Constraint>();
   kept.set(tokenizer, own);
-  return recent(own, key, { most: mostKept, make: () => make(spec, tokenizer, ends) });
+  const begin = own.get(key) ?? (yield* make(spec, tokenizer, ends));
+  return recent(own, key, { most: mostKept, make: () => begin });
 }
 
 /** The constraints of a tokenizer that were asked for last: each holds some megabytes of masks. */
@@ -47,26 +56,30 @@ function keyOf(spec: ConstraintSpec, ends: readonly number[]): string {
   }
 }
 
-function make(spec: ConstraintSpec, tokenizer: Tokenizer, ends: readonly number[]): () => Constraint {
+function* make(spec: ConstraintSpec, tokenizer: Tokenizer, ends: readonly number[]): InParts<() => Constraint> {
   const grammar = grammarOf(spec);
-  const vocabulary = vocabularyOf(tokenizer);
+  yield;
+  const vocabulary = yield* vocabularyInParts(tokenizer);
   // In the alphabet no token leads into a dead end.
   const spellsAll = vocabulary.isAlphabetic;
-  const all = compile(grammar);
-  const program = spellsAll && vocabulary.alphabet !== everything ? inAlphabet(grammar, vocabulary) : all;
+  const narrowed = spellsAll && vocabulary.alphabet !== everything;
+  const program = yield* narrowed ? inAlphabet(grammar, vocabulary) : compileInParts(grammar);
   const begin = createMasks(program, vocabulary, { ends, spellsAll });
   // Whether any token can begin an answer is known now.
-  begin().allowed();
+  const first = begin();
+  yield* first.ready();
+  first.allowed();
   return begin;
 }
 
-function inAlphabet(grammar: Grammar, { alphabet }: Vocabulary): Program {
+function* inAlphabet(grammar: Grammar, { alphabet }: Vocabulary): InParts<Program> {
   try {
-    return compile(grammar, alphabet);
+    return yield* compileInParts(grammar, alphabet);
   } catch (error) {
-    // In all characters there are answers.
-    if (error instanceof QuintetError && error.code === 'constraint') throw noToken(false);
-    throw error;
+    if (!(error instanceof QuintetError && error.code === 'constraint')) throw error;
+    // Where not even all characters spell an answer, that is what is told.
+    yield* compileInParts(grammar);
+    throw noToken(false);
   }
 }
 

@@ -1,4 +1,3 @@
-export { type ConstraintSpec, constrain } from './constrain.js';
+export { type ConstraintSpec, constrain, constrainInParts } from './constrain.js';
 export { constrainedDetokenizer } from './detokenizer.js';
 export type { Constraint } from './masks.js';
-export { readyVocabulary } from './vocabulary.js';

@@ -2,7 +2,7 @@
  * Which tokens may come next: the tree of a vocabulary is walked together with the machine, and what is found is remembered
  * by the machine's state.
  */
-import { QuintetError, recent } from '../../tensor/index.js';
+import { atOnce, type InParts, QuintetError, recent } from '../../tensor/index.js';
 import { createMachine, type Machine } from './machine.js';
 import type { Program } from './program.js';
 import type { ByteTree, Vocabulary } from './vocabulary.js';
@@ -17,6 +17,8 @@ export interface Constraint {
   accept(id: number): void;
   /** Whether nothing may follow: the answer is whole. */
   readonly done: boolean;
+  /** Finds in parts what `allowed` and `done` are going to say, errors too; without it they find it at once. */
+  ready?(): InParts<void>;
 }
 
 /** Steps of the machine for one mask, a second's worth; usual ones take a few thousand. */
@@ -35,59 +37,85 @@ export interface MaskOptions {
   readonly spellsAll: boolean;
 }
 
+/** What may follow a state. */
+interface Following {
+  readonly mask: Uint32Array;
+  /** Whether a token may that does not end the answer. */
+  readonly goesOn: boolean;
+}
+
 /** Begins answers over a vocabulary, any number at a time. */
-export function createMasks(program: Program, vocabulary: Vocabulary, options: MaskOptions): () => Constraint {
+export function createMasks(
+  program: Program,
+  vocabulary: Vocabulary,
+  options: MaskOptions,
+): () => Required<Constraint> {
   let remembered = remember(program, vocabulary, options);
 
   return () => {
     let spelled = '';
     let own = remembered;
     let state = own.machine.start;
-    /** The state in what is remembered now, which may have been begun anew. */
-    const catchUp = (): void => {
-      if (remembered.machine.size > enoughStates) remembered = remember(program, vocabulary, options);
-      remembered.machine.fuel = fuelPerMask;
-      if (own === remembered) return;
-      own = remembered;
-      state = follow(own.machine, own.machine.start, spelled);
-    };
+    /** Gives what follows the state, or throws; undefined where it was not looked for yet. */
+    let found: (() => Following) | undefined;
     const isFirst = (): boolean => spelled === '';
+    /** Goes over to what is remembered now, which may have been begun anew. */
+    function* catchUp(): InParts<void> {
+      if (remembered.machine.size > enoughStates) remembered = remember(program, vocabulary, options);
+      const newest = remembered;
+      if (own === newest) return;
+      state = yield* newest.follow(newest.machine.start, spelled);
+      own = newest;
+    }
+    function* ready(): InParts<void> {
+      if (found) return;
+      try {
+        yield* catchUp();
+        const following = yield* own.following(state, isFirst());
+        found = () => following;
+      } catch (error) {
+        found = () => {
+          throw error;
+        };
+      }
+    }
+    const following = (): Following => {
+      atOnce(ready());
+      return (found as () => Following)();
+    };
     return {
+      ready,
       allowed() {
-        catchUp();
-        return own.mask(state, isFirst());
+        const { mask } = following();
+        if (mask.some((word) => word !== 0)) return mask;
+        throw noToken(own.machine.accepts(state));
       },
       accept(id) {
-        catchUp();
+        atOnce(catchUp());
         const added = vocabulary.spelled(id, isFirst());
-        const next = follow(own.machine, state, added);
+        const next = atOnce(own.follow(state, added));
         if (next < 0 || added === '') throw new QuintetError('constraint', `token ${id} may not come next`);
         spelled += added;
         state = next;
+        found = undefined;
       },
       get done() {
-        return own.isLast(state);
+        if (options.spellsAll || !own.machine.accepts(state)) return own.machine.isLast(state);
+        return !following().goesOn;
       },
     };
   };
 }
 
-/** The state after some bytes, each a character, or -1. */
-function follow(machine: Machine, start: number, bytes: string): number {
-  let state = start;
-  for (let i = 0; i < bytes.length && state >= 0; i++) state = machine.step(state, bytes.charCodeAt(i));
-  return state;
-}
-
-/** A machine, and the masks of its states. */
+/** A machine, and what may follow its states. */
 function remember(program: Program, vocabulary: Vocabulary, { ends, spellsAll }: MaskOptions) {
   const machine = createMachine(program);
-  const masks = new Map<number, Uint32Array>();
+  const known = new Map<number, Following>();
   const words = Math.ceil(Math.max(vocabulary.size, ...ends.map((id) => id + 1)) / 32);
   const most = Math.max(16, Math.floor(mostMaskBytes / (4 * words)));
-  const way = spellsAll ? undefined : wayOut(machine, vocabulary);
+  const wayOut = spellsAll ? undefined : waysOut(machine, vocabulary);
 
-  function make(state: number, isFirst: boolean): Uint32Array {
+  function* look(state: number, isFirst: boolean): InParts<Following> {
     const mask = new Uint32Array(words);
     const tree = isFirst ? vocabulary.first : vocabulary.later;
     const allow = (from: number, to: number): void => {
@@ -96,35 +124,66 @@ function remember(program: Program, vocabulary: Vocabulary, { ends, spellsAll }:
         mask[id >> 5] = (mask[id >> 5] as number) | (1 << (id & 31));
       }
     };
-    if (way) {
-      way.begin();
-      walk(machine, tree, state, (from, to, next) => void (way.leadsFrom(next) && allow(from, to)));
-    } else walkFreely(machine, tree, state, allow);
+    const isPartDone = partsOf(machine);
+    if (wayOut) {
+      const reached: (readonly [from: number, to: number, state: number])[] = [];
+      yield* walk(machine, tree, { start: state, isPartDone, found: (...range) => reached.push(range) });
+      const leadsFrom = wayOut(isPartDone);
+      for (const [from, to, next] of reached) {
+        if (isPartDone()) yield;
+        if (yield* leadsFrom(next)) allow(from, to);
+      }
+    } else yield* walkFreely(machine, tree, { start: state, isPartDone, found: allow });
+    const goesOn = mask.some((word) => word !== 0);
     for (const id of ends) {
       const bit = 1 << (id & 31);
       const word = mask[id >> 5] as number;
       mask[id >> 5] = machine.accepts(state) ? word | bit : word & ~bit;
     }
-    if (mask.some((word) => word !== 0)) return mask;
-    throw noToken(machine.accepts(state));
+    return { mask, goesOn };
   }
 
   return {
     machine,
-    /** Whether nothing but the end may follow. */
-    isLast(state: number): boolean {
-      if (way === undefined || !machine.accepts(state)) return machine.isLast(state);
-      way.begin();
-      let goesOn = false;
-      walk(machine, vocabulary.later, state, (_from, _to, next) => {
-        goesOn ||= way.leadsFrom(next);
-      });
-      return !goesOn;
-    },
-    mask(state: number, isFirst: boolean): Uint32Array {
-      return recent(masks, 2 * state + (isFirst ? 1 : 0), { most, make: () => make(state, isFirst) });
+    /** The state after some bytes, each a character, or -1. */
+    follow: (start: number, bytes: string): InParts<number> => fuelled(machine, follow(machine, start, bytes)),
+    *following(state: number, isFirst: boolean): InParts<Following> {
+      const key = 2 * state + (isFirst ? 1 : 0);
+      const made = known.get(key) ?? (yield* fuelled(machine, look(state, isFirst)));
+      return recent(known, key, { most, make: () => made });
     },
   };
+}
+
+/** Work that has the steps of one mask, whoever else uses the machine between its parts. */
+function* fuelled<Result>(machine: Machine, work: InParts<Result>): InParts<Result> {
+  for (let fuel = fuelPerMask; ; ) {
+    machine.fuel = fuel;
+    const { value, done } = work.next();
+    if (done) return value;
+    fuel = machine.fuel;
+    yield;
+  }
+}
+
+/** Says, asked at each byte, when a part has taken long enough: known steps take nanoseconds, new ones a microsecond and more. */
+function partsOf(machine: Machine): () => boolean {
+  let [bytes, fuel] = [0, machine.fuel];
+  return () => {
+    if (++bytes < 2 ** 14 && fuel - machine.fuel < 2 ** 12) return false;
+    [bytes, fuel] = [0, machine.fuel];
+    return true;
+  };
+}
+
+function* follow(machine: Machine, start: number, bytes: string): InParts<number> {
+  const isPartDone = partsOf(machine);
+  let state = start;
+  for (let i = 0; i < bytes.length && state >= 0; i++) {
+    if (isPartDone()) yield;
+    state = machine.step(state, bytes.charCodeAt(i));
+  }
+  return state;
 }
 
 export function noToken(isWhole: boolean): QuintetError {
@@ -135,16 +194,23 @@ export function noToken(isWhole: boolean): QuintetError {
   });
 }
 
-/** Finds the tokens that may follow a state, as ranges of the tree's ids with the state that each leads to. */
-function walk(
+interface Walk {
+  readonly start: number;
+  readonly isPartDone: () => boolean;
+  /** Told of ranges of the tree's ids, and of the state that they lead to. */
+  readonly found: (from: number, to: number, state: number) => void;
+}
+
+/** Finds the tokens that may follow a state. */
+function* walk(
   machine: Machine,
   { bytes, depths, ends, firstId, deepest }: ByteTree,
-  start: number,
-  found: (from: number, to: number, state: number) => void,
-): void {
+  { start, isPartDone, found }: Walk,
+): InParts<void> {
   const states = new Int32Array(deepest + 1);
   states[0] = start;
   for (let node = 0; node < bytes.length; ) {
+    if (isPartDone()) yield;
     const depth = depths[node] as number;
     const next = machine.step(states[depth] as number, bytes[node] as number);
     if (next < 0) {
@@ -159,15 +225,15 @@ function walk(
 }
 
 /** The same without the states: where any plain characters may follow, a branch of such is taken whole. */
-function walkFreely(
+function* walkFreely(
   machine: Machine,
   { bytes, depths, ends, firstId, plainRuns, deepest }: ByteTree,
-  start: number,
-  found: (from: number, to: number) => void,
-): void {
+  { start, isPartDone, found }: Omit<Walk, 'found'> & { readonly found: (from: number, to: number) => void },
+): InParts<void> {
   const states = new Int32Array(deepest + 1);
   states[0] = start;
   for (let node = 0; node < bytes.length; ) {
+    if (isPartDone()) yield;
     const depth = depths[node] as number;
     const state = states[depth] as number;
     const end = ends[node] as number;
@@ -188,45 +254,45 @@ function walkFreely(
 }
 
 /**
- * Finds whether tokens lead from a state to the end of an answer. Where a vocabulary cannot spell every character by itself,
- * what the machine allows may still be a dead end. Answers are remembered; beyond the limit it is taken for granted.
+ * Finds, for one mask after another, whether tokens lead from a state to the end of an answer. Where a vocabulary cannot spell
+ * every character by itself, what the machine allows may still be a dead end. Answers are remembered; beyond the limit it is
+ * taken for granted.
  */
-function wayOut(machine: Machine, { later }: Vocabulary) {
+function waysOut(machine: Machine, { later }: Vocabulary) {
   const known = new Map<number, boolean>();
-  let looked = 0;
   const isOut = (state: number): boolean => machine.accepts(state) || known.get(state) === true;
 
-  /** Goes down first; `path` leads to where the search is. */
-  function search(start: number): boolean {
-    const path: { readonly state: number; readonly next: number[] }[] = [];
-    const seen = new Set<number>();
-    const enter = (state: number): void => {
-      looked++;
-      seen.add(state);
-      const next = new Set<number>();
-      walk(machine, later, state, (_from, _to, reached) => next.add(reached));
-      path.push({ state, next: [...next] });
-    };
-    enter(start);
-    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-      if (looked > mostLookahead) return true;
-      if (top.next.some(isOut)) {
-        for (const { state } of path) known.set(state, true);
-        return true;
-      }
-      const next = top.next.pop();
-      if (next === undefined) path.pop();
-      else if (!seen.has(next) && known.get(next) === undefined) enter(next);
-    }
-    for (const state of seen) known.set(state, false);
-    return false;
-  }
+  return (isPartDone: () => boolean) => {
+    let looked = 0;
 
-  return {
-    /** Another mask is to be made. */
-    begin(): void {
-      looked = 0;
-    },
-    leadsFrom: (state: number): boolean => isOut(state) || (known.get(state) ?? search(state)),
+    /** Goes down first; `path` leads to where the search is. */
+    function* search(start: number): InParts<boolean> {
+      const path: { readonly state: number; readonly next: number[] }[] = [];
+      const seen = new Set<number>();
+      function* enter(state: number): InParts<void> {
+        looked++;
+        seen.add(state);
+        const next = new Set<number>();
+        yield* walk(machine, later, { start: state, isPartDone, found: (_from, _to, reached) => next.add(reached) });
+        path.push({ state, next: [...next] });
+      }
+      yield* enter(start);
+      for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+        if (looked > mostLookahead) return true;
+        if (top.next.some(isOut)) {
+          for (const { state } of path) known.set(state, true);
+          return true;
+        }
+        const next = top.next.pop();
+        if (next === undefined) path.pop();
+        else if (!seen.has(next) && known.get(next) === undefined) yield* enter(next);
+      }
+      for (const state of seen) known.set(state, false);
+      return false;
+    }
+
+    return function* leadsFrom(state: number): InParts<boolean> {
+      return isOut(state) || (known.get(state) ?? (yield* search(state)));
+    };
   };
 }

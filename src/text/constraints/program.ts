@@ -2,7 +2,7 @@
  * A grammar as instructions for a machine with a stack. Each knows what comes after it, and how many frames of the stack it
  * takes at least to come to an end; what cannot end is left out, so that the machine never runs into a dead end.
  */
-import { QuintetError } from '../../tensor/index.js';
+import { atOnce, type InParts, QuintetError } from '../../tensor/index.js';
 import {
   type CodePoints,
   charactersOf,
@@ -49,7 +49,10 @@ export const mostInstructions = 2 ** 18;
 export const plain: CodePoints = complement(union(codePoints([0, 0x1f]), charactersOf('"\\\u2028\u2029')));
 
 /** In characters of an alphabet. Throws 'limit' where the grammar is too large, 'constraint' where no text satisfies it. */
-export function compile({ rules }: Grammar, alphabet: CodePoints = everything): Program {
+export const compile = (...compiled: Parameters<typeof compileInParts>): Program => atOnce(compileInParts(...compiled));
+
+/** The same in parts, rule by rule. */
+export function* compileInParts({ rules }: Grammar, alphabet: CodePoints = everything): InParts<Program> {
   const instructions: Instruction[] = [{ kind: 'return' }];
   const emit = (instruction: Instruction): number => {
     if (instructions.length >= mostInstructions) throw tooLarge(`of more than ${mostInstructions} instructions`);
@@ -98,11 +101,12 @@ export function compile({ rules }: Grammar, alphabet: CodePoints = everything): 
   }
 
   const ends: number[] = [];
-  const starts = rules.map((body) => {
-    const start = write(body, returnAt);
+  const starts: number[] = [];
+  for (const body of rules) {
+    starts.push(write(body, returnAt));
     ends.push(instructions.length);
-    return start;
-  });
+    yield;
+  }
   const rounds = roundsOver(ends);
   const heights = heightsOf(instructions, starts, rounds);
   if ((heights[starts[0] as number] as number) > mostFrames) {
@@ -110,6 +114,7 @@ export function compile({ rules }: Grammar, alphabet: CodePoints = everything): 
       hint: 'parts of it contradict each other, or a value must hold one like itself without end',
     });
   }
+  yield;
   checkLoops(instructions, starts, nullable(instructions, starts, rounds));
   return { instructions, starts, heights };
 }

@@ -1,5 +1,6 @@
 /** A tokenizer's tokens as a tree of bytes, so that what begins alike is looked at once. */
 
+import { atOnce, type InParts } from '../../tensor/index.js';
 import type { Tokenizer } from '../tokenizer.js';
 import { type CodePoints, codePoints, everything, intersection, spell } from './code-points.js';
 import { plain } from './program.js';
@@ -40,36 +41,16 @@ export interface Vocabulary {
 const made = new WeakMap<Tokenizer, Vocabulary>();
 
 /** The vocabulary of a tokenizer; made once for each. Special tokens are not in it, nor tokens that add nothing. */
-export function vocabularyOf(tokenizer: Tokenizer): Vocabulary {
-  const known = made.get(tokenizer);
-  if (known) return known;
-  const reading = readVocabulary(tokenizer);
-  for (;;) {
-    const { value, done } = reading.next();
-    if (done) return keep(tokenizer, value);
-  }
-}
+export const vocabularyOf = (tokenizer: Tokenizer): Vocabulary => atOnce(vocabularyInParts(tokenizer));
 
-/**
- * Makes it ahead, which takes some tenths of a second for tens of thousands of tokens, a few milliseconds at a time; `pause`
- * lets others have their turn.
- */
-export async function readyVocabulary(tokenizer: Tokenizer, pause: () => Promise<unknown>): Promise<void> {
-  const reading = readVocabulary(tokenizer);
-  while (!made.has(tokenizer)) {
-    const { value, done } = reading.next();
-    if (done) keep(tokenizer, value);
-    else await pause();
-  }
+/** The same in parts: tens of thousands of tokens take some tenths of a second. */
+export function* vocabularyInParts(tokenizer: Tokenizer): InParts<Vocabulary> {
+  const vocabulary = made.get(tokenizer) ?? (yield* readVocabulary(tokenizer));
+  // Who asked for it meanwhile has made it too.
+  const first = made.get(tokenizer) ?? vocabulary;
+  made.set(tokenizer, first);
+  return first;
 }
-
-function keep(tokenizer: Tokenizer, vocabulary: Vocabulary): Vocabulary {
-  made.set(tokenizer, vocabulary);
-  return vocabulary;
-}
-
-/** Work in parts of some milliseconds. */
-type InParts<Result> = Generator<void, Result>;
 
 /** Tokens, or nodes of a tree, that are worked on at once. */
 const tokensAtOnce = 2 ** 10;
@@ -168,24 +149,31 @@ const longest = 4096;
 /** The tree of tokens, whose places in the list are their ids. */
 function* byteTree(tokens: readonly string[], alphabet: CodePoints): InParts<ByteTree> {
   const byText = new Map<string, number[]>();
+  let size = 0;
   for (const [id, text] of tokens.entries()) {
     if (id % tokensAtOnce === tokensAtOnce - 1) yield;
+    if (text === '') continue;
+    size++;
     const ids = byText.get(text);
     if (ids) ids.push(id);
-    else if (text !== '') byText.set(text, [id]);
+    else byText.set(text, [id]);
   }
   const spelled = yield* inOrder([...byText.keys()]);
-  const shared = yield* mapped(spelled, (text, i) => commonLength(spelled[i - 1] ?? '', text));
-  const count = spelled.reduce((sum, text, i) => sum + text.length - (shared[i] as number), 0);
-  const ids = spelled.flatMap((text) => byText.get(text) as number[]);
+  let [count, deepest] = [0, 0];
+  const shared = yield* mapped(spelled, (text, i) => {
+    const common = commonLength(spelled[i - 1] ?? '', text);
+    count += text.length - common;
+    deepest = Math.max(deepest, text.length);
+    return common;
+  });
   const tree = {
     bytes: new Uint8Array(count),
     depths: new Uint16Array(count),
     ends: new Int32Array(count).fill(count),
-    firstId: new Int32Array(count + 1).fill(ids.length),
-    ids: Int32Array.from(ids),
+    firstId: new Int32Array(count + 1).fill(size),
+    ids: new Int32Array(size),
     plainRuns: new Uint16Array(count),
-    deepest: spelled.reduce((most, { length }) => Math.max(most, length), 0),
+    deepest,
   };
   const path: number[] = []; // the nodes that lead to the token before
   let [node, taken] = [0, 0];
@@ -198,25 +186,32 @@ function* byteTree(tokens: readonly string[], alphabet: CodePoints): InParts<Byt
       tree.firstId[node] = taken;
       path.push(node++);
     }
-    taken += byText.get(text)?.length ?? 0;
+    for (const id of byText.get(text) as number[]) tree.ids[taken++] = id;
   }
   yield* fillPlainRuns(tree, intersection(plain, alphabet));
   return tree;
 }
 
-/** Texts of bytes in their order: those of each first byte by themselves, so that none of it takes long. */
+/** Texts of bytes in their order: those of the same first two by themselves, so that none of it takes long. */
 function* inOrder(texts: readonly string[]): InParts<string[]> {
-  const byFirst: string[][] = Array.from({ length: 256 }, () => []);
-  for (const text of texts) byFirst[text.charCodeAt(0)]?.push(text);
-  let sorted = 0;
-  for (const own of byFirst) {
-    own.sort();
-    sorted += own.length;
-    if (sorted < tokensAtOnce) continue;
-    yield;
-    sorted = 0;
+  const byFirst = new Array<string[] | undefined>(256 * 257);
+  for (const [i, text] of texts.entries()) {
+    if (i % tokensAtOnce === tokensAtOnce - 1) yield;
+    const key = 257 * text.charCodeAt(0) + (text.length > 1 ? text.charCodeAt(1) + 1 : 0);
+    const own = byFirst[key] ?? [];
+    byFirst[key] = own;
+    own.push(text);
   }
-  return byFirst.flat();
+  const sorted: string[] = [];
+  let next = tokensAtOnce;
+  for (const own of byFirst) {
+    if (!own) continue;
+    for (const text of own.sort()) sorted.push(text);
+    if (sorted.length < next) continue;
+    yield;
+    next = sorted.length + tokensAtOnce;
+  }
+  return sorted;
 }
 
 function commonLength(a: string, b: string): number {

@@ -6,8 +6,6 @@ import { jsonGrammar } from '../../../src/text/constraints/json/schema.js';
 import { spacings } from '../../../src/text/constraints/json/text.js';
 import { createMachine } from '../../../src/text/constraints/machine.js';
 import { compile } from '../../../src/text/constraints/program.js';
-import { readyVocabulary, vocabularyOf } from '../../../src/text/constraints/vocabulary.js';
-import type { Tokenizer } from '../../../src/text/index.js';
 import { endOf, idsOf, pick, randomTokens, randomWalk, takes, tokenizer, tokenizers } from './tokenizers.js';
 
 const person = {
@@ -243,19 +241,4 @@ describe('schemas that answers cannot be held to are refused, with the place:', 
     for (const choices of [[], ['a', '']])
       expect(() => constrain({ choices }, by)).toThrow(expect.objectContaining({ code: 'constraint' }));
   });
-});
-
-test('a vocabulary made ahead, in parts, serves two that ask for it at once', async () => {
-  const numbers = { size: 5000, special: {}, isSpecial: () => false, bytesOf: (id: number) => Buffer.from(`${id}`) };
-  const by = numbers as unknown as Tokenizer;
-  let turns = 0;
-  const pause = async (): Promise<void> => {
-    turns++;
-  };
-  await Promise.all([readyVocabulary(by, pause), readyVocabulary(by, pause)]);
-  const made = vocabularyOf(by);
-  await readyVocabulary(by, () => Promise.reject(new Error('it is there')));
-  expect(vocabularyOf(by)).toBe(made);
-  expect(turns).toBeGreaterThan(10);
-  expect(made.spelled(4321, true)).toBe('4321');
 });

@@ -1,0 +1,24 @@
+/** Long work in parts of a few milliseconds, so that whatever else waits can have its turn between them. */
+
+export type InParts<Result> = Generator<void, Result, void>;
+
+/** The work without a pause. */
+export function atOnce<Result>(work: InParts<Result>): Result {
+  for (;;) {
+    const { value, done } = work.next();
+    if (done) return value;
+  }
+}
+
+/** The work with a turn of the event loop behind each part. */
+export async function inTurns<Result>(work: InParts<Result>): Promise<Result> {
+  for (;;) {
+    const { value, done } = work.next();
+    if (done) return value;
+    await nextTurn();
+  }
+}
+
+/** Lets whatever else waits have its turn; a browser has no quicker way than a timer. */
+export const nextTurn = (): Promise<void> =>
+  new Promise((resolve) => (globalThis.setImmediate ? globalThis.setImmediate(resolve) : setTimeout(resolve)));
