@@ -25,6 +25,8 @@ export interface Checkpoint {
   read(name: string): Promise<HostArray>;
   /** The same as it is stored: little-endian values, or blocks row by row. */
   readStored(name: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Some windows of what is stored: enough to tell that other values are another model's. */
+  sample(name: string): Promise<readonly Uint8Array[]>;
   /** What the file says about itself: `__metadata__` of safetensors, the key-value pairs of GGUF. */
   readonly metadata: ReadonlyMap<string, unknown>;
   close(): Promise<void>;

@@ -10,7 +10,7 @@ import { dequantise } from './gguf-blocks.js';
 import { ggufConfig, interleavedHeads, llamaTensorName, ropeFactors, separateHalves } from './gguf-llama.js';
 import { isQuantised } from './gguf-types.js';
 import { quoted } from './json-scanner.js';
-import type { ByteSource } from './source.js';
+import { type ByteSource, sample } from './source.js';
 
 export interface GgufCheckpoint extends Checkpoint {
   /** What config.json would say; undefined where the architecture is not known here. */
@@ -110,6 +110,10 @@ function checkpointOf(
     config,
     read: (name) => readEntry(tensorNamed(places, name, source.at)),
     readStored: (name) => readStored(tensorNamed(places, name, source.at)),
+    sample: async (name) => {
+      const { source: file, entry } = tensorNamed(places, name, source.at);
+      return sample(file, entry);
+    },
     close: () => closeAll(...parts.map((part) => part.source)),
   };
 }

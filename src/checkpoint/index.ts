@@ -13,7 +13,7 @@ export {
 } from './file.js';
 export { fetchFile, type HubProgress, type Patience, type Transfer, usualPatience } from './file-download.js';
 export { fileFetch } from './file-fetch.js';
-export { contentFingerprint, fingerprint } from './fingerprint.js';
+export { fingerprint } from './fingerprint.js';
 export type { FolderFiles, ModelFiles } from './folder-files.js';
 export { type GgufEntry, type GgufHeader, largestGgufHeader, parseGgufHeader } from './gguf.js';
 export { isQuantised, type QuantisedType, quantisedTypes } from './gguf-types.js';

@@ -21,6 +21,7 @@ export function joinCheckpoints(parts: ReadonlyMap<string, Checkpoint>, at: stri
     metadata: new Map(checkpoints.toReversed().flatMap(({ metadata }) => [...metadata])),
     read: async (name) => placeOf(name).checkpoint.read(placeOf(name).stored.name),
     readStored: async (name) => placeOf(name).checkpoint.readStored(placeOf(name).stored.name),
+    sample: async (name) => placeOf(name).checkpoint.sample(placeOf(name).stored.name),
     close: () => closeAll(...checkpoints),
   };
 }

@@ -4,7 +4,7 @@ import { arrayOfBytes, closeAll, closeOnFailure, QuintetError } from '../tensor/
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { parseSafetensorsHeader, type SafetensorsEntry, safetensorsHeaderLength } from './safetensors.js';
 import { checkShards, type ShardIndex } from './shard-index.js';
-import type { ByteSource } from './source.js';
+import { type ByteSource, sample } from './source.js';
 
 interface Place {
   readonly source: ByteSource;
@@ -64,8 +64,9 @@ function checkpointOf(
     const { dtype, shape, offset, length } = entry;
     tensors.set(name, { name, dtype, shape, source: source.range(offset, length) });
   }
+  const placeOf = (name: string): Place => tensorNamed(places, name, sources[0]?.at ?? 'checkpoint');
   const readStored = (name: string): Promise<Uint8Array<ArrayBuffer>> => {
-    const { source, entry } = tensorNamed(places, name, sources[0]?.at ?? 'checkpoint');
+    const { source, entry } = placeOf(name);
     return source.read(entry.offset, entry.length);
   };
   return {
@@ -73,6 +74,7 @@ function checkpointOf(
     metadata,
     files: sources.flatMap(({ file }) => file ?? []),
     readStored,
+    sample: async (name) => sample(placeOf(name).source, placeOf(name).entry),
     read: async (name) => {
       const bytes = await readStored(name);
       const { dtype, shape } = (places.get(name) as Place).entry;

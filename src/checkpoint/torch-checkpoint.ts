@@ -5,7 +5,7 @@
 import { arrayOfBytes, closeOnFailure, type DType, dtypes, QuintetError, sizeOf } from '../tensor/index.js';
 import { type Checkpoint, type StoredTensor, tensorNamed } from './checkpoint.js';
 import { describePickled, type Pickled, type PickledMap, PickledName, type PickleReader } from './pickle.js';
-import type { ByteSource } from './source.js';
+import { type ByteSource, sample } from './source.js';
 import { type Extent, readTorchArchive } from './torch-archive.js';
 
 /** Opens such a file: the description of its tensors is read and checked, the tensors are not. */
@@ -204,6 +204,10 @@ function checkpointOf(source: ByteSource, places: ReadonlyMap<string, Place>): C
     metadata: new Map(),
     files: source.file === undefined ? [] : [source.file],
     readStored,
+    async sample(name) {
+      const { stored } = tensorNamed(places, name, source.at);
+      return 'offset' in stored ? sample(source, stored) : [stored];
+    },
     async read(name) {
       const { dtype, shape } = tensorNamed(places, name, source.at);
       return arrayOfBytes(dtype, shape, await readStored(name));

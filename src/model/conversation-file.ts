@@ -1,10 +1,10 @@
 /** Conversations in files: what was seen of one, so that another process goes on without reading it again. */
 
-import { createHash } from 'node:crypto';
 import { openCheckpoint, writeSafetensors } from '../checkpoint/index.js';
-import { bytesOf, fields, hostArray, parseJson, QuintetError, sizeOf, toNumbers } from '../tensor/index.js';
+import { fields, hostArray, parseJson, QuintetError, toNumbers } from '../tensor/index.js';
 import { outOfSteps } from './cache-steps.js';
 import type { Chat } from './chat.js';
+import { identityOf } from './identity.js';
 
 const format = 'quintet conversation 1';
 /** How the name of an array goes on where it is that of its steps. */
@@ -25,7 +25,7 @@ export async function saveConversation(chat: Chat, file: string): Promise<void> 
   const steps = Object.entries(language.steps ?? {}).map(([name, step]) => [`${name}${stepsOf}`, step] as const);
   const tensors = [['ids', hostArray('i64', [ids.length], ids)] as const, ...Object.entries(arrays), ...steps];
   await writeSafetensors(file, tensors, {
-    metadata: { format, model: await modelOf(chat), pictures: JSON.stringify(pictures) },
+    metadata: { format, model: await identityOf(language.model), pictures: JSON.stringify(pictures) },
   });
 }
 
@@ -43,32 +43,23 @@ export async function restoreConversation(chat: Chat, file: string): Promise<voi
     if (metadata.get('format') !== format || dtype !== 'i64' || shape?.length !== 1 || length < 1 || length > context) {
       throw new QuintetError('format', 'the file holds no conversation', { at: file });
     }
-    if (metadata.get('model') !== (await modelOf(chat))) {
+    const pictures = fields({ pictures: parseJson(String(metadata.get('pictures')), file) }, file).texts('pictures');
+    const { language, recollection } = await chat.voices.of(pictures.length);
+    if (metadata.get('model') !== (await identityOf(language.model))) {
       throw new QuintetError('weights', `a conversation with another model than ${chat.model.network.name} as it is`, {
         at: file,
+        hint: 'it goes on with the weights, held the same way, and the adapter that it was held with',
       });
     }
-    const pictures = fields({ pictures: parseJson(String(metadata.get('pictures')), file) }, file).texts('pictures');
     const names = [...tensors.keys()].filter((name) => name !== 'ids' && !name.endsWith(stepsOf));
     const read = names.map(async (name) => {
       const [array, steps] = [await checkpoint.read(name), `${name}${stepsOf}`];
       return [name, tensors.has(steps) ? outOfSteps(array, await checkpoint.read(steps)) : array] as const;
     });
-    const { language, recollection } = await chat.voices.of(pictures.length);
     const cache = language.adopt(Object.fromEntries(await Promise.all(read)), length);
     if (!cache) throw new QuintetError('format', 'the keys and values are not of this conversation', { at: file });
     await recollection.keep({ ids: toNumbers(await checkpoint.read('ids')), pictures, cache });
   } finally {
     await checkpoint.close();
   }
-}
-
-/** What keys and values depend on, as a short text: the network, its vectors and its smallest matrix. */
-async function modelOf({ model: { network, declarations, weights } }: Chat): Promise<string> {
-  const all = [...declarations.values()];
-  const [smallest] = all.filter(({ shape }) => shape.length > 1).sort((a, b) => sizeOf(a.shape) - sizeOf(b.shape));
-  const compared = all.filter((declaration) => declaration.shape.length === 1 || declaration === smallest);
-  const hash = createHash('sha256').update(JSON.stringify([network.name, all.map(({ name, shape }) => [name, shape])]));
-  for (const declaration of compared) hash.update(bytesOf(await weights.read(declaration)));
-  return hash.digest('hex').slice(0, 32);
 }

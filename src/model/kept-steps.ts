@@ -4,16 +4,10 @@ import type { CacheSteps } from '../system/index.js';
 import { arrayOfBytes, bytesOf, type HostArray, type InitializerSource } from '../tensor/index.js';
 import type { KeepSteps } from './cache-steps.js';
 
-interface Keeping {
-  /** The folder of the file; without one steps are measured by each process. */
-  readonly folder: string | undefined;
-  /** How the weights are held that keys and values are computed with. */
-  readonly form: string;
-}
-
-export function stepsKeeper({ folder, form }: Keeping): KeepSteps {
+/** Keeps steps in a file of that folder; without one they are measured by each process. */
+export function stepsKeeper(folder: string | undefined): KeepSteps {
   return async (model, { channels, declarations, measure }) => {
-    const { weights, network, path } = model;
+    const { weights, weightsForm, network, path } = model;
     const all = [...declarations];
     // Of what is in no file, such as an adapter's values, a file's name says nothing.
     const inFiles = weights.files.length > 0 && all.every((declaration) => weights.stored(declaration));
@@ -28,7 +22,7 @@ export function stepsKeeper({ folder, form }: Keeping): KeepSteps {
       },
     }));
     // The number changes when measuring does.
-    const purpose = `cache steps 1 ${form} ${network.name} ${all.map(({ name }) => name)}`;
+    const purpose = `cache steps 1 ${weightsForm} ${network.name} ${all.map(({ name }) => name)}`;
     const source = path === undefined ? {} : { source: path };
     const places = await derivedTensors(await fingerprint(weights.files, purpose), tensors, { folder, ...source });
     const steps: Record<string, HostArray> = {};

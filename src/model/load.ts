@@ -43,7 +43,8 @@ export async function load(source: string, options: LoadOptions = {}): Promise<M
     ...opened,
     pack: (system, sides) => packWeights(system, sides, packing),
     packFrozen: (own, uses, integers) => packFrozen(own, uses, integers, packing),
-    ...(kvCache === 'int8' ? { keepSteps: stepsKeeper({ folder: cache, form: weights ?? 'auto' }) } : {}),
+    weightsForm: weights ?? 'auto',
+    ...(kvCache === 'int8' ? { keepSteps: stepsKeeper(cache) } : {}),
   };
   return closeOnFailure([base], () => adapted(base, options.adapter));
 }

@@ -8,6 +8,7 @@ import { declarationsOf, isSystem as isSystemNetwork, type Network, type System 
 import { closeOnFailure, fields, QuintetError } from '../tensor/index.js';
 import type { KeepSteps } from './cache-steps.js';
 import type { Compiler, Packed, PackedModel } from './compile.js';
+import type { WeightsOption } from './forms.js';
 import type { FrozenIntegers, FrozenUses, Planning } from './packing-plan.js';
 import type { LoadedAdapter } from './peft/index.js';
 import { checkpointWeights, declaredBeside, initialWeights } from './weights.js';
@@ -26,6 +27,8 @@ export interface Model<N extends Network = Network> extends Compiler {
   readonly pictureAdapter?: PictureAdapter;
   /** Its language side in integers, which is all that `sides` build; undefined where it stays as it is. */
   readonly pack?: (model: Model<System>, sides: Planning['sides']) => Promise<PackedModel | undefined>;
+  /** How `pack` holds weights. */
+  readonly weightsForm?: WeightsOption;
   /** Keeps what the steps of a cache in eight bits are measured to be; absent where caches are in f32. */
   readonly keepSteps?: KeepSteps;
   /** What a training step multiplies with and does not learn, in integers; undefined where it stays as it is. */

@@ -47,6 +47,8 @@ export interface Weights {
 export interface StoredWeight {
   readonly dtype: StoredTensor['dtype'];
   readBytes(): Promise<Uint8Array<ArrayBuffer>>;
+  /** Some windows of those bytes. */
+  sample(): Promise<readonly Uint8Array[]>;
 }
 
 type Declarations = ReadonlyMap<string, Declaration>;
@@ -99,7 +101,11 @@ export function checkpointWeights(
     fileName,
     has: (name) => checkpoint.tensors.has(fileName(name)),
     read: ({ name }) => read(name),
-    stored: ({ name }) => ({ dtype: stored(name).dtype, readBytes: () => checkpoint.readStored(fileName(name)) }),
+    stored: ({ name }) => ({
+      dtype: stored(name).dtype,
+      readBytes: () => checkpoint.readStored(fileName(name)),
+      sample: () => checkpoint.sample(fileName(name)),
+    }),
     files: checkpoint.files,
     async bind({ name }) {
       const { dtype, source } = stored(name);

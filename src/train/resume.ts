@@ -2,7 +2,6 @@
 
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { contentFingerprint } from '../checkpoint/index.js';
 import type { Model } from '../model/index.js';
 import { bytesOf, fields, type HostArray, QuintetError } from '../tensor/index.js';
 import type { Learner } from './learner.js';
@@ -22,10 +21,12 @@ export async function stateOf(model: Model, { trained }: StageStep, options: Tra
   return { ...asked, model: await modelDigest(model), data: data.about ?? null, parameters };
 }
 
-/** Of the weights as they are found, wherever they lie, and of an adapter that they come with. */
-async function modelDigest({ weights, pictureAdapter }: Model): Promise<string> {
-  const files = await contentFingerprint(weights.files);
-  return pictureAdapter ? `${files} ${valuesDigest(pictureAdapter.values)}` : files;
+/** Of the weights in files, wherever they lie, of which windows are compared, and of an adapter that they come with. */
+async function modelDigest({ weights, declarations, pictureAdapter }: Model): Promise<string> {
+  const hash = createHash('sha256');
+  const samples = await Promise.all([...declarations.values()].map((own) => weights.stored(own)?.sample()));
+  for (const bytes of samples.flatMap((windows) => windows ?? [])) hash.update(bytes);
+  return hash.update(valuesDigest(pictureAdapter?.values ?? [])).digest('hex');
 }
 
 /** A text that another name or number changes. */
