@@ -122,7 +122,7 @@ function addChat(program: Command): void {
         'guess what comes from what stood there before: the same answer, sooner where it repeats',
       ).conflicts('draft'),
     )
-    .option('--draft <model>', 'let a smaller model with the same vocabulary guess: the same answer, sooner')
+    .option('--draft <model>', 'let a smaller model with the same tokenizer guess: the same answer, sooner')
     .option('--json', 'print one JSON object: text, tokens, end, timing')
     .option('--stats', 'print times and speed to the standard error')
     .addHelpText(

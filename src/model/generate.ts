@@ -64,7 +64,7 @@ export async function* generateTokens(
 ): AsyncGenerator<GeneratedToken> {
   const { maxTokens = 256, seed = 0, firstRow = 0, logprobs, constrain, signal } = options;
   checkOptions(options);
-  checkVocabulary(session, options.speculate);
+  options.speculate?.check?.(session.model);
   const { ids, features: given } = await session.begin(cache, { ...prompts, signal });
   const rows: Row[] = ids.map((prompt, row) => ({
     all: [...prompt],
@@ -155,18 +155,10 @@ async function guess(
   const room = Math.min(maxTokens - count, capacity - (lengths[0] as number)) - 1;
   if (room <= 0) return [];
   const guessed = await speculate.guess(known, signal);
-  // Pictures cannot be guessed.
-  const picture = guessed.indexOf(network.image?.token ?? -1);
-  return guessed.slice(0, picture < 0 ? room : Math.min(room, picture));
-}
-
-function checkVocabulary({ model }: LanguageSession, speculate: Speculator | undefined): void {
-  const { vocab } = model.network.backbone.part;
-  if (speculate?.vocab === undefined || speculate.vocab === vocab) return;
-  throw new QuintetError('config', `the draft model has ${speculate.vocab} words, the model ${vocab}`, {
-    at: model.network.name,
-    hint: 'both must have the same tokenizer',
-  });
+  // Pictures cannot be guessed, nor words that only the draft has.
+  const { vocab } = network.backbone.part;
+  const unknown = guessed.findIndex((id) => id === network.image?.token || id >= vocab);
+  return guessed.slice(0, unknown < 0 ? room : Math.min(room, unknown));
 }
 
 /** Refuses a choice among scores that are no numbers. */

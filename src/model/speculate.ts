@@ -3,14 +3,17 @@
  * model's own scores, by the same draws, and guesses that differ from the choice are forgotten: what comes out is what would
  * have come without.
  */
-import { type HostArray, zerosArray } from '../tensor/index.js';
+import type { System } from '../system/index.js';
+import { type HostArray, QuintetError, zerosArray } from '../tensor/index.js';
 import type { Cache } from './language-graph.js';
 import type { LanguageSession } from './language-session.js';
+import type { Model } from './model.js';
+import { tokenizerOf } from './prompt.js';
 import { largest } from './sample.js';
 
 export interface Speculator {
-  /** How many words it guesses among, where it has a vocabulary of its own. */
-  readonly vocab?: number;
+  /** Throws 'config' where its words are not that model's. */
+  check?(model: Model<System>): void;
   /** Tokens that may follow all tokens of a row so far; none where there is no guess. */
   guess(all: readonly number[], signal?: AbortSignal): Promise<readonly number[]> | readonly number[];
 }
@@ -57,17 +60,23 @@ export interface DraftOptions {
 }
 
 /**
- * What a smaller model with the same vocabulary would say, which sees none of the pictures. Leviathan et al., "Fast Inference from Transformers via
+ * What a smaller model with the same tokenizer would say, which sees none of the pictures. Leviathan et al., "Fast Inference from Transformers via
  * Speculative Decoding", 2023, https://arxiv.org/abs/2211.17192
  */
 export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: DraftOptions = {}): Speculator {
   const { context, vocab } = draft.model.network.backbone.part;
   const { capacity = context } = options;
+  const checked = new WeakSet<Model>();
   let cache: Cache | undefined;
   let read: number[] = [];
   return {
-    vocab,
-    async guess(all, signal) {
+    check(model) {
+      if (!checked.has(model)) checkWords(model, draft.model);
+      checked.add(model);
+    },
+    async guess(given, signal) {
+      // Words that only the model has mean nothing to the draft.
+      const all = given.map((id) => (id < vocab ? id : 0));
       if (all.length + tokens > capacity) return [];
       cache ??= draft.start(1, capacity);
       const same = read.findIndex((id, i) => id !== all[i]);
@@ -92,4 +101,32 @@ export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: D
 function unseen({ model: { network } }: LanguageSession, ids: readonly number[]): HostArray | undefined {
   const count = ids.filter((id) => id === network.image?.token).length;
   return count > 0 ? zerosArray('f32', [count, network.backbone.part.width]) : undefined;
+}
+
+/** Tables of embeddings are padded, so that their sizes say little: what counts is which token an id is. */
+function checkWords(model: Model<System>, draft: Model<System>): void {
+  const refuse = (difference: string): never => {
+    throw new QuintetError('config', `the draft model has other words: ${difference}`, {
+      at: draft.network.name,
+      hint: `a draft needs the tokenizer of ${model.network.name}`,
+    });
+  };
+  const [own, other] = [tokenizerIn(model), tokenizerIn(draft)];
+  if (!own || !other) {
+    const [size, drafted] = [model, draft].map(({ network }) => network.backbone.part.vocab);
+    if (size !== drafted) refuse(`${drafted} in place of ${size}`);
+    return;
+  }
+  for (let id = 0; id < Math.min(own.size, other.size); id++) {
+    const [token, drafted] = [own.tokenOf(id), other.tokenOf(id)];
+    // Either may have left an id free.
+    if (token !== undefined && drafted !== undefined && token !== drafted) {
+      refuse(`${id} is ${JSON.stringify(drafted)} in place of ${JSON.stringify(token)}`);
+    }
+  }
+}
+
+function tokenizerIn({ network, files, metadata }: Model<System>) {
+  const has = files && (files.tokenizer || metadata?.has('tokenizer.ggml.model'));
+  return has ? tokenizerOf(network.name, files, metadata) : undefined;
 }

@@ -1,7 +1,10 @@
 /** Speculation changes how many runs an answer takes, and nothing else. */
-import { expect, test } from 'vitest';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { loadPicture } from '../../src/media/index.js';
 import {
+  asSystem,
   Chat,
   draftModel,
   type GeneratedToken,
@@ -9,6 +12,7 @@ import {
   generateTokens,
   initialise,
   LanguageSession,
+  load,
   type Model,
   promptLookup,
   type Speculator,
@@ -17,7 +21,7 @@ import { llama } from '../../src/recipes/llama.js';
 import type { Engine } from '../../src/runtime/engine.js';
 import type { System } from '../../src/system/index.js';
 import { engine, fixturePath } from '../fixture.js';
-import { llavaInPlace, recorded } from './models.js';
+import { copyOfModel, llavaInPlace, recorded } from './models.js';
 
 const prompt = Array.from({ length: 24 }, (_, i) => (i * i + 3) % 7);
 
@@ -123,10 +127,54 @@ test('a draft that sees pictures itself is shown none, and the answer stays as i
   await chat.close();
 });
 
-test('a draft model of another vocabulary is refused', async () => {
-  const model = await initialise(llama('tiny'), { engine, seed: 5 });
-  const speculate: Speculator = { vocab: 100, guess: () => [] };
-  await expect(generate(model, { speculate })).rejects.toThrow('the draft model has 100 words, the model 256');
+/** LLaVA with so many rows in its tables, and a tokenizer that something was done to. */
+async function withWords(rows: number, change: (tokenizer: string) => string = (text) => text): Promise<Model<System>> {
+  const folder = copyOfModel('llava');
+  for (const [name, changed] of [
+    ['config.json', (text: string) => text.replace(/"vocab_size": \d+/, `"vocab_size": ${rows}`)],
+    ['tokenizer.json', change],
+  ] as const) {
+    writeFileSync(join(folder, name), changed(readFileSync(join(folder, name), 'utf8')));
+  }
+  const model = asSystem(await load(folder, { engine, fresh: 1 }));
+  onTestFinished(() => model.close());
+  return model;
+}
+
+test.each([
+  ['fewer', 0, 12],
+  ['more', 12, 0],
+])('a draft may have %s padded words than its model', async (_, own, drafted) => {
+  const vocab = 300;
+  const model = await withWords(vocab + own);
+  const session = await LanguageSession.open(model);
+  const draft = await LanguageSession.open(await withWords(vocab + drafted));
+  // As if the model said what only it has a word for.
+  const ids = [1, 5, vocab + own - 1];
+  const run = async (options: GenerateOptions): Promise<number[]> => {
+    const tokens: number[] = [];
+    const settings = { maxTokens: 12, ...options };
+    for await (const { id } of generateTokens(session, session.start(1, 32), { ids: [ids] }, settings)) tokens.push(id);
+    return tokens;
+  };
+  expect(await run({ speculate: draftModel(draft) })).toEqual(await run({}));
+  const beyond: Speculator = { guess: () => [vocab + own] };
+  expect(await run({ speculate: beyond })).toEqual(await run({}));
+  await Promise.all([session.close(), draft.close()]);
+});
+
+test('a draft model with another tokenizer is refused, whatever their sizes', async () => {
+  const model = await withWords(300);
+  const other = await withWords(300, (text) => text.replace('"a": 69', '"a": 73').replace('"e": 73', '"e": 69'));
+  const draft = await LanguageSession.open(other);
+  expect(() => draftModel(draft).check?.(model)).toThrow(/other words: 69 is "e" in place of "a"/);
+  const session = await LanguageSession.open(model);
+  const tokens = generateTokens(session, session.start(1, 96), { ids: [[1, 5]] }, { speculate: draftModel(draft) });
+  await expect(tokens.next()).rejects.toThrow('the draft model has other words');
+  // Without tokenizers, their sizes are all that is known.
+  const bare = await initialise(llama('tiny'), { engine, seed: 5 });
+  expect(() => draftModel(draft).check?.(bare)).toThrow('the draft model has other words: 300 in place of 256');
+  await Promise.all([session.close(), draft.close()]);
 });
 
 test('a picture is never guessed, and an answer that does not begin leaves the cache as it is', async () => {
