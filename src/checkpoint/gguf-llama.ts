@@ -156,10 +156,26 @@ export function ggufTokenIds(metadata: ReadonlyMap<string, unknown>): JsonObject
   ] as const;
   const ids = names.filter(([, key]) => metadata.has(key)).map(([name, key]) => [name, metadata.get(key)]);
   // A chat model may end its turns with another token than its texts.
-  const [end, turn] = [metadata.get('tokenizer.ggml.eos_token_id'), metadata.get('tokenizer.ggml.eot_token_id')];
-  const ends = turn === undefined || turn === end ? {} : { eos_token_id: end === undefined ? [turn] : [end, turn] };
-  return { ...Object.fromEntries(ids), ...ends };
+  const said = ['eos', 'eot', 'eom'].map((role) => metadata.get(`tokenizer.ggml.${role}_token_id`));
+  const tokens = metadata.get('tokenizer.ggml.tokens');
+  const named = Array.isArray(tokens) ? [...tokens.keys()].filter((id) => endings.has(tokens[id])) : [];
+  const ends = [...new Set([...said.filter((id) => id !== undefined), ...named])];
+  return { ...Object.fromEntries(ids), ...(ends.some((id) => id !== said[0]) ? { eos_token_id: ends } : {}) };
 }
+
+/** Tokens that end a turn or a text by their names, which many files do not say: those of llama.cpp's `special_eog_ids`. */
+const endings: ReadonlySet<unknown> = new Set([
+  '<|eot_id|>',
+  '<|im_end|>',
+  '<|end|>',
+  '<end_of_turn>',
+  '<|endoftext|>',
+  '<|eom_id|>',
+  '<EOT>',
+  '_<EOT>',
+  '<|end_of_text|>',
+  '<end_of_utterance>',
+]);
 
 const trained = 'rope.scaling.original_context_length';
 

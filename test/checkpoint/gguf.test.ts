@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ggufTokenIds } from '../../src/checkpoint/gguf-llama.js';
 import {
   bytesSource,
   openCheckpoint,
@@ -322,4 +323,14 @@ describe('a malformed file is refused:', () => {
     expect(error).toBeInstanceOf(QuintetError);
     expect((error as Error).message).toContain(message);
   });
+});
+
+test('what ends a turn by its name ends an answer, whether or not the file says it', () => {
+  const ids = (...said: [string, unknown][]) => ggufTokenIds(new Map(said)).eos_token_id;
+  const tokens = ['<s>', '</s>', 'end', '<|end|>', '<|im_end|>', '<|im_start|>'];
+  expect(ids(['tokenizer.ggml.eos_token_id', 1], ['tokenizer.ggml.tokens', tokens])).toEqual([1, 3, 4]);
+  expect(ids(['tokenizer.ggml.eos_token_id', 4], ['tokenizer.ggml.eot_token_id', 1])).toEqual([4, 1]);
+  expect(ids(['tokenizer.ggml.tokens', tokens], ['tokenizer.ggml.eom_token_id', 0])).toEqual([0, 3, 4]);
+  expect(ids(['tokenizer.ggml.eos_token_id', 4], ['tokenizer.ggml.tokens', tokens.toSpliced(3, 1, 'of')])).toBe(4);
+  expect(ids(['tokenizer.ggml.tokens', ['a']])).toBeUndefined();
 });
