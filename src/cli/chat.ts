@@ -130,7 +130,8 @@ async function once(session: Chat, { prompt, pictures, loaded }: Question, optio
     );
     process.stdout.write(json ? `${JSON.stringify(asJson(given, loaded))}\n` : '\n');
     if (stats) note(formatStats(given));
-    return given.end === 'interrupted' ? exitCodes.interrupted : 0;
+    if (given.end === 'interrupted') return exitCodes.interrupted;
+    return isWhole(given, options) ? 0 : exitCodes.failure;
   } finally {
     interrupt.forget();
   }
@@ -149,19 +150,28 @@ async function answerAll(session: Chat, { lines, pictures, loaded }: Dialogue, o
   // Whoever waits for the next line waits no longer.
   signal.addEventListener('abort', lines.close);
   try {
+    let cut = false;
     const whole = await dialogue(session, lines.lines, {
       ...{ ...conversationOf(options), pictures, signal, remark: note },
       onPiece: (text) => void (json || process.stdout.write(printable(text, process.stdout))),
       onAnswer(given) {
         process.stdout.write(json ? `${JSON.stringify(asJson(given, loaded))}\n` : '\n');
         if (stats) note(formatStats(given));
+        cut = !isWhole(given, options) || cut;
       },
     });
     if (signal.aborted) return exitCodes.interrupted;
-    return whole ? 0 : exitCodes.failure;
+    return whole && !cut ? 0 : exitCodes.failure;
   } finally {
     forget();
   }
+}
+
+/** Whether an answer has the form that it is held to; that one was cut before is told. */
+function isWhole({ end }: Answer, { constrain }: ChatOptions): boolean {
+  if (!constrain || end !== 'length') return true;
+  note('The answer was cut before it had its form: give it more --max-tokens.');
+  return false;
 }
 
 function asJson(given: Answer, loaded: number) {

@@ -124,14 +124,19 @@ export class Chat {
     return this.model.network.image?.single ? aboutNewest(chat) : chat;
   }
 
-  /** The whole answer to the last message. */
+  /** The whole answer to the last message. Fails with 'limit' where it is cut before it has the form that it is held to. */
   async answer(chat: PicturedChat, options: ReplyOptions = {}): Promise<string> {
     let text = '';
-    for await (const piece of this.reply(chat, options)) text += piece.text;
+    let end: ReplyPiece['end'];
+    for await (const piece of this.reply(chat, options)) {
+      text += piece.text;
+      end = piece.end;
+    }
+    if (options.constrain && end === 'length') throw this.#cut('the answer');
     return text;
   }
 
-  /** Answers to several conversations, computed together. */
+  /** Answers to several conversations, computed together. Fails as `answer` does where any of them is cut. */
   async answers(given: readonly PicturedChat[], options: ReplyOptions = {}): Promise<string[]> {
     if (given.length === 0) return [];
     const settings = await this.#settings(options);
@@ -147,9 +152,10 @@ export class Chat {
     const { language } = await this.voices.of(all.length);
     const cache = language.start(ids.length, capacity);
     const rows = ids.map(() => ({ reader: this.#reader(settings), text: '', stopped: false }));
-    for await (const { row, id } of generateTokens(language, cache, { ids, ...joined(all) }, settings)) {
+    for await (const { row, id, end } of generateTokens(language, cache, { ids, ...joined(all) }, settings)) {
       const answer = rows[row] as (typeof rows)[number];
       if (answer.stopped) continue;
+      if (options.constrain && end === 'length') throw this.#cut(`answer ${row + 1} of ${rows.length}`);
       const { text, stopped } = answer.reader.push(id);
       answer.text += text;
       answer.stopped = stopped;
@@ -198,6 +204,13 @@ export class Chat {
 
   close(): Promise<void> {
     return closeAll(this.voices, this.vision);
+  }
+
+  #cut(which: string): QuintetError {
+    return new QuintetError('limit', `${which} was cut before it had the form that it is held to`, {
+      at: this.model.network.name,
+      hint: 'raise maxTokens, bound strings and arrays in the form, or use reply, which gives what there is',
+    });
   }
 
   #see(picture: Picture, signal: AbortSignal | undefined) {

@@ -87,6 +87,11 @@ describe('chat', () => {
 
   test('says what is wrong with a form', async () => {
     const ask = (...form: readonly string[]) => here(['chat', model('llama'), 'hello', ...form]);
+    const cut = ['--regex', 'a{9}', '--max-tokens', '1'];
+    expect(await quintet(['chat', model('llama'), 'hello', ...cut])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('The answer was cut before it had its form'),
+    });
     expect(await ask('--regex', 'a', '--choices', 'b')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('one of --json-schema'),

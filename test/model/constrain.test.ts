@@ -100,6 +100,12 @@ test('an answer that is cut short is said to be, and one that is whole ends by i
   const chat = await open(`${fixturePath('llama')}/model`);
   const cut = await reply(chat, { maxTokens: 3, constrain: { json: schema } });
   expect([cut.end, cut.tokens.length]).toEqual(['length', 3]);
+  const form = { maxTokens: 3, constrain: { json: schema } };
+  await expect(chat.answer(turn, form)).rejects.toMatchObject({
+    code: 'limit',
+    message: expect.stringContaining('the answer was cut before'),
+  });
+  await expect(chat.answers([turn, turn], form)).rejects.toThrow('answer 1 of 2 was cut before it had the form');
   const whole = await reply(chat, { maxTokens: 30, stopIds: [], constrain: { choices: ['a bird'] } });
   expect([whole.text, whole.end]).toEqual(['a bird', 'stop']);
 });
