@@ -64,7 +64,7 @@ export async function* generateTokens(
 ): AsyncGenerator<GeneratedToken> {
   const { maxTokens = 256, seed = 0, firstRow = 0, logprobs, constrain, signal } = options;
   checkOptions(options);
-  options.speculate?.check?.(session.model);
+  checkSpeculator(session, prompts, options.speculate);
   const { ids, features: given } = await session.begin(cache, { ...prompts, signal });
   const rows: Row[] = ids.map((prompt, row) => ({
     all: [...prompt],
@@ -159,6 +159,17 @@ async function guess(
   const { vocab } = network.backbone.part;
   const unknown = guessed.findIndex((id) => id === network.image?.token || id >= vocab);
   return guessed.slice(0, unknown < 0 ? room : Math.min(room, unknown));
+}
+
+function checkSpeculator({ model }: LanguageSession, { ids }: Prompts, speculate: Speculator | undefined): void {
+  if (!speculate) return;
+  if (ids.length > 1) {
+    throw new QuintetError('config', `speculate: guesses are made for one row, and there are ${ids.length}`, {
+      at: model.network.name,
+      hint: 'answer one by one, or leave it out: a batch shares its runs as it is',
+    });
+  }
+  speculate.check?.(model);
 }
 
 /** Refuses a choice among scores that are no numbers. */

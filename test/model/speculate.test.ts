@@ -105,6 +105,14 @@ test('right guesses save runs, and a stop token ends the answer in the middle of
   expect(stopped.at(-1)?.end).toBe('stop');
 });
 
+test('guesses for several rows are refused', async () => {
+  const model = await initialise(llama('tiny'), { engine, seed: 5 });
+  const session = await LanguageSession.open(model);
+  const tokens = generateTokens(session, session.start(2, 9), { ids: [[1], [2]] }, { speculate: promptLookup() });
+  await expect(tokens.next()).rejects.toThrow('speculate: guesses are made for one row, and there are 2');
+  await session.close();
+});
+
 test('lookup finds the latest place of the longest run of last tokens', () => {
   const { guess } = promptLookup({ tokens: 3, longest: 2 });
   expect(guess([1, 2, 3, 4, 9, 1, 2, 7, 8, 5, 1, 2])).toEqual([7, 8, 5]);
