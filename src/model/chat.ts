@@ -294,7 +294,8 @@ export class Chat {
     // An encoder reads every conversation as a whole: nothing of the last one can be kept.
     if (this.model.network.backbone.part.encoder) return;
     if (remembered.ids.length > 0) this.#latest = remembered;
-    await recollection.keep(remembered);
+    const kept = await recollection.keep(remembered);
+    if (this.#latest === remembered) this.#latest = kept;
   }
 }
 

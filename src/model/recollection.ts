@@ -38,14 +38,14 @@ export class Recollection {
     private readonly imageToken: number | undefined,
   ) {}
 
-  /** Keeps what a cache holds now. */
-  async keep(remembered: Remembered): Promise<void> {
+  /** Keeps what a cache holds now, and gives it in the cache that it is kept in. */
+  async keep(remembered: Remembered): Promise<Remembered> {
     const kept = await this.#shrunk(remembered);
     const before = this.#goingOn.get(remembered.cache);
     this.#goingOn.delete(remembered.cache);
     const others = this.#all.filter((other) => other !== before);
     // An answer that was stopped before anything was read leaves what was there.
-    if (remembered.ids.length === 0) return;
+    if (remembered.ids.length === 0) return remembered;
     this.#all = [...others, kept];
     let bytes = 0;
     const newest = this.#all.toReversed().filter(({ cache }, i) => {
@@ -53,6 +53,7 @@ export class Recollection {
       return i === 0 || bytes <= mostBytes;
     });
     this.#all = newest.reverse();
+    return kept;
   }
 
   /** What takes much more room than it fills is moved to less: room is made again where a conversation goes on. */

@@ -74,6 +74,16 @@ test('two forks go on from one conversation at the same time', async () => {
   for (const [i, asked] of both.entries()) expect(answers[i]).toBe(await (await open(model)).answer(asked, options));
 });
 
+test('what takes much more room than it fills is held in less, and nowhere else', async () => {
+  const model = await changedModel('llava', (config) => ({
+    ...config,
+    text_config: { ...(config.text_config as object), head_dim: 8, max_position_embeddings: 2048 },
+  }));
+  const chat = await open(model);
+  for await (const _ of chat.reply(turn('What do you see?', []), { ...options, maxTokens: 1500 })) break;
+  expect(chat.latest?.cache.capacity).toBe(512);
+});
+
 async function savedConversation() {
   const folder = temporaryFolder();
   const model = await llavaInPlace();
