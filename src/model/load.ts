@@ -19,7 +19,7 @@ export interface LoadOptions extends ModelOptions, PackingOptions {
   readonly kvCache?: CacheForm;
   /** The folder of an adapter in PEFT's format. */
   readonly adapter?: string;
-  /** Starts from freshly initialised parameters of this seed instead of the folder's weights. */
+  /** Starts from freshly initialised parameters of this seed instead of the folder's weights: in f32, without an adapter. */
   readonly fresh?: number;
   /** Where models come from and go that are named; default what Hugging Face's environment variables and `QUINTET_CACHE` say. */
   readonly hub?: Partial<SourceOptions>;
@@ -66,6 +66,15 @@ export function pictureAdapterIn(files: Pick<FolderFiles, 'config'> | undefined)
 
 /** A folder's configuration and files without its weights. */
 async function freshFolder(path: string, options: LoadOptions, seed: number): Promise<Model> {
+  const { weights = 'auto', kvCache = 'f32', adapter } = options;
+  const packed = !['auto', 'f32'].includes(weights);
+  const unmet = adapter !== undefined ? 'adapter' : packed ? 'weights' : kvCache !== 'f32' ? 'kvCache' : undefined;
+  if (unmet !== undefined) {
+    throw new QuintetError('config', `${unmet}: fresh parameters are in f32 and alone, not with ${options[unmet]}`, {
+      at: path,
+      hint: 'save the model, and load what was saved',
+    });
+  }
   const files = await readFolderFiles(path);
   if (!files.config) throw new QuintetError('not-found', 'no config.json in this folder', { at: path });
   const network = networkOf(fields(files.config, 'config.json'));

@@ -7,7 +7,7 @@ import { recipes } from '../../src/recipes/index.js';
 import { llama } from '../../src/recipes/llama.js';
 import { declarationsOf, type Renames, rename } from '../../src/system/index.js';
 import { type HostArray, hostArray, QuintetError, toNumbers } from '../../src/tensor/index.js';
-import { engine, fixtureTensors } from '../fixture.js';
+import { engine, fixturePath, fixtureTensors } from '../fixture.js';
 import { copyOfModel } from './models.js';
 
 test('one error lists every missing, unexpected and misshapen tensor, with both shapes', async () => {
@@ -122,3 +122,11 @@ test.each(['f32', 'f16', 'bf16'] as const)(
     }
   },
 );
+
+test.each([
+  [{ adapter: 'a' }, 'adapter: fresh parameters are in f32 and alone, not with a'],
+  [{ weights: 'int8' as const }, 'weights: fresh parameters are in f32 and alone, not with int8'],
+  [{ kvCache: 'int8' as const }, 'kvCache: fresh parameters are in f32 and alone, not with int8'],
+])('what fresh parameters cannot have is refused: %o', async (options, message) => {
+  await expect(load(`${fixturePath('llama')}/model`, { engine, fresh: 1, ...options })).rejects.toThrow(message);
+});
