@@ -43,16 +43,29 @@ export interface Prompts {
   readonly features?: HostArray | undefined;
 }
 
-/** Refuses numbers by which no token could be chosen. Throws 'config'. */
+const isWhole = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+const isShare = (value: number): boolean => value >= 0 && value <= 1;
+
+/** What numbers mean something, and how that is said. */
+const ranges = {
+  maxTokens: [(value) => isWhole(value) || value === Number.POSITIVE_INFINITY, 'a whole number from 0 on'],
+  temperature: [(value) => value >= 0 && Number.isFinite(value), 'a number from 0 on'],
+  topK: [isWhole, 'a whole number from 0 on'],
+  topP: [isShare, 'a number between 0 and 1'],
+  minP: [isShare, 'a number between 0 and 1'],
+  repetitionPenalty: [(value) => value > 0 && Number.isFinite(value), 'a number above 0'],
+  seed: [Number.isSafeInteger, 'a whole number'],
+  firstRow: [isWhole, 'a whole number from 0 on'],
+  logprobs: [isWhole, 'a whole number from 0 on'],
+} satisfies Partial<Record<keyof GenerateOptions, readonly [means: (value: number) => boolean, expected: string]>>;
+
+/** Refuses numbers that mean nothing. Throws 'config'. */
 export function checkOptions(options: GenerateOptions): void {
-  const { maxTokens = 256, temperature = 0, minP = 0, repetitionPenalty = 1 } = options;
-  const refuse = (name: keyof SamplingOptions | 'maxTokens', expected: string): never => {
-    throw new QuintetError('config', `${name}: expected ${expected}, got ${options[name]}`);
-  };
-  if (!(maxTokens >= 0)) refuse('maxTokens', 'a number from 0 on');
-  if (!(temperature >= 0)) refuse('temperature', 'a number from 0 on');
-  if (!(minP >= 0 && minP <= 1)) refuse('minP', 'a number between 0 and 1');
-  if (!(repetitionPenalty > 0)) refuse('repetitionPenalty', 'a number above 0');
+  for (const [name, [means, expected]] of Object.entries(ranges)) {
+    const value = options[name as keyof typeof ranges];
+    if (value === undefined || means(value)) continue;
+    throw new QuintetError('config', `${name}: expected ${expected}, got ${value}`);
+  }
 }
 
 /** Yields tokens row by row, step by step, until every row has ended. The cache holds all but each row's last token. */

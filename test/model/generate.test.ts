@@ -1,5 +1,6 @@
 /** The generation loop and its caches, against passes over whole sequences. */
 import { expect, test } from 'vitest';
+import { checkOptions } from '../../src/model/generate.js';
 import {
   type GeneratedToken,
   type GenerateOptions,
@@ -153,9 +154,11 @@ test('scores that are not finite are an error', async () => {
 const refused: readonly GenerateOptions[] = [
   ...[{ maxTokens: Number.NaN }, { maxTokens: -1 }, { temperature: Number.NaN }, { temperature: -0.5 }],
   ...[{ minP: -0.1 }, { minP: 1.5 }, { repetitionPenalty: 0 }, { repetitionPenalty: -1 }],
+  ...[{ maxTokens: 2.5 }, { temperature: Number.POSITIVE_INFINITY }, { topK: Number.NaN }, { topK: 1.5 }],
+  ...[{ topP: Number.NaN }, { topP: 2 }, { seed: 0.5 }, { firstRow: -1 }, { logprobs: Number.NaN }],
 ];
 
-test('numbers by which no token can be chosen are refused by their names', async () => {
+test('numbers that mean nothing are refused by their names', async () => {
   const model = await initialise(llama('tiny'), { engine, seed: 5 });
   for (const options of refused) {
     const [name] = Object.keys(options);
@@ -182,4 +185,16 @@ test('a row that waits for others keeps what it has seen, in place and growing',
     for (const [i, value] of expected.entries()) expect(scores[256 + i]).toBeCloseTo(value, 4);
     await session.close();
   }
+});
+
+test('numbers at the ends of their ranges are taken', () => {
+  checkOptions({
+    maxTokens: Number.POSITIVE_INFINITY,
+    temperature: 0,
+    topK: 0,
+    topP: 0,
+    minP: 1,
+    logprobs: 0,
+    seed: -1,
+  });
 });
