@@ -55,7 +55,7 @@ function lastPlace(all: readonly number[], length: number): number | undefined {
 export interface DraftOptions {
   /** Tokens guessed at once; default 4. */
   readonly tokens?: number;
-  /** Tokens that the draft model has room for; default its context. */
+  /** Most tokens that the draft model makes room for; default its context. */
   readonly capacity?: number;
 }
 
@@ -77,11 +77,16 @@ export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: D
     async guess(given, signal) {
       // Words that only the model has mean nothing to the draft.
       const all = given.map((id) => (id < vocab ? id : 0));
-      if (all.length + tokens > capacity) return [];
-      cache ??= draft.start(1, capacity);
+      const needed = all.length + tokens;
+      if (needed > capacity) return [];
       const same = read.findIndex((id, i) => id !== all[i]);
       const kept = Math.min(same < 0 ? read.length : same, all.length - 1);
-      draft.rewind(cache, kept);
+      if (cache && cache.capacity >= needed) draft.rewind(cache, kept);
+      else {
+        // Twice as much as before, so that what is copied stays little.
+        const room = Math.min(capacity, 2 * needed);
+        cache = cache ? draft.resume(cache, kept, room) : draft.start(1, room);
+      }
       read = all.slice(0, kept);
       const guessed: number[] = [];
       let next = all.slice(kept);

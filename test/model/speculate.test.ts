@@ -121,6 +121,22 @@ test('lookup finds the latest place of the longest run of last tokens', () => {
   expect(guess([5, 5, 5])).toEqual([5]);
 });
 
+test('a draft makes room as its conversation grows, up to what it may', async () => {
+  const { engine: recording, runs } = recorded();
+  const draft = await LanguageSession.open(await initialise(llama('tiny'), { engine: recording, seed: 5 }));
+  const growing = draftModel(draft, { tokens: 2, capacity: 40 });
+  const said = Array.from({ length: 40 }, (_, i) => (i * i + 3) % 7);
+  for (let length = 4; length <= 38; length++) {
+    const anew = await draftModel(draft, { tokens: 2, capacity: length + 2 }).guess(said.slice(0, length));
+    runs.length = 0;
+    expect(await growing.guess(said.slice(0, length))).toEqual(anew);
+    const rooms = runs.map(({ feeds }) => Object.values(feeds).find(({ shape }) => shape.length === 4)?.shape[2]);
+    expect(new Set(rooms)).toEqual(new Set([length <= 10 ? 12 : length <= 24 ? 26 : 40]));
+  }
+  expect(await growing.guess(said.slice(0, 39))).toEqual([]);
+  await draft.close();
+});
+
 test('a draft that sees pictures itself is shown none, and the answer stays as it is', async () => {
   const model = await llavaInPlace();
   const chat = await Chat.open(model);
