@@ -47,10 +47,10 @@ export async function trace(source: string, options: TraceCommandOptions): Promi
   if ((inputs === undefined) === (messages === undefined)) {
     throw new UsageError('give either --inputs FILE or --messages FILE');
   }
-  if (options.weights !== undefined) {
-    throw new UsageError('--weights is for models that answer; a trace computes with the numbers of the file');
+  for (const [name, given] of Object.entries({ '--weights': options.weights, '--kv-cache': options.kvCache })) {
+    if (given === undefined || options.generate !== undefined) continue;
+    throw new UsageError(`${name} is for --generate: what else is traced is computed with the numbers of the file`);
   }
-  if (options.kvCache !== undefined) throw new UsageError('--kv-cache is for models that answer');
   await checkDestination(outputs);
   const alone = isSchedulerFile(source) && inputs !== undefined;
   const unused = alone ? ofNetworks.find((name) => options[name] !== undefined) : undefined;

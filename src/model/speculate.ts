@@ -85,7 +85,7 @@ export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: D
       else {
         // Twice as much as before, so that what is copied stays little.
         const room = Math.min(capacity, 2 * needed);
-        cache = cache ? draft.resume(cache, kept, room) : draft.start(1, room);
+        cache = cache ? await draft.resume(cache, kept, room) : draft.start(1, room);
       }
       read = all.slice(0, kept);
       const guessed: number[] = [];

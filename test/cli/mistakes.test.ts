@@ -38,12 +38,8 @@ describe('mistakes', () => {
     [2, ['info', 'llama:tiny', '--graph', '--json'], "'--graph' cannot be used with option '--json'"],
     [2, ['info', 'llama:tiny', '--graph', '--parameters'], "'--graph' cannot be used with option '--parameters'"],
     [2, ['info', 'llava-1.5:7b', '--size', 'tiny'], 'two sizes: llava-1.5:7b and --size tiny'],
-    [
-      2,
-      ['trace', llama, '--inputs', 'a', '--outputs', 'b', '--weights', 'int4'],
-      '--weights is for models that answer',
-    ],
-    [2, ['trace', llama, '--inputs', 'a', '--outputs', 'b', '--kv-cache', 'int8'], '--kv-cache is for models that'],
+    [2, ['trace', llama, '--inputs', 'a', '--outputs', 'b', '--weights', 'int4'], '--weights is for --generate'],
+    [2, ['trace', llama, '--inputs', 'a', '--outputs', 'b', '--kv-cache', 'int8'], '--kv-cache is for --generate'],
     [2, ['merge', llama, '--adapter', 'a', '-o', 'merged', '--weights', 'int4'], '--weights is for models that answer'],
     [
       2,
