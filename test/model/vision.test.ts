@@ -36,11 +36,11 @@ test('features are remembered up to a number of bytes, those seen last and at le
     for (const picture of pictures) await vision.see(picture, processor);
     return looks - before;
   };
-  mebibytes = 24;
+  mebibytes = 96;
   expect(await lookedAt(a, b, a, c)).toBe(3);
   expect(await lookedAt(a, c)).toBe(0);
   expect(await lookedAt(b)).toBe(1);
-  mebibytes = 100;
+  mebibytes = 300;
   expect(await lookedAt(a, a)).toBe(1);
   expect(await lookedAt(b, a)).toBe(2);
 });
