@@ -24,7 +24,7 @@ export function readChat(record: Fields): Conversation {
     const own = { role: message.choice('role', roles), ...furtherOf(message) };
     if (!Array.isArray(message.raw.content)) {
       // A call of a tool says nothing.
-      const text = message.text('content', message.has('tool_calls') ? '' : undefined);
+      const text = message.text('content', own.further?.tool_calls ? '' : undefined);
       if (listed === 0 || !text.includes(placeholder)) return { ...own, content: text };
       const parts = withImages(text.split(placeholder));
       for (const { type } of parts) if (type === 'image') pictures.push(next(rest, message.at));
@@ -43,9 +43,14 @@ export function readChat(record: Fields): Conversation {
 
 /** What of a message templates read besides what it says. */
 export function furtherOf(message: Fields): Pick<Message, 'further'> {
-  const names = ['tool_calls', 'reasoning_content', 'name', 'tool_call_id'].filter((name) => message.has(name));
-  return names.length > 0 ? { further: Object.fromEntries(names.map((name) => [name, message.raw[name]])) } : {};
+  const names = ['tool_calls', 'reasoning_content', 'name', 'tool_call_id'];
+  const told = names.flatMap((name) => (isSaid(message.raw[name]) ? [[name, message.raw[name]] as const] : []));
+  return told.length > 0 ? { further: Object.fromEntries(told) } : {};
 }
+
+/** Many records have all fields, and nothing in those that say nothing. */
+const isSaid = (value: unknown): boolean =>
+  value !== undefined && value !== null && value !== '' && !(Array.isArray(value) && value.length === 0);
 
 function isLearnt(message: Fields): boolean {
   const weight = message.number('weight', 1);

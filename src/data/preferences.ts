@@ -87,15 +87,13 @@ function promptOf(record: Fields, name: string): Conversation {
 /** An answer: a text or messages, the last of them the assistant's. */
 function answerOf(record: Fields, name: string): readonly Message[] {
   if (!Array.isArray(record.raw[name])) return [{ role: 'assistant', content: record.text(name) }];
-  const messages = record.objects(name).map(
-    (message): Message => ({
-      role: message.choice('role', ['user', 'assistant']),
-      content: Array.isArray(message.raw.content)
-        ? textOf(message)
-        : message.text('content', message.has('tool_calls') ? '' : undefined),
-      ...furtherOf(message),
-    }),
-  );
+  const messages = record.objects(name).map((message): Message => {
+    const own = { role: message.choice('role', ['user', 'assistant']), ...furtherOf(message) };
+    const content = Array.isArray(message.raw.content)
+      ? textOf(message)
+      : message.text('content', own.further?.tool_calls ? '' : undefined);
+    return { ...own, content };
+  });
   if (messages.at(-1)?.role === 'assistant') return messages;
   throw dataError(record.at, `${name}: expected messages that end with the assistant's`);
 }

@@ -69,10 +69,7 @@ export async function packFrozen(
   integers: FrozenIntegers,
   { cache, onPacking }: PackingOptions = {},
 ): Promise<Packed | undefined> {
-  if (model.engine.name !== 'native') {
-    const why = `the engine ${model.engine.name} multiplies with none`;
-    throw new QuintetError('unsupported', `frozen weights in integers: ${why}`, { hint: 'leave frozen out' });
-  }
+  if (model.engine.name !== 'native') return undefined;
   const vocab = 'backbone' in model.network ? (model.network as System).backbone.part.vocab : 0;
   const plan = planFrozen(uses, { typeOf: typesIn(model), vocab, integers });
   if (plan.length === 0 && integers === 'blocks') {

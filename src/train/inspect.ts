@@ -10,7 +10,7 @@ import {
   targetsOf,
 } from '../data/index.js';
 import { loadPicture } from '../media/index.js';
-import { createProcessor, type Model } from '../model/index.js';
+import { checkImageTokens, createProcessor, type Model } from '../model/index.js';
 import type { System } from '../system/index.js';
 import { ignored, QuintetError } from '../tensor/index.js';
 import { createPreparer, cutSeen, labelled } from './prepare.js';
@@ -158,7 +158,9 @@ function lookingAt(model: Model<System> | undefined, longest: number, form?: For
       const rows = conversationsOf(sample).map(({ from, ...conversation }) => {
         const row = labelled(conversation, seen.layouts, { system, processor, from });
         // What is lost when it is cut is found out here. A prompt alone has nothing to lose.
-        if (!sample.record && form !== 'prompts') cutSeen(row, longest, { system, seen, where: sample.where });
+        const { where } = sample;
+        if (form === 'prompts') checkImageTokens(system, row.ids, { features: seen.features, at: where });
+        else if (!sample.record) cutSeen(row, longest, { system, seen, where });
         return row;
       });
       return { sample, rows };

@@ -17,7 +17,7 @@ import { openSources } from './settings/data.js';
 import { stageBatches } from './stage-batches.js';
 import { prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
 import { fittedStage } from './stage-memory.js';
-import { planStep, type StepOptions } from './step.js';
+import { checkFrozen, planStep, type StepOptions } from './step.js';
 import { type BatchSource, checkBatches } from './train.js';
 
 /** A stage whose data is open, and that nothing is known to be wrong with. */
@@ -76,8 +76,10 @@ interface Opening {
 async function openStage(model: Model, asked: RunStage, opening: Opening): Promise<PreparedStage> {
   const { run, index, dataset, options } = opening;
   const { length, batch } = asked;
-  const whole = 'steps' in length ? length.steps : Math.ceil((length.epochs * dataset.count) / batch);
-  const steps = options.steps ?? whole;
+  const { iterations = 1 } = asked.objective;
+  const whole = 'steps' in length ? length.steps : iterations * Math.ceil((length.epochs * dataset.count) / batch);
+  // The last batch is learnt from as often as the others: a run may be made longer later.
+  const steps = iterations * Math.ceil((options.steps ?? whole) / iterations);
   const learns = learningIn(model, asked.adapter, steps);
   const { adapter } = learns;
   const train = [...(adapter?.parameters ?? []), ...asked.train];
@@ -112,19 +114,21 @@ async function evaluationOf(model: Model, stage: RunStage, options: RunOptions):
 }
 
 /** Traces a stage: what learns in it, and what of a picture's way is kept. */
-function checkStage({ network }: Model, prepared: PreparedStage): Pick<PreparedStage, 'trained' | 'kept'> {
+function checkStage(model: Model, prepared: PreparedStage): Pick<PreparedStage, 'trained' | 'kept'> {
+  const { network } = model;
   const { stage, adapt, steps } = prepared;
   try {
     if (stage.adapter && prepared.adapter) checkAdapted(network, stage.adapter, prepared.adapter);
     checkOptimizer(stage.optimizer, steps, 'optimizer');
     checkBatches(stage.objective, prepared.data);
+    checkFrozen(model, stage.frozen);
     const own = around(network, prepared.adapter);
     if (stage.packing && isSystemNetwork(own) && own.virtual) {
       throw new QuintetError('config', 'the virtual tokens of its adapter stand before one sample a row', {
         at: 'packing',
       });
     }
-    const kept = keptWay({ network: own, adapt }, prepared);
+    const kept = keptWay({ network: own, adapt }, { ...prepared, steps: batchesIn(prepared) });
     const { trained } = planStep({ network: own, adapt }, stepOptions(prepared));
     checkTensors(stage.optimizer, trained, 'optimizer');
     return { trained, ...(kept ? { kept } : {}) };
@@ -133,6 +137,10 @@ function checkStage({ network }: Model, prepared: PreparedStage): Pick<PreparedS
     throw new QuintetError(error.code, error.message, { at: `stage ${stage.name}`, cause: error });
   }
 }
+
+/** How many batches the steps of a stage learn from. */
+export const batchesIn = ({ steps, stage: { objective } }: Pick<PreparedStage, 'steps' | 'stage'>): number =>
+  steps / (objective.iterations ?? 1);
 
 export function stepOptions(
   { stage, data, train, reference, adapter }: PreparedStage,

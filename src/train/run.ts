@@ -12,7 +12,7 @@ import type { Estimate } from './estimate/forecast.js';
 import type { Evaluated } from './evaluations.js';
 import { type KeptFeatures, keptFeatures } from './kept-features.js';
 import type { Ended } from './log-record.js';
-import { closeStages, type PreparedStage, prepareStages, stepOptions } from './prepared-stages.js';
+import { batchesIn, closeStages, type PreparedStage, prepareStages, stepOptions } from './prepared-stages.js';
 import { valuesDigest } from './resume.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
@@ -208,10 +208,10 @@ async function runStage(
  * room for is computed again, which is not told.
  */
 async function keptOf(model: Model, prepared: PreparedStage, options: RunOptions): Promise<KeptFeatures | undefined> {
-  const { stage, dataset, steps, folder, data, kept } = prepared;
+  const { stage, dataset, folder, data, kept } = prepared;
   const { group, onFeatures, onNotice } = options;
   if (!kept) return undefined;
-  const of = Math.min(dataset.count, steps * stage.batch);
+  const of = Math.min(dataset.count, batchesIn(prepared) * stage.batch);
   let samples = 0;
   const tell = (done: number): void => {
     if (samples === of) return;

@@ -209,19 +209,26 @@ function metricOutputs(metrics: NonNullable<Loss['metrics']>): Record<string, Te
 
 type Held = ReturnType<typeof holding>;
 
+/** Refuses a form of weights that a model cannot have. */
+export function checkFrozen({ packFrozen, engine }: Pick<Model, 'packFrozen' | 'engine'>, frozen: FrozenForm): void {
+  if (frozen === 'f32' || (packFrozen && engine.name === 'native')) return;
+  const why = packFrozen
+    ? `the engine ${engine.name} multiplies with no integers`
+    : 'it is of weights in files, and this model has none';
+  throw new QuintetError('unsupported', `frozen: ${frozen}: ${why}`, {
+    at: 'frozen',
+    hint: packFrozen ? 'leave it out' : 'leave it out, or save the model and load it',
+  });
+}
+
 /** The scope in which what a stage multiplies with and does not learn is in integers; undefined where nothing can be. */
 async function holdFrozen(model: Model, options: StepOptions): Promise<Held | undefined> {
   if (!options.frozen || options.frozen === 'f32') return undefined;
+  checkFrozen(model, options.frozen);
   const learnt = new Set(planLoss(model, options).selected.map(({ name }) => name));
   const trace = (adapt: (p: Params) => Params): unknown => planLoss(model, options, adapt);
   const uses = { trace, learns: (name: string) => learnt.has(name) };
-  if (!model.packFrozen) {
-    throw new QuintetError('unsupported', `frozen: ${options.frozen} is of weights in files, and this model has none`, {
-      at: 'frozen',
-      hint: 'leave it out, or save the model and load it',
-    });
-  }
-  const packed = await model.packFrozen(model, uses, options.frozen);
+  const packed = await model.packFrozen?.(model, uses, options.frozen);
   return packed && holding(packed);
 }
 

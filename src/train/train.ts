@@ -224,7 +224,9 @@ async function loop(
   };
   // An evaluation stands in the log before the checkpoint that a run goes on from.
   const look = async (): Promise<void> => {
-    if (await watch.look(done, learner.learnt)) await save({ again: done === 0 });
+    // One that is stopped where no checkpoint can be would lose the steps since the last.
+    const stopping = isBetween() ? undefined : signal;
+    if (await watch.look(done, learner.learnt, stopping)) await save({ again: done === 0 });
   };
   const isStopped = async (): Promise<boolean> =>
     !isBetween() && (await group.gather(signal?.aborted ?? false)).includes(true);
@@ -290,7 +292,7 @@ async function oneStep(
     step,
     learner,
     forecast,
-    options: { steps, data, group = alone },
+    options: { steps, data, objective, group = alone },
   }: Pick<Run, 'step' | 'learner' | 'forecast' | 'options'>,
   index: number,
   taken: Taken,
@@ -306,11 +308,14 @@ async function oneStep(
     if (i === 0) await forecast.passed();
     else accumulateGradients(arena);
   }
-  const all = await group.gather({ losses: own, tokens: tokensOf(batches), cut: data.cutIn?.(index) ?? 0 });
+  // Told once of a batch, however many steps learn from it.
+  const { iterations = 1 } = objective;
+  const cut = index % iterations === 0 ? (data.cutIn?.(index / iterations) ?? 0) : 0;
+  const all = await group.gather({ losses: own, tokens: tokensOf(batches), cut });
   await group.sum(arena.gradients.data);
   const losses = all.flatMap((share) => share.losses);
   const tokens = all.reduce((sum, share) => sum + share.tokens, 0);
-  const cut = all.reduce((sum, share) => sum + share.cut, 0);
+  const lost = all.reduce((sum, share) => sum + share.cut, 0);
   const { total, targets } = summed(losses);
   if (targets === 0) throw new QuintetError('data', 'no token of this step has a label', { at: `step ${index + 1}` });
   const norm = gradientNorm(arena) / targets;
@@ -324,7 +329,7 @@ async function oneStep(
   const rate = await learner.update(index, { targets, norm });
   return {
     ...{ step: index + 1, steps, loss, targets, tokens, rate, norm },
-    ...(cut > 0 ? { cut } : {}),
+    ...(lost > 0 ? { cut: lost } : {}),
     ...metricsOf(losses),
   };
 }

@@ -19,8 +19,11 @@ export interface EvaluationPlan {
 }
 
 export interface Watch {
-  /** Evaluates after a step where it is time to and it has not been done; tells whether it was the best one so far. */
-  look(step: number, values: HostArrays): Promise<boolean>;
+  /**
+   * Evaluates after a step where it is time to and it has not been done; tells whether it was the best one so far. Throws
+   * 'aborted' where the signal ends it.
+   */
+  look(step: number, values: HostArrays, signal?: AbortSignal): Promise<boolean>;
   /** Whether it is of no use to go on. */
   isOver(): boolean;
   /** The step whose checkpoint is kept. */
@@ -35,14 +38,13 @@ export interface WatchOptions {
   readonly onEvaluation?: (evaluation: Evaluated) => void;
   readonly onEnd?: (ended: Ended) => void;
   readonly clock?: () => number;
-  readonly signal?: AbortSignal;
   /** The processes that evaluate together; default this one alone. */
   readonly group?: ProcessGroup;
 }
 
 /** The evaluations of a stage, of which the run's log may hold the first ones already. */
 export async function openWatch(run: RunFolder | undefined, options: WatchOptions): Promise<Watch> {
-  const { steps, evaluation, onEvaluation, onEnd, clock, signal, group = alone } = options;
+  const { steps, evaluation, onEvaluation, onEnd, clock, group = alone } = options;
   if (!evaluation) return { look: async () => false, isOver: () => false, best: () => undefined, async end() {} };
   const { every, keepBest = false, earlyStopping } = evaluation;
   // Rank 0 has the log, and all decide by it.
@@ -50,7 +52,7 @@ export async function openWatch(run: RunFolder | undefined, options: WatchOption
   const known = [...(logged ?? [])];
   const bestStep = (): number | undefined => (keepBest ? bestOf(known)?.step : undefined);
   return {
-    async look(step, values) {
+    async look(step, values, signal) {
       if (!isDue(step, { every, steps }) || known.some((own) => own.step === step)) return false;
       const started = clock?.() ?? 0;
       const found = await evaluation.evaluate(values, signal);

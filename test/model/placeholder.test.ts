@@ -38,5 +38,7 @@ test('a chat whose template has another word than the tokenizer is told which id
   const chat = await Chat.open(await respelled('llava', '<image>', '<|picture|>', /\.jinja$/));
   onTestFinished(() => chat.close());
   const answer = chat.reply(turn, { maxTokens: 1 });
-  await expect(answer.next()).rejects.toThrow(/there are 0 image tokens for \d+ features of pictures\n.*the id 96 of config\.json/);
+  await expect(answer.next()).rejects.toThrow(
+    /there are 0 image tokens for \d+ features of pictures\n.*the id 96 of config\.json/,
+  );
 });

@@ -142,8 +142,36 @@ test.each([
   }
   expect(losses).toEqual(whole.reports.map(({ loss }) => loss));
   const clipped = whole.reports.map(({ metrics }) => metrics?.clip_ratio);
-  const later = [0, expect.any(Number), 0, expect.any(Number), 0];
+  // The last answers are learnt from as often as the others.
+  const later = [0, expect.any(Number), 0, expect.any(Number), 0, expect.any(Number)];
   expect(clipped).toEqual('iterations' in own ? later : clipped.map(() => undefined));
+});
+
+test('an epoch learns from all prompts, as often as it has iterations', async () => {
+  const settings = { objective: { ...drawn, iterations: 3, maxTokens: 2 }, steps: undefined, epochs: 1, batch: 1 };
+  const { reports } = await run(prompts, settings, rewarding);
+  expect(reports.length).toBe(6);
+});
+
+test('a run that is stopped in an evaluation between two iterations learns on to where it can go on', async () => {
+  const own = {
+    objective: { ...drawn, iterations: 2, maxTokens: 2 },
+    steps: 4,
+    saveEvery: 4,
+    lora,
+    optimizer,
+    batch: 2,
+  };
+  const evaluate = { every: 1, samples: [{ question: 'What?' }] };
+  const { folder, file } = runFolder({ stages: [stage({ name: 'prefer', data: 'records.jsonl', ...own, evaluate })] });
+  writeFileSync(join(folder, 'records.jsonl'), jsonLines(prompts));
+  writeFileSync(join(folder, 'reward.ts'), rewarding);
+  const controller = new AbortController();
+  const onStep = (_: unknown, { step }: StepReport): void => {
+    if (step === 1) controller.abort();
+  };
+  await runFile(file, { engine, signal: controller.signal, onStep });
+  expect(existsSync(join(folder, 'out/prefer/checkpoints/step-000002'))).toBe(true);
 });
 
 test('a run that fails in the midst of an iteration goes on as if it had not', async () => {

@@ -96,6 +96,15 @@ test('answers that are compared may call tools', async () => {
   expect(await trained({ ...pair, tools }, template)).toEqual(await Promise.all(wanted.map(spelled)));
 });
 
+test('empty lists of calls and empty thoughts say nothing', async () => {
+  const nothing = { tool_calls: [], reasoning_content: '', name: null };
+  const plain = { messages: [messages[0], { role: 'assistant', content: 'No.' }] };
+  const empty = { messages: [messages[0], { role: 'assistant', content: 'No.', ...nothing }] };
+  expect(await trained(empty)).toEqual(await trained(plain));
+  const silent = { messages: [messages[0], { role: 'assistant', content: '', ...nothing }] };
+  await expect(trained(silent)).rejects.toThrow('an empty answer');
+});
+
 test('what the template does not write makes a sample unusable', async () => {
   await expect(trained({ messages, tools })).rejects.toThrow(/has tools, which .* does not write\n.*Take them out/);
   await expect(trained({ messages })).rejects.toThrow('has tool_calls, which');

@@ -88,7 +88,8 @@ export function grpo(settings: GrpoSettings = {}): Objective {
   return {
     name: 'grpo',
     settings: {
-      ...{ loss, beta, epsilon, epsilonHigh, iterations, temperature },
+      ...{ loss, beta, epsilon, epsilonHigh, temperature },
+      ...(reuse ? { iterations } : {}),
       ...(loss === 'dr-grpo' ? { maxTokens } : {}),
       ...(balance === undefined ? {} : { balance }),
     },
