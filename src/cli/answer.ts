@@ -14,6 +14,9 @@ export interface Answer {
   readonly total: number;
 }
 
+/** Told of an answer that is held to a form and has not reached it. */
+export const cutNote = 'The answer was cut before it had its form: give it more --max-tokens.';
+
 /** Streams the answer to `write`. A signal ends it, and what there is counts. */
 export async function answer(
   chat: Chat,

@@ -16,7 +16,7 @@ import {
 } from '../model/index.js';
 import { closeAll } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
-import { type Answer, answer, formatStats, speedOf, userMessage } from './answer.js';
+import { type Answer, answer, cutNote, formatStats, speedOf, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
 import { type ConstraintOptions, constraintOf } from './constraint.js';
 import { converse, dialogue } from './conversation.js';
@@ -170,7 +170,7 @@ async function answerAll(session: Chat, { lines, pictures, loaded }: Dialogue, o
 /** Whether an answer has the form that it is held to; that one was cut before is told. */
 function isWhole({ end }: Answer, { constrain }: ChatOptions): boolean {
   if (!constrain || end !== 'length') return true;
-  note('The answer was cut before it had its form: give it more --max-tokens.');
+  note(cutNote);
   return false;
 }
 

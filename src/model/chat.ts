@@ -187,14 +187,15 @@ export class Chat {
   }
 
   /** Makes text of the tokens of an answer, as far as a stop text. */
-  #reader({ constrain: isHeld, stop = [] }: Settings): AnswerReader {
+  #reader({ constrain: isHeld, stop = [], stopIds = [] }: Settings): AnswerReader {
     const { tokenizer } = this.processor;
     const detokenizer = isHeld
       ? constrainedDetokenizer(tokenizer)
       : createDetokenizer(tokenizer, { skipSpecial: true });
     const matcher = createStopMatcher(stop);
     return {
-      push: (id) => matcher.push(detokenizer.push(id)),
+      // What ends an answer is no part of it, special or not.
+      push: (id) => matcher.push(stopIds.includes(id) ? '' : detokenizer.push(id)),
       flush() {
         const rest = matcher.push(detokenizer.flush());
         return rest.text + (rest.stopped ? '' : matcher.flush());

@@ -6,7 +6,7 @@ import { outOfSteps } from './cache-steps.js';
 import type { Chat } from './chat.js';
 import { identityOf } from './identity.js';
 
-const format = 'quintet conversation 1';
+const format = 'quintet conversation 2';
 /** How the name of an array goes on where it is that of its steps. */
 const stepsOf = '.steps';
 

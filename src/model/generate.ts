@@ -31,7 +31,7 @@ export interface GeneratedToken {
   readonly id: number;
   /** As of a Choice; where `logprobs` asks for it. */
   readonly logprob: number | undefined;
-  /** Whether the row ends with it. */
+  /** What the row ends by with it: 'stop' also where there is room for no more, and it has the form that it is held to. */
   readonly end: 'stop' | 'length' | undefined;
   readonly top: readonly Choice[];
 }
@@ -106,11 +106,12 @@ export async function* generateTokens(
       for (const [row, state] of rows.entries()) {
         for (let at = row; !state.ended; at++) {
           const own = (scores.data as Float32Array).subarray(at * size, (at + 1) * size);
-          const { id, isLast } = await take(state, own, options);
+          const { id, isLast, isWhole } = await take(state, own, options);
           checkFinite(own[id] as number, count);
           const before = (cache.lengths[row] as number) - guessed.length + (at - row);
           if (guessed.length > 0) read = before;
-          const end = isLast ? 'stop' : count === maxTokens || before >= cache.capacity ? 'length' : undefined;
+          const isFull = count === maxTokens || before >= cache.capacity;
+          const end = isLast || (isFull && isWhole) ? 'stop' : isFull ? 'length' : undefined;
           state.ended = end !== undefined;
           if (!end) next[row] = [id];
           const logprob = logprobs === undefined ? undefined : logprobOf(own, id);
@@ -147,7 +148,7 @@ async function take({ all, seen, random, constraint }: Row, scores: Float32Array
   all.push(id);
   // Whether the answer is whole may be as much work to say as what comes next, which is known with it.
   if (constraint?.ready && !isEnd) await inTurns(constraint.ready());
-  return { id, isLast: isEnd || constraint?.done === true };
+  return { id, isLast: isEnd || constraint?.done === true, isWhole: constraint?.whole === true };
 }
 
 interface Guess extends GenerateOptions {

@@ -84,10 +84,15 @@ export class Recollection {
     const room = known.cache.capacity >= enough ? known.cache.capacity : capacity;
     // From now on, while it is copied too, nobody else takes it over.
     this.#goingOn.set(known.cache, known);
-    const cache = await this.session.resume(known.cache, length, room);
-    this.#goingOn.delete(known.cache);
-    this.#goingOn.set(cache, known);
-    return cache;
+    try {
+      const cache = await this.session.resume(known.cache, length, room);
+      this.#goingOn.delete(known.cache);
+      this.#goingOn.set(cache, known);
+      return cache;
+    } catch (error) {
+      this.#goingOn.delete(known.cache);
+      throw error;
+    }
   }
 }
 

@@ -69,35 +69,46 @@ export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: D
   const checked = new WeakSet<Model>();
   let cache: Cache | undefined;
   let read: number[] = [];
+  let isBusy = false;
+  const guess: Speculator['guess'] = async (given, signal) => {
+    // Words that only the model has mean nothing to the draft.
+    const all = given.map((id) => (id < vocab ? id : 0));
+    const needed = all.length + tokens;
+    if (needed > capacity) return [];
+    const same = read.findIndex((id, i) => id !== all[i]);
+    const kept = Math.min(same < 0 ? read.length : same, all.length - 1);
+    if (cache && cache.capacity >= needed) draft.rewind(cache, kept);
+    else {
+      // Twice as much as before, so that what is copied stays little.
+      const room = Math.min(capacity, 2 * needed);
+      cache = cache ? await draft.resume(cache, kept, room) : draft.start(1, room);
+    }
+    read = all.slice(0, kept);
+    const guessed: number[] = [];
+    let next = all.slice(kept);
+    while (guessed.length < tokens) {
+      const { data } = await draft.step(cache, { ids: [next], features: unseen(draft, next), signal });
+      read = [...read, ...next];
+      const id = largest(data as Float32Array);
+      next = [id];
+      guessed.push(id);
+    }
+    return guessed;
+  };
   return {
     check(model) {
       if (!checked.has(model)) checkWords(model, draft.model);
       checked.add(model);
     },
     async guess(given, signal) {
-      // Words that only the model has mean nothing to the draft.
-      const all = given.map((id) => (id < vocab ? id : 0));
-      const needed = all.length + tokens;
-      if (needed > capacity) return [];
-      const same = read.findIndex((id, i) => id !== all[i]);
-      const kept = Math.min(same < 0 ? read.length : same, all.length - 1);
-      if (cache && cache.capacity >= needed) draft.rewind(cache, kept);
-      else {
-        // Twice as much as before, so that what is copied stays little.
-        const room = Math.min(capacity, 2 * needed);
-        cache = cache ? await draft.resume(cache, kept, room) : draft.start(1, room);
+      // Another answer is guessed for: there is one cache.
+      if (isBusy) return [];
+      isBusy = true;
+      try {
+        return await guess(given, signal);
+      } finally {
+        isBusy = false;
       }
-      read = all.slice(0, kept);
-      const guessed: number[] = [];
-      let next = all.slice(kept);
-      while (guessed.length < tokens) {
-        const { data } = await draft.step(cache, { ids: [next], features: unseen(draft, next), signal });
-        read = [...read, ...next];
-        const id = largest(data as Float32Array);
-        next = [id];
-        guessed.push(id);
-      }
-      return guessed;
     },
   };
 }

@@ -108,6 +108,10 @@ test('an answer that is cut short is said to be, and one that is whole ends by i
   await expect(chat.answers([turn, turn], form)).rejects.toThrow('answer 1 of 2 was cut before it had the form');
   const whole = await reply(chat, { maxTokens: 30, stopIds: [], constrain: { choices: ['a bird'] } });
   expect([whole.text, whole.end]).toEqual(['a bird', 'stop']);
+  // It might go on, and is what it has to be.
+  const longer = { maxTokens: 3, stopIds: [], constrain: { regex: '[a-z ]{1,80}' } };
+  expect(await chat.answer(turn, longer)).toMatch(/^[a-z ]{1,80}$/);
+  expect((await reply(chat, longer)).end).toBe('stop');
 });
 
 test('what an answer cannot be held to is an error before anything is computed', async () => {

@@ -17,6 +17,8 @@ export interface Constraint {
   accept(id: number): void;
   /** Whether nothing may follow: the answer is whole. */
   readonly done: boolean;
+  /** Whether the answer is whole as it is, though more may follow; absent where answers have no form. */
+  readonly whole?: boolean;
   /** Finds in parts what `allowed` and `done` are going to say, errors too; without it they find it at once. */
   ready?(): InParts<void>;
 }
@@ -98,6 +100,9 @@ export function createMasks(
         spelled += added;
         state = next;
         found = undefined;
+      },
+      get whole() {
+        return own.machine.accepts(state);
       },
       get done() {
         if (options.spellsAll || !own.machine.accepts(state)) return own.machine.isLast(state);
