@@ -162,8 +162,8 @@ test('a run that is stopped in an evaluation between two iterations learns on to
     optimizer,
     batch: 2,
   };
-  const evaluate = { every: 1, samples: [{ question: 'What?' }] };
-  const { folder, file } = runFolder({ stages: [stage({ name: 'prefer', data: 'records.jsonl', ...own, evaluate })] });
+  const asked = { evaluate: { every: 1 }, samples: [{ prompt: 'What?', maxTokens: 2 }] };
+  const { folder, file } = runFolder({ stages: [stage({ name: 'prefer', data: 'records.jsonl', ...own, ...asked })] });
   writeFileSync(join(folder, 'records.jsonl'), jsonLines(prompts));
   writeFileSync(join(folder, 'reward.ts'), rewarding);
   const controller = new AbortController();
