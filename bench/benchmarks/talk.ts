@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import type { Benchmark, Contender, Settings } from '../harness/benchmark.js';
 import { projectFolder } from '../harness/paths.js';
+import { height, sampleAsPhotograph, width } from '../harness/photographs.js';
 import { packedFolder } from './language.js';
-import { photographHeight, photographWidth, sampleAsPhotograph } from './photograph.js';
 
 function smol(name: string, weights: Settings['weights']): Contender {
   return {
@@ -25,7 +25,7 @@ export const talk: Benchmark = {
     'smol, which without a picture is SmolLM2-135M-Instruct, 2 threads, each time in a process of its own that has answered ' +
     'nothing before; files lie in memory. Text: milliseconds until the first token of an answer to 1000 tokens, and to ' +
     'another question behind the same ones. Picture: from a JPEG file of ' +
-    `${photographWidth} x ${photographHeight} until the first token of an answer about it, after one about another picture; ` +
+    `${width} x ${height} until the first token of an answer about it, after one about another picture; ` +
     'of the next one in this conversation; and of the first in another conversation, which reads the file again. Pauses: ' +
     'the longest time between two turns of the event loop, by perf_hooks.monitorEventLoopDelay every millisecond, which is ' +
     'a part of it, without real-time priority: while sessions are opened and the decoder of pictures is loaded, which is ' +

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { cacheFolder } from './paths.js';
+import { cacheFolder, projectFolder } from './paths.js';
 
 export const [width, height] = [1024, 768];
 const quality = 85;
@@ -36,4 +36,16 @@ export async function photographs(folder: string, count: number): Promise<string
     await sharp(picture).modulate({ hue }).jpeg({ quality }).toFile(join(folder, name));
   }
   return names;
+}
+
+/** A sample of smol's in the same size. */
+export async function sampleAsPhotograph(sample: 'cat.jpg' | 'scene.png'): Promise<string> {
+  const path = join(cacheFolder, `${sample.slice(0, -4)}-${width}x${height}.jpg`);
+  if (existsSync(path)) return path;
+  await sharp(join(projectFolder, 'models', 'smol', 'samples', sample))
+    .removeAlpha()
+    .resize(width, height, { fit: 'cover' })
+    .jpeg({ quality })
+    .toFile(path);
+  return path;
 }

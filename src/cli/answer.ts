@@ -14,7 +14,10 @@ export interface Answer {
   readonly total: number;
 }
 
-/** Told of an answer that is held to a form and has not reached it. */
+/** Whether an answer ended before it had the form that it is held to, if any. */
+export const isCut = ({ end }: Answer, constrain: unknown): boolean => constrain !== undefined && end === 'length';
+
+/** Told of such an answer. */
 export const cutNote = 'The answer was cut before it had its form: give it more --max-tokens.';
 
 /** Streams the answer to `write`. A signal ends it, and what there is counts. */

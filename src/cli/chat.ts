@@ -16,7 +16,7 @@ import {
 } from '../model/index.js';
 import { closeAll } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
-import { type Answer, answer, cutNote, formatStats, speedOf, userMessage } from './answer.js';
+import { type Answer, answer, cutNote, formatStats, isCut, speedOf, userMessage } from './answer.js';
 import { picturesAndPrompt } from './arguments.js';
 import { type ConstraintOptions, constraintOf } from './constraint.js';
 import { converse, dialogue } from './conversation.js';
@@ -168,8 +168,8 @@ async function answerAll(session: Chat, { lines, pictures, loaded }: Dialogue, o
 }
 
 /** Whether an answer has the form that it is held to; that one was cut before is told. */
-function isWhole({ end }: Answer, { constrain }: ChatOptions): boolean {
-  if (!constrain || end !== 'length') return true;
+function isWhole(given: Answer, { constrain }: ChatOptions): boolean {
+  if (!isCut(given, constrain)) return true;
   note(cutNote);
   return false;
 }

@@ -5,7 +5,7 @@ import { loadPicture, type Picture } from '../media/index.js';
 import type { Chat, ReplyOptions } from '../model/index.js';
 import { nearest, QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
-import { type Answer, answer, cutNote, formatStats, userMessage } from './answer.js';
+import { type Answer, answer, cutNote, formatStats, isCut, userMessage } from './answer.js';
 import { pictureIn } from './arguments.js';
 import { bold, dim, printable } from './terminal.js';
 
@@ -168,7 +168,7 @@ async function ask(chat: Chat, question: string, state: State, options: AskOptio
   try {
     const given = await turn(chat, question, state, { ...settingsOf(settings), signal: controller.signal, write });
     output.write('\n');
-    if (settings.constrain && given.end === 'length') output.write(`${dim(cutNote, output)}\n`);
+    if (isCut(given, settings.constrain)) output.write(`${dim(cutNote, output)}\n`);
     if (settings.stats) output.write(`${dim(formatStats(given), output)}\n`);
   } finally {
     lines.off('SIGINT', stop).on('SIGINT', leave);

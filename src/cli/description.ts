@@ -17,9 +17,9 @@ import { input } from '../graph/index.js';
 import {
   bytesByForm,
   checkpointWeights,
-  declaredBeside,
   findModel,
   isLatentDiffusion,
+  networkIn,
   pictureAdapterIn,
   type SourceOptions,
   shippedModel,
@@ -159,10 +159,9 @@ export async function openFiles(
 ): Promise<{ readonly network: Network; readonly files: FolderFiles; readonly checkpoint?: Checkpoint }> {
   try {
     const files = await openModel(path);
-    const { config, checkpoint } = files;
+    const { checkpoint } = files;
     return await closeOnFailure([checkpoint], async () => {
-      const configured = networkOf(fields(config, 'config.json'), checkpoint.tensors.keys());
-      const { network } = await declaredBeside(configured, checkpoint);
+      const { network } = await networkIn(files);
       return { network, files, checkpoint };
     });
   } catch (error) {

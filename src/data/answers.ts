@@ -93,8 +93,9 @@ function answerSpan(messages: readonly Message[], turn: number, text: string, ch
     const [head = '', tail] = chat.render([...earlier, known, ...later], { prompt: false }).split(probe);
     return [head, tail];
   };
-  const [head, tail] = around(...messages.slice(turn + 1));
-  const [, closing] = around();
+  const later = messages.slice(turn + 1);
+  const [head, tail] = around(...later);
+  const [, closing] = later.length > 0 ? around() : [head, tail];
   // Many templates fail without any message.
   const said = (prompt: boolean): string => (turn === 0 ? '' : chat.render(earlier, { prompt }));
   const [before, asked] = [said(false), said(true)];

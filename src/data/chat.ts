@@ -23,8 +23,7 @@ export function readChat(record: Fields): Conversation {
   const messages = record.objects('messages').map((message): Message => {
     const own = { role: message.choice('role', roles), ...furtherOf(message) };
     if (!Array.isArray(message.raw.content)) {
-      // A call of a tool says nothing.
-      const text = message.text('content', own.further?.tool_calls ? '' : undefined);
+      const text = plainText(message, own);
       if (listed === 0 || !text.includes(placeholder)) return { ...own, content: text };
       const parts = withImages(text.split(placeholder));
       for (const { type } of parts) if (type === 'image') pictures.push(next(rest, message.at));
@@ -40,6 +39,10 @@ export function readChat(record: Fields): Conversation {
   const unlearnt = record.objects('messages').flatMap((message, i) => (isLearnt(message) ? [] : [i]));
   return { messages, pictures, ...toolsOf(record), ...(unlearnt.length > 0 ? { unlearnt } : {}) };
 }
+
+/** A message's plain text; a call of a tool may say nothing. */
+export const plainText = (message: Fields, { further }: Pick<Message, 'further'>): string =>
+  message.text('content', further?.tool_calls ? '' : undefined);
 
 /** What of a message templates read besides what it says. */
 export function furtherOf(message: Fields): Pick<Message, 'further'> {

@@ -13,7 +13,7 @@
 
 import { type Fields, fields } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
-import { furtherOf, readChat } from './chat.js';
+import { furtherOf, plainText, readChat } from './chat.js';
 import { type Conversation, dataError } from './sample.js';
 
 /** Two answers, of which one was chosen. */
@@ -89,10 +89,7 @@ function answerOf(record: Fields, name: string): readonly Message[] {
   if (!Array.isArray(record.raw[name])) return [{ role: 'assistant', content: record.text(name) }];
   const messages = record.objects(name).map((message): Message => {
     const own = { role: message.choice('role', ['user', 'assistant']), ...furtherOf(message) };
-    const content = Array.isArray(message.raw.content)
-      ? textOf(message)
-      : message.text('content', own.further?.tool_calls ? '' : undefined);
-    return { ...own, content };
+    return { ...own, content: Array.isArray(message.raw.content) ? textOf(message) : plainText(message, own) };
   });
   if (messages.at(-1)?.role === 'assistant') return messages;
   throw dataError(record.at, `${name}: expected messages that end with the assistant's`);

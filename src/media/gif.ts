@@ -6,7 +6,7 @@
  * for what is drawn where the frame does not reach.
  */
 
-import type { InParts } from '../tensor/index.js';
+import { type InParts, portions } from '../tensor/index.js';
 import { damaged } from './header.js';
 import { bytesAtOnce, checkSize, type Picture, type PictureLimits } from './picture.js';
 
@@ -119,12 +119,9 @@ function* unpack({ width, height, codeBits, stream }: Frame, at: string): InPart
   for (let i = 0; i < clear; i++) suffixes[i] = i;
   let [bits, held, bitCount] = [codeBits + 1, 0, 0];
   let [known, previous] = [end + 1, -1];
-  let [size, partEnd] = [0, bytesAtOnce];
+  let size = 0;
+  const isPartDone = portions(bytesAtOnce);
   for (let i = 0; size < result.length; ) {
-    if (size >= partEnd) {
-      yield;
-      partEnd = size + bytesAtOnce;
-    }
     for (; bitCount < bits && i < stream.length; bitCount += 8) held |= (stream[i++] as number) << bitCount;
     if (bitCount < bits) break;
     const code = held & ((1 << bits) - 1);
@@ -147,7 +144,9 @@ function* unpack({ width, height, codeBits, stream }: Frame, at: string): InPart
     }
     const first = suffixes[walk] as number;
     if (isNew && size + length < result.length) result[size + length] = first;
-    size += length + (isNew ? 1 : 0);
+    const added = length + (isNew ? 1 : 0);
+    size += added;
+    if (isPartDone(added)) yield;
     if (previous >= 0 && known < 4096) {
       prefixes[known] = previous;
       suffixes[known] = first;

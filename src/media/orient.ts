@@ -1,6 +1,6 @@
 /** Turning pictures upright by their EXIF orientation. */
 
-import type { InParts } from '../tensor/index.js';
+import { type InParts, portions } from '../tensor/index.js';
 import { bytesAtOnce, type Picture } from './picture.js';
 
 /** For each orientation, whether an upright pixel (x, y) comes from (y, x), and from which ends those count. */
@@ -22,11 +22,9 @@ export function* orient(picture: Picture, orientation: number): InParts<Picture>
   const { width, height, data } = picture;
   const [toWidth, toHeight] = rule.swap ? [height, width] : [width, height];
   const result = new Uint8Array(data.length);
-  for (let y = 0, target = 0, partEnd = bytesAtOnce; y < toHeight; y++) {
-    if (target >= partEnd) {
-      yield;
-      partEnd = target + bytesAtOnce;
-    }
+  const isPartDone = portions(bytesAtOnce);
+  for (let y = 0, target = 0; y < toHeight; y++) {
+    if (isPartDone(3 * toWidth)) yield;
     for (let x = 0; x < toWidth; x++, target += 3) {
       const [across, down] = rule.swap ? [y, x] : [x, y];
       const column = rule.fromRight ? width - 1 - across : across;

@@ -4,7 +4,7 @@
  * Source: Pillow, src/libImaging/Resample.c (filters) and Geometry.c (nearest), version 13.
  */
 
-import { atOnce, type InParts, QuintetError } from '../tensor/index.js';
+import { atOnce, type InParts, portions, QuintetError } from '../tensor/index.js';
 import { fraction } from './kernels.js';
 import { bytesAtOnce, crop, type Picture, pictureLimits, type Region } from './picture.js';
 import { resizeColumns, resizeRows, type Weights } from './resize-passes.js';
@@ -153,12 +153,10 @@ function* nearestNeighbours({ width, data }: Picture, across: Axis, down: Axis):
   const columns = nearestPositions(across);
   const rows = nearestPositions(down);
   const result = new Uint8Array(columns.length * rows.length * 3);
-  let [target, partEnd] = [0, bytesAtOnce];
+  const isPartDone = portions(bytesAtOnce);
+  let target = 0;
   for (const y of rows) {
-    if (target > partEnd) {
-      yield;
-      partEnd = target + bytesAtOnce;
-    }
+    if (isPartDone(3 * columns.length)) yield;
     for (const x of columns) {
       const source = (y * width + x) * 3;
       result[target++] = data[source] as number;

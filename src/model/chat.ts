@@ -132,7 +132,7 @@ export class Chat {
       text += piece.text;
       end = piece.end;
     }
-    if (options.constrain && end === 'length') throw this.#cut('the answer');
+    this.#checkWhole(end, options, 'the answer');
     return text;
   }
 
@@ -155,7 +155,7 @@ export class Chat {
     for await (const { row, id, end } of generateTokens(language, cache, { ids, ...joined(all) }, settings)) {
       const answer = rows[row] as (typeof rows)[number];
       if (answer.stopped) continue;
-      if (options.constrain && end === 'length') throw this.#cut(`answer ${row + 1} of ${rows.length}`);
+      this.#checkWhole(end, options, `answer ${row + 1} of ${rows.length}`);
       const { text, stopped } = answer.reader.push(id);
       answer.text += text;
       answer.stopped = stopped;
@@ -207,8 +207,9 @@ export class Chat {
     return closeAll(this.voices, this.vision);
   }
 
-  #cut(which: string): QuintetError {
-    return new QuintetError('limit', `${which} was cut before it had the form that it is held to`, {
+  #checkWhole(end: ReplyPiece['end'], { constrain }: ReplyOptions, which: string): void {
+    if (!constrain || end !== 'length') return;
+    throw new QuintetError('limit', `${which} was cut before it had the form that it is held to`, {
       at: this.model.network.name,
       hint: 'raise maxTokens, bound strings and arrays in the form, or use reply, which gives what there is',
     });
@@ -227,9 +228,9 @@ export class Chat {
     const ids = this.processor.encode(text, layouts);
     await nextTurn();
     const features = seen.reduce((sum, { features: { shape } }) => sum + (shape[0] as number), 0);
-    const { image, name } = this.model.network;
-    const hint = `features stand at the id ${image?.token} of config.json: the template, the prompt and tokenizer.json must agree with it`;
-    checkImageTokens(this.model.network, ids, { features, at: name, hint });
+    const { network } = this.model;
+    const hint = `features stand at the id ${network.image?.token} of config.json: the template, the prompt and tokenizer.json must agree with it`;
+    checkImageTokens(network, ids, { features, at: network.name, hint });
     return ids;
   }
 

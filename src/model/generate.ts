@@ -43,20 +43,20 @@ export interface Prompts {
   readonly features?: HostArray | undefined;
 }
 
-const isWhole = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
 const isShare = (value: number): boolean => value >= 0 && value <= 1;
 
 /** What numbers mean something, and how that is said. */
 const ranges = {
-  maxTokens: [(value) => isWhole(value) || value === Number.POSITIVE_INFINITY, 'a whole number from 0 on'],
+  maxTokens: [(value) => isCount(value) || value === Number.POSITIVE_INFINITY, 'a whole number from 0 on'],
   temperature: [(value) => value >= 0 && Number.isFinite(value), 'a number from 0 on'],
-  topK: [isWhole, 'a whole number from 0 on'],
+  topK: [isCount, 'a whole number from 0 on'],
   topP: [isShare, 'a number between 0 and 1'],
   minP: [isShare, 'a number between 0 and 1'],
   repetitionPenalty: [(value) => value > 0 && Number.isFinite(value), 'a number above 0'],
   seed: [Number.isSafeInteger, 'a whole number'],
-  firstRow: [isWhole, 'a whole number from 0 on'],
-  logprobs: [isWhole, 'a whole number from 0 on'],
+  firstRow: [isCount, 'a whole number from 0 on'],
+  logprobs: [isCount, 'a whole number from 0 on'],
 } satisfies Partial<Record<keyof GenerateOptions, readonly [means: (value: number) => boolean, expected: string]>>;
 
 /** Refuses numbers that mean nothing. Throws 'config'. */

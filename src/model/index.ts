@@ -49,5 +49,5 @@ export { type DraftOptions, draftModel, type LookupOptions, promptLookup, type S
 export { asInputs, type TraceOptions, traceNetwork } from './trace.js';
 export { modelsCache, weightsCache } from './user-cache.js';
 export { pictureFeatures, VisionSession } from './vision.js';
-export { checkpointWeights, declaredBeside, initialWeights, layeredWeights, type Weights } from './weights.js';
+export { checkpointWeights, initialWeights, layeredWeights, networkIn, type Weights } from './weights.js';
 export { withAdapter, withoutAdapter } from './with-adapter.js';

@@ -143,7 +143,7 @@ export function languageSides(network: System, ends: LanguageEnds): ((p: Params)
 }
 
 /** Bytes that are copied in a part of longer work: new memory takes a millisecond for some megabytes. */
-export const bytesAtOnce = 2 ** 21;
+export const copiedAtOnce = 2 ** 21;
 
 /** The first `length` places of keys and values [1, G, S, K], in arrays of another number of places; made in parts. */
 export function* withPlaces(
@@ -152,7 +152,7 @@ export function* withPlaces(
   places: number,
 ): InParts<Record<string, HostArray>> {
   const results: Record<string, HostArray> = {};
-  let left = bytesAtOnce;
+  let left = copiedAtOnce;
   for (const [name, array] of Object.entries(arrays)) {
     const [, heads, before, width] = array.shape as [number, number, number, number];
     const result = zerosArray(array.dtype, [1, heads, places, width]);
@@ -168,7 +168,7 @@ export function* withPlaces(
         left -= size;
         if (left > 0) continue;
         yield;
-        left = bytesAtOnce;
+        left = copiedAtOnce;
       }
     }
   }

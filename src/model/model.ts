@@ -2,16 +2,15 @@
 
 import type { FolderFiles, ModelFiles } from '../checkpoint/bytes.js';
 import type { Declaration, Params } from '../nn/index.js';
-import { networkOf } from '../recipes/index.js';
 import { defaultEngine, type Engine, type EngineOptions, type SessionOptions } from '../runtime/index.js';
 import { declarationsOf, isSystem as isSystemNetwork, type Network, type System } from '../system/index.js';
-import { closeOnFailure, fields, QuintetError } from '../tensor/index.js';
+import { closeOnFailure, QuintetError } from '../tensor/index.js';
 import type { KeepSteps } from './cache-steps.js';
 import type { Compiler, Packed, PackedModel } from './compile.js';
 import type { WeightsOption } from './forms.js';
 import type { FrozenIntegers, FrozenUses, Planning } from './packing-plan.js';
 import type { LoadedAdapter } from './peft/index.js';
-import { checkpointWeights, declaredBeside, initialWeights } from './weights.js';
+import { checkpointWeights, initialWeights, networkIn } from './weights.js';
 
 export interface Model<N extends Network = Network> extends Compiler {
   readonly network: N;
@@ -65,8 +64,7 @@ export async function initialise<N extends Network>(
 export async function modelOf(files: ModelFiles, { engine, session = {} }: ModelOptions = {}): Promise<Model> {
   const { checkpoint, path } = files;
   return closeOnFailure([checkpoint], async () => {
-    const configured = networkOf(fields(files.config, 'config.json'), checkpoint.tensors.keys());
-    const { network, declarations } = await declaredBeside(configured, checkpoint);
+    const { network, declarations } = await networkIn(files);
     const weights = checkpointWeights(network, declarations, checkpoint, path);
     const base = { engine: await engineOf(engine), session, weights, adapt: (p: Params) => p };
     return { ...base, network, declarations, files, metadata: checkpoint.metadata, path, close: () => weights.close() };

@@ -6,12 +6,12 @@
  */
 import type { Session } from '../runtime/engine.js';
 import { type CacheSteps, cacheNames, promptCache, promptParts, type System } from '../system/index.js';
-import { type HostArray, hostArray, type InParts, inTurns, nextTurn, sizeOf } from '../tensor/index.js';
+import { type HostArray, hostArray, type InParts, inTurns, nextTurn, portions, sizeOf } from '../tensor/index.js';
 import { type Packed, prepare } from './compile.js';
 import {
-  bytesAtOnce,
   type Cache,
   cacheLayers,
+  copiedAtOnce,
   type LanguageEnds,
   languageGraph,
   mostTokens,
@@ -107,16 +107,13 @@ function counting(first: number, shape: readonly number[]): HostArray {
 
 /** Puts keys and values of all layers at place `at` of a cache, in parts: its memory may never have been touched before. */
 function* putAll(cache: Cache, fresh: Readonly<Record<string, HostArray>>, at: number): InParts<void> {
-  let left = bytesAtOnce;
+  const isPartDone = portions(copiedAtOnce);
   for (const layer of cacheLayers(cache)) {
     const { past, present } = cacheNames(layer);
     for (const [i, name] of past.entries()) {
       const own = fresh[present[i] as string] as HostArray;
       put(cache.arrays[name] as HostArray, own, at);
-      left -= own.data.byteLength;
-      if (left > 0) continue;
-      yield;
-      left = bytesAtOnce;
+      if (isPartDone(own.data.byteLength)) yield;
     }
   }
 }

@@ -66,7 +66,6 @@ export interface DraftOptions {
 export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: DraftOptions = {}): Speculator {
   const { context, vocab } = draft.model.network.backbone.part;
   const { capacity = context } = options;
-  const checked = new WeakSet<Model>();
   let cache: Cache | undefined;
   let read: number[] = [];
   let isBusy = false;
@@ -96,10 +95,7 @@ export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: D
     return guessed;
   };
   return {
-    check(model) {
-      if (!checked.has(model)) checkWords(model, draft.model);
-      checked.add(model);
-    },
+    check: (model) => checkWords(model, draft.model),
     async guess(given, signal) {
       // Another answer is guessed for: there is one cache.
       if (isBusy) return [];
@@ -119,8 +115,19 @@ function unseen({ model: { network } }: LanguageSession, ids: readonly number[])
   return count > 0 ? zerosArray('f32', [count, network.backbone.part.width]) : undefined;
 }
 
-/** Tables of embeddings are padded, so that their sizes say little: what counts is which token an id is. */
+/** Models by the drafts whose words are theirs: to find out makes two tokenizers. */
+const agreeing = new WeakMap<Model<System>, WeakSet<Model<System>>>();
+
 function checkWords(model: Model<System>, draft: Model<System>): void {
+  const known = agreeing.get(draft) ?? new WeakSet();
+  agreeing.set(draft, known);
+  if (known.has(model)) return;
+  compareWords(model, draft);
+  known.add(model);
+}
+
+/** Tables of embeddings are padded, so that their sizes say little: what counts is which token an id is. */
+function compareWords(model: Model<System>, draft: Model<System>): void {
   const refuse = (difference: string): never => {
     throw new QuintetError('config', `the draft model has other words: ${difference}`, {
       at: draft.network.name,

@@ -1,8 +1,9 @@
 /** Where a network's parameters come from: a checkpoint under the network's names or others, or a seeded start. */
 
-import type { Checkpoint, StoredTensor } from '../checkpoint/index.js';
+import type { Checkpoint, ModelFiles, StoredTensor } from '../checkpoint/index.js';
 import { type Declaration, matches } from '../nn/index.js';
 import type { Binding } from '../onnx/index.js';
+import { networkOf } from '../recipes/index.js';
 import {
   declarationsOf,
   headOf,
@@ -18,6 +19,7 @@ import {
   castArray,
   type DType,
   dtypes,
+  fields,
   formatShape,
   type HostArray,
   QuintetError,
@@ -54,13 +56,14 @@ export interface StoredWeight {
 type Declarations = ReadonlyMap<string, Declaration>;
 
 /**
- * A network and what it declares beside a checkpoint: where that has a head for words that is not the table of embeddings,
+ * The network that some files hold, and what it declares: where the checkpoint has a head for words that is not the table of embeddings,
  * though the configuration says so, the head is the network's own, as in transformers.
  */
-export async function declaredBeside(
-  network: Network,
-  checkpoint: Checkpoint,
-): Promise<{ readonly network: Network; readonly declarations: Declarations }> {
+export async function networkIn({ config, checkpoint }: Pick<ModelFiles, 'config' | 'checkpoint'>): Promise<{
+  readonly network: Network;
+  readonly declarations: Declarations;
+}> {
+  const network = networkOf(fields(config, 'config.json'), checkpoint.tensors.keys());
   const declarations = declarationsOf(network);
   const { fileName, tied } = fileNames(network, declarations, checkpoint);
   const [table, head] = tied?.map((name) => checkpoint.tensors.get(fileName(name))) ?? [];

@@ -19,6 +19,17 @@ export async function inTurns<Result>(work: InParts<Result>): Promise<Result> {
   }
 }
 
+/** Says, told how much was done since it was asked last, whether that makes a part of so much. */
+export function portions(most: number): (done: number) => boolean {
+  let left = most;
+  return (done) => {
+    left -= done;
+    if (left > 0) return false;
+    left = most;
+    return true;
+  };
+}
+
 /** Lets whatever else waits have its turn; a browser has no quicker way than a timer. */
 export const nextTurn = (): Promise<void> =>
   new Promise((resolve) => (globalThis.setImmediate ? globalThis.setImmediate(resolve) : setTimeout(resolve)));

@@ -4,7 +4,7 @@
  * Source: transformers 5.23, PilBackend in image_processing_backends.py, center_crop in image_transforms.py, models/llava.
  */
 
-import { type Fields, type InParts, QuintetError } from '../../tensor/index.js';
+import { type Fields, type InParts, portions, QuintetError } from '../../tensor/index.js';
 import { bytesAtOnce, crop, type Picture, paste, plainPicture, type Region } from '../picture.js';
 import { resizeInParts } from '../resize.js';
 import {
@@ -116,11 +116,9 @@ export function* padToSquare(picture: Picture, colour: readonly number[]): InPar
   const [x, y] = [Math.floor((edge - width) / 2), Math.floor((edge - height) / 2)];
   const square = plainPicture(edge, edge);
   const row = plainPicture(edge, 1, colour).data;
-  for (let at = 0, partEnd = bytesAtOnce; at < square.data.length; at += row.length) {
-    if (at >= partEnd) {
-      yield;
-      partEnd = at + bytesAtOnce;
-    }
+  const isPartDone = portions(bytesAtOnce);
+  for (let at = 0; at < square.data.length; at += row.length) {
+    if (isPartDone(row.length)) yield;
     square.data.set(row, at);
     const from = (at / row.length - y) * width * 3;
     square.data.set(picture.data.subarray(Math.max(0, from), Math.max(0, from + width * 3)), at + x * 3);
