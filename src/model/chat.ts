@@ -182,8 +182,8 @@ export class Chat {
     if (options.stop && options.stop.length > 0) {
       throw new QuintetError('constraint', 'stop texts would cut an answer that is held to a form');
     }
-    const begin = await inTurns(constrainInParts(form, this.processor.tokenizer, settings.stopIds));
-    return { ...settings, constrain: begin };
+    const making = constrainInParts(form, this.processor.tokenizer, settings.stopIds);
+    return { ...settings, constrain: await inTurns(making, settings.signal) };
   }
 
   /** Makes text of the tokens of an answer, as far as a stop text. */

@@ -107,7 +107,6 @@ export class Painter {
     const session = await this.#session('predict');
     let latents = noise().map((x) => x * sampler.start);
     for (const [call, time] of sampler.times.entries()) {
-      signal?.throwIfAborted();
       const shown: HostArray = { dtype: 'f32', shape, data: sampler.shown(call, latents) };
       const feeds = { ...denoiserFeeds(shown, time, told), encoder_hidden_states: told };
       const { predicted } = await session.run(feeds, signal ? { signal } : {});

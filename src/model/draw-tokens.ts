@@ -61,7 +61,6 @@ export class Drawer {
     let next = guides ? [...prompts, ...prompts.map((prompt) => wordless(this.model, prompt))] : prompts;
     const cache = this.language.start(next.length, Math.max(...prompts.map((prompt) => prompt.length)) + count - 1);
     for (let done = 1; done <= count; done++) {
-      signal?.throwIfAborted();
       const scores = rowsOf(await this.language.step(cache, { ids: next, signal }));
       const chosen = rows.map(({ drawn, random }, row) => {
         const own = scores[row] as Float32Array;

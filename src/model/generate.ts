@@ -140,14 +140,14 @@ interface Row {
 
 /** Chooses a row's next token, and says whether its text ends with it. */
 async function take({ all, seen, random, constraint }: Row, scores: Float32Array, options: GenerateOptions) {
-  if (constraint?.ready) await inTurns(constraint.ready());
+  if (constraint?.ready) await inTurns(constraint.ready(), options.signal);
   const id = choose(scores, constraint ? { ...options, allowed: constraint.allowed() } : options, seen, random);
   const isEnd = options.stopIds?.includes(id) === true;
   if (!isEnd && id >= 0) constraint?.accept(id);
   seen.add(id);
   all.push(id);
   // Whether the answer is whole may be as much work to say as what comes next, which is known with it.
-  if (constraint?.ready && !isEnd) await inTurns(constraint.ready());
+  if (constraint?.ready && !isEnd) await inTurns(constraint.ready(), options.signal);
   return { id, isLast: isEnd || constraint?.done === true, isWhole: constraint?.whole === true };
 }
 

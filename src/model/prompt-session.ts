@@ -89,7 +89,7 @@ export class PromptSession {
     const into = ids.length === mostTokens ? this.#spare : undefined;
     if (into) this.#spare = undefined;
     const fresh = await this.session.run(feeds, { ...(into ? { into } : {}), ...(signal ? { signal } : {}) });
-    await inTurns(putAll(cache, fresh, before));
+    await inTurns(putAll(cache, fresh, before), signal);
     cache.lengths = [known + ids.length];
     this.#spare = ids.length === mostTokens ? fresh : undefined;
   }

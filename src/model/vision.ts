@@ -54,7 +54,7 @@ export class VisionSession {
 
   /** A picture as the model's processor prepares it. */
   async see(picture: Picture, processor: Processor, signal?: AbortSignal): Promise<SeenPicture> {
-    const key = await inTurns(pictureKeyInParts(picture));
+    const key = await inTurns(pictureKeyInParts(picture), signal);
     const known = this.#seen.get(key);
     if (!known) return this.#remember(key, { seeing: this.#look(picture, processor, signal), bytes: 0 });
     try {
@@ -92,7 +92,7 @@ export class VisionSession {
   }
 
   async #look(picture: Picture, processor: Processor, signal: AbortSignal | undefined): Promise<SeenPicture> {
-    const { tensors, layouts } = await inTurns(processor.pixelsInParts([[picture]]));
+    const { tensors, layouts } = await inTurns(processor.pixelsInParts([[picture]]), signal);
     const layout = layouts[0]?.[0] as PictureLayout;
     const features = await this.run(tensors, signal);
     return { layout, features };

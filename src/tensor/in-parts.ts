@@ -1,5 +1,7 @@
 /** Long work in parts of a few milliseconds, so that whatever else waits can have its turn between them. */
 
+import { QuintetError } from './errors.js';
+
 export type InParts<Result> = Generator<void, Result, void>;
 
 /** The work without a pause. */
@@ -10,12 +12,13 @@ export function atOnce<Result>(work: InParts<Result>): Result {
   }
 }
 
-/** The work with a turn of the event loop behind each part. */
-export async function inTurns<Result>(work: InParts<Result>): Promise<Result> {
+/** The work with a turn of the event loop behind each part. Throws 'aborted' behind the part in which the signal fires. */
+export async function inTurns<Result>(work: InParts<Result>, signal?: AbortSignal): Promise<Result> {
   for (;;) {
     const { value, done } = work.next();
     if (done) return value;
     await nextTurn();
+    if (signal?.aborted) throw new QuintetError('aborted', 'the work was stopped', { cause: signal.reason });
   }
 }
 
