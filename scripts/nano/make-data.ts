@@ -1,7 +1,7 @@
 /**
- * Makes nano's pictures and questions: `npx tsx scripts/nano/make-data.ts [--pictures 30000] [--seed 1]`.
+ * Makes nano's pictures and questions: `npx tsx scripts/nano/make-data.ts [--pictures 40000] [--seed 1]`.
  *
- * Writes to `.cache/nano/data`: what is learnt as `names.jsonl`, `places.jsonl` and `answers.jsonl` (a conversation a line:
+ * Writes to `.cache/nano/data`: what is learnt as `names.jsonl`, `places.jsonl`, `finds.jsonl` and `answers.jsonl` (a conversation a line:
  * `messages` with pictures by path), and for each evaluation `seen.jsonl`, `unseen-style.jsonl` and
  * `unseen-outline-style.jsonl` (a picture a line with its questions, each to be asked alone). The same arguments make the
  * same bytes. Pictures are saved a thousand at a time; an interrupted run goes on where it stopped.
@@ -18,6 +18,9 @@ import { markPaintable, pictureSize, planGrid, planScene, renderScene, splits } 
 import { type Art, loadArt } from './sprites.js';
 
 const piece = 1000;
+
+/** Questions by which is learnt to look: for what is asked for, whose place comes first in the answer, and at a place. */
+const findKinds = ['where', 'is-there', 'how-many-of', 'what-is-at'] as const;
 
 /** `names` and `train` are learnt from, in this order; the others are evaluations. */
 const files = ['names', ...splits] as const;
@@ -52,10 +55,11 @@ function makeOne(art: Art, { folder, file, seed }: Plan, index: number): string 
 
 /**
  * Writes what is learnt from the pictures, a question and its answer a line: `names.jsonl` and `places.jsonl` name the nine
- * cells of full pictures, and of full ones and scenes in turn; `answers.jsonl` asks about scenes, and now and then about cells.
+ * cells of full pictures, and of full ones and scenes in turn; `finds.jsonl` asks for things in scenes; `answers.jsonl` asks about scenes, and now and
+ * then about cells.
  */
 function writeLessons(art: Art, folder: string, seed: number, counts: { names: number; train: number }): void {
-  const lessons = { names: [] as string[], places: [] as string[], answers: [] as string[] };
+  const lessons = { names: [] as string[], places: [] as string[], finds: [] as string[], answers: [] as string[] };
   const teach = (lesson: keyof typeof lessons, file: 'names' | 'train', index: number, turn: Turn) => {
     const content = [
       { type: 'image', path: pathOf(file, index) },
@@ -77,6 +81,10 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     const random = new Random(seedFor(seed, 'train', index));
     const scene = planScene(art, random, 'train');
     for (const turn of pickQuestions(scene, art.objects, random)) teach('answers', 'train', index, turn);
+    for (const kind of index < counts.train / 4 ? findKinds : []) {
+      const turn = ask(kind, { scene, objects: art.objects, random, learning: true });
+      if (turn) teach('finds', 'train', index, turn);
+    }
     if (index % 6 === 0) teach('answers', 'train', index, nameCells(scene, art.objects));
     if (index >= Math.min(counts.names, counts.train / 4)) continue;
     const grid = planGrid(art, new Random(seedFor(seed, 'names', index)));
@@ -116,7 +124,7 @@ function makeFile(art: Art, plan: Plan, count: number): void {
 const { values } = parseArgs({
   options: {
     names: { type: 'string', default: '13000' },
-    pictures: { type: 'string', default: '30000' },
+    pictures: { type: 'string', default: '40000' },
     evaluation: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
     folder: { type: 'string', default: join(cacheFolder, 'data') },

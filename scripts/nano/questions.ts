@@ -103,18 +103,21 @@ export function ask(kind: QuestionKind, asking: Asking): Turn | null {
   return { kind, question, answer, ...(object === undefined ? {} : { object }) };
 }
 
-/** How often each kind of question is asked in training: harder ones more often. */
+/**
+ * How often each kind of question is asked in training: what must be looked for has short answers, which weigh little among long
+ * ones, and is asked more often.
+ */
 const shares: Record<QuestionKind, number> = {
   what: 1,
-  describe: 2,
-  list: 1,
-  'how-many': 1,
-  'how-many-of': 3,
+  describe: 3,
+  list: 2,
+  'how-many': 2,
+  'how-many-of': 5,
   background: 1,
-  color: 2,
-  where: 4,
+  color: 3,
+  where: 5,
   'what-is-at': 2,
-  'is-there': 4,
+  'is-there': 5,
 };
 const pool = questionKinds.flatMap((kind) => new Array<QuestionKind>(shares[kind]).fill(kind));
 
@@ -175,8 +178,10 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
   'how-many': ({ scene }) => ({ answer: sentence(numberWords[scene.things.length]!) }),
   'how-many-of'({ scene, objects, random, learning }) {
     const several = scene.things.filter(({ object }) => countOf(scene, object) > 1);
-    const things = learning && several.length > 0 ? several : scene.things;
-    const object = random.uniform() < 0.15 ? absent(scene, objects, random) : random.pick(things).object;
+    // Were it asked of those alone, nano would name the places of what is there more than once, whatever it is asked for.
+    const things = learning && several.length > 0 && random.uniform() < 0.4 ? several : scene.things;
+    const object =
+      random.uniform() < (learning ? 0.2 : 0.15) ? absent(scene, objects, random) : random.pick(things).object;
     // Where they are comes first: what is left is to count what was said.
     const places = thingsOf(scene, object).map(({ cell }) => placeName(cell));
     const found = places.length > 0 ? places.join(', ') : 'nowhere';
@@ -194,7 +199,7 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
     return { answer: sentence(thing.color!), about: objects[thing.object]!.name, object: thing.object };
   },
   where({ scene, objects, random, learning }) {
-    if (random.uniform() < (learning ? 0.15 : 0.3)) {
+    if (random.uniform() < (learning ? 0.2 : 0.3)) {
       const object = absent(scene, objects, random);
       return { answer: 'Nowhere.', about: objects[object]!.name, object };
     }
@@ -212,7 +217,7 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
   'is-there'({ scene, objects, random, learning }) {
     // Where it is comes first: whether it is there is then the same question.
     const unique = single(scene);
-    const thing = unique.length > 0 && random.uniform() < (learning ? 0.85 : 0.5) ? random.pick(unique) : undefined;
+    const thing = unique.length > 0 && random.uniform() < (learning ? 0.8 : 0.5) ? random.pick(unique) : undefined;
     const object = thing?.object ?? absent(scene, objects, random);
     const { name } = objects[object]!;
     const answer = thing ? `${placeName(thing.cell)}, yes` : 'nowhere, no';

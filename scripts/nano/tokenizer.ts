@@ -30,7 +30,15 @@ const template = `{% set asked = messages[-2] if messages[-1]['role'] == 'assist
 {% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|end|>\\
 {% endif %}{% if add_generation_prompt %}<|assistant|>{% endif %}`;
 
-const words = new Set(everySentence(objects).flatMap((text) => text.match(gpt2Words) ?? []));
+// A regular plural is the token of the name and an ending: what is counted is looked for by the word that its feature is taught.
+const endings = objects
+  .filter(({ name, plural }) => plural === `${name}s`)
+  .map(({ plural }) => plural.split(' ').at(-1));
+const words = new Set(
+  everySentence(objects)
+    .flatMap((text) => text.match(gpt2Words) ?? [])
+    .filter((word) => !endings.includes(word.trim())),
+);
 const { vocab: learned, merges } = learnBpe(words);
 const vocab = Object.fromEntries([...special, ...Object.keys(learned)].map((token, id) => [token, id]));
 const added = special.map((content, id) => ({

@@ -10,7 +10,7 @@ import { readMlpProjector } from '../parts/input-projectors/mlp.js';
 import { placedMlp } from '../parts/input-projectors/placed-mlp.js';
 import { adamw, muon, nameFeatures, nextToken, recipe, repeated, slot, steps, system } from '../system/index.js';
 
-const language = { width: 192, depth: 4, heads: 6, hidden: 512, vocab: 794, context: 1024, tied: true };
+const language = { width: 192, depth: 4, heads: 6, hidden: 512, vocab: 718, context: 1024, tied: true };
 const vision = { image: 72, strides: [4, 2, 3], widths: [64, 128, 384], depths: [1, 3, 2] };
 
 const words = 'language_model.model.embed_tokens.weight';
@@ -57,24 +57,33 @@ export const nano = recipe({
       },
       backbone: slot(llama(language), { prefix: 'language_model' }),
       stages: [
-        // Each place of a picture is taught its word; then the language model learns to answer by them; then all together.
+        // Each place of a picture is taught its word; the language model learns to find things by them, then to answer; then all
+        // learn together.
         { ...stage, name: 'names', objective: nameFeatures(), train: seeing, ...rate(1e-3, 0.2), length: steps(350) },
         { ...stage, name: 'places', objective: nameFeatures(), train: seeing, ...rate(7e-4, 0.2), length: steps(250) },
+        {
+          ...stage,
+          name: 'find',
+          train: ['language_model.**'],
+          ...matrices(0.02, 1.5e-3, [words]),
+          batch: 64,
+          length: steps(1000),
+        },
         {
           ...stage,
           name: 'answer',
           train: ['language_model.**'],
           ...matrices(0.02, 1.5e-3, [words]),
           batch: 64,
-          length: steps(2600),
+          length: steps(1700),
         },
         {
           ...stage,
           name: 'together',
           train: ['**'],
-          ...matrices(0.01, 8e-4, [words, 'multi_modal_projector.position_embedding']),
+          ...matrices(0.004, 4e-4, [words, 'multi_modal_projector.position_embedding']),
           batch: 48,
-          length: steps(900),
+          length: steps(1000),
         },
       ],
     }),
