@@ -84,7 +84,7 @@ export interface RunStage extends DataSettings {
 
 const largestFile = 2 ** 20;
 /** Folders beside those of the stages. */
-const results = ['model', 'adapter'];
+const besides = ['model', 'adapter', 'features'];
 const known = ['model', 'fresh', 'output', 'seed', 'stages', ...evaluationFields];
 const knownOfStage = [
   ...['name', 'train', ...dataFields, 'batch', 'microBatch', 'memory', 'epochs', 'steps', 'longest'],
@@ -198,9 +198,9 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
 /** What a stage is called, and the folder of its checkpoints. */
 function nameOf(stage: Fields): string {
   const name = stage.text('name');
-  if (/^[\w-][\w.-]*$/.test(name) && !results.includes(name)) return name;
+  if (/^[\w-][\w.-]*$/.test(name) && !besides.includes(name)) return name;
   throw new QuintetError('config', `"${name}" cannot name a stage`, {
     at: `${stage.at}.name`,
-    hint: `use letters, digits, dots, - and _, and none of ${results.join(', ')}, which are folders of results`,
+    hint: `use letters, digits, dots, - and _, and none of ${besides.join(', ')}, which are other folders of a run`,
   });
 }

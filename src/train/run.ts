@@ -1,7 +1,7 @@
 /** Runs the stages of a run file: loads the model, trains, and writes the trained model or adapter. */
 
 import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { checkDestination } from '../checkpoint/index.js';
 import { asSystem, begunValues, isSystem, type LoadOptions, layeredWeights, load, type Model } from '../model/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
@@ -220,7 +220,8 @@ async function keptOf(model: Model, prepared: PreparedStage, options: RunOptions
   };
   const { frozen, recompute, cacheFeatures } = stage;
   return keptFeatures(asSystem(model), kept, data, {
-    ...{ folder: join(folder, 'features'), limit: cacheFeatures.limit, frozen, recompute, group },
+    // Another stage may see the same pictures by the same weights.
+    ...{ folder: join(dirname(folder), 'features'), limit: cacheFeatures.limit, frozen, recompute, group },
     ...{ onComputed: tell, onFull: onNotice },
   });
 }

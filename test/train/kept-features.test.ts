@@ -31,7 +31,7 @@ async function expectSame(own: string, other: string): Promise<void> {
   expect(await weightsOf(own)).toEqual(await weightsOf(other));
 }
 
-const keptIn = (folder: string): string => join(folder, 'out/own/features');
+const keptIn = (folder: string): string => join(folder, 'out/features');
 
 /** The records in the files of a run, whose states have `numbers` numbers. */
 function recordsIn(folder: string, numbers: number): number {
@@ -111,6 +111,19 @@ test('who waits is told how many samples have been seen, until all have been, an
   const steps: number[] = [];
   expect(await toldOf(file, { onStep: (_, { step }) => steps.push(step) })).toEqual([]);
   expect(steps).toEqual([5, 6]);
+});
+
+test('later stages take what was seen by the same weights, and see anew by others', async () => {
+  const own = stage({ name: 'own', train: ['multi_modal_projector.**'] });
+  const again = { ...own, name: 'again', train: ['multi_modal_projector.**', 'language_model.**'] };
+  const { folder, file } = runFolder({
+    stages: [own, again, { ...own, name: 'behind', train: ['language_model.**'] }],
+  });
+  const seeing = new Set<string>();
+  await runFile(file, { engine, onFeatures: ({ name }) => seeing.add(name) });
+  // The last one keeps what the projector makes of it, too, which has learnt until then.
+  expect([...seeing]).toEqual(['own', 'behind']);
+  expect(recordsIn(folder, projected)).toBe(3);
 });
 
 test('of a run that sees a part of the samples those are told, and what has no room is told once', async () => {
