@@ -147,19 +147,33 @@ export class Chat {
     const ids: number[][] = [];
     for (const [i, { messages }] of chats.entries()) ids.push(await this.#encode(messages, seen[i] ?? []));
     for (const row of ids) this.#checkFits(row);
-    const all = seen.flat().map(({ features }) => features);
+    const features = seen.map((pictures) => pictures.map((picture) => picture.features));
     const capacity = this.#capacity(Math.max(...ids.map((row) => row.length)) + (settings.maxTokens ?? 256));
-    const { language } = await this.voices.of(all.length);
-    const cache = language.start(ids.length, capacity);
+    const { language } = await this.voices.of(features.flat().length);
     const rows = ids.map(() => ({ reader: this.#reader(settings), text: '', stopped: false }));
-    for await (const { row, id, end } of generateTokens(language, cache, { ids, ...joined(all) }, settings)) {
-      const answer = rows[row] as (typeof rows)[number];
-      if (answer.stopped) continue;
-      this.#checkWhole(end, options, `answer ${row + 1} of ${rows.length}`);
-      const { text, stopped } = answer.reader.push(id);
-      answer.text += text;
-      answer.stopped = stopped;
-      if (rows.every((other) => other.stopped)) break;
+    // Rows are turned together, by the length of the longest: where it counts, each is answered alone.
+    const isAlike = language.anglesBy(1) === language.anglesBy(capacity);
+    const size = isAlike ? ids.length : 1;
+    for (let first = 0; first < ids.length; first += size) {
+      const cache = language.start(size, capacity);
+      const prompts = {
+        ids: ids.slice(first, first + size),
+        ...joined(features.slice(first, first + size).flat()),
+      };
+      const own = rows.slice(first, first + size);
+      const tokens = generateTokens(language, cache, prompts, {
+        ...settings,
+        firstRow: first + (settings.firstRow ?? 0),
+      });
+      for await (const { row, id, end } of tokens) {
+        const answer = own[row] as (typeof own)[number];
+        if (answer.stopped) continue;
+        this.#checkWhole(end, options, `answer ${first + row + 1} of ${rows.length}`);
+        const { text, stopped } = answer.reader.push(id);
+        answer.text += text;
+        answer.stopped = stopped;
+        if (own.every((other) => other.stopped)) break;
+      }
     }
     return rows.map(({ reader, text, stopped }) => (stopped ? text : text + reader.flush()));
   }

@@ -20,12 +20,15 @@ export async function saveConversation(chat: Chat, file: string): Promise<void> 
   const { ids, pictures } = latest;
   // No longer than it is: room for more is made when it goes on.
   const { language } = await chat.voices.of(pictures.length);
-  const { arrays } = await language.fork(latest.cache, ids.length, ids.length);
+  const { arrays, angles } = await language.fork(latest.cache, ids.length, ids.length);
   // Keys and values in eight bits say nothing without what their steps stand for.
   const steps = Object.entries(language.steps ?? {}).map(([name, step]) => [`${name}${stepsOf}`, step] as const);
   const tensors = [['ids', hostArray('i64', [ids.length], ids)] as const, ...Object.entries(arrays), ...steps];
   await writeSafetensors(file, tensors, {
-    metadata: { format, model: await identityOf(language.model), pictures: JSON.stringify(pictures) },
+    metadata: {
+      ...{ format, model: await identityOf(language.model), pictures: JSON.stringify(pictures) },
+      ...(angles === undefined ? {} : { angles: `${angles}` }),
+    },
   });
 }
 
@@ -56,7 +59,8 @@ export async function restoreConversation(chat: Chat, file: string): Promise<voi
       const [array, steps] = [await checkpoint.read(name), `${name}${stepsOf}`];
       return [name, tensors.has(steps) ? outOfSteps(array, await checkpoint.read(steps)) : array] as const;
     });
-    const cache = language.adopt(Object.fromEntries(await Promise.all(read)), length);
+    const angles = metadata.has('angles') ? Number(metadata.get('angles')) : undefined;
+    const cache = language.adopt(Object.fromEntries(await Promise.all(read)), length, angles);
     if (!cache) throw new QuintetError('format', 'the keys and values are not of this conversation', { at: file });
     await recollection.keep({ ids: toNumbers(await checkpoint.read('ids')), pictures, cache });
   } finally {

@@ -160,15 +160,19 @@ interface Guess extends GenerateOptions {
 
 /** Tokens that may follow, as many as the cache and the answer have room for. Prompts are read without. */
 async function guess(
-  { model: { network } }: LanguageSession,
+  session: LanguageSession,
   { lengths, capacity }: Cache,
   next: readonly (readonly number[])[],
   { speculate, maxTokens = 256, count, known, signal }: Guess,
 ): Promise<readonly number[]> {
   if (!speculate || known.length === 0 || count === 0 || next[0]?.length !== 1) return [];
-  const room = Math.min(maxTokens - count, capacity - (lengths[0] as number)) - 1;
+  const length = (lengths[0] as number) + 1;
+  let room = Math.min(maxTokens - count - 1, capacity - length);
+  // One by one they would not be turned by the length that they have together.
+  while (room > 0 && session.anglesBy(length + room) !== session.anglesBy(length)) room--;
   if (room <= 0) return [];
   const guessed = await speculate.guess(known, signal);
+  const { network } = session.model;
   // Pictures cannot be guessed, nor words that only the draft has.
   const { vocab } = network.backbone.part;
   const unknown = guessed.findIndex((id) => id === network.image?.token || id >= vocab);

@@ -43,6 +43,8 @@ export interface Cache {
   arrays: Readonly<Record<string, HostArray>>;
   /** Where the cache grows: which places hold real tokens, a row each. */
   seen: readonly (readonly boolean[])[];
+  /** By what of the length its keys were turned (`Backbone.anglesBy`), where that counts; NaN where not all of them alike. */
+  angles?: number | undefined;
   /** Of an encoder-decoder: keys and values of what was read, by the names of the graph's inputs. */
   memory?: Readonly<Record<string, HostArray>>;
 }

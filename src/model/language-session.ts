@@ -139,7 +139,7 @@ export class LanguageSession {
   }
 
   /** A cache of one row that holds keys and values in f32 of so many tokens; undefined where they are not of this model. */
-  adopt(arrays: Readonly<Record<string, HostArray>>, length: number): Cache | undefined {
+  adopt(arrays: Readonly<Record<string, HostArray>>, length: number, angles?: number): Cache | undefined {
     const virtual = this.#virtual;
     const places = virtual + length;
     const fits = this.layers.every(({ kvHeads, headWidth }, layer) =>
@@ -151,7 +151,7 @@ export class LanguageSession {
     if (!fits || Object.keys(arrays).length !== 2 * this.layers.length) return undefined;
     const seen = [new Array<boolean>(places).fill(true)];
     const held = this.steps ? allInSteps(arrays, this.steps) : arrays;
-    return { lengths: [length], virtual, capacity: length, arrays: held, seen };
+    return { lengths: [length], virtual, capacity: length, arrays: held, seen, angles };
   }
 
   /** The first `length` tokens of a cache of one row, in a cache of another capacity. The old cache is given up. */
@@ -183,6 +183,7 @@ export class LanguageSession {
       throw new QuintetError('limit', `${longest} tokens do not fit into a cache of ${cache.capacity}`);
     }
     const { length = longest } = whole;
+    cache.angles = this.#anglesWith(cache, length);
     if (every) return this.#run(cache, { ids, features, length, signal, every });
     const rest = new Pending(ids, features, this.model.network.image?.token);
     const trim = rest.longest > fewestToTrim;
@@ -204,7 +205,7 @@ export class LanguageSession {
 
   /** `shares`: whether arrays that have the right size already may be those of the old cache. */
   *#beginning(
-    { arrays, seen, virtual }: Cache,
+    { arrays, seen, virtual, angles }: Cache,
     { length, capacity, shares }: { readonly length: number; readonly capacity: number; readonly shares: boolean },
   ): InParts<Cache> {
     const filled = virtual + length;
@@ -214,9 +215,22 @@ export class LanguageSession {
       lengths: [length],
       virtual,
       capacity,
+      angles,
       arrays: fits ? arrays : yield* withPlaces(arrays, filled, places),
       seen: seen.map((row) => row.slice(0, filled)),
     };
+  }
+
+  /** By what of their number so many tokens are turned that are read together; undefined where that does not count. */
+  anglesBy(length: number): number | undefined {
+    return this.model.network.backbone.part.anglesBy?.(this.#virtual + length);
+  }
+
+  /** By what all keys of a cache are turned once tokens are added that are read with `length` tokens in all. */
+  #anglesWith({ angles, lengths }: Cache, length: number): number | undefined {
+    const own = this.anglesBy(length);
+    const isAlike = own === undefined || angles === own || lengths.every((held) => held === 0);
+    return isAlike ? own : Number.NaN;
   }
 
   /** Whether rows are read one by one: the engine's attention takes several new tokens behind others of one row only. */

@@ -67,13 +67,16 @@ export class Recollection {
   /**
    * A cache of as much of the tokens as is remembered, all but the last one at most. A conversation that goes on is taken
    * over; one that differs later on stays, and its beginning is copied. `capacity` says how many tokens a new cache is to
-   * hold, `enough` how many are needed.
+   * hold, `enough` how many are needed. Keys that would be turned by another length are no such beginning.
    */
   async recall(
     seen: Seen,
     { capacity, enough }: { readonly capacity: number; readonly enough: number },
   ): Promise<Cache> {
-    const lengths = this.#all.map((known) => commonPrefix(known, seen, this.imageToken));
+    const angles = this.session.anglesBy(seen.ids.length);
+    const lengths = this.#all.map((known) =>
+      known.cache.angles === angles ? commonPrefix(known, seen, this.imageToken) : 0,
+    );
     const longest = Math.max(0, ...lengths);
     const known = this.#all[lengths.lastIndexOf(longest)];
     if (!known || longest === 0) return this.session.start(1, capacity);

@@ -28,7 +28,13 @@ export interface ScaledWaves {
   readonly gain?: number;
 }
 
-export type RotaryScaling = (waves: Waves) => ScaledWaves;
+export interface RotaryScaling {
+  (waves: Waves): ScaledWaves;
+  readonly anglesBy?: AnglesBy;
+}
+
+/** What of a length angles depend on: equal for lengths by which all tokens are turned alike, never less for longer ones. */
+export type AnglesBy = (length: number) => number;
 
 const row = (numbers: readonly number[]): Tensor => values('f32', [numbers.length], numbers);
 
@@ -48,12 +54,13 @@ interface DynamicScaling {
  * the shortest stay. Described in Peng et al., "YaRN", 2023, section 3.1, https://arxiv.org/abs/2309.00071
  */
 export function dynamicScaling({ factor, original }: DynamicScaling): RotaryScaling {
-  return ({ plain, length }) => {
+  const scaling: RotaryScaling = ({ plain, length }) => {
     // theta' = theta · growth^(R / (R - 2)), and a wave's frequency is theta'^(-2 i / R).
     const growth = sub(mul(maximum(length, original), factor / original), factor - 1);
     const powers = row(plain.map((_, i) => (i === 0 ? 0 : (-2 * i) / (2 * plain.length - 2))));
     return { frequencies: mul(row(plain), exp(mul(log(growth), powers))) };
   };
+  return Object.assign(scaling, { anglesBy: (length: number) => Math.max(length, original) });
 }
 
 export interface YarnScaling {
@@ -109,7 +116,7 @@ export interface LongScaling {
 
 /** Searched factors for each wave, one list for short and one for long contexts: Ding et al., "LongRoPE", 2024, https://arxiv.org/abs/2402.13753 */
 export function longScaling({ short, long, original, gain }: LongScaling): RotaryScaling {
-  return ({ plain, length }) => {
+  const scaling: RotaryScaling = ({ plain, length }) => {
     for (const { length: count } of [short, long]) {
       if (count === plain.length) continue;
       throw new QuintetError('config', `${count} factors for ${plain.length} rotary wavelengths`);
@@ -117,6 +124,7 @@ export function longScaling({ short, long, original, gain }: LongScaling): Rotar
     const factors = where(greater(length, original), row(long), row(short));
     return { frequencies: div(row(plain), factors), gain };
   };
+  return Object.assign(scaling, { anglesBy: (length: number) => Number(length > original) });
 }
 
 interface Llama3Scaling {

@@ -4,7 +4,7 @@
  * B batch, T tokens, N features a picture, E encoder width, D backbone width
  */
 import type { Tensor } from '../graph/index.js';
-import type { Params } from '../nn/index.js';
+import type { AnglesBy, Params } from '../nn/index.js';
 import type { DType, Shape } from '../tensor/index.js';
 
 /** Pictures, sounds or frames to features. */
@@ -94,6 +94,8 @@ export interface Backbone {
   readonly rates?: boolean;
   /** The longest context that positions are known for, in tokens; infinite where they are relative. */
   readonly context: number;
+  /** Where tokens are turned by the length of what is read with them: by what of it. Absent where they are alike at any. */
+  readonly anglesBy?: AnglesBy;
   readonly buffers?: readonly string[];
 }
 

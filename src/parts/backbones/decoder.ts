@@ -75,6 +75,7 @@ export function decoder(config: DecoderConfig, halves: DecoderHalves): Backbone 
     vocab,
     depth,
     context: longest,
+    ...anglesBy(rotary),
     buffers: ['model.layers.*.self_attn.rotary_emb.inv_freq'],
     embed: (p, ids) => embedding(p.at('model', 'embed_tokens'), ids, [vocab, width], config.padding),
     forward(p, embeddings, context) {
@@ -94,6 +95,13 @@ export function decoder(config: DecoderConfig, halves: DecoderHalves): Backbone 
     },
     logits: (p, hidden) => decoderScores(p, hidden, config),
   };
+}
+
+/** What of a length some layers' angles depend on, as a backbone has it. */
+export function anglesBy(...rotaries: readonly RotaryConfig[]): Pick<Backbone, 'anglesBy'> {
+  const own = rotaries.flatMap(({ scaling }) => scaling?.anglesBy ?? []);
+  // None of them falls: sums are equal where all are.
+  return own.length === 0 ? {} : { anglesBy: (length) => own.reduce((sum, by) => sum + by(length), 0) };
 }
 
 /** Hidden states [..., D] -> scores of words [..., vocab]. */

@@ -21,6 +21,7 @@ import {
 import { type Fields, QuintetError } from '../../tensor/index.js';
 import type { Backbone, ContextAttention } from '../types.js';
 import {
+  anglesBy,
   type DecoderConfig,
   type DecoderDefaults,
   decoderScores,
@@ -55,6 +56,7 @@ export function gemma(config: GemmaConfig, { softcap, norm, windowedRotary }: Ge
     vocab,
     depth,
     context: longest,
+    ...anglesBy(rotary, ...(windowedRotary ? [windowedRotary] : [])),
     buffers: ['model.layers.*.self_attn.rotary_emb.inv_freq'],
     // The scale has the weights' precision in the reference, and here what is computed with: single.
     embed: (p, ids) =>
