@@ -183,13 +183,14 @@ DECODERS = {
     "phi3": Entry(
         "decoders",
         "Phi-3: queries, keys and values in one matrix, gate and up in another; half of each head turned; LongRoPE, "
-        "short in the first set and long in the second; marks that swallow the white space behind them",
+        "short in the first set until its answer crosses the trained length, and long in the second; marks that swallow the white space behind them",
         1017,
         partial(
             decoders.decoder,
             family="phi3",
             style="phi3",
             sizes=layers(24, 22, 2, 2),
+            new_tokens=26,
             max_position_embeddings=128,
             original_max_position_embeddings=26,
             partial_rotary_factor=0.5,

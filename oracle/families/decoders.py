@@ -187,6 +187,7 @@ def decoder(
     sizes: dict,
     second: list | None = None,
     dtype=None,
+    new_tokens: int = 16,
     **fields,
 ) -> None:
     """second: chats of the second set, default the style's. sizes, fields: of config.json; what they leave out has the family's default."""
@@ -213,6 +214,7 @@ def decoder(
         tokenizer,
         set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder),
         dtype=dtype,
+        new_tokens=new_tokens,
         renaming=EXPERTS if family == "mixtral" else (),
         gains={"lm_head": 3, "q_proj|k_proj|qkv_proj": 1.5, "o_proj|down_proj": 1.6},
         generation={

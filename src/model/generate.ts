@@ -95,6 +95,10 @@ export async function* generateTokens(
   let read: number | undefined;
   try {
     for (let count = 0; count < maxTokens; ) {
+      if (session.readsAgain(cache, next)) {
+        session.restart(cache);
+        next = rows.map(({ all }) => all);
+      }
       const known = rows.length === 1 ? (rows[0]?.all ?? []) : [];
       const guessed = await guess(session, cache, next, { ...options, count, known });
       const fed = guessed.length > 0 ? [[...(next[0] as number[]), ...guessed]] : next;

@@ -164,6 +164,20 @@ export class LanguageSession {
     return inTurns(this.#beginning(cache, { length, capacity, shares: false }));
   }
 
+  /** Whether new tokens are to be read with all that their rows hold already, which a cache of another length would not. */
+  readsAgain(cache: Cache, ids: NewTokens['ids']): boolean {
+    const { backbone, image } = this.model.network;
+    // Within systems that see, transformers goes on from what is there.
+    if (!backbone.part.readsAgain || image || cache.lengths.every((held) => held === 0)) return false;
+    return cache.angles !== this.anglesBy(Math.max(...totalsOf(cache, ids)));
+  }
+
+  /** Empties a cache. */
+  restart(cache: Cache): void {
+    Object.assign(cache, this.start(cache.lengths.length, cache.capacity));
+    this.#singles.delete(cache);
+  }
+
   /** Forgets what a cache of one row holds beyond the first `length` tokens. */
   rewind(cache: Cache, length: number): void {
     cache.lengths = [length];

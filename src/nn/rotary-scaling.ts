@@ -4,7 +4,7 @@
  * Two of them, `dynamicScaling` and `longScaling`, depend on how long the longest row is: with all that is read together,
  * which may be several calls of a graph, or else in the call alone. Keys that a cache holds keep the angles that they were
  * computed with, as in transformers; so tokens that are written one by one across the trained length give other numbers than
- * the same tokens read at once. (transformers reads Phi-3's tokens again as they cross it.)
+ * the same tokens read at once. (Phi-3's are read again as they cross it: `Backbone.readsAgain`.)
  *
  * R turned numbers of a head
  */

@@ -96,6 +96,8 @@ export interface Backbone {
   readonly context: number;
   /** Where tokens are turned by the length of what is read with them: by what of it. Absent where they are alike at any. */
   readonly anglesBy?: AnglesBy;
+  /** Whether all that was read is read again where an answer crosses from one of them to another; default false. */
+  readonly readsAgain?: boolean;
   readonly buffers?: readonly string[];
 }
 

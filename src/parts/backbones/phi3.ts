@@ -9,10 +9,12 @@ import type { Backbone } from '../types.js';
 import { type DecoderConfig, decoder, readDecoder, readWindow } from './decoder.js';
 
 export function phi3(config: DecoderConfig): Backbone {
-  return decoder(config, {
+  const backbone = decoder(config, {
     attention: (p, x, options) => rotaryAttention(p, x, { ...options, joint: true }),
     perceptron: (p, x, options) => gatedPerceptron(p, x, { ...options, joint: true }),
   });
+  // As transformers has it for this family alone.
+  return { ...backbone, readsAgain: true };
 }
 
 const defaults = {
