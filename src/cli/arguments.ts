@@ -34,6 +34,16 @@ export function names(text: string, before: readonly string[] = []): readonly st
   return [...before, ...found];
 }
 
+/** Biases of tokens between commas, as `42=-100,7=2.5`. An option that is given again adds to them. */
+export function biases(text: string, before: Readonly<Record<string, number>> = {}): Readonly<Record<string, number>> {
+  const found = text.split(',').map((part) => {
+    const [id = '', bias = '', ...more] = part.split('=').map((side) => side.trim());
+    if (/^\d+$/.test(id) && bias !== '' && more.length === 0) return [Number(id), between(-100, 100)(bias)] as const;
+    throw new InvalidArgumentError('Expected ids of tokens and biases, such as 42=-100,7=2.5.');
+  });
+  return { ...before, ...Object.fromEntries(found) };
+}
+
 /** Cuts at commas outside of braces: `a.{q,v}_proj` is one pattern. */
 function split(text: string): string[] {
   const parts = [''];

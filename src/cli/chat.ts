@@ -91,11 +91,17 @@ async function pipedLines(): Promise<PipedLines> {
   return { lines: lines(), close: async () => reading.close() };
 }
 
+/** Options of a command that are an answer's. */
+const settings = [
+  ...(['maxTokens', 'temperature', 'topK', 'topP', 'minP', 'repetitionPenalty', 'presencePenalty'] as const),
+  ...(['frequencyPenalty', 'noRepeatNgram', 'logitBias', 'seed', 'stop', 'speculate', 'constrain'] as const),
+] satisfies readonly (keyof ReplyOptions)[];
+
 /** Only what was given: anything else is for the model's own settings to say. */
 export function settingsOf(options: ChatOptions): ReplyOptions {
-  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, speculate, constrain } = options;
-  const all = { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, speculate, constrain };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  return Object.fromEntries(
+    settings.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
+  );
 }
 
 /** The settings of a conversation: those of its answers, and what the model is told before. */

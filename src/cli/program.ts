@@ -3,7 +3,7 @@
 import { Argument, Command, Option } from 'commander';
 import { formatNames } from '../data/formats/names.js';
 import { cacheForms, weightsOptions } from '../model/forms.js';
-import { between, names, repeatedly, whole } from './arguments.js';
+import { between, biases, names, repeatedly, whole } from './arguments.js';
 import type { CacheOptions } from './cache.js';
 import type { ChatOptions } from './chat.js';
 import type { DataCommandOptions } from './data.js';
@@ -94,9 +94,27 @@ function examples(...lines: readonly string[]): string {
 
 const modelText = 'a folder, a .gguf file, a name on the Hugging Face hub, or smol or nano, which ship with Quintet';
 
+/** How tokens are chosen. */
+function withSampling(command: Command): Command {
+  // Otherwise commander reads what begins with --no- as a switch.
+  const noRepeat = Object.assign(new Option('--no-repeat-ngram <n>', 'write no run of so many tokens twice'), {
+    negate: false,
+  });
+  return command
+    .option('--temperature <t>', '0 takes the likeliest token each time', between(0))
+    .option('--top-k <k>', 'draw among this many tokens', whole(1))
+    .option('--top-p <p>', 'draw among the likeliest tokens that have this probability together', between(0, 1))
+    .option('--min-p <p>', 'leave out tokens less likely than this part of the likeliest', between(0, 1))
+    .option('--repetition-penalty <f>', 'make tokens worse that were there before', between(0.01))
+    .option('--presence-penalty <p>', 'take this from the scores of tokens that the answer has', between(-2, 2))
+    .option('--frequency-penalty <p>', 'the same for each time that it has them', between(-2, 2))
+    .addOption(noRepeat.argParser(whole(0)))
+    .option('--logit-bias <id=bias,...>', 'add to the scores of tokens, from -100 to 100', biases)
+    .option('--seed <n>', 'of the draws', whole(0));
+}
+
 function addChat(program: Command): void {
-  program
-    .command('chat')
+  withSampling(program.command('chat'))
     .description('Answers about pictures, or holds a conversation where no prompt is given.')
     .argument('<model>', modelText)
     .argument(
@@ -105,12 +123,6 @@ function addChat(program: Command): void {
     )
     .option('--system <text>', 'what the model is told before the conversation')
     .option('--max-tokens <n>', 'most tokens of an answer', whole(1))
-    .option('--temperature <t>', '0 takes the likeliest token each time', between(0))
-    .option('--top-k <k>', 'draw among this many tokens', whole(1))
-    .option('--top-p <p>', 'draw among the likeliest tokens that have this probability together', between(0, 1))
-    .option('--min-p <p>', 'leave out tokens less likely than this part of the likeliest', between(0, 1))
-    .option('--repetition-penalty <f>', 'make tokens worse that were there before', between(0.01))
-    .option('--seed <n>', 'of the draws', whole(0))
     .option('--stop <text>', 'end the answer before this text; may be given several times', repeatedly)
     .option('--json-schema <file|json>', 'answer in JSON of this schema')
     .option('--regex <pattern>', 'answer in a text that this regular expression matches from end to end')

@@ -191,7 +191,7 @@ export class Chat {
   async #settings({ constrain: form, ...options }: ReplyOptions): Promise<Settings> {
     const settings = { ...this.defaults(), ...options };
     // Room for the answer is made before the loop that writes it begins.
-    checkOptions(settings);
+    checkOptions(settings, this.model.network.backbone.part.vocab);
     if (form === undefined) return settings;
     if (options.stop && options.stop.length > 0) {
       throw new QuintetError('constraint', 'stop texts would cut an answer that is held to a form');

@@ -32,7 +32,7 @@ export async function continueGreedily(
   if (features) {
     checkImageTokens(model.network, prompts.flat(), { features: features.shape[0] as number, at: 'input_ids' });
   }
-  const { stopIds = [], repetitionPenalty = 1 } = generationDefaults(model);
+  const { stopIds = [], repetitionPenalty = 1, noRepeatNgram = 0 } = generationDefaults(model);
   const session = await LanguageSession.open(model);
   try {
     const cache = session.start(rows, Math.max(...prompts.map((prompt) => prompt.length)) + count);
@@ -41,7 +41,7 @@ export async function continueGreedily(
       session,
       cache,
       { ids: prompts, features },
-      { maxTokens: count, stopIds, repetitionPenalty, ...(signal ? { signal } : {}) },
+      { maxTokens: count, stopIds, repetitionPenalty, noRepeatNgram, ...(signal ? { signal } : {}) },
     )) {
       added[row]?.push(id);
     }

@@ -13,7 +13,7 @@ export function generationDefaults({ files }: Model<System>): GenerateOptions {
   const found = places.find((place) => place.has('eos_token_id'));
   const ends = found ? idsOf(found) : [];
   const longest = settings.has('max_new_tokens') ? { maxTokens: settings.whole('max_new_tokens') } : {};
-  const common = { stopIds: ends, ...longest, ...penaltyOf(settings) };
+  const common = { stopIds: ends, ...longest, ...penaltiesOf(settings) };
   if (!settings.flag('do_sample', false)) return common;
   return {
     ...common,
@@ -24,8 +24,11 @@ export function generationDefaults({ files }: Model<System>): GenerateOptions {
   };
 }
 
-function penaltyOf(settings: Fields): GenerateOptions {
-  return { repetitionPenalty: settings.number('repetition_penalty', 1) };
+function penaltiesOf(settings: Fields) {
+  return {
+    repetitionPenalty: settings.number('repetition_penalty', 1),
+    noRepeatNgram: Math.max(0, settings.whole('no_repeat_ngram_size', 0)),
+  } satisfies GenerateOptions;
 }
 
 /** `eos_token_id` is one id or a list. */

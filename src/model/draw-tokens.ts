@@ -18,6 +18,7 @@ import { LanguageSession } from './language-session.js';
 import type { Model } from './model.js';
 import { realTokens } from './prompt.js';
 import { choose, type SamplingOptions } from './sample.js';
+import { ScoreAdjuster } from './score-adjuster.js';
 
 export interface DrawOptions extends SamplingOptions {
   /** How far scores go beyond those without the prompt's words; 1 for not; default what the model's files say, or 5. */
@@ -56,18 +57,23 @@ export class Drawer {
     const { guidance = publishedGuidance(this.model), seed = 0, onProgress, signal } = options;
     const { count } = this.codes;
     const { vocab } = this.model.network.backbone.part;
-    const rows = prompts.map((_, row) => ({ drawn: [] as number[], random: new Random(seedFor(seed, row)) }));
+    const rows = prompts.map((_, row) => ({
+      drawn: [] as number[],
+      adjuster: new ScoreAdjuster([], options),
+      random: new Random(seedFor(seed, row)),
+    }));
     const guides = guidance !== 1;
     let next = guides ? [...prompts, ...prompts.map((prompt) => wordless(this.model, prompt))] : prompts;
     const cache = this.language.start(next.length, Math.max(...prompts.map((prompt) => prompt.length)) + count - 1);
     for (let done = 1; done <= count; done++) {
       const scores = rowsOf(await this.language.step(cache, { ids: next, signal }));
-      const chosen = rows.map(({ drawn, random }, row) => {
+      const chosen = rows.map(({ drawn, adjuster, random }, row) => {
         const own = scores[row] as Float32Array;
         const all = guides ? guided(own, scores[row + rows.length] as Float32Array, guidance) : own;
-        const id = choose(all, options, new Set(drawn), random);
+        const id = choose(all, options, adjuster, random);
         checkFinite(all[id] as number, done);
         drawn.push(id);
+        adjuster.push(id);
         return [vocab + id];
       });
       next = guides ? [...chosen, ...chosen] : chosen;

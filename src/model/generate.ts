@@ -1,10 +1,11 @@
 /** The one generation loop: a prompt through the session, then token by token. */
 
-import { type HostArray, inTurns, QuintetError, Random, seedFor } from '../tensor/index.js';
+import { fields, type HostArray, inTurns, QuintetError, Random, seedFor } from '../tensor/index.js';
 import type { Constraint } from '../text/index.js';
 import type { Cache } from './language-graph.js';
 import type { LanguageSession } from './language-session.js';
 import { type Choice, choose, likeliest, logprobOf, type SamplingOptions } from './sample.js';
+import { ScoreAdjuster } from './score-adjuster.js';
 import type { Speculator } from './speculate.js';
 
 export interface GenerateOptions extends SamplingOptions {
@@ -45,6 +46,7 @@ export interface Prompts {
 
 const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
 const isShare = (value: number): boolean => value >= 0 && value <= 1;
+const isPenalty = (value: number): boolean => Math.abs(value) <= 2;
 
 /** What numbers mean something, and how that is said. */
 const ranges = {
@@ -54,17 +56,33 @@ const ranges = {
   topP: [isShare, 'a number between 0 and 1'],
   minP: [isShare, 'a number between 0 and 1'],
   repetitionPenalty: [(value) => value > 0 && Number.isFinite(value), 'a number above 0'],
+  presencePenalty: [isPenalty, 'a number between -2 and 2'],
+  frequencyPenalty: [isPenalty, 'a number between -2 and 2'],
+  noRepeatNgram: [isCount, 'a whole number from 0 on'],
   seed: [Number.isSafeInteger, 'a whole number'],
   firstRow: [isCount, 'a whole number from 0 on'],
   logprobs: [isCount, 'a whole number from 0 on'],
 } satisfies Partial<Record<keyof GenerateOptions, readonly [means: (value: number) => boolean, expected: string]>>;
 
-/** Refuses numbers that mean nothing. Throws 'config'. */
-export function checkOptions(options: GenerateOptions): void {
+/** Refuses numbers that mean nothing, and biases of ids beyond a vocabulary. Throws 'config'. */
+export function checkOptions(options: GenerateOptions, vocab = Infinity): void {
+  checkBias(options, vocab);
   for (const [name, [means, expected]] of Object.entries(ranges)) {
     const value = options[name as keyof typeof ranges];
     if (value === undefined || means(value)) continue;
     throw new QuintetError('config', `${name}: expected ${expected}, got ${value}`);
+  }
+}
+
+function checkBias({ logitBias = {} }: GenerateOptions, vocab: number): void {
+  const { raw } = fields(logitBias, 'logitBias');
+  for (const [id, bias] of Object.entries(raw)) {
+    if (!/^\d+$/.test(id) || Number(id) >= vocab) {
+      const least = vocab === Infinity ? 'from 0 on' : `below ${vocab}`;
+      throw new QuintetError('config', `logitBias: expected the ids of tokens, ${least}, got ${id}`);
+    }
+    if (typeof bias === 'number' && Math.abs(bias) <= 100) continue;
+    throw new QuintetError('config', `logitBias: expected a number between -100 and 100 for ${id}, got ${bias}`);
   }
 }
 
@@ -76,12 +94,12 @@ export async function* generateTokens(
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken> {
   const { maxTokens = 256, seed = 0, firstRow = 0, logprobs, constrain, signal } = options;
-  checkOptions(options);
+  checkOptions(options, session.model.network.backbone.part.vocab);
   checkSpeculator(session, prompts, options.speculate);
   const { ids, features: given } = await session.begin(cache, { ...prompts, signal });
   const rows: Row[] = ids.map((prompt, row) => ({
     all: [...prompt],
-    seen: new Set(prompt),
+    adjuster: new ScoreAdjuster(prompt, options),
     ended: false,
     random: new Random(seedFor(seed, firstRow + row)),
     constraint: constrain?.(),
@@ -136,19 +154,19 @@ export async function* generateTokens(
 
 interface Row {
   readonly all: number[];
-  readonly seen: Set<number>;
+  readonly adjuster: ScoreAdjuster;
   readonly random: Random;
   readonly constraint: Constraint | undefined;
   ended: boolean;
 }
 
 /** Chooses a row's next token, and says whether its text ends with it. */
-async function take({ all, seen, random, constraint }: Row, scores: Float32Array, options: GenerateOptions) {
+async function take({ all, adjuster, random, constraint }: Row, scores: Float32Array, options: GenerateOptions) {
   if (constraint?.ready) await inTurns(constraint.ready(), options.signal);
-  const id = choose(scores, constraint ? { ...options, allowed: constraint.allowed() } : options, seen, random);
+  const id = choose(scores, constraint ? { ...options, allowed: constraint.allowed() } : options, adjuster, random);
   const isEnd = options.stopIds?.includes(id) === true;
   if (!isEnd && id >= 0) constraint?.accept(id);
-  seen.add(id);
+  adjuster.push(id);
   all.push(id);
   // Whether the answer is whole may be as much work to say as what comes next, which is known with it.
   if (constraint?.ready && !isEnd) await inTurns(constraint.ready(), options.signal);

@@ -39,7 +39,7 @@ export { createProcessor, featuresPerPicture, type PicturedChat, type Processor,
 export { type Pulled, type PullOptions, pullModel } from './pull.js';
 export { loadFromBytes, loadFromUrl } from './remote.js';
 export { rewardModel } from './reward-model.js';
-export { type Choice, choose, type SamplingOptions } from './sample.js';
+export type { Choice, SamplingOptions } from './sample.js';
 export { folderOf, type SaveOptions, saveModel } from './save.js';
 export { savePictured } from './save-pictured.js';
 export { conditionOf, generatorTokenizerOf, sayPicture } from './say-picture.js';

@@ -1,6 +1,7 @@
 /** Choosing the next token from its scores. */
 
 import type { Random } from '../tensor/index.js';
+import type { ScoreAdjuster } from './score-adjuster.js';
 
 export interface SamplingOptions {
   /** 0 (default) takes the likeliest token; above, scores are divided by it before drawing. */
@@ -13,6 +14,14 @@ export interface SamplingOptions {
   readonly minP?: number;
   /** Scores of tokens seen before are made worse by this factor (Keskar et al., 2019); default 1. */
   readonly repetitionPenalty?: number;
+  /** Taken from the score of each token that the answer holds already, as OpenAI defines it: from -2 to 2; default 0. */
+  readonly presencePenalty?: number;
+  /** The same for each time that the answer holds the token. */
+  readonly frequencyPenalty?: number;
+  /** Added to the scores of these tokens, by their ids: from -100, which all but forbids one, to 100. */
+  readonly logitBias?: Readonly<Record<number, number>>;
+  /** No run of so many tokens comes twice in prompt and answer, unless a form leaves nothing else (Paulus et al., 2017); default 0, for any. */
+  readonly noRepeatNgram?: number;
 }
 
 export interface Choice {
@@ -29,17 +38,17 @@ export interface ChoosingOptions extends SamplingOptions {
   readonly allowed?: Allowed | undefined;
 }
 
-/** One token for a row of scores, which is left as it is. `seen` are the row's tokens so far. */
+/** One token for a row of scores, which is left as it is. `adjuster` knows the row's tokens so far. */
 export function choose(
   scores: Float32Array,
   options: ChoosingOptions,
-  seen: ReadonlySet<number>,
+  adjuster: ScoreAdjuster,
   random: Random,
 ): number {
-  const { temperature = 0, repetitionPenalty = 1, allowed } = options;
-  const before = repetitionPenalty === 1 ? undefined : penalise(scores, seen, repetitionPenalty);
+  const { temperature = 0, allowed } = options;
+  adjuster.change(scores, allowed);
   const id = temperature === 0 ? largest(scores, allowed) : draw(scores, { ...options, temperature }, random);
-  for (const [penalised, score] of before ?? []) scores[penalised] = score;
+  adjuster.restore(scores);
   return id;
 }
 
@@ -71,18 +80,6 @@ function firstOf(allowed: Allowed): number {
 export function likeliest(scores: Float32Array, count: number): Choice[] {
   const norm = logSumExp(scores);
   return largestOnes(scores, count).map((id) => ({ id, logprob: (scores[id] as number) - norm }));
-}
-
-/** Makes the scores of seen tokens worse, and returns what they were: a vocabulary is too large to be copied for each token. */
-function penalise(scores: Float32Array, seen: ReadonlySet<number>, penalty: number): [id: number, score: number][] {
-  const before: [number, number][] = [];
-  for (const id of seen) {
-    const score = scores[id];
-    if (score === undefined) continue;
-    before.push([id, score]);
-    scores[id] = score > 0 ? score / penalty : score * penalty;
-  }
-  return before;
 }
 
 type Drawing = ChoosingOptions & { readonly temperature: number };

@@ -1,6 +1,7 @@
-/** What commands take from the environment. */
+/** What commands take from the environment, and from options that are not plain numbers. */
 
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { type ChatOptions, settingsOf } from '../../src/cli/chat.js';
 import { createProgram } from '../../src/cli/program.js';
 import { captured } from './cli.js';
 
@@ -23,4 +24,18 @@ test('an empty QUINTET_ORT_LIBRARY names no library', async () => {
   const program = createProgram();
   await captured(() => program.parseAsync(['recipes'], { from: 'user' }));
   expect(program.opts()).not.toHaveProperty('library');
+});
+
+test.each<[readonly string[], object]>([
+  [[], {}],
+  [
+    ['--presence-penalty', '0.5', '--frequency-penalty', '-2', '--repetition-penalty', '1.1'],
+    { presencePenalty: 0.5, frequencyPenalty: -2, repetitionPenalty: 1.1 },
+  ],
+  [['--no-repeat-ngram', '3'], { noRepeatNgram: 3 }],
+  [['--logit-bias', '42=-100, 7=2.5', '--logit-bias', '3=1'], { logitBias: { 3: 1, 7: 2.5, 42: -100 } }],
+])('chat %j has the settings %j', (args, wanted) => {
+  const command = createProgram().commands.find((each) => each.name() === 'chat');
+  command?.parseOptions([...args]);
+  expect(settingsOf(command?.opts() as ChatOptions)).toEqual(wanted);
 });

@@ -73,6 +73,15 @@ test.each([
   expect(whole).toBeGreaterThan(2);
 });
 
+test('what the form asks for may come twice though no token may otherwise', async () => {
+  const chat = await open(`${fixturePath('llama')}/model`);
+  const form: ReplyOptions = { constrain: { regex: '(ab){9}[d-z]{12}' }, noRepeatNgram: 1, presencePenalty: 1 };
+  const { text } = await reply(chat, form);
+  expect(text).toMatch(/^(ab){9}[d-z]{12}$/);
+  expect((await reply(chat, { ...form, temperature: 1.5 })).text).toMatch(/^(ab){9}[d-z]{12}$/);
+  expect((await reply(chat, { ...form, speculate: promptLookup() })).text).toBe(text);
+});
+
 test('guesses change nothing, and rows of a batch are held each to its own answer', async () => {
   const chat = await open(`${fixturePath('llama')}/model`);
   const form: ReplyOptions = { constrain: { regex: '(ab){3,9}c|[d-z ]{5,30}' }, maxTokens: 40 };

@@ -118,11 +118,28 @@ test('a full cache ends a row, and the shorter rows go on', async () => {
 test('what a row draws depends on the seed, and not on its neighbours', async () => {
   const model = await initialise(llama('tiny'), { engine, seed: 7 });
   const options = { maxTokens: 10, temperature: 1.5, topP: 0.95 };
-  const once = idsOf(await generate(model, [long, short], { ...options, seed: 1 }));
-  expect(idsOf(await generate(model, [long, short], { ...options, seed: 1 }))).toEqual(once);
-  expect(idsOf(await generate(model, [long, other], { ...options, seed: 1 }))[0]).toEqual(once[0]);
-  expect(idsOf(await generate(model, [long], { ...options, seed: 1 }))[0]).toEqual(once[0]);
-  expect(idsOf(await generate(model, [long, short], { ...options, seed: 2 }))).not.toEqual(once);
+  const penalties = { presencePenalty: 1, frequencyPenalty: 0.5, logitBias: { 3: 4, 9: 4 }, noRepeatNgram: 1 };
+  for (const all of [options, { ...options, ...penalties }]) {
+    const once = idsOf(await generate(model, [long, short], { ...all, seed: 1 }));
+    expect(idsOf(await generate(model, [long, short], { ...all, seed: 1 }))).toEqual(once);
+    expect(idsOf(await generate(model, [long, other], { ...all, seed: 1 }))[0]).toEqual(once[0]);
+    expect(idsOf(await generate(model, [long], { ...all, seed: 1 }))[0]).toEqual(once[0]);
+    expect(idsOf(await generate(model, [long, short], { ...all, seed: 2 }))).not.toEqual(once);
+  }
+});
+
+test('greedy answers are changed by each penalty and bias as it says', async () => {
+  const model = await initialise(llama('tiny'), { engine, seed: 7 });
+  const answer = async (options: GenerateOptions) =>
+    idsOf(await generate(model, [short], { maxTokens: 30, ...options }))[0] as number[];
+  const [plain, liked] = [await answer({}), await answer({ logitBias: { 200: 100 } })];
+  const different = (ids: readonly number[]): number => new Set(ids).size;
+  expect(liked).toEqual(liked.map(() => 200));
+  expect(await answer({ logitBias: { [plain[0] as number]: -100 } })).not.toContain(plain[0]);
+  expect(different(await answer({ presencePenalty: 2 }))).toBeGreaterThan(different(plain));
+  expect(different(await answer({ frequencyPenalty: 2 }))).toBeGreaterThan(different(plain));
+  const once = await answer({ noRepeatNgram: 1 });
+  expect(different([...short, ...once])).toBe(different(short) + once.length);
 });
 
 test('the probabilities of all tokens sum to one at every step, and hold the one that was chosen', async () => {
@@ -155,6 +172,13 @@ const refused: readonly GenerateOptions[] = [
   ...[{ maxTokens: Number.NaN }, { maxTokens: -1 }, { temperature: Number.NaN }, { temperature: -0.5 }],
   ...[{ minP: -0.1 }, { minP: 1.5 }, { repetitionPenalty: 0 }, { repetitionPenalty: -1 }],
   ...[{ maxTokens: 2.5 }, { temperature: Number.POSITIVE_INFINITY }, { topK: Number.NaN }, { topK: 1.5 }],
+  ...[{ presencePenalty: 2.1 }, { frequencyPenalty: -2.1 }, { noRepeatNgram: -1 }, { noRepeatNgram: 1.5 }],
+  ...[
+    { logitBias: { 1: 101 } },
+    { logitBias: { 1: Number.NaN } },
+    { logitBias: { 256: 1 } },
+    { logitBias: { [-1]: 1 } },
+  ],
   ...[{ topP: Number.NaN }, { topP: 2 }, { seed: 0.5 }, { firstRow: -1 }, { logprobs: Number.NaN }],
 ];
 
@@ -196,5 +220,9 @@ test('numbers at the ends of their ranges are taken', () => {
     minP: 1,
     logprobs: 0,
     seed: -1,
+    presencePenalty: -2,
+    frequencyPenalty: 2,
+    noRepeatNgram: 0,
+    logitBias: { 0: -100, 7: 100 },
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { choose, type SamplingOptions } from '../../src/model/index.js';
-import { likeliest, logprobOf } from '../../src/model/sample.js';
+import { choose, likeliest, logprobOf, type SamplingOptions } from '../../src/model/sample.js';
+import { ScoreAdjuster } from '../../src/model/score-adjuster.js';
 import { Random } from '../../src/tensor/index.js';
 
 const size = 12;
@@ -18,7 +18,8 @@ class Even extends Random {
 function frequencies(scores: Float32Array, options: SamplingOptions, seen: readonly number[]): number[] {
   const counts = new Array<number>(size).fill(0);
   const random = new Even(0);
-  for (let i = 0; i < draws; i++) counts[choose(scores, options, new Set(seen), random)]! += 1 / draws;
+  const adjuster = new ScoreAdjuster(seen, options);
+  for (let i = 0; i < draws; i++) counts[choose(scores, options, adjuster, random)]! += 1 / draws;
   return counts;
 }
 
@@ -80,16 +81,18 @@ describe('draws follow the distribution of', () => {
 });
 
 test('without a temperature the likeliest token is taken, the first of equals', () => {
-  expect(choose(Float32Array.of(0, 3, 3, 1), {}, new Set(), new Random(0))).toBe(1);
+  expect(choose(Float32Array.of(0, 3, 3, 1), {}, new ScoreAdjuster([], {}), new Random(0))).toBe(1);
 });
 
 test('a repetition penalty changes greedy choices', () => {
-  expect(choose(Float32Array.of(1, 3, 2.9), { repetitionPenalty: 1.1 }, new Set([1]), new Random(0))).toBe(2);
+  const adjuster = new ScoreAdjuster([1], { repetitionPenalty: 1.1 });
+  expect(choose(Float32Array.of(1, 3, 2.9), {}, adjuster, new Random(0))).toBe(2);
 });
 
 test('log-probabilities are of the scores as they are, and sum to one', () => {
   const before = scores.slice();
-  const id = choose(scores, { temperature: 0.5, topK: 2, repetitionPenalty: 2 }, new Set(seen), new Random(1));
+  const adjuster = new ScoreAdjuster(seen, { repetitionPenalty: 2, presencePenalty: 1, noRepeatNgram: 1 });
+  const id = choose(scores, { temperature: 0.5, topK: 2 }, adjuster, new Random(1));
   expect(scores).toEqual(before);
   const all = likeliest(scores, size);
   expect(all.reduce((sum, choice) => sum + Math.exp(choice.logprob), 0)).toBeCloseTo(1, 12);
@@ -120,6 +123,6 @@ test('the likeliest allowed token is taken, wherever its bit lies', () => {
     const allowed = new Uint32Array(7);
     for (const id of ids) allowed[id >> 5]! |= 1 << (id & 31);
     const best = ids.reduce((a, b) => ((many[b] as number) > (many[a] as number) ? b : a));
-    expect(choose(many, { allowed }, new Set(), new Random(0))).toBe(best);
+    expect(choose(many, { allowed }, new ScoreAdjuster([], {}), new Random(0))).toBe(best);
   }
 });

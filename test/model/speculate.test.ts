@@ -61,6 +61,7 @@ const settings: readonly GenerateOptions[] = [
   { maxTokens: 40, logprobs: 2 },
   { maxTokens: 40, temperature: 1.5, topK: 20, seed: 3, repetitionPenalty: 1.2 },
   { maxTokens: 100, temperature: 0.8, topP: 0.9, seed: 5 },
+  { maxTokens: 40, presencePenalty: 0.1, frequencyPenalty: 0.1, logitBias: { 3: 0.2 }, noRepeatNgram: 3, logprobs: 2 },
 ];
 
 test.each(engines)('the tokens are those of plain decoding, greedy and drawn (%s)', async (_, as) => {
