@@ -123,6 +123,54 @@ describe('what schemas say', () => {
       ['{}', '{"y":true}'],
     ],
     [
+      'how many properties there are, of those that have names',
+      {
+        type: 'object',
+        properties: { a: {}, b: {}, c: {}, d: {} },
+        required: ['c'],
+        minProperties: 2,
+        maxProperties: 3,
+        additionalProperties: false,
+      },
+      ['{"a":1,"c":2}', '{"c":1,"d":2}', '{"b":1,"c":2,"d":3}'],
+      ['{}', '{"c":1}', '{"a":1,"b":2}', '{"a":1,"b":2,"c":3,"d":4}', '{"a":1,"b":2,"d":3}', '{"a":1,"c":2,}'],
+    ],
+    [
+      'how many properties there are, of any names',
+      { type: 'object', properties: { a: {} }, minProperties: 1, maxProperties: 3 },
+      ['{"a":1}', '{"x":1}', '{"a":1,"x":2}', '{"x":1,"y":2,"z":3}', '{"a":1,"x":2,"y":3}'],
+      ['{}', '{"a":1,"x":2,"y":3,"z":4}', '{"w":0,"x":1,"y":2,"z":3}'],
+    ],
+    ['no property at all', { type: 'object', maxProperties: 0 }, ['{}', '{ }'], ['{"a":1}']],
+    [
+      'numbers of properties together',
+      {
+        allOf: [
+          { minProperties: 1, maxProperties: 5 },
+          { maxProperties: 1, properties: { a: {} } },
+        ],
+      },
+      ['{"a":1}', '{"b":1}'],
+      ['{}', '{"a":1,"b":1}'],
+    ],
+    [
+      'values whose number of properties fits',
+      { enum: [{}, { a: 1 }, { a: 1, b: 2 }], minProperties: 1, maxProperties: 1 },
+      ['{"a":1}'],
+      ['{}', '{"a":1,"b":2}'],
+    ],
+    [
+      'oneOf where numbers of properties tell the options apart',
+      {
+        oneOf: [
+          { type: 'object', properties: { a: {}, b: {} }, required: ['a', 'b'], additionalProperties: false },
+          { type: 'object', properties: { a: {} }, maxProperties: 1 },
+        ],
+      },
+      ['{"a":1,"b":2}', '{}', '{"x":1}'],
+      ['{"a":1,"x":2}', '{"a":1,"b":2,"c":3}'],
+    ],
+    [
       'oneOf where a property tells the options apart',
       {
         oneOf: [
@@ -242,6 +290,30 @@ describe('what schemas say', () => {
     ['email', ['a.b@example.org'], ['a@b@c.de', '@b.de', 'a.b']],
     ['hostname', ['a-b.example'], ['-a', 'a..b']],
     ['ipv4', ['0.10.200.255'], ['256.0.0.0', '1.2.3']],
+    [
+      'ipv6',
+      [
+        '2001:db8::8a2e:370:7334',
+        '::',
+        '::1',
+        'fe80::',
+        '1:2:3:4:5:6:7:8',
+        '1:2:3:4:5:6:7::',
+        '::2:3:4:5:6:7:8',
+        'A::1.2.3.4',
+      ],
+      [
+        '1:2:3:4:5:6:7',
+        '1::2::3',
+        '12345::',
+        ':1',
+        '1:2:3:4:5:6:7:8:9',
+        '1:2:3:4::5:6:7:8',
+        '1.2.3.4',
+        '::1.2.3.256',
+        'g::',
+      ],
+    ],
     ['uri', ['https://example.org/a?b=c#d'], ['no uri']],
     ['uuid', ['123e4567-e89b-12d3-a456-426614174000'], ['123e4567']],
   ])('the format %s', (format, good, bad) => {
@@ -255,6 +327,13 @@ describe('what schemas say', () => {
       if (text.endsWith('"') && text.length > 1) expect([text, validate(JSON.parse(text))]).toEqual([text, true]);
     }
   });
+});
+
+test('a least number of properties is not made up of one name that comes again', () => {
+  const schema = { type: 'object', properties: { a: {}, b: {} }, minProperties: 3 };
+  expect(accepts({ json: schema }, '{"a":1,"b":2,"x":3,"y":4}')).toBe(true);
+  expect(accepts({ json: schema }, '{"a":1,"x":2,"x":3}')).toBe(false);
+  expect(() => begin({ ...schema, minProperties: 4 })).toThrow('minProperties 4: only 2 of them have names');
 });
 
 test('spacing is none, or a space or line ends with an indentation', () => {

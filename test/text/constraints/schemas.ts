@@ -60,12 +60,16 @@ const scalars: readonly Make[] = [
 const composites: readonly Make[] = [
   (random, depth) => {
     const own = names.filter(() => random.uniform() < 0.5);
+    const isClosed = random.uniform() < 0.4;
     return {
       type: 'object',
+      // Of names that are not written here only one counts.
+      ...maybe(random, 0.3, () => ({ minProperties: random.integer(isClosed ? own.length + 1 : 2) })),
+      ...maybe(random, 0.3, () => ({ maxProperties: random.integer(own.length + 2) })),
       properties: Object.fromEntries(own.map((name) => [name, randomSchema(random, depth)])),
       required: own.filter(() => random.uniform() < 0.5),
-      ...maybe(random, 0.6, () => ({
-        additionalProperties: random.uniform() < 0.7 ? false : randomSchema(random, depth),
+      ...maybe(random, isClosed ? 1 : 0.3, () => ({
+        additionalProperties: isClosed ? false : randomSchema(random, depth),
       })),
     };
   },

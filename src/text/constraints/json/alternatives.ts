@@ -113,11 +113,13 @@ export function alternativesOf(root: Schema): Alternatives {
       integer: ({ range }) => isEmpty(range),
       string: ({ length: [min, max] }) => min > max,
       array: ({ items: [min, max] }) => min > max,
-      object: ({ properties, additional, required }) =>
-        depth > 0 &&
-        [...required].some((name) =>
-          of(properties.get(name) ?? additional).every((each) => isImpossible(each, depth - 1)),
-        ),
+      object: ({ properties, additional, required, members: [min, max] }) =>
+        min > max ||
+        required.size > max ||
+        (depth > 0 &&
+          [...required].some((name) =>
+            of(properties.get(name) ?? additional).every((each) => isImpossible(each, depth - 1)),
+          )),
     };
     return [...typesOf(facts)].every((type) => impossible[type]?.(facts) === true);
   }
@@ -189,6 +191,8 @@ function holds(value: unknown, facts: Facts, of: (schemas: All) => readonly Fact
   }
   if (typeof value !== 'object' || value === null) return true;
   const names = Object.keys(value);
+  const [min, max] = facts.members;
+  if (names.length < min || names.length > max) return false;
   if (![...facts.required].every((name) => names.includes(name))) return false;
   return Object.entries(value).every(([name, member]) =>
     holdsAll(member, facts.properties.get(name) ?? facts.additional),

@@ -31,6 +31,7 @@ export interface Facts {
   readonly properties: ReadonlyMap<string, All>;
   readonly additional: All;
   readonly required: ReadonlySet<string>;
+  readonly members: readonly [min: number, max: number];
 }
 
 export const anything: Facts = {
@@ -47,6 +48,7 @@ export const anything: Facts = {
   properties: new Map(),
   additional: [],
   required: new Set(),
+  members: [0, Number.POSITIVE_INFINITY],
 };
 
 /** Keywords that say something about values, and the type that each speaks of. */
@@ -57,6 +59,7 @@ const keywords: Readonly<Record<string, Type | undefined>> = {
   ...{ minimum: 'number', maximum: 'number', exclusiveMinimum: 'number', exclusiveMaximum: 'number' },
   ...{ prefixItems: 'array', items: 'array', minItems: 'array', maxItems: 'array' },
   ...{ properties: 'object', additionalProperties: 'object', required: 'object' },
+  ...{ minProperties: 'object', maxProperties: 'object' },
 };
 
 /** Keywords that say nothing about values. Names that begin with `x-` do not either. */
@@ -154,7 +157,10 @@ function readItems(own: Fields, within: Within): Pick<Facts, 'prefix' | 'rest' |
   };
 }
 
-function readProperties(own: Fields, within: Within): Pick<Facts, 'properties' | 'additional' | 'required'> {
+function readProperties(
+  own: Fields,
+  within: Within,
+): Pick<Facts, 'properties' | 'additional' | 'required' | 'members'> {
   const { raw } = own.object('properties', { optional: true });
   const others = own.raw.additionalProperties;
   return {
@@ -163,6 +169,7 @@ function readProperties(own: Fields, within: Within): Pick<Facts, 'properties' |
     ),
     additional: others === undefined ? [] : [within(others, inner(own.at, 'additionalProperties'))],
     required: new Set(own.texts('required', [])),
+    members: readSpan(own, 'minProperties', 'maxProperties'),
   };
 }
 
@@ -195,6 +202,7 @@ export function both(a: Facts, b: Facts): Facts {
     ),
     additional: [...a.additional, ...b.additional],
     required: new Set([...a.required, ...b.required]),
+    members: [Math.max(a.members[0], b.members[0]), Math.min(a.members[1], b.members[1])],
   };
 }
 

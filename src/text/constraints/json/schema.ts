@@ -148,23 +148,47 @@ function arrayOf({ prefix, rest, items: [min, max] }: Facts, { spacing, ruleFor 
 }
 
 /**
- * Members in order. From each property on, the rest of an object is a rule for when members stand before it, and another for
- * when none does and so no comma is due.
+ * Members in order. From each property on, the rest of an object is a rule for each number of members before it, up to the last
+ * that makes a difference: where there are none no comma is due, and there may be a least and a most.
  */
-function objectOf({ properties, additional, required }: Facts, { spacing, ruleFor, add }: Values): Language {
-  const { space, afterColon } = spacing;
+function objectOf(facts: Facts, values: Values): Language {
+  const { properties, additional, required } = facts;
+  const { spacing, ruleFor, add } = values;
+  const [min, max] = facts.members;
+  if (min > max) return never;
   const others = [...required].filter((name) => !properties.has(name));
-  const members = new Map([...properties, ...others.map((name) => [name, additional] as const)]);
-  const comma = sequence(',', space);
-  const end = sequence(space, '}');
-  const other = add(sequence('"', otherThan([...members.keys()]), ':', afterColon, ruleFor(additional)));
-  let later = add(sequence(repeat(sequence(comma, other), 0, Number.POSITIVE_INFINITY), end));
-  let first = add(choice(end, sequence(other, later)));
-  for (const [name, schemas] of [...members].reverse()) {
-    const member = sequence(JSON.stringify(name), ':', afterColon, ruleFor(schemas));
-    const isRequired = required.has(name);
-    first = add(choice(sequence(member, later), ...(isRequired ? [] : [first])));
-    later = add(choice(sequence(comma, member, later), ...(isRequired ? [] : [later])));
+  const members = [...properties, ...others.map((name) => [name, additional] as const)];
+  checkLeast(facts, members.length, values);
+  const comma = sequence(',', spacing.space);
+  const end = sequence(spacing.space, '}');
+  const names = members.map(([name]) => name);
+  const other = add(sequence('"', otherThan(names), ':', spacing.afterColon, ruleFor(additional)));
+  /** Behind what has a name here. Other names may be the same, so that only one of them counts towards the least. */
+  const last = (count: number): Language => {
+    const missing = Math.max(0, min - count);
+    if (missing > 1) return never;
+    return add(sequence(repeat(sequence(comma, other), missing, Math.max(0, max - count)), end));
+  };
+  const top = Math.max(1, min, max === Number.POSITIVE_INFINITY ? 0 : max);
+  const some = Array.from({ length: Math.max(1, Math.min(members.length, top)) }, (_, i) => last(i + 1));
+  const begin = max > 0 && min <= 1 ? [sequence(other, some[0] as Language)] : [];
+  let rests = [add(choice(...(min === 0 ? [end] : []), ...begin)), ...some];
+  for (const [i, [name, schemas]] of [...members.entries()].reverse()) {
+    const member = sequence(JSON.stringify(name), ':', spacing.afterColon, ruleFor(schemas));
+    const after = rests;
+    rests = after.slice(0, Math.min(i, top) + 1).map((without, count) => {
+      const written = sequence(...(count > 0 ? [comma] : []), member, after[Math.min(count + 1, top)] as Language);
+      return add(choice(...(count < max ? [written] : []), ...(required.has(name) ? [] : [without])));
+    });
   }
-  return sequence('{', space, first);
+  return sequence('{', spacing.space, rests[0] as Language);
+}
+
+/** Refuses a least number of members that names written here cannot make up, though others could. */
+function checkLeast({ additional, members: [min] }: Facts, named: number, { alternatives }: Values): void {
+  if (min <= named + 1 || alternatives.of(additional).length === 0) return;
+  throw new QuintetError('constraint', `minProperties ${min}: only ${named} of them have names`, {
+    at: 'schema',
+    hint: `name at least ${min - 1} in properties: others may be of the same name, and count as one`,
+  });
 }
