@@ -104,19 +104,13 @@ export async function* generateTokens(
     random: new Random(seedFor(seed, firstRow + row)),
     constraint: constrain?.(),
   }));
-  let next = ids.map((prompt, row) => prompt.slice(cache.lengths[row]));
-  if (next.some((tokens) => tokens.length === 0)) {
-    throw new QuintetError('data', 'a prompt needs at least one token that the cache does not hold');
-  }
+  let next = unread(cache, ids);
   let features = given;
   /** After a run with guesses: how many of the row's tokens it read that were given out behind. */
   let read: number | undefined;
   try {
     for (let count = 0; count < maxTokens; ) {
-      if (session.readsAgain(cache, next)) {
-        session.restart(cache);
-        next = rows.map(({ all }) => all);
-      }
+      if (session.readsAgain(cache, next)) next = allAgain(session, cache, rows);
       const known = rows.length === 1 ? (rows[0]?.all ?? []) : [];
       const guessed = await guess(session, cache, next, { ...options, count, known });
       const fed = guessed.length > 0 ? [[...(next[0] as number[]), ...guessed]] : next;
@@ -150,6 +144,19 @@ export async function* generateTokens(
     // Nobody may have listened to the end of what was guessed.
     if (read !== undefined && (cache.lengths[0] as number) > read) session.rewind(cache, read);
   }
+}
+
+/** What a cache does not hold of prompts. */
+function unread({ lengths }: Cache, prompts: readonly (readonly number[])[]): number[][] {
+  const rest = prompts.map((prompt, row) => prompt.slice(lengths[row]));
+  if (rest.every((tokens) => tokens.length > 0)) return rest;
+  throw new QuintetError('data', 'a prompt needs at least one token that the cache does not hold');
+}
+
+/** Empties a cache whose keys another length would turn otherwise, and gives what it is to hold. */
+function allAgain(session: LanguageSession, cache: Cache, rows: readonly Row[]): number[][] {
+  session.restart(cache);
+  return rows.map(({ all }) => all);
 }
 
 interface Row {

@@ -43,6 +43,7 @@ import type { Model } from './model.js';
 import { Pending } from './pending.js';
 import { PromptSession, promptShare } from './prompt-session.js';
 import { ReadingSession } from './reading-session.js';
+import { ends, fillSingle, type Single, tokenFeeds, totalsOf } from './token-feeds.js';
 import { virtualKeys } from './virtual-keys.js';
 
 /**
@@ -276,7 +277,7 @@ export class LanguageSession {
 
   async #run(
     cache: Cache,
-    { ids, features, signal, length, every = false, trim = false }: NewTokens & Pick<Ends, 'length'> & Trim,
+    { ids, features, signal, length, every = false, trim = false }: NewTokens & { readonly length: number } & Trim,
   ): Promise<HostArray> {
     const stop = signal ? { signal } : {};
     const totals = totalsOf(cache, ids);
@@ -360,60 +361,3 @@ export class LanguageSession {
 }
 
 type Trim = Pick<RunOptions, 'trim'>;
-
-/** Tokens of each row with the new ones, and of the longest row of all that are read together. */
-interface Ends {
-  readonly totals: readonly number[];
-  readonly length: number;
-}
-
-/** What a step of single tokens is fed and writes, in the same arrays each time. */
-interface Single {
-  readonly feeds: Readonly<Record<string, HostArray>>;
-  readonly into: Record<string, HostArray>;
-}
-
-function fillSingle({ feeds }: Single, ids: readonly (readonly number[])[], { totals, length }: Ends): void {
-  const data = (name: string) => (feeds[name] as HostArray).data;
-  const [tokens, places] = [data('ids') as BigInt64Array, data('positions') as BigInt64Array];
-  const [last, total] = [data('last') as Int32Array, data('total') as Int32Array];
-  for (const [b, row] of ids.entries()) {
-    tokens[b] = BigInt(row[0] as number);
-    last[b] = (totals[b] as number) - 1;
-    places[b] = BigInt(last[b] as number);
-  }
-  total[0] = Math.max(...totals);
-  if (feeds.length) (feeds.length.data as BigInt64Array)[0] = BigInt(length);
-}
-
-/** Tokens of each row with the new ones. */
-function totalsOf({ lengths }: Cache, ids: readonly (readonly number[])[]): number[] {
-  return lengths.map((length, b) => length + (ids[b] as readonly number[]).length);
-}
-
-/** Tokens, their places, and which of them are the last of their rows. */
-function tokenFeeds(
-  cache: Cache,
-  ids: readonly (readonly number[])[],
-  tokens: number,
-): Record<'ids' | 'positions' | 'at', HostArray> {
-  const padded = ids.flatMap((row) => [...row, ...Array<number>(tokens - row.length).fill(0)]);
-  const places = cache.lengths.flatMap((length) =>
-    Array.from({ length: tokens }, (_, t) => cache.virtual + Math.min(length + t, cache.capacity - 1)),
-  );
-  const lasts = ids.map((row, b) => b * tokens + Math.max(0, row.length - 1));
-  return {
-    ids: hostArray('i64', [ids.length, tokens], padded),
-    positions: hostArray('i64', [ids.length, tokens], places),
-    at: hostArray('i64', [ids.length], lasts),
-  };
-}
-
-/** Where each row ends, as the engine's attention takes it. */
-function ends(totals: readonly number[]): Record<'last' | 'total', HostArray> {
-  const lasts = totals.map((total) => total - 1);
-  return {
-    last: hostArray('i32', [totals.length], lasts),
-    total: hostArray('i32', [], [Math.max(...totals)]),
-  };
-}

@@ -117,7 +117,9 @@ test('drawing ends when it is told to', () =>
     const onProgress = ({ done }: { done: number }): void => {
       if (done === 3) stop.abort(new Error('enough'));
     };
-    await expect(drawPicture(model, 'A boat.', { onProgress, signal: stop.signal })).rejects.toThrow('enough');
+    await expect(drawPicture(model, 'A boat.', { onProgress, signal: stop.signal })).rejects.toMatchObject({
+      code: 'aborted',
+    });
   }));
 
 test('levels are rounded down and kept within a byte', () => {
