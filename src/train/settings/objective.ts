@@ -50,7 +50,7 @@ import { modelPlace } from './model-place.js';
 
 /** What of samples becomes a batch. */
 export type SampleForm =
-  /** Conversations, of which what the assistant says is learnt, or everything. */
+  /** Conversations, of which what the assistant says is learnt, or everything; then texts alone, too. */
   | ChatForm
   /** Pairs of answers, or single ones that are rated. */
   | { readonly kind: 'pairs'; readonly margins?: boolean }

@@ -36,6 +36,7 @@ test('the examples of the page are read', () => {
     'next-token',
     'dpo',
     'distil',
+    'next-token',
     'masked-words',
     'contrast',
     'denoise',
@@ -47,13 +48,14 @@ test('the examples of the page are read', () => {
     'chats',
     'pairs',
     'chats',
+    'chats',
     'masked',
     'captions',
     'noisy',
     'pairs',
     'prompts',
   ]);
-  expect(found[8]?.form).toEqual({ kind: 'prompts', reward: '/runs/reward.ts', answers: 8, maxTokens: 64 });
+  expect(found[9]?.form).toEqual({ kind: 'prompts', reward: '/runs/reward.ts', answers: 8, maxTokens: 64 });
 });
 
 test('the table of the page has every kind, every setting and the defaults', () => {
