@@ -9,10 +9,12 @@ import {
   type DataSummary,
   inspectData,
   type LabelledText,
+  type Learnt,
   objectiveNames,
   sampleAsTrained,
   sampleChecks,
   samplesOf,
+  type TrainedAs,
 } from '../train/index.js';
 import { exitCodes, UsageError } from './failures.js';
 import { formatTable } from './format.js';
@@ -24,6 +26,7 @@ export interface DataCommandOptions extends GlobalOptions, DatasetOptions {
   readonly model?: string;
   /** The name of an objective, whose samples they are to be. */
   readonly objective?: string;
+  readonly learn?: Learnt;
   readonly longest?: number;
   readonly json?: boolean;
 }
@@ -38,17 +41,14 @@ interface Checked extends DataSummary {
 
 /** Returns the exit code: 1 where a sample cannot be used. */
 export async function checkData(paths: readonly string[], options: DataCommandOptions): Promise<number> {
-  const { objective } = options;
-  if (objective !== undefined && !objectiveNames.includes(objective)) {
-    throw new UsageError(`no objective is called "${objective}"; there are ${objectiveNames.join(', ')}`);
-  }
+  const as = trainedAs(options);
   return interruptible((signal) =>
     withModel(options, signal, async (model) => {
       const checked: Checked[] = [];
       for (const path of paths) {
-        const one = await withData(path, options, (dataset) => check(dataset, { model, options, signal }));
+        const one = await withData(path, options, (dataset) => check(dataset, { model, as, signal }));
         checked.push(one);
-        if (!options.json) process.stdout.write(`${textOf(one, options)}\n`);
+        if (!options.json) process.stdout.write(`${textOf(one, as)}\n`);
       }
       if (options.json) {
         const files = checked.map(({ problems, ...summary }) => ({
@@ -62,29 +62,46 @@ export async function checkData(paths: readonly string[], options: DataCommandOp
   );
 }
 
-/** Prints a sample: its messages, or with a model what is learnt of it. */
+/** What samples are to be: where only `learn` says something, conversations. */
+function trainedAs({ objective, learn, longest }: DataCommandOptions): TrainedAs {
+  if (objective !== undefined && !objectiveNames.includes(objective)) {
+    throw new UsageError(`no objective is called "${objective}"; there are ${objectiveNames.join(', ')}`);
+  }
+  const form = objective === undefined ? undefined : samplesOf(objective);
+  if (learn !== undefined && (form ?? 'chats') !== 'chats') {
+    throw new UsageError(`--learn is of conversations: ${objective} does not learn from any`);
+  }
+  return {
+    ...(learn ? { form: 'chats', learn } : form ? { form } : {}),
+    ...(longest === undefined ? {} : { longest }),
+  };
+}
+
+/** Prints a sample: what it says, or with a model what is learnt of it. */
 export function showData(path: string, index: number, options: DataCommandOptions): Promise<void> {
+  const as = trainedAs(options);
   return interruptible((signal) =>
     withData(path, options, async (dataset) => {
       if (index >= dataset.count) throw new UsageError(`${path} has ${dataset.count} samples, counted from 0`);
       const sample = await dataset.read(index);
-      const { id, where, messages, answers } = sample;
+      const { id, where, text, messages, answers } = sample;
+      if (as.form !== undefined) sampleChecks[as.form].check(sample, as.learn);
       const pictures = sample.pictures.map((one) => (typeof one === 'string' ? one : `${one.length} bytes`));
       await withModel(options, signal, async (model) => {
-        const trained = model ? await sampleAsTrained(model, sample, options.longest) : undefined;
+        const trained = model ? await sampleAsTrained(model, sample, as) : undefined;
         if (options.json) {
-          const result = { id, where, messages, answers, pictures, trained };
+          const result = { id, where, text, messages, answers, pictures, trained };
           process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
           return;
         }
         const head = [where, ...pictures.map((picture, i) => `picture ${i + 1}: ${picture}`)];
-        const said = (answers ?? []).flatMap(({ messages, good }) => [
-          '',
+        const body = trained ? trained.map(trainedText) : [text === undefined ? linesOf(messages) : [shown(text)]];
+        const said = (answers ?? []).map(({ messages, good }, i) => [
           good ? 'good:' : 'bad:',
-          ...linesOf(messages),
+          ...(trained ? (body[i] as string[]) : linesOf(messages)),
         ]);
-        const body = trained ? trained.flatMap(trainedText) : [...linesOf(messages), ...said];
-        process.stdout.write(`${head.join('\n')}\n\n${body.join('\n')}\n`);
+        const all = answers && trained ? said : [...body, ...said];
+        process.stdout.write(`${[head, ...all].map((lines) => lines.join('\n')).join('\n\n')}\n`);
       });
     }),
   );
@@ -116,17 +133,16 @@ async function withModel<T>(
 
 interface Checking {
   readonly model: Model<System> | undefined;
-  readonly options: DataCommandOptions;
+  readonly as: TrainedAs;
   readonly signal: AbortSignal;
 }
 
-async function check(dataset: Dataset, { model, options: { longest, objective }, signal }: Checking): Promise<Checked> {
+async function check(dataset: Dataset, { model, as, signal }: Checking): Promise<Checked> {
   const line = new ProgressLine();
   const problems: QuintetError[] = [];
   const summary = await inspectData(dataset, {
     ...(model ? { model } : {}),
-    ...(objective === undefined ? {} : { form: samplesOf(objective) }),
-    ...(longest === undefined ? {} : { longest }),
+    ...as,
     onBad: (error) => problems.push(error),
     onSample: (done, count) => line.show(`${dataset.path}: ${done} of ${count} samples`),
     signal,
@@ -135,7 +151,7 @@ async function check(dataset: Dataset, { model, options: { longest, objective },
   return { path: dataset.path, ...summary, problems };
 }
 
-function textOf(checked: Checked, { objective }: DataCommandOptions): string {
+function textOf(checked: Checked, as: TrainedAs): string {
   const { path, samples, bad, answers, pictures, outOfTurn, tokens } = checked;
   const rows = [
     ['samples', bad === 0 ? `${samples}` : `${samples}, of which ${bad} cannot be used`],
@@ -155,13 +171,13 @@ function textOf(checked: Checked, { objective }: DataCommandOptions): string {
       rows.push(['cut', `${percent(tokens.cut / tokens.conversations)} of them, after ${tokens.longest} tokens`]);
     }
   }
-  const problemText = problemLines(checked, objective).map((line) => `\n${printable(line, process.stdout)}`);
+  const problemText = problemLines(checked, as).map((line) => `\n${printable(line, process.stdout)}`);
   return `${bold(path, process.stdout)}\n${formatTable(rows)}${problemText.length > 0 ? '\n' : ''}${problemText.join('')}\n`;
 }
 
 /** What is wrong with which samples. Where none is of use for one and the same reason, it is said once. */
-function problemLines({ samples, bad, problems }: Checked, objective: string | undefined): string[] {
-  const one = objective === undefined ? 'of use' : sampleChecks[samplesOf(objective)].one;
+function problemLines({ samples, bad, problems }: Checked, { form }: TrainedAs): string[] {
+  const one = form === undefined ? 'of use' : sampleChecks[form].one;
   const none = bad === samples ? [`none of these records is ${one}`] : [];
   const reasons = new Set(problems.map(({ at = '', message }) => message.slice(at.length)));
   const shown = none.length > 0 && reasons.size === 1 ? 1 : mostShown;
@@ -177,13 +193,15 @@ const linesOf = (messages: readonly Message[]): string[] => messages.map(message
 function messageText({ role, content }: Message): string {
   const parts = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
   const text = parts.map((part) => (part.type === 'image' ? '<image>' : part.text)).join(' ');
-  return `${role}: ${printable(text, process.stdout)}`;
+  return `${role}: ${shown(text)}`;
 }
+
+const shown = (text: string): string => printable(text, process.stdout);
 
 /** What is learnt stands between marks, the rest is dim; a token that is repeated many times is written once. */
 function trainedText(trained: readonly LabelledText[]): string[] {
   const text = trained.map(({ text, learnt }) => {
-    const short = printable(text, process.stdout).replace(
+    const short = shown(text).replace(
       /(<[^<>\s]+>)\1{3,}/g,
       (all: string, token: string) => `${token}×${all.length / token.length}`,
     );

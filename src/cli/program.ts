@@ -211,6 +211,8 @@ function addData(program: Command): void {
       .option('--model <model>', 'render and count as this model is trained')
       .option('--pictures <folder>', "the folder that pictures are relative to; default the file's own")
       .addOption(new Option('--format <name>', 'default: what the file looks like').choices(formatNames))
+      .option('--objective <name>', 'what is to be learnt of them, as a run file names it: dpo wants pairs of answers')
+      .addOption(new Option('--learn <what>', 'what of conversations is learnt').choices(['answers', 'all']))
       .option('--longest <n>', "tokens that samples are cut to; default the model's context", whole(1))
       .option('--json', 'print JSON');
   options(
@@ -219,7 +221,6 @@ function addData(program: Command): void {
       .description('Reads every sample as training would, and says which cannot be used and why.')
       .argument('<file...>', 'JSONL, JSON, CSV, WebDataset archives, Parquet, or a folder with metadata.jsonl'),
   )
-    .option('--objective <name>', 'what is to be learnt of them, as a run file names it: dpo wants pairs of answers')
     .addHelpText(
       'after',
       examples(
@@ -239,7 +240,13 @@ function addData(program: Command): void {
       .argument('<file>', 'as above')
       .argument('<index>', 'counted from 0', whole(0)),
   )
-    .addHelpText('after', examples('quintet data show chats.jsonl 0 --model nano'))
+    .addHelpText(
+      'after',
+      examples(
+        'quintet data show chats.jsonl 0 --model nano',
+        'quintet data show book.txt 0 --model nano --objective next-token --learn all',
+      ),
+    )
     .action(async (file: string, index: number, _: unknown, command: Command) => {
       const { showData } = await import('./data.js');
       await showData(file, index, command.optsWithGlobals<DataCommandOptions>());

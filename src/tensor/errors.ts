@@ -46,6 +46,10 @@ export class QuintetError extends Error {
   }
 }
 
+/** The error as one of something that it is within, whose place it lacks; what is no error of ours stays as it is. */
+export const placed = (error: unknown, at: string): unknown =>
+  error instanceof QuintetError ? new QuintetError(error.code, error.message, { at, cause: error }) : error;
+
 /** The known name that was perhaps meant, for error messages: one that begins as it was typed, or else the nearest. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const all = [...known];

@@ -2,7 +2,7 @@ export { type Fit, type FitOptions, fitToMemory, longestSamples } from './estima
 export { type Cost, type Estimate, formatCost } from './estimate/forecast.js';
 export { type EvaluateOptions, evaluate, type SampleChat } from './evaluate.js';
 export type { Evaluated } from './evaluations.js';
-export { type DataSummary, inspectData, type LabelledText, sampleAsTrained } from './inspect.js';
+export { type DataSummary, inspectData, type LabelledText, sampleAsTrained, type TrainedAs } from './inspect.js';
 export type { Ended, Ending, Evaluation } from './log-record.js';
 export { pairBatches, ratedBatches } from './preference-samples.js';
 export { type PromptOptions, promptBatches } from './prompt-samples.js';
@@ -11,7 +11,7 @@ export { report } from './report/index.js';
 export { loadReward, type OpenReward, type Reward, type Rewarded } from './reward.js';
 export { type FeatureProgress, type RunOptions, type RunResult, runFile, type StagePlan } from './run.js';
 export { outputOf, type RunFile, type RunStage } from './run-file.js';
-export { sampleChecks } from './sample-forms.js';
+export { type Learnt, sampleChecks } from './sample-forms.js';
 export { type SampleOptions, sampleBatches } from './samples.js';
 export type { EvaluationSettings } from './settings/evaluation.js';
 export { objectiveNames, samplesOf } from './settings/objective.js';

@@ -7,22 +7,29 @@ import {
   type LabelledTokens,
   namedError,
   type Sample,
+  type SeenPictures,
   targetsOf,
 } from '../data/index.js';
 import { loadPicture } from '../media/index.js';
 import { checkImageTokens, createProcessor, type Model } from '../model/index.js';
 import type { System } from '../system/index.js';
 import { ignored, QuintetError } from '../tensor/index.js';
-import { createPreparer, cutSeen, labelled } from './prepare.js';
-import { type FormKind, refuseEmptyAnswers, sampleChecks } from './sample-forms.js';
+import { checkLearnt, createPreparer, cutSeen, labelled, labelledWhole } from './prepare.js';
+import { type FormKind, type Learnt, refuseEmptyAnswers, sampleChecks } from './sample-forms.js';
 
-export interface InspectOptions {
-  /** Whose template and processor are used; without one, samples are read and pictures decoded. */
-  readonly model?: Model<System>;
+/** How samples are looked at: as an objective has them. */
+export interface TrainedAs {
   /** What is made of the samples; default they may be of any form. */
   readonly form?: FormKind;
+  /** What of conversations is learnt; default what the assistant says. */
+  readonly learn?: Learnt;
   /** Tokens that a sample is cut to; default the model's context. */
   readonly longest?: number;
+}
+
+export interface InspectOptions extends TrainedAs {
+  /** Whose template and processor are used; without one, samples are read and pictures decoded. */
+  readonly model?: Model<System>;
   /** Told of each sample that cannot be used, in order. */
   readonly onBad?: (error: QuintetError) => void;
   /** Told after each sample. */
@@ -61,9 +68,9 @@ const parts = [0, 0.5, 0.9, 0.99, 1];
 
 /** Reads every sample. Throws what is no sample's own fault, and 'aborted'. */
 export async function inspectData(dataset: Dataset, options: InspectOptions = {}): Promise<DataSummary> {
-  const { model, form, onBad, onSample, signal } = options;
+  const { model, onBad, onSample, signal } = options;
   const { longest = model?.network.backbone.part.context ?? Number.POSITIVE_INFINITY } = options;
-  const looking = lookingAt(model, longest, form);
+  const looking = lookingAt(model, { ...options, longest });
   const [lengths, targets]: [number[], number[]] = [[], []];
   let [bad, answers, pictures] = [0, 0, 0];
   const outOfTurn: string[] = [];
@@ -130,10 +137,13 @@ interface Looking {
   close(): Promise<void>;
 }
 
-function lookingAt(model: Model<System> | undefined, longest: number, form?: FormKind): Looking {
+function lookingAt(
+  model: Model<System> | undefined,
+  { form, learn, longest }: TrainedAs & { readonly longest: number },
+): Looking {
   const checkSample = (sample: Sample): void => {
-    if (form !== undefined) sampleChecks[form].check(sample);
-    if (form === undefined || form === 'chats') expectAnswers(sample);
+    if (form !== undefined) sampleChecks[form].check(sample, learn);
+    if ((form === undefined || form === 'chats') && learn !== 'all') expectAnswers(sample);
     if (form === undefined && !sample.record) refuseEmptyAnswers(sample);
   };
   if (!model) {
@@ -149,20 +159,31 @@ function lookingAt(model: Model<System> | undefined, longest: number, form?: For
     };
   }
   const { network: system } = model;
+  checkLearnt(system, learn);
   const processor = createProcessor(model);
   const preparer = createPreparer(model, processor);
+  const isAsked = ({ record }: Sample): boolean => form === 'prompts' || record !== undefined;
+  const rowsOf = (sample: Sample, layouts: SeenPictures['layouts']): LabelledTokens[] => {
+    if (isAsked(sample)) {
+      const ids = processor.encode(processor.render(sample.messages, { prompt: true, tools: sample.tools }), layouts);
+      return [{ ids, labels: ids.map(() => ignored) }];
+    }
+    if (learn === 'all' || sample.text !== undefined) return [labelledWhole(sample, layouts, { system, processor })];
+    return conversationsOf(sample).map(({ from, ...conversation }) =>
+      labelled(conversation, layouts, { system, processor, from }),
+    );
+  };
   return {
     async look(sample) {
       const seen = await preparer.look(sample);
       checkSample(sample);
-      const rows = conversationsOf(sample).map(({ from, ...conversation }) => {
-        const row = labelled(conversation, seen.layouts, { system, processor, from });
+      const { where } = sample;
+      const rows = rowsOf(sample, seen.layouts);
+      for (const row of rows) {
         // What is lost when it is cut is found out here. A prompt alone has nothing to lose.
-        const { where } = sample;
-        if (form === 'prompts') checkImageTokens(system, row.ids, { features: seen.features, at: where });
-        else if (!sample.record) cutSeen(row, longest, { system, seen, where });
-        return row;
-      });
+        if (isAsked(sample)) checkImageTokens(system, row.ids, { features: seen.features, at: where });
+        else cutSeen(row, longest, { system, seen, where });
+      }
       return { sample, rows };
     },
     close: preparer.close,
@@ -219,10 +240,10 @@ export interface LabelledText {
 export async function sampleAsTrained(
   model: Model<System>,
   sample: Sample,
-  longest = model.network.backbone.part.context,
+  { longest = model.network.backbone.part.context, ...as }: TrainedAs = {},
 ): Promise<LabelledText[][]> {
   const { tokenizer } = createProcessor(model);
-  const looking = lookingAt(model, longest);
+  const looking = lookingAt(model, { ...as, longest });
   const text = (ids: readonly number[]) => tokenizer.decode(ids, { skipSpecial: false });
   try {
     const { rows } = await looking.look(sample);

@@ -13,9 +13,9 @@ import {
 } from '../data/index.js';
 import { checkImageTokens, featuresPerPicture, type Model, type Processor } from '../model/index.js';
 import type { HostArrays, System } from '../system/index.js';
-import { ignored } from '../tensor/index.js';
+import { ignored, QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
-import { checkChat } from './sample-forms.js';
+import { checkChat, type Learnt } from './sample-forms.js';
 
 export interface PreparedSample extends CutTokens {
   /** What the encoder takes for the sample's pictures; nothing where it has none. */
@@ -30,7 +30,7 @@ export interface SampleSight extends Pick<PreparedSample, 'pictures'>, SeenPictu
 
 export interface Preparer {
   /** Cut to `longest` tokens. Throws what is wrong with the sample. */
-  prepare(sample: Sample, longest: number, learn?: 'answers' | 'all'): Promise<PreparedSample>;
+  prepare(sample: Sample, longest: number, learn?: Learnt): Promise<PreparedSample>;
   look(sample: Sample): Promise<SampleSight>;
   /** Ends the threads that read pictures. */
   close(): Promise<void>;
@@ -50,7 +50,7 @@ export function createPreparer(model: Model<System>, processor: Processor): Prep
   return {
     look,
     async prepare(sample, longest, learn = 'answers') {
-      checkChat(sample);
+      checkChat(sample, learn);
       const seen = await look(sample);
       const label = learn === 'all' ? labelledWhole : labelled;
       const all = label(sample, seen.layouts, { system, processor });
@@ -122,12 +122,29 @@ export function labelled(
   return { ids, labels: unlearnt.includes(messages.length - 1) ? labels.map(() => ignored) : labels };
 }
 
-/** All tokens of a sample, of which all but pictures are learnt. */
-function labelledWhole(
-  { messages, tools }: Pick<Sample, 'messages' | 'tools'>,
+/** All tokens of a conversation or of a text alone, of which all but pictures are learnt. */
+export function labelledWhole(
+  { messages, tools, text }: Pick<Sample, 'messages' | 'tools' | 'text'>,
   layouts: SeenPictures['layouts'],
   { system, processor }: LabellingParts,
 ): LabelledTokens {
-  const ids = processor.encode(processor.render(messages, { prompt: false, tools }), layouts);
+  const ids =
+    text === undefined
+      ? processor.encode(processor.render(messages, { prompt: false, tools }), layouts)
+      : tokensOf(text, processor);
   return { ids, labels: ids.map((id) => (id === system.image?.token ? ignored : id)) };
+}
+
+/** The tokens of a text, and the one that ends texts, as TRL's SFT reads them; special tokens that it spells out are those tokens. */
+function tokensOf(text: string, { encode, tokenizer: { special } }: Processor): readonly number[] {
+  const ids = encode(text, []);
+  return special.eos === undefined || ids.at(-1) === special.eos ? ids : [...ids, special.eos];
+}
+
+/** Refuses to learn the whole of what a model does not read and write as one text. */
+export function checkLearnt({ backbone, name }: System, learn: Learnt = 'answers'): void {
+  if (learn === 'answers' || !backbone.part.encoder) return;
+  throw new QuintetError('config', `${name} reads with an encoder, and learns nothing but answers`, {
+    at: 'objective.learn',
+  });
 }

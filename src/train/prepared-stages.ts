@@ -6,7 +6,7 @@ import { asSystem, isSystem, type Model } from '../model/index.js';
 import type { Declaration } from '../nn/index.js';
 import { alone } from '../parallel/group.js';
 import { isSystem as isSystemNetwork } from '../system/index.js';
-import { closeAll, closeOnFailure, QuintetError } from '../tensor/index.js';
+import { closeAll, closeOnFailure, placed, QuintetError } from '../tensor/index.js';
 import { type FrozenWay, keptWay } from './kept-features.js';
 import { checkOptimizer, checkTensors } from './optimisers/index.js';
 import type { RunOptions } from './run.js';
@@ -53,12 +53,16 @@ export async function prepareStages(model: Model, run: RunFile, options: RunOpti
   const open = { close: () => closeStages(prepared) };
   return closeOnFailure([open], async () => {
     for (const [index, asked] of run.stages.entries()) {
-      const dataset = await openSources(asked.data);
-      const own = await closeOnFailure([dataset], () => openStage(model, asked, { run, index, dataset, options }));
-      prepared.push(own);
-      const checked = { ...own, ...checkStage(model, own) };
-      const evaluation = await evaluationOf(model, own.stage, options);
-      prepared[index] = { ...checked, ...(evaluation ? { evaluation } : {}) };
+      try {
+        const dataset = await openSources(asked.data);
+        const own = await closeOnFailure([dataset], () => openStage(model, asked, { run, index, dataset, options }));
+        prepared.push(own);
+        const checked = { ...own, ...checkStage(model, own) };
+        const evaluation = await evaluationOf(model, own.stage, options);
+        prepared[index] = { ...checked, ...(evaluation ? { evaluation } : {}) };
+      } catch (error) {
+        throw placed(error, asked.at);
+      }
     }
     return prepared;
   });
@@ -86,6 +90,10 @@ async function openStage(model: Model, asked: RunStage, opening: Opening): Promi
   const stage = await fittedStage(model, asked, { dataset, options, adapter, train });
   const folder = join(run.output, stage.name);
   const { rank } = options.group ?? alone;
+  if (batch > dataset.count && rank === 0) {
+    const why = `a step of ${batch} has some of the ${dataset.count} samples more than once`;
+    options.onNotice?.(new QuintetError('config', why, { at: `${asked.at}: batch` }));
+  }
   const onBad = badSamplesReport(join(folder, rank === 0 ? 'bad-samples.jsonl' : `bad-samples.${rank}.jsonl`));
   const lengths = stage.groupByLength ? { lengths: await dataset.lengths() } : {};
   const data = await batchesOf(model, stage, { dataset, seed: run.seed + index, options, onBad, ...lengths });
@@ -117,25 +125,20 @@ async function evaluationOf(model: Model, stage: RunStage, options: RunOptions):
 function checkStage(model: Model, prepared: PreparedStage): Pick<PreparedStage, 'trained' | 'kept'> {
   const { network } = model;
   const { stage, adapt, steps } = prepared;
-  try {
-    if (stage.adapter && prepared.adapter) checkAdapted(network, stage.adapter, prepared.adapter);
-    checkOptimizer(stage.optimizer, steps, 'optimizer');
-    checkBatches(stage.objective, prepared.data);
-    checkFrozen(model, stage.frozen);
-    const own = around(network, prepared.adapter);
-    if (stage.packing && isSystemNetwork(own) && own.virtual) {
-      throw new QuintetError('config', 'the virtual tokens of its adapter stand before one sample a row', {
-        at: 'packing',
-      });
-    }
-    const kept = keptWay({ network: own, adapt }, { ...prepared, steps: batchesIn(prepared) });
-    const { trained } = planStep({ network: own, adapt }, stepOptions(prepared));
-    checkTensors(stage.optimizer, trained, 'optimizer');
-    return { trained, ...(kept ? { kept } : {}) };
-  } catch (error) {
-    if (!(error instanceof QuintetError)) throw error;
-    throw new QuintetError(error.code, error.message, { at: `stage ${stage.name}`, cause: error });
+  if (stage.adapter && prepared.adapter) checkAdapted(network, stage.adapter, prepared.adapter);
+  checkOptimizer(stage.optimizer, steps, 'optimizer');
+  checkBatches(stage.objective, prepared.data);
+  checkFrozen(model, stage.frozen);
+  const own = around(network, prepared.adapter);
+  if (stage.packing && isSystemNetwork(own) && own.virtual) {
+    throw new QuintetError('config', 'the virtual tokens of its adapter stand before one sample a row', {
+      at: 'packing',
+    });
   }
+  const kept = keptWay({ network: own, adapt }, { ...prepared, steps: batchesIn(prepared) });
+  const { trained } = planStep({ network: own, adapt }, stepOptions(prepared));
+  checkTensors(stage.optimizer, trained, 'optimizer');
+  return { trained, ...(kept ? { kept } : {}) };
 }
 
 /** How many batches the steps of a stage learn from. */

@@ -19,14 +19,14 @@ export function rewardStages(model: Model, stages: readonly RunStage[], seed: nu
   const other = stages.find((stage) => !rates(stage));
   if (other) {
     throw new QuintetError('config', 'a reward model learns nothing but pairs of answers', {
-      at: `stage ${other.name}`,
+      at: other.at,
       hint: 'objective: reward; other objectives have a run of their own, whose model this one can begin from',
     });
   }
   const asked = stages.find(({ evaluation }) => evaluation && evaluation.samples.length > 0);
   if (asked) {
     throw new QuintetError('config', 'a reward model answers no questions: leave out `samples`', {
-      at: `stage ${asked.name}`,
+      at: asked.at,
     });
   }
   const own = rewardModel(asSystem(model), { seed });

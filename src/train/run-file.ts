@@ -58,6 +58,8 @@ export interface RunFile {
 
 export interface RunStage extends DataSettings {
   readonly name: string;
+  /** The file and the stage, for error messages. */
+  readonly at: string;
   /** Parameters that learn besides an adapter's. */
   readonly train: readonly string[];
   readonly objective: Stage['objective'];
@@ -176,6 +178,7 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
   const memory = memoryLimit(stage);
   return {
     name,
+    at: `${file.at}: stage ${name}`,
     train,
     ...dataOf(stage, folder),
     ...(stage.has('objective') ? objectiveOf(stage, folder) : recipeObjective(base?.objective)),

@@ -6,11 +6,14 @@ import type { SampleForm } from './settings/objective.js';
 
 export type FormKind = SampleForm['kind'];
 
+/** What of conversations is learnt: what the assistant says, or everything but pictures; only then texts alone, too. */
+export type Learnt = 'answers' | 'all';
+
 interface SampleCheck {
   /** What one of these samples is, in words. */
   readonly one: string;
   /** Throws 'data' with what the sample lacks. */
-  check(sample: Sample): void;
+  check(sample: Sample, learn?: Learnt): void;
 }
 
 export const sampleChecks: Readonly<Record<FormKind, SampleCheck>> = {
@@ -23,12 +26,19 @@ export const sampleChecks: Readonly<Record<FormKind, SampleCheck>> = {
   prompts: { one: 'a prompt that is not answered yet', check: checkPrompt },
 };
 
-export function checkChat(sample: Sample): void {
-  const { answers, text, where } = sample;
+export function checkChat(sample: Sample, learn: Learnt = 'answers'): void {
+  const { answers, text, record, where } = sample;
   if (answers)
     throw dataError(where, 'has answers to compare', 'Learn from them by dpo, kto or another such objective');
-  if (text !== undefined) {
-    throw dataError(where, 'a text alone, in which nobody answers', 'Learn from it by masked-words');
+  if (text !== undefined && learn !== 'all') {
+    const hint =
+      'Learn the whole of it, by objective: { kind: next-token, learn: all }, or guess in it, by masked-words';
+    throw dataError(where, 'a text alone, in which nobody answers', hint);
+  }
+  if (text?.trim() === '') throw dataError(where, 'an empty text');
+  if (record) {
+    const hint = `The answer is read from "completion", or beside an "instruction" from "output"; there are ${Object.keys(record).join(', ')}`;
+    throw dataError(where, 'a prompt without an answer to learn', hint);
   }
   refuseEmptyAnswers(sample);
 }

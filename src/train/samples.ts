@@ -5,8 +5,9 @@ import { createProcessor, type Model } from '../model/index.js';
 import type { Share } from '../parallel/group.js';
 import { type HostArrays, type InputType, pictureInputs, type System } from '../system/index.js';
 import { concatRows, type HostArray, QuintetError, zerosArray } from '../tensor/index.js';
-import { createPreparer, type PreparedSample } from './prepare.js';
+import { checkLearnt, createPreparer, type PreparedSample } from './prepare.js';
 import { type SaidPicture, saidPictures } from './said-pictures.js';
+import type { Learnt } from './sample-forms.js';
 import { stepSamples } from './step-samples.js';
 import type { BatchSource } from './train.js';
 
@@ -21,8 +22,8 @@ export interface SampleOptions {
   readonly once?: boolean;
   /** Samples are cut to this many tokens; default the backbone's context. */
   readonly longest?: number;
-  /** What of conversations is learnt: what the assistant says (default), or everything but pictures. */
-  readonly learn?: 'answers' | 'all';
+  /** Default what the assistant says. */
+  readonly learn?: Learnt;
   /** Whether rows hold several samples, which do not see each other; a micro-batch then counts rows. Default false. */
   readonly packing?: boolean;
   /** Which of every step's samples are given, where several processes train together; default all. */
@@ -42,13 +43,14 @@ interface SayingSample extends PreparedSample {
   readonly said?: SaidPicture;
 }
 
-/** A dataset of chats, shuffled anew in every epoch; only what the assistant says is learnt, of an encoder-decoder its last answer. */
+/** A dataset of chats, shuffled anew in every epoch; where not all is learnt, what the assistant says, of an encoder-decoder its last answer. */
 export function sampleBatches(model: Model<System>, dataset: Dataset, given: SampleOptions): BatchSource {
   const { network: system } = model;
   const processor = createProcessor(model);
   const saying = saidPictures(model, processor);
   const { longest = system.backbone.part.context, batch, microBatch = batch, learn, packing = false } = given;
   if (packing) checkPacking(system);
+  checkLearnt(system, learn);
   const preparer = createPreparer(model, processor);
   const samples = stepSamples<SayingSample>(dataset, { ...given, longest }, async (sample) => {
     const prepared = await preparer.prepare(sample, longest, learn);

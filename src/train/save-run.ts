@@ -12,7 +12,7 @@ import {
   writeAdapter,
 } from '../model/index.js';
 import { tableRows } from '../system/index.js';
-import { type HostArray, QuintetError } from '../tensor/index.js';
+import { type HostArray, placed } from '../tensor/index.js';
 import { writeCard } from './card.js';
 import type { PreparedStage } from './prepared-stages.js';
 import type { RunFile } from './run-file.js';
@@ -36,8 +36,7 @@ export function checkSaving(model: Model, run: RunFile, stages: readonly Stage[]
     const { before, beside } = namesOf(stages);
     checkWritable(model, settings, new Set([...(ownBase ? [] : before), ...beside]));
   } catch (error) {
-    if (!(error instanceof QuintetError)) throw error;
-    throw new QuintetError(error.code, error.message, { at: `stage ${stage?.name}`, cause: error });
+    throw stage ? placed(error, stage.at) : error;
   }
 }
 

@@ -61,7 +61,7 @@ export async function fittedStage(
     const step = await largestStep(model, { ...stage, microBatch }, data, Number.POSITIVE_INFINITY);
     if (step) return step;
     throw new QuintetError('config', 'answers that are drawn anew are as long as they come', {
-      at: `stage ${stage.name}: memory`,
+      at: 'memory',
       hint: 'give microBatch in its place',
     });
   };

@@ -182,3 +182,40 @@ test('records are checked for what an objective learns of, and what is wrong wit
     expect.stringContaining('no objective is called "dpoo"; there are'),
   ]);
 });
+
+test('texts alone are checked and shown as they are learnt whole, and refused where answers are learnt', async () => {
+  const file = temporaryFile('book.txt', 'two birds in a tree\n\na tall tree\n');
+  const opt = join(fixturePath('opt'), 'model');
+  const whole = await here(['data', 'check', file, '--learn', 'all', '--model', opt, '--json']);
+  expect(JSON.parse(whole.stdout)).toMatchObject([{ samples: 2, bad: 0, tokens: { conversations: 2 } }]);
+  const shown = (await here(['data', 'show', file, '1', '--learn', 'all', '--model', opt])).stdout;
+  expect(shown.replaceAll(file, 'book.txt')).toMatch(/^book\.txt:3\n\n<\/s>«a tall tree<\/s>»\n/);
+  expect((await here(['data', 'show', file, '1'])).stdout).toMatch(/\n\na tall tree\n$/);
+  const answers = await here(['data', 'check', file, '--objective', 'next-token']);
+  expect(answers.stdout).toContain('samples   2, of which 2 cannot be used');
+  expect(answers.stdout).toContain('{ kind: next-token, learn: all }');
+  const wrong = await here(['data', 'check', file, '--objective', 'dpo', '--learn', 'all']);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('dpo does not learn from any')]);
+});
+
+test('data show has a sample as an objective does: pairs by their answers, prompts as they are asked', async () => {
+  const pair = { prompt: 'How many birds?', chosen: 'two', rejected: 'one bird' };
+  const file = temporaryFile('pairs.jsonl', jsonLines([pair, { prompt: 'Why?', response: 'so' }]));
+  const show = (index: string, objective: string) =>
+    here(['data', 'show', file, index, '--model', model, '--objective', objective]);
+  expect((await show('0', 'dpo')).stdout).toMatch(/\n\ngood:\n.*«two<\/s>»\n[\s\S]*\n\nbad:\n.*«one bird<\/s>»\n/);
+  expect((await show('0', 'kto')).stderr).toContain('expected one answer that is rated');
+  expect((await show('1', 'grpo')).stdout).toMatch(/USER: Why\? ASSISTANT:\n\n\d+ tokens, of which 0 are learnt/);
+  const refused = await show('1', 'next-token');
+  expect(refused.stderr).toContain('a prompt without an answer to learn\n  The answer is read from "completion"');
+});
+
+test('a name of the hub that is no file is told how to become one', async () => {
+  const hub = await here(['data', 'check', 'owner-of-none/chats_200k']);
+  expect(hub.stderr).toMatch(
+    /owner-of-none\/chats_200k: cannot be opened: .*\n {2}.*hf download owner-of-none\/chats_200k --repo-type dataset/,
+  );
+  for (const path of ['owner-of-none/chats.jsonl', join(temporaryFolder(), 'chats')]) {
+    expect((await here(['data', 'check', path])).stderr).not.toContain('hf download');
+  }
+});

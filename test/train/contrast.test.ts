@@ -43,7 +43,7 @@ test('rows are compared as a whole, by a network that can, of samples that have 
     /compares all samples of a step/,
   );
   await expect(runFile(matching({ steps: 1, batch: 1 }, 'clip').file, { engine })).rejects.toThrow(
-    /^batch: captions are compared with each other: at least 2 in a batch$/m,
+    /stage match: batch: captions are compared with each other: at least 2 in a batch$/m,
   );
   const lonely = matching({ steps: 1, evaluate: { data: 'captions.csv', every: 1, batch: 3 } }, 'clip');
   await expect(runFile(lonely.file, { engine })).rejects.toThrow(

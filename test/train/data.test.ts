@@ -125,7 +125,7 @@ const late = {
 test.each([false, true])(
   'a sample whose picture is cut is told, and no other is given its features (packing: %s)',
   async (packing) => {
-    const { folder, file } = run({ data: 'chats.jsonl', badShare: 0.5, steps: 2, longest: 50, packing });
+    const { folder, file } = run({ data: 'chats.jsonl', batch: 3, badShare: 0.5, steps: 2, longest: 50, packing });
     writeFileSync(join(folder, 'chats.jsonl'), jsonLines([chats[0], late, chats[2]]));
     const told: string[] = [];
     await runFile(file, { engine, onNotice: ({ message }) => told.push(message) });

@@ -108,6 +108,30 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   expect(existsSync(join(folder, 'out/align'))).toBe(false);
 });
 
+test.each<[Readonly<Record<string, unknown>>, string]>([
+  [{ optimizer: { lr: -1 } }, 'optimizer.lr: expected'],
+  [{ objective: { kind: 'dpo', loss: 'ipo', smoothing: 0.1 } }, 'dpo.smoothing: it is of the losses'],
+  [{ objective: 'contrast', packing: true }, 'packing: only samples'],
+  [{ objective: { kind: 'grpo', reward: './reward.mjs', answers: 1 } }, 'answers: .* at least 2'],
+  [{ objective: { kind: 'grpo', reward: './reward.mjs' }, memory: '1GB' }, 'memory: answers that are drawn'],
+  [{ evaluate: { data: 'chat.jsonl' } }, '/chat.jsonl: cannot be opened'],
+])('what is wrong with the settings %j is told with the file and the stage', async (settings, message) => {
+  const own = stage({ name: 'mine', train: ['language_model.**'], ...settings });
+  const { file, folder } = runFolder({ stages: [own] });
+  writeFileSync(join(folder, 'reward.mjs'), 'export default (answers) => answers.map(() => 0);\n');
+  const told = await runFile(file, { engine }).catch(({ message }: Error) => message.replaceAll(folder, ''));
+  expect(told).toMatch(new RegExp(`^/run\\.yaml: (stage mine|stages\\[0\\]\\.objective): ${message}`));
+});
+
+test('a batch of more samples than there are is told', async () => {
+  const told: string[] = [];
+  for (const batch of [4, 5]) {
+    const { file, folder } = runFolder(align({ batch, steps: 2 }));
+    await runFile(file, { engine, onNotice: ({ message }) => told.push(message.replaceAll(folder, '')) });
+  }
+  expect(told).toEqual(['/run.yaml: stage align: batch: a step of 5 has some of the 4 samples more than once']);
+});
+
 test('a trial warms up for no longer than it lasts; a run whose steps are its own says what is wrong', async () => {
   const first = stage({ name: 'align', optimizer: { lr: 1e-3, warmup: 30 }, steps: 40 });
   const { file } = runFolder({ stages: [first] });

@@ -54,11 +54,9 @@ async function trained(record: object, chatTemplate?: string) {
   onTestFinished(() => dataset.close());
   const { files } = model;
   const own = chatTemplate ? { ...files, chatTemplates: new Map([['default', chatTemplate]]) } : files;
-  const rows = await sampleAsTrained(
-    { ...model, files: own as NonNullable<typeof files> },
-    await dataset.read(0),
-    4096,
-  );
+  const rows = await sampleAsTrained({ ...model, files: own as NonNullable<typeof files> }, await dataset.read(0), {
+    longest: 4096,
+  });
   return rows.map((row) => row.map(({ text, learnt }) => (learnt ? `«${text}»` : text)).join(''));
 }
 

@@ -13,14 +13,27 @@ const mostFiles = 100_000;
  * a file, or a folder with a metadata file. Throws 'not-found' or 'io'.
  */
 export async function filesOf(path: string): Promise<readonly string[]> {
-  const found = await stat(path).catch((cause) => {
-    if (isNowhere(cause) && /[{*]/.test(path)) return undefined;
-    throw fileError(path, cause, { failed: 'cannot be opened' });
+  const found = await stat(path).catch(async (cause) => {
+    if (!isNowhere(cause)) throw fileError(path, cause, { failed: 'cannot be opened' });
+    if (/[{*]/.test(path)) return undefined;
+    const hint = await hubHint(path);
+    throw new QuintetError('not-found', 'cannot be opened: no such file', {
+      ...{ at: path, cause },
+      ...(hint === undefined ? {} : { hint }),
+    });
   });
   if (found) return [found.isDirectory() ? await metadataOf(path) : path];
   const files = (await Promise.all(expandBraces(path).map(matching))).flat();
   if (files.length > 0) return files;
   throw new QuintetError('not-found', 'no file is called so', { at: path });
+}
+
+/** What to do where a path may be meant as the name of a dataset: owner/name, and there is no folder of the owner. */
+async function hubHint(path: string): Promise<string | undefined> {
+  const [owner, name] = [dirname(path), basename(path)];
+  if (/\.[a-z]+$/i.test(name) || (await stat(owner).catch(() => undefined))) return undefined;
+  const command = `hf download ${basename(owner)}/${name} --repo-type dataset --local-dir ${name}`;
+  return `A dataset of the Hugging Face hub is downloaded first, ${command}, and its files are named: '${name}/data/train-*.parquet'`;
 }
 
 async function metadataOf(folder: string): Promise<string> {

@@ -110,22 +110,21 @@ export const preferenceLosses = {
 
 export type PreferenceLossName = keyof typeof preferenceLosses;
 
-/** Losses in which labels may be wrong, and the part of them that is less than what they can bear. */
-const smoothable: Partial<Record<PreferenceLossName, number>> = { sigmoid: 1, robust: 0.5 };
+/** Losses in which labels may be wrong. */
+const smoothable: readonly PreferenceLossName[] = ['sigmoid', 'robust'];
 
-/** Refuses what a loss would pass over, or divide by nothing for. */
+/** Refuses what a loss would pass over, and what would teach nothing, or the contrary. */
 function checkDpo({ loss, beta, smoothing }: Required<Pick<DpoSettings, 'loss' | 'beta' | 'smoothing'>>): void {
   const refuse = (field: string, message: string): never => {
     throw new QuintetError('config', message, { at: `dpo.${field}` });
   };
-  const most = smoothable[loss];
-  if (smoothing !== 0 && most === undefined) {
-    refuse('smoothing', `it is of the losses ${Object.keys(smoothable).join(' and ')}, not of ${loss}`);
+  if (!(beta > 0)) refuse('beta', `expected a number above 0, got ${beta}`);
+  if (!(smoothing >= 0 && smoothing < 0.5)) {
+    refuse('smoothing', `expected a part from 0 to less than 0.5, got ${smoothing}`);
   }
-  if (smoothing < 0 || smoothing >= (most ?? 1)) {
-    refuse('smoothing', `expected a part from 0 to less than ${most}, got ${smoothing}`);
+  if (smoothing !== 0 && !smoothable.includes(loss)) {
+    refuse('smoothing', `it is of the losses ${smoothable.join(' and ')}, not of ${loss}`);
   }
-  if (beta === 0 && (loss === 'ipo' || loss === 'sppo-hard')) refuse('beta', `${loss} divides by it: it cannot be 0`);
 }
 
 export interface DpoSettings extends BalanceOptions {

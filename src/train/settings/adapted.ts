@@ -47,7 +47,7 @@ export function around(network: Network, adapter: Adapter | undefined): Network 
 }
 
 interface AdaptedStage {
-  readonly name: string;
+  readonly at: string;
   readonly adapter?: AdapterRequest;
 }
 
@@ -58,13 +58,13 @@ export function checkAdapters(stages: readonly AdaptedStage[]): void {
   const again = stages.find(({ adapter }, i) => adapter?.cuts && i > first);
   if (again) {
     throw new QuintetError('config', 'ranks are cut over one stage, and those before it had the adapter too', {
-      at: `stage ${again.name}`,
+      at: again.at,
     });
   }
   const other = first < 0 ? undefined : stages.find((_, i) => i > first && settings[i] !== settings[first]);
   if (!other) return;
   throw new QuintetError('config', 'stages after one with an adapter need the same settings of it', {
-    at: `stage ${other.name}`,
+    at: other.at,
     hint: 'train the adapter last, or merge it and start another run',
   });
 }

@@ -18,23 +18,21 @@ export type Read<Value = unknown> = (file: Fields, name: string) => Value;
 export type Readers = Readonly<Record<string, Read>>;
 
 export const number: Read = (file, name) => file.number(name);
-export const positive: Read<number> = (file, name) => {
-  const value = file.number(name);
-  if (value > 0) return value;
-  throw new QuintetError('config', `expected a number above 0, got ${value}`, { at: `${file.at}.${name}` });
-};
-/** A part above 0, and below 1. */
-export const part: Read = (file, name) => {
-  const value = file.number(name);
-  if (value > 0 && value < 1) return value;
-  throw new QuintetError('config', `expected a part between 0 and 1, got ${value}`, { at: `${file.at}.${name}` });
-};
-/** A part from 0 to 1, both included. */
-export const share: Read<number> = (file, name) => {
-  const value = file.number(name);
-  if (value >= 0 && value <= 1) return value;
-  throw new QuintetError('config', `expected a part from 0 to 1, got ${value}`, { at: `${file.at}.${name}` });
-};
+/** A number that is `within`, or an error that says `expected`. */
+const numberThat =
+  (expected: string, within: (value: number) => boolean): Read<number> =>
+  (file, name) => {
+    const value = file.number(name);
+    if (within(value)) return value;
+    throw new QuintetError('config', `expected ${expected}, got ${value}`, { at: `${file.at}.${name}` });
+  };
+
+export const positive = numberThat('a number above 0', (value) => value > 0);
+/** What a term of a loss counts, or by how much one is to win. */
+export const weight = numberThat('a number from 0 on', (value) => value >= 0);
+export const part = numberThat('a part between 0 and 1', (value) => value > 0 && value < 1);
+export const share = numberThat('a part from 0 to 1', (value) => value >= 0 && value <= 1);
+export const lessThanHalf = numberThat('a part from 0 to less than 0.5', (value) => value >= 0 && value < 0.5);
 export const flag: Read = (file, name) => file.flag(name);
 export const count: Read = (file, name) => file.count(name);
 export const word =

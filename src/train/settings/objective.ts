@@ -32,13 +32,25 @@ import {
   type SimpoSettings,
   simpo,
 } from '../../system/index.js';
-import { type Fields, fields } from '../../tensor/index.js';
-import { count, flag, given, number, part, positive, type Readers, refuseUnknown, share, word } from './fields.js';
+import { type Fields, fields, placed } from '../../tensor/index.js';
+import {
+  count,
+  flag,
+  given,
+  lessThanHalf,
+  part,
+  positive,
+  type Readers,
+  refuseUnknown,
+  share,
+  weight,
+  word,
+} from './fields.js';
 import { modelPlace } from './model-place.js';
 
 /** What of samples becomes a batch. */
 export type SampleForm =
-  /** Conversations, of which what the assistant says is learnt, or everything. */
+  /** Conversations, of which what the assistant says is learnt, or everything; then texts alone, too. */
   | ChatForm
   /** Pairs of answers, or single ones that are rated. */
   | { readonly kind: 'pairs'; readonly margins?: boolean }
@@ -88,8 +100,10 @@ interface Kind {
   make(settings: Record<string, unknown>, file: Fields, folder: string): Made;
 }
 
-const words: Readers = { smoothing: share, zLoss: number };
-const experts: Readers = { balance: number };
+const words: Readers = { smoothing: share, zLoss: weight };
+const experts: Readers = { balance: weight };
+/** A comparison of answers teaches the contrary below 0, and nothing at 0; so does smoothing above a half, and at it. */
+const comparing: Readers = { beta: positive, smoothing: lessThanHalf };
 const drawing: Readers = { answers: count, maxTokens: count, temperature: positive };
 
 const kinds: Readonly<Record<string, Kind>> = {
@@ -119,7 +133,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   contrast: { samples: 'captions', readers: {}, make: () => ({ objective: contrast() }) },
   'image-text': {
     samples: 'captions',
-    readers: { contrast: number, match: number, caption: number, temperature: positive, smoothing: share },
+    readers: { contrast: weight, match: weight, caption: weight, temperature: positive, smoothing: share },
     make: (settings) => ({ objective: learnImageText(settings) }),
   },
   denoise: {
@@ -129,39 +143,45 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
   dpo: {
     samples: 'pairs',
-    readers: { loss: word(...Object.keys(preferenceLosses)), beta: number, smoothing: share, ...experts },
-    make: (settings) => ({ objective: dpo(settings as DpoSettings) }),
+    readers: { loss: word(...Object.keys(preferenceLosses)), ...comparing, ...experts },
+    make(settings, file) {
+      try {
+        return { objective: dpo(settings as DpoSettings) };
+      } catch (error) {
+        throw placed(error, file.at);
+      }
+    },
   },
   orpo: {
     samples: 'pairs',
-    readers: { beta: number, ...experts },
+    readers: { beta: positive, ...experts },
     make: (settings) => ({ objective: orpo(settings) }),
   },
   simpo: {
     samples: 'pairs',
-    readers: { beta: number, margin: number, smoothing: share, ...experts },
+    readers: { ...comparing, margin: weight, ...experts },
     make: (settings) => ({ objective: simpo(settings as SimpoSettings) }),
   },
   cpo: {
     samples: 'pairs',
-    readers: { beta: number, say: number, smoothing: share, ...experts },
+    readers: { ...comparing, say: weight, ...experts },
     make: (settings) => ({ objective: cpo(settings as CpoSettings) }),
   },
   kto: {
     samples: 'rated',
-    readers: { beta: number, desirable: number, undesirable: number, ...experts },
+    readers: { beta: positive, desirable: positive, undesirable: positive, ...experts },
     make: (settings) => ({ objective: kto(settings as KtoSettings) }),
   },
   reward: {
     samples: 'pairs',
-    readers: { center: number },
+    readers: { center: weight },
     make: (settings) => ({ objective: rewardPairs(settings), form: { margins: true } }),
   },
   grpo: {
     samples: 'prompts',
     readers: {
-      ...{ loss: word(...Object.keys(grpoLosses)), beta: number, iterations: count },
-      ...{ epsilon: number, epsilonHigh: number },
+      ...{ loss: word(...Object.keys(grpoLosses)), beta: weight, iterations: count },
+      ...{ epsilon: part, epsilonHigh: positive },
       ...{ ...drawing, ...experts, scaled: flag, reward: (file, name) => file.text(name) },
     },
     make(settings, file, folder) {

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { openDataset, type Sample } from '../../../src/data/index.js';
+import { dpo } from '../../../src/system/index.js';
 import { fields, QuintetError } from '../../../src/tensor/index.js';
 import { loadReward } from '../../../src/train/reward.js';
 import { objectiveOf } from '../../../src/train/settings/objective.js';
@@ -35,6 +36,7 @@ test('the examples of the page are read', () => {
     'next-token',
     'dpo',
     'distil',
+    'next-token',
     'masked-words',
     'contrast',
     'denoise',
@@ -46,13 +48,14 @@ test('the examples of the page are read', () => {
     'chats',
     'pairs',
     'chats',
+    'chats',
     'masked',
     'captions',
     'noisy',
     'pairs',
     'prompts',
   ]);
-  expect(found[8]?.form).toEqual({ kind: 'prompts', reward: '/runs/reward.ts', answers: 8, maxTokens: 64 });
+  expect(found[9]?.form).toEqual({ kind: 'prompts', reward: '/runs/reward.ts', answers: 8, maxTokens: 64 });
 });
 
 test('the table of the page has every kind, every setting and the defaults', () => {
@@ -162,15 +165,46 @@ console.log(await reward(given), await reward([]).catch(({ message }) => message
 test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [{ kind: 'dpo', loss: 'ipo', smoothing: 0.1 }, /dpo\.smoothing: it is of the losses sigmoid and robust, not of ipo/],
   [{ kind: 'dpo', loss: 'hinge', smoothing: 0.1 }, /dpo\.smoothing: .* not of hinge/],
-  [
-    { kind: 'dpo', loss: 'robust', smoothing: 0.5 },
-    /dpo\.smoothing: expected a part from 0 to less than 0\.5, got 0\.5/,
-  ],
-  [{ kind: 'dpo', loss: 'ipo', beta: 0 }, /dpo\.beta: ipo divides by it/],
-  [{ kind: 'dpo', smoothing: -0.1 }, /objective\.smoothing: expected a part from 0 to 1/],
+  [{ kind: 'dpo', smoothing: -0.1 }, /objective\.smoothing: expected a part from 0 to less than 0\.5/],
   [{ kind: 'simpo', smoothing: 2 }, /objective\.smoothing/],
   [{ kind: 'next-token', smoothing: 1.5 }, /objective\.smoothing/],
   [{ kind: 'grpo', reward: './r.ts', temperature: 0 }, /objective\.temperature: expected a number above 0/],
 ])('an objective %j is refused with what is wrong', (settings, message) => {
   expect(() => read(settings)).toThrow(message);
+});
+
+interface Range {
+  readonly refused: readonly number[];
+  readonly taken: number;
+}
+const above0: Range = { refused: [-1, 0], taken: 0.1 };
+const from0: Range = { refused: [-0.1], taken: 0 };
+const lessThanHalf: Range = { refused: [-0.1, 0.5, 0.7], taken: 0.4 };
+const ranges: Readonly<Record<string, Readonly<Record<string, Range>>>> = {
+  'next-token': { zLoss: from0, balance: from0 },
+  dpo: { beta: above0, smoothing: lessThanHalf, balance: from0 },
+  orpo: { beta: above0 },
+  simpo: { beta: above0, margin: from0, smoothing: lessThanHalf },
+  cpo: { beta: above0, say: from0, smoothing: lessThanHalf },
+  kto: { beta: above0, desirable: above0, undesirable: above0 },
+  reward: { center: from0 },
+  grpo: { beta: from0, epsilon: { refused: [0, 1, 1.5], taken: 0.2 }, epsilonHigh: above0 },
+  'image-text': { contrast: from0, match: from0, caption: from0 },
+};
+
+test.each(
+  Object.entries(ranges).flatMap(([kind, numbers]) =>
+    Object.entries(numbers).map(([name, { refused, taken }]) => [kind, name, refused, taken] as const),
+  ),
+)('%s refuses a %s of %j, and takes %d', (kind, name, refused, taken) => {
+  const own = kind === 'grpo' ? { kind, reward: './r.ts' } : { kind };
+  for (const value of refused) {
+    expect(() => read({ ...own, [name]: value })).toThrow(new RegExp(`page: objective\\.${name}: .*, got ${value}$`));
+  }
+  expect(() => read({ ...own, [name]: taken })).not.toThrow();
+});
+
+test('a program is told of numbers of dpo that teach the contrary', () => {
+  expect(() => dpo({ beta: 0 })).toThrow('dpo.beta: expected a number above 0, got 0');
+  expect(() => dpo({ smoothing: 0.5 })).toThrow('dpo.smoothing: expected a part from 0 to less than 0.5, got 0.5');
 });
