@@ -60,6 +60,7 @@ export async function prepareStages(model: Model, run: RunFile, options: RunOpti
       const evaluation = await evaluationOf(model, own.stage, options);
       prepared[index] = { ...checked, ...(evaluation ? { evaluation } : {}) };
     }
+    for (const stage of prepared) await checkSamples(stage);
     return prepared;
   });
 }
@@ -133,8 +134,23 @@ function checkStage(model: Model, prepared: PreparedStage): Pick<PreparedStage, 
     checkTensors(stage.optimizer, trained, 'optimizer');
     return { trained, ...(kept ? { kept } : {}) };
   } catch (error) {
-    if (!(error instanceof QuintetError)) throw error;
-    throw new QuintetError(error.code, error.message, { at: `stage ${stage.name}`, cause: error });
+    throw placed(error, `stage ${stage.name}`);
+  }
+}
+
+const placed = (error: unknown, at: string): unknown =>
+  error instanceof QuintetError ? new QuintetError(error.code, error.message, { at, cause: error }) : error;
+
+/** What is wrong with all samples of a stage, or of its evaluation, is told before the first one begins. */
+async function checkSamples({ stage, data, evaluation }: PreparedStage): Promise<void> {
+  const own: [string, BatchSource | undefined][] = [
+    [`stage ${stage.name}`, data],
+    [`stage ${stage.name}: evaluate`, evaluation?.heldOut?.data],
+  ];
+  for (const [at, source] of own) {
+    await source?.check?.().catch((error) => {
+      throw placed(error, at);
+    });
   }
 }
 
