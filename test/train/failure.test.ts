@@ -122,7 +122,7 @@ test('another task is refused where a run was begun, by what of it is another', 
     ],
     [{ steps: 2, frozen: 'nf4' as const }, '`frozen` was "f32" and is now "nf4"'],
     [
-      { steps: 2, data: { ...data, about: { ...data.about, seed: 7, batch: 2 } } },
+      { steps: 2, data: { ...data, about: { ...data.about, seed: 7, batch: 2, microBatch: 2 } } },
       '`seed` was 0 and is now 7; `batch` was 4 and is now 2',
     ],
   ] as const) {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import { type RunOptions, runFile } from '../../src/train/index.js';
 import { engine } from '../fixture.js';
 import { logOf, weightsOf } from './alike.js';
@@ -125,4 +126,33 @@ test('checkpoints that cannot be read, or are gone, are told with what the run g
   expect((await ran(file)).notices).toEqual([
     `${out}: its log has 4 steps, of which there is no checkpoint: it begins anew\n  Its checkpoints and log so far are in ${out}/checkpoints.2`,
   ]);
+});
+
+test('what a run of other stages has written is put aside with its record, and not mixed with what this one writes', async () => {
+  const { file, folder } = runFolder({ fresh: true, stages: [] });
+  const out = join(folder, 'out');
+  const write = (...own: object[]) => writeFileSync(file, stringify({ ...begun, stages: own }));
+  const begun = { model: './base', output: 'out', fresh: true };
+  const adapted = stage({ name: 'adapt', steps: 1, optimizer, lora: { rank: 2, on: ['language_model.**.q_proj'] } });
+  const config = (place: string): unknown =>
+    (JSON.parse(readFileSync(join(place, 'adapter/adapter_config.json'), 'utf8')) as Record<string, unknown>)
+      .base_model_name_or_path;
+  write(adapted);
+  await ran(file);
+  expect(readdirSync(out).sort()).toEqual(['adapt', 'adapter', 'model', 'run.json']);
+  expect(config(out)).toBe(join(out, 'model'));
+  write(stage({ name: 'align', steps: 1, optimizer, train: ['multi_modal_projector.**'] }));
+  const aside = `${out}: what is written there is of a run of other stages: adapt\n  It is put aside in ${out}/results.1`;
+  expect(await ran(file)).toEqual({ notices: [aside], steps: ['align 1'] });
+  expect(readdirSync(out).sort()).toEqual(['adapt', 'align', 'model', 'results.1', 'run.json']);
+  expect(readdirSync(join(out, 'results.1')).sort()).toEqual(['adapter', 'model', 'run.json']);
+  expect(config(join(out, 'results.1'))).toBe(join(out, 'results.1/model'));
+  expect(await ran(file)).toEqual({ notices: [], steps: [] });
+  // The first run goes on from its own checkpoints.
+  write(adapted);
+  const again = await ran(file);
+  expect(again).toEqual({ notices: [expect.stringContaining(`${out}/results.2`)], steps: [] });
+  writeFileSync(file, stringify({ model: './out/model', output: 'out', stages: [{ ...adapted, name: 'more' }] }));
+  await expect(ran(file)).rejects.toThrow(`${out}: the model that it begins with is the result of another run`);
+  expect(readdirSync(out)).toContain('model');
 });
