@@ -179,9 +179,20 @@ async function removeLeftBehind(file: string): Promise<void> {
 
 /** Makes a folder, and those that it is to be in, where they are not there yet. */
 export async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
+  await makePath(resolve(folder)).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'EEXIST') throw writeError(folder, cause);
     throw new QuintetError('io', 'is a file, where a folder is to be made', { at: folder, cause });
+  });
+}
+
+/** Folder by folder: Node's `recursive` never ends where none can be made and the system says that there is none, as in /proc. */
+async function makePath(folder: string): Promise<void> {
+  if ((await kindOfPath(folder)) === 'folder') return;
+  const parent = dirname(folder);
+  if ((await kindOfPath(parent)) === undefined && parent !== folder) await makePath(parent);
+  await mkdir(folder).catch(async (cause: NodeJS.ErrnoException) => {
+    // Another process may have made it in between.
+    if (cause.code !== 'EEXIST' || (await kindOfPath(folder)) !== 'folder') throw cause;
   });
 }
 

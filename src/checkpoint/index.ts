@@ -22,6 +22,7 @@ export { withLock } from './hub-cache.js';
 export * from './model-folder.js';
 export { openCheckpoint, readTensors } from './open.js';
 export * from './pipeline-folder.js';
+export { runHint, runRecordFile } from './run-place.js';
 export { largestHeader, parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from './safetensors.js';
 export * from './safetensors-write.js';
 export { adapterConfigFile, adapterValuesFile, isWeightsFile, partsFile } from './weights-file.js';

@@ -13,6 +13,7 @@ import {
   templatesFolder,
 } from './folder-files.js';
 import { openCheckpoint, openGgufFile } from './open.js';
+import { runHint } from './run-place.js';
 import { poolingFolder } from './sentence-files.js';
 
 /**
@@ -22,7 +23,10 @@ import { poolingFolder } from './sentence-files.js';
 export async function openModelFolder(path: string): Promise<ModelFiles> {
   if ((await kindOfPath(path)) === 'file') return openGgufModel(path);
   const files = await readFolderFiles(path);
-  if (files.config === undefined) throw new QuintetError('not-found', 'no config.json in this folder', { at: path });
+  if (files.config === undefined) {
+    const hint = await runHint(path);
+    throw new QuintetError('not-found', 'no config.json in this folder', { at: path, ...(hint && { hint }) });
+  }
   return { ...files, config: files.config, path, checkpoint: await openCheckpoint(path) };
 }
 

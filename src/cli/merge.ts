@@ -1,7 +1,7 @@
 /** `quintet merge`: a model with an adapter in its weights, or in the place of the one that it comes with. */
 
 import { checkDestination } from '../checkpoint/index.js';
-import { load, readAdapter, saveModel, savePictured } from '../model/index.js';
+import { findAdapter, load, readAdapter, saveModel, savePictured } from '../model/index.js';
 import { UsageError } from './failures.js';
 import { interruptible } from './interrupt.js';
 import { typed } from './invocation.js';
@@ -26,8 +26,9 @@ export async function merge(source: string, options: MergeOptions): Promise<void
     load(source, { ...(await loadOptions(options, signal)), weights: 'f32' }),
   );
   try {
-    const loaded = await readAdapter(adapter, model.network, model.declarations);
-    if (model.pictureAdapter) await savePictured(model, output, adapter);
+    const folder = await findAdapter(adapter);
+    const loaded = await readAdapter(folder, model.network, model.declarations);
+    if (model.pictureAdapter) await savePictured(model, output, folder);
     else await saveModel(model, output, { merge: loaded, dtype });
   } finally {
     await model.close();

@@ -30,6 +30,8 @@ export interface Sampler<T> {
    * file, so that what is seen at a position depends on nothing else. Throws 'data' when more are bad than are tolerated.
    */
   take(from: number, count: number): Promise<T[]>;
+  /** Looks from all over the file for a sample that can be used: throws 'data' where it finds none. Of bad ones nobody hears. */
+  check(): Promise<void>;
   /** How many different samples were found bad. */
   readonly bad: number;
 }
@@ -55,6 +57,8 @@ export function namedError(error: QuintetError, where: string): QuintetError {
   if (error.message.startsWith(`${where}:`)) return error;
   return new QuintetError(error.code, error.message, { at: where, cause: error });
 }
+
+const checkHint = '`quintet data check` with the objective looks at them all';
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
@@ -83,16 +87,19 @@ export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
     const count = Math.min(dataset.count, lookedAt);
     const others = Array.from({ length: count - 1 }, (_, i) => attempt((index + 1 + i) % dataset.count));
     const none = !anyGood && (await Promise.all(others)).every((other) => 'error' in other && isBlamed(other.error));
-    const share = none
-      ? `none of ${count} samples that were looked at can be used`
-      : `${bad.size} of ${dataset.count} samples cannot be used, more than ${100 * tolerance} %`;
-    const check = '`quintet data check` with the objective looks at them all';
-    return new QuintetError('data', `${share}; ${none ? 'one of them' : 'the last'}: ${last.message}`, {
+    if (none) return noneOf(count, last);
+    const share = `${bad.size} of ${dataset.count} samples cannot be used, more than ${100 * tolerance} %`;
+    return new QuintetError('data', `${share}; the last: ${last.message}`, {
       at: dataset.path,
-      hint: none ? check : `${check}; a higher \`badShare\` lets a run go on without them`,
+      hint: `${checkHint}; a higher \`badShare\` lets a run go on without them`,
       cause: last,
     });
   }
+
+  const noneOf = (count: number, one: QuintetError): QuintetError =>
+    new QuintetError('data', `none of ${count} samples that were looked at can be used; one of them: ${one.message}`, {
+      ...{ at: dataset.path, hint: checkHint, cause: one },
+    });
 
   async function attempt(index: number): Promise<Outcome<T>> {
     try {
@@ -135,6 +142,19 @@ export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
       const taken = turn.then(() => collect(from, count));
       turn = taken.catch(() => {});
       return taken;
+    },
+    async check() {
+      const count = Math.min(dataset.count, lookedAt);
+      let last: QuintetError | undefined;
+      for (let i = 0; i < count; i++) {
+        // Bad ones may all be in one place.
+        const index = Math.floor((i * dataset.count) / count);
+        const outcome = await attempt(index);
+        if ('value' in outcome) return;
+        if (!isBlamed(outcome.error)) throw outcome.error;
+        last = namedError(outcome.error, dataset.where(index));
+      }
+      if (last) throw noneOf(count, last);
     },
     get bad() {
       return bad.size;

@@ -30,6 +30,7 @@ export { type PaintPictureOptions, paintPicture } from './paint-picture.js';
 export { createTextReader, processPairs } from './pairs.js';
 export {
   checkWritable,
+  findAdapter,
   fitsBeside,
   type LoadedAdapter,
   readAdapter,

@@ -2,7 +2,8 @@
 
 import type { Model } from '../model/index.js';
 import { parameterCount } from '../system/index.js';
-import { formatBytes, type QuintetError } from '../tensor/index.js';
+import { formatBytes, QuintetError } from '../tensor/index.js';
+import { isOfRun, putResultsAside } from './earlier-results.js';
 import type { PreparedStage } from './prepared-stages.js';
 import type { Run, RunOptions } from './run.js';
 import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from './run-record.js';
@@ -19,7 +20,9 @@ export async function beginRecord(
     options.onNotice?.(error);
     return undefined;
   });
-  const { started } = known ?? timeOf(options, 'started');
+  const goesOn = known !== undefined && isOfRun(known, run);
+  if (known && !goesOn) await leaveResults(known, run, options);
+  const { started } = goesOn ? known : timeOf(options, 'started');
   const record: RunRecord = {
     file: run.text,
     model: {
@@ -35,6 +38,14 @@ export async function beginRecord(
   };
   await writeRunRecord(run.output, record);
   return record;
+}
+
+/** What another run has trained in the folder is not written over. */
+async function leaveResults({ stages }: RunRecord, run: Run, { onNotice }: RunOptions): Promise<void> {
+  const aside = await putResultsAside(run);
+  if (aside === undefined) return;
+  const why = `what is written there is of a run of other stages: ${stages.map(({ name }) => name).join(', ')}`;
+  onNotice?.(new QuintetError('config', why, { at: run.output, hint: `It is put aside in ${aside}` }));
 }
 
 export function timeOf<Name extends string>({ clock }: RunOptions, name: Name): { readonly [N in Name]?: number } {

@@ -73,6 +73,7 @@ function answerBatches<T extends MadeSample>(
     about: samples.about,
     accumulates: samples.accumulates,
     take: async (step) => form.tensors(await samples.take(step), microBatch, parts),
+    check: samples.check,
     cutIn: samples.cutIn,
     close: parts.preparer.close,
   };

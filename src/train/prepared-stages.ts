@@ -64,6 +64,7 @@ export async function prepareStages(model: Model, run: RunFile, options: RunOpti
         throw placed(error, asked.at);
       }
     }
+    for (const stage of prepared) await checkSamples(stage);
     return prepared;
   });
 }
@@ -139,6 +140,19 @@ function checkStage(model: Model, prepared: PreparedStage): Pick<PreparedStage, 
   const { trained } = planStep({ network: own, adapt }, stepOptions(prepared));
   checkTensors(stage.optimizer, trained, 'optimizer');
   return { trained, ...(kept ? { kept } : {}) };
+}
+
+/** What is wrong with all samples of a stage, or of its evaluation, is told before the first one begins. */
+async function checkSamples({ stage: { at }, data, evaluation }: PreparedStage): Promise<void> {
+  const own: [string, BatchSource | undefined][] = [
+    [at, data],
+    [`${at}: evaluate`, evaluation?.heldOut?.data],
+  ];
+  for (const [place, source] of own) {
+    await source?.check?.().catch((error) => {
+      throw placed(error, place);
+    });
+  }
 }
 
 /** How many batches the steps of a stage learn from. */

@@ -70,6 +70,7 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
     about: { ...samples.about, answers, maxTokens, temperature, scaled },
     accumulates: samples.accumulates,
     onPolicy: true,
+    check: samples.check,
     memory: (batches, learning) => drawingMemory(learning, batches, { longest, maxTokens }) + rewarding(batches),
     async take(step, now) {
       const prompts = await samples.take(step);

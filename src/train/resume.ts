@@ -1,16 +1,14 @@
 /** Whether a checkpoint is of the run that is asked for, and how the run goes on from it. */
 
 import { createHash } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import type { Model } from '../model/index.js';
 import { bytesOf, fields, type HostArray, QuintetError } from '../tensor/index.js';
 import type { Learner } from './learner.js';
 import type { RunFolder } from './run-folder.js';
 import type { SavedSnapshot } from './snapshot.js';
+import { type State, stateDifferences } from './state-differences.js';
 import type { StageStep } from './step.js';
 import type { TrainOptions } from './train.js';
-
-type State = Readonly<Record<string, unknown>>;
 
 /** What tells one run from another: a checkpoint is read by the run that wrote it only. */
 export async function stateOf(model: Model, { trained }: StageStep, options: TrainOptions): Promise<State> {
@@ -37,16 +35,25 @@ export function valuesDigest(values: Iterable<readonly [string, HostArray]>): st
 }
 
 /**
- * Steps done in the newest checkpoint, whose regions are read into the arena; 0 without one. Checkpoints that began with other
- * results of the stages before are put aside.
+ * Steps done in the newest checkpoint that can be read, whose regions are read into the arena; 0 where the stage begins. What
+ * cannot be gone on from, and the log that belongs to it, is put aside, which is told.
  */
 export async function resume(
   run: RunFolder,
   learner: Learner,
   { state, options }: { readonly state: State; readonly options: TrainOptions },
 ): Promise<number> {
-  const snapshot = await run.latest(options.onNotice);
-  if (!snapshot || (await isPutAside(run, snapshot, options))) {
+  const { onNotice = () => {} } = options;
+  const damaged: QuintetError[] = [];
+  const snapshot = await run.latest((error) => damaged.push(error));
+  const why = snapshot ? strangeness(snapshot, options) : await loss(run, damaged);
+  const next = why === undefined && snapshot ? { hint: `It goes on from step ${snapshot.step}` } : {};
+  for (const error of damaged) onNotice(new QuintetError(error.code, error.message, { ...next, cause: error }));
+  if (why !== undefined) {
+    const hint = `Its checkpoints and log so far are in ${await run.putAside()}`;
+    onNotice(new QuintetError('config', `${why}: it begins anew`, { at: run.path, hint }));
+  }
+  if (!snapshot || why !== undefined) {
     await run.rewindLog(-1);
     return 0;
   }
@@ -56,18 +63,21 @@ export async function resume(
   return snapshot.step;
 }
 
-/** To go on would undo what the stages before have learnt since. */
-async function isPutAside(
-  run: RunFolder,
+/** Why a checkpoint is not gone on from: that would undo what the stages before have learnt since. */
+function strangeness(
   { folder, step, state }: SavedSnapshot,
-  { earlier, onNotice }: Pick<TrainOptions, 'earlier' | 'onNotice'>,
-): Promise<boolean> {
+  { earlier }: Pick<TrainOptions, 'earlier'>,
+): string | undefined {
   const began = fields(state, folder).raw.earlier;
-  if (earlier === undefined || began === undefined || began === earlier) return false;
-  const aside = await run.putAside();
-  const why = `what the stages before give is not what its ${step} steps began with: it begins anew`;
-  onNotice?.(new QuintetError('config', why, { at: run.path, hint: `Its checkpoints and log so far are in ${aside}` }));
-  return true;
+  if (earlier === undefined || began === undefined || began === earlier) return undefined;
+  return `what the stages before give is not what its ${step} steps began with`;
+}
+
+/** What was lost where no checkpoint can be read; undefined where nothing was done yet. */
+async function loss(run: RunFolder, damaged: readonly QuintetError[]): Promise<string | undefined> {
+  if (damaged.length > 0) return 'none of its checkpoints can be read';
+  const done = (await run.logged()).at(-1)?.step ?? 0;
+  return done > 0 ? `its log has ${done} steps, of which there is no checkpoint` : undefined;
 }
 
 export async function readRegions(snapshot: SavedSnapshot, { regions }: Learner): Promise<void> {
@@ -87,13 +97,16 @@ function checkState(
   const saved: State = { model: own.model, ...fields(state, folder).raw };
   // As it was written: without what is undefined. In which order settings are named says nothing.
   const written = JSON.parse(JSON.stringify(own)) as State;
-  const other = Object.keys(own).filter((key) => !isDeepStrictEqual(written[key], saved[key]));
-  if (other.length === 0) return;
+  const { earlier: _, steps: before, ...settings } = saved;
+  const { steps: now, ...asked } = written;
+  const other = stateDifferences(settings, asked);
+  if (other.length === 0 && before === now) return;
   const config = (message: string, hint: string) => new QuintetError('config', message, { at: folder, hint });
-  if (other.join() !== 'steps' || pruning) {
-    const lengths = other.includes('steps') ? ` (steps were ${saved.steps} and are now ${steps})` : '';
+  if (other.length > 0 || pruning) {
+    const planned = 'cuts are planned over all steps, which were';
+    const why = other.length > 0 ? other.join('; ') : `${planned} ${before} and are now ${now}`;
     throw config(
-      `the checkpoint is of another run: its ${other.join(', ')} differ${lengths}`,
+      `the checkpoint is of another run: ${why}`,
       'give another folder (`output`), which leaves this one as it is, or what the run was begun with',
     );
   }

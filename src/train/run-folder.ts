@@ -14,6 +14,7 @@ import { copyFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder, syncFolder } from '../checkpoint/index.js';
 import { closeAll, closeOnFailure, fileError, QuintetError, writeError } from '../tensor/index.js';
+import { freePath } from './earlier-results.js';
 import { type EventFile, openEventFile } from './event-file.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import type { LogRecord } from './log-record.js';
@@ -139,14 +140,12 @@ export class RunFolder {
   putAside(): Promise<string> {
     const all = join(this.path, 'checkpoints');
     return writing(all, 'they cannot be put aside', async () => {
-      const taken = new Set(await readdir(this.path));
-      let number = 1;
-      while (taken.has(`checkpoints.${number}`)) number++;
+      const aside = await freePath(all);
       await copyFile(join(this.path, 'log.jsonl'), join(all, 'log.jsonl'));
-      await rename(all, `${all}.${number}`);
+      await rename(all, aside);
       await makeFolder(all);
       this.#damaged.clear();
-      return `${all}.${number}`;
+      return aside;
     });
   }
 

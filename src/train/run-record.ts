@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder, writeAtomically } from '../checkpoint/index.js';
+import { makeFolder, runRecordFile, writeAtomically } from '../checkpoint/index.js';
 import { type Fields, fields, parseJson, QuintetError } from '../tensor/index.js';
 
 export interface RunRecord {
@@ -53,7 +53,7 @@ export interface QuestionRecord {
   readonly pictures: readonly string[];
 }
 
-const file = (folder: string): string => join(folder, 'run.json');
+const file = (folder: string): string => join(folder, runRecordFile);
 
 export async function writeRunRecord(folder: string, record: RunRecord): Promise<void> {
   await makeFolder(folder);

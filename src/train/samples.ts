@@ -75,6 +75,7 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, given: Sam
         return saying ? { ...tensors, ...saying.captions(said) } : tensors;
       });
     },
+    check: samples.check,
     cutIn: samples.cutIn,
     close: preparer.close,
   };

@@ -11,7 +11,7 @@ export interface MadeSample {
   readonly cut?: boolean;
 }
 
-export interface StepSamples<T> extends Required<Pick<BatchSource, 'about' | 'accumulates'>> {
+export interface StepSamples<T> extends Required<Pick<BatchSource, 'about' | 'accumulates' | 'check'>> {
   /** Rows of every micro-batch, where all have as many. */
   readonly rows?: number;
   take(step: number): Promise<T[]>;
@@ -51,6 +51,7 @@ export function stepSamples<T extends MadeSample>(
     },
     accumulates: part.count > microBatch,
     ...(once || part.count % microBatch > 0 ? {} : { rows: microBatch }),
+    check: samples.check,
     async take(step) {
       const left = once ? dataset.count - step * part.count : part.count;
       const taken = await samples.take(step * part.count, Math.min(part.count, left));

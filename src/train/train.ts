@@ -40,6 +40,8 @@ export interface BatchSource {
   readonly onPolicy?: boolean;
   /** The micro-batches of a step, counted from 0. `now` gives the model with what was learnt before it. */
   take(step: number, now?: () => Promise<Model>): Promise<readonly HostArrays[]>;
+  /** Throws 'data' where none of some samples can be used; default none is looked at. */
+  readonly check?: () => Promise<void>;
   /** How many samples of a step that has been taken were cut, asked once; default none. */
   readonly cutIn?: (step: number) => number;
   /** Bytes that making such micro-batches takes besides them; where it is not given, none that count. */

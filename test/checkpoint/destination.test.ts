@@ -49,6 +49,20 @@ test('what has no folder to go to, or a name that is too long, says so where it 
   expect(readdirSync(folder)).toEqual(['there']);
 });
 
+test('a folder is made with those that it is to be in, by several at once', async () => {
+  const folder = join(temporaryFolder(), 'a/b/c');
+  await Promise.all([makeFolder(folder), makeFolder(folder), makeFolder(join(folder, 'd'))]);
+  await makeFolder(folder);
+  expect(readdirSync(folder)).toEqual(['d']);
+});
+
+test.runIf(process.platform === 'linux')(
+  'where the system makes no folders, making one fails and does not go on for ever',
+  async () => {
+    for (const path of ['/proc/nope', '/proc/nope/a/b']) await expect(makeFolder(path)).rejects.toThrow(`${path}: `);
+  },
+);
+
 test('of several that write one file at once each writes it whole', async () => {
   const folder = temporaryFolder();
   const path = join(folder, 'file');

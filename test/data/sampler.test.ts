@@ -128,3 +128,16 @@ test('once too many are bad, whatever was asked for ends', async () => {
   expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   await expect(run.take(5, 1)).rejects.toThrow('3 of 10 samples cannot be used, more than 20 %');
 });
+
+test('a check finds a sample that can be used, wherever it is, or says of one what is wrong with all', async () => {
+  const told: string[] = [];
+  const onBad = ({ message }: QuintetError) => told.push(message);
+  const of = (count: number, ...bad: number[]) =>
+    sampler({ dataset: dataset(count, ...bad), order: order(count), prepare: async ({ id }) => id, onBad });
+  await of(100, ...positions(0, 90)).check();
+  await of(1).check();
+  await expect(of(100, ...positions(0, 100)).check()).rejects.toThrow(
+    /^data\.jsonl: none of 16 samples that were looked at can be used; one of them: data\.jsonl:94: no messages\n/,
+  );
+  expect(told).toEqual([]);
+});

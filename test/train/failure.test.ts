@@ -114,16 +114,22 @@ test('another task is refused where a run was begun, by what of it is another', 
   const { data, run, reached } = await opened();
   await run({ steps: 2 });
   for (const [options, what] of [
-    [{ steps: 2, optimizer: adamw({ lr: 2e-3 }) }, 'optimizer'],
-    [{ steps: 2, objective: nextToken({ smoothing: 0.1 }) }, 'objective'],
-    [{ steps: 2, train: ['multi_modal_projector.linear_1.**'] }, 'parameters'],
-    [{ steps: 2, frozen: 'nf4' as const }, 'frozen'],
-    [{ steps: 2, data: { ...data, about: { ...data.about, seed: 7 } } }, 'data'],
+    [{ steps: 2, optimizer: adamw({ lr: 2e-3 }) }, '`optimizer.lr` was 0.001 and is now 0.002'],
+    [{ steps: 2, objective: nextToken({ smoothing: 0.1 }) }, '`objective.smoothing` was left out and is now 0.1'],
+    [
+      { steps: 2, train: ['multi_modal_projector.linear_1.**'] },
+      'multi_modal_projector.linear_2.weight [18,18] learnt',
+    ],
+    [{ steps: 2, frozen: 'nf4' as const }, '`frozen` was "f32" and is now "nf4"'],
+    [
+      { steps: 2, data: { ...data, about: { ...data.about, seed: 7, batch: 2, microBatch: 2 } } },
+      '`seed` was 0 and is now 7; `batch` was 4 and is now 2',
+    ],
   ] as const) {
-    await expect(run(options)).rejects.toThrow(`the checkpoint is of another run: its ${what} differ\n  give another`);
+    await expect(run(options)).rejects.toThrow(`the checkpoint is of another run: ${what}\n  give another`);
   }
   const both = run({ steps: 3, optimizer: adamw({ lr: 2e-3 }) });
-  await expect(both).rejects.toThrow('its steps, optimizer differ (steps were 2 and are now 3)');
+  await expect(both).rejects.toThrow('of another run: `optimizer.lr` was 0.001 and is now 0.002\n');
   expect(await reached()).toEqual({ saved: 2, logged: [1, 2] });
 });
 

@@ -1,8 +1,9 @@
 /** What a run that is started again goes on from: not from what was begun with another model, or other stages before. */
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import { type RunOptions, runFile } from '../../src/train/index.js';
 import { engine } from '../fixture.js';
 import { logOf, weightsOf } from './alike.js';
@@ -86,7 +87,72 @@ test('a run goes on over the model that it began with, wherever that lies, and n
     return ran(file);
   };
   await expect(over('other')).rejects.toThrow(
-    /step-000002: the checkpoint is of another run: its steps, model differ .*\n {2}give another folder/,
+    /step-000002: the checkpoint is of another run: the model's weights were others\n {2}give another folder/,
+  );
+  writeFileSync(
+    file,
+    text.replace('./base', './moved').replace('batch: 2', 'batch: 3').replace('lr: 0.003', 'lr: 0.001'),
+  );
+  await expect(ran(file)).rejects.toThrow(
+    'another run: `optimizer.lr` was 0.003 and is now 0.001; `batch` was 2 and is now 3\n',
   );
   expect((await over('moved')).steps).toEqual(['align 3', 'align 4']);
+});
+
+test('checkpoints that cannot be read, or are gone, are told with what the run goes on from, and nothing of them is lost', async () => {
+  const { file, folder } = runFolder({ stages: stages.slice(0, 1) });
+  const out = join(folder, 'out/align');
+  const spoil = (name: string) => truncateSync(join(out, 'checkpoints', name, 'values.bin'), 100);
+  await ran(file, { steps: 2 });
+  await ran(file, { steps: 3 });
+  spoil('step-000003');
+  const damaged = expect.stringMatching(
+    /step-000003\/values\.bin: 100 bytes that are not .*\n {2}It goes on from step 2$/,
+  );
+  expect(await ran(file, { steps: 3 })).toEqual({
+    notices: [damaged, expect.stringContaining('after 2 steps of 2')],
+    steps: ['align 3'],
+  });
+  for (const name of readdirSync(join(out, 'checkpoints'))) spoil(name);
+  const log = readFileSync(join(out, 'log.jsonl'), 'utf8');
+  const spoilt = await ran(file);
+  expect(spoilt.notices.at(-1)).toBe(
+    `${out}: none of its checkpoints can be read: it begins anew\n  Its checkpoints and log so far are in ${out}/checkpoints.1`,
+  );
+  expect(spoilt.steps[0]).toBe('align 1');
+  expect(readFileSync(join(out, 'checkpoints.1/log.jsonl'), 'utf8')).toBe(log);
+  expect(readdirSync(join(out, 'checkpoints.1'))).toContain('step-000002');
+  rmSync(join(out, 'checkpoints'), { recursive: true });
+  expect((await ran(file)).notices).toEqual([
+    `${out}: its log has 4 steps, of which there is no checkpoint: it begins anew\n  Its checkpoints and log so far are in ${out}/checkpoints.2`,
+  ]);
+});
+
+test('what a run of other stages has written is put aside with its record, and not mixed with what this one writes', async () => {
+  const { file, folder } = runFolder({ fresh: true, stages: [] });
+  const out = join(folder, 'out');
+  const write = (...own: object[]) => writeFileSync(file, stringify({ ...begun, stages: own }));
+  const begun = { model: './base', output: 'out', fresh: true };
+  const adapted = stage({ name: 'adapt', steps: 1, optimizer, lora: { rank: 2, on: ['language_model.**.q_proj'] } });
+  const config = (place: string): unknown =>
+    (JSON.parse(readFileSync(join(place, 'adapter/adapter_config.json'), 'utf8')) as Record<string, unknown>)
+      .base_model_name_or_path;
+  write(adapted);
+  await ran(file);
+  expect(readdirSync(out).sort()).toEqual(['adapt', 'adapter', 'model', 'run.json']);
+  expect(config(out)).toBe(join(out, 'model'));
+  write(stage({ name: 'align', steps: 1, optimizer, train: ['multi_modal_projector.**'] }));
+  const aside = `${out}: what is written there is of a run of other stages: adapt\n  It is put aside in ${out}/results.1`;
+  expect(await ran(file)).toEqual({ notices: [aside], steps: ['align 1'] });
+  expect(readdirSync(out).sort()).toEqual(['adapt', 'align', 'model', 'results.1', 'run.json']);
+  expect(readdirSync(join(out, 'results.1')).sort()).toEqual(['adapter', 'model', 'run.json']);
+  expect(config(join(out, 'results.1'))).toBe(join(out, 'results.1/model'));
+  expect(await ran(file)).toEqual({ notices: [], steps: [] });
+  // The first run goes on from its own checkpoints.
+  write(adapted);
+  const again = await ran(file);
+  expect(again).toEqual({ notices: [expect.stringContaining(`${out}/results.2`)], steps: [] });
+  writeFileSync(file, stringify({ model: './out/model', output: 'out', stages: [{ ...adapted, name: 'more' }] }));
+  await expect(ran(file)).rejects.toThrow(`${out}: the model that it begins with is the result of another run`);
+  expect(readdirSync(out)).toContain('model');
 });

@@ -11,6 +11,7 @@ import { readRunFile, runOf, startOf } from '../../src/train/run-file.js';
 import { checkAdapted } from '../../src/train/settings/adapted.js';
 import { blocksOf } from '../example.js';
 import { engine, fixtureTensors } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { runFolder, stage } from './runs.js';
 
 /** The message of the error that a run file ends in. */
@@ -83,6 +84,8 @@ test('a run file with an alias within what it stands for is refused', async () =
   expect(error).toMatchObject({ code: 'config', message: expect.stringMatching(/run\.yaml: .*circular/) });
 });
 
+const evaluate = { data: 'chats.jsonl' };
+
 test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [{ train: ['language_modl.**'] }, /stage second: train: the pattern "language_modl\.\*\*" matches no parameter/],
   [{ data: 'chat.jsonl' }, /chat\.jsonl: cannot be opened/],
@@ -99,9 +102,12 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
     /stage second: optimizer\.rest\.on: expected one pattern or more, got none/,
   ],
   [{ bach: 3 }, /stages\[1\]: there is no field "bach"/],
+  [{ objective: 'dpo' }, /stage second: .*none of 4 samples .*chats\.jsonl:4: expected a chosen and a rejected answer/],
+  [{ objective: 'dpo', data: 'pairs.jsonl', evaluate }, /stage second: evaluate: .*none of 4 .*expected a chosen/],
 ])('a second stage with %j is refused before the first begins', async (settings, message) => {
   const second = stage({ name: 'second', train: ['language_model.**'], ...settings });
   const { file, folder } = runFolder({ stages: [stage({ name: 'align' }), second] });
+  writeFileSync(join(folder, 'pairs.jsonl'), jsonLines([{ prompt: 'What?', chosen: 'birds', rejected: 'a tree' }]));
   const begun: string[] = [];
   await expect(runFile(file, { engine, onStage: ({ name }) => begun.push(name) })).rejects.toThrow(message);
   expect(begun).toEqual([]);

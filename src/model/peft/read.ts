@@ -1,7 +1,14 @@
 /** Reads adapters in PEFT's files, `adapter_config.json` and `adapter_model.safetensors`. */
 
 import { join } from 'node:path';
-import { adapterConfigFile, adapterValuesFile, openCheckpoint, readJson } from '../../checkpoint/index.js';
+import {
+  adapterConfigFile,
+  adapterValuesFile,
+  kindOfPath,
+  openCheckpoint,
+  readJson,
+  runHint,
+} from '../../checkpoint/index.js';
 import {
   type Adapter,
   type AdapterSettings,
@@ -39,18 +46,27 @@ export interface LoadedAdapter {
   readonly values: ReadonlyMap<string, HostArray>;
 }
 
-/** Whether an adapter in a folder is of a reward model: PEFT calls it a classifier of sequences. */
-export async function isOfRewardModel(folder: string): Promise<boolean> {
-  return (await readConfig(folder)).raw.task_type === 'SEQ_CLS';
+/** The folder of an adapter: itself, or the one that a run has written into its own. */
+export async function findAdapter(folder: string): Promise<string> {
+  for (const place of [folder, join(folder, 'adapter')]) {
+    if ((await kindOfPath(join(place, adapterConfigFile))) === 'file') return place;
+  }
+  const hint = await runHint(folder);
+  throw new QuintetError('not-found', 'no such file', { at: join(folder, adapterConfigFile), ...(hint && { hint }) });
 }
 
-/** Reads an adapter for a network of these parameters. Keys of any of the network's namings are understood. */
-export async function readAdapter(
-  folder: string,
-  network: Network,
-  declarations: Declarations,
-): Promise<LoadedAdapter> {
+/** Whether an adapter in a folder is of a reward model: PEFT calls it a classifier of sequences. */
+export async function isOfRewardModel(folder: string): Promise<boolean> {
+  return (await readConfig(await findAdapter(folder))).raw.task_type === 'SEQ_CLS';
+}
+
+/**
+ * Reads an adapter for a network of these parameters, in its own folder or a run's. Keys of any of the network's namings are
+ * understood.
+ */
+export async function readAdapter(place: string, network: Network, declarations: Declarations): Promise<LoadedAdapter> {
   const base: Base = { network, declarations };
+  const folder = await findAdapter(place);
   const config = await readConfig(folder);
   const kind = kindOf(config);
   refuseOptions(config);

@@ -21,6 +21,7 @@ export const formatCost = ({ memory, time }: Cost): string =>
   time === undefined ? formatBytes(memory) : `${formatBytes(memory)} and ${formatDuration(time)}`;
 
 export interface Estimate {
+  /** At the end of the steps that were done. */
   readonly estimated: Cost;
   /** What it came to; at the end. */
   readonly was?: Cost;
@@ -65,6 +66,7 @@ export function openForecast(
   let passes = 0;
   let waiting = 0;
   let began: number | undefined;
+  let first = 0;
   let was = { step: 0, time: 0, memory: 0 };
   return {
     begin(step, { batches, making }) {
@@ -77,6 +79,7 @@ export function openForecast(
       const works = batches.map((batch) => work(batchSizes(model, prepared, { batch, objective })));
       passes = ((steps - step) * works.reduce((sum, own) => sum + own, 0)) / (works[0] as number);
       waiting = ((steps - step) * making) / (objective.iterations ?? 1);
+      first = step;
       was = { ...was, step };
       onEstimate?.({ estimated });
       began = clock?.();
@@ -93,9 +96,13 @@ export function openForecast(
     },
     async end() {
       if (!estimated || was.time === 0) return;
-      const cost = { time: was.time, memory: Math.max(was.memory, memory()) };
-      onEstimate?.({ estimated, was: cost });
-      await log({ step: was.step, estimate: { estimated, was: cost } });
+      const { time, memory: most } = estimated;
+      // A run that was stopped has done only a part of what was left.
+      const part = (was.step - first) / (steps - first);
+      const expected = { memory: most, ...(time === undefined ? {} : { time: time * part }) };
+      const told = { estimated: expected, was: { time: was.time, memory: Math.max(was.memory, memory()) } };
+      onEstimate?.(told);
+      await log({ step: was.step, estimate: told });
     },
   };
 }

@@ -65,16 +65,21 @@ interface Told {
 
 const learning = { lora: { rank: 2, on: ['language_model.**.{q,v}_proj'] }, longest: 64 };
 
-async function run(settings: Record<string, unknown>): Promise<Told & { readonly folder: string }> {
+async function run(settings: Record<string, unknown>, stopAfter?: number): Promise<Told & { readonly folder: string }> {
   const { folder, file } = runFolder({ stages: [stage({ name: 'instruct', batch: 4, ...learning, ...settings })] });
   const told: Told = { stages: [], estimates: [], losses: [] };
   let time = 0;
+  const controller = new AbortController();
   await runFile(file, {
     engine,
+    signal: controller.signal,
     ...{ memory: () => 1000, clock: () => ++time },
     onStage: (own) => told.stages.push(own),
     onEstimate: (_, estimate) => told.estimates.push(estimate),
-    onStep: (_, { loss }) => told.losses.push(loss),
+    onStep(_, { step, loss }) {
+      told.losses.push(loss);
+      if (step === stopAfter) controller.abort();
+    },
   });
   return { ...told, folder };
 }
@@ -158,4 +163,11 @@ test('what a stage takes is told before its first step, after its first pass and
   const log = readFileSync(join(folder, 'out/instruct/log.jsonl'), 'utf8').trim().split('\n');
   expect(JSON.parse(log[0] as string)).toEqual({ step: 0, estimate: passed });
   expect(JSON.parse(log.at(-1) as string)).toEqual({ step: 3, estimate: end });
+});
+
+test('at the end of a run that was stopped, what is told is of the steps that were done', async () => {
+  const { estimates } = await run({ steps: 30 }, 3);
+  const [, passed, end] = estimates as [Estimate, Estimate, Estimate];
+  expect(passed.estimated.time).toBe(60);
+  expect(end.estimated).toEqual({ ...passed.estimated, time: 6 });
 });
