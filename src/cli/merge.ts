@@ -1,7 +1,8 @@
 /** `quintet merge`: a model with an adapter in its weights, or in the place of the one that it comes with. */
 
+import { rmdir } from 'node:fs/promises';
 import { checkDestination } from '../checkpoint/index.js';
-import { load, readAdapter, saveModel, savePictured } from '../model/index.js';
+import { load, readAdapter, saveModel, savePictured, underAdapter } from '../model/index.js';
 import { UsageError } from './failures.js';
 import { interruptible } from './interrupt.js';
 import { typed } from './invocation.js';
@@ -26,12 +27,17 @@ export async function merge(source: string, options: MergeOptions): Promise<void
     load(source, { ...(await loadOptions(options, signal)), weights: 'f32' }),
   );
   try {
-    const loaded = await readAdapter(adapter, model.network, model.declarations);
+    const base = await underAdapter(model, adapter);
+    const loaded = await readAdapter(adapter, base.network, base.declarations);
     if (model.pictureAdapter) await savePictured(model, output, adapter);
-    else await saveModel(model, output, { merge: loaded, dtype });
+    else await saveModel(base, output, { merge: loaded, dtype });
+    process.stdout.write(`${output}\n`);
+    note(tryIt(base.network, typed(output)));
+  } catch (error) {
+    // Nothing is left where nothing could be written; what is in the folder keeps it.
+    await rmdir(output).catch(() => {});
+    throw error;
   } finally {
     await model.close();
   }
-  process.stdout.write(`${output}\n`);
-  note(tryIt(model.network, typed(output)));
 }
