@@ -1,7 +1,8 @@
 /** `quintet merge`: a model with an adapter in its weights, or in the place of the one that it comes with. */
 
+import { rmdir } from 'node:fs/promises';
 import { checkDestination } from '../checkpoint/index.js';
-import { findAdapter, load, readAdapter, saveModel, savePictured } from '../model/index.js';
+import { findAdapter, load, readAdapter, saveModel, savePictured, underAdapter } from '../model/index.js';
 import { UsageError } from './failures.js';
 import { interruptible } from './interrupt.js';
 import { typed } from './invocation.js';
@@ -27,12 +28,17 @@ export async function merge(source: string, options: MergeOptions): Promise<void
   );
   try {
     const folder = await findAdapter(adapter);
-    const loaded = await readAdapter(folder, model.network, model.declarations);
+    const base = await underAdapter(model, folder);
+    const loaded = await readAdapter(folder, base.network, base.declarations);
     if (model.pictureAdapter) await savePictured(model, output, folder);
-    else await saveModel(model, output, { merge: loaded, dtype });
+    else await saveModel(base, output, { merge: loaded, dtype });
+    process.stdout.write(`${output}\n`);
+    note(tryIt(base.network, typed(output)));
+  } catch (error) {
+    // Nothing is left where nothing could be written; what is in the folder keeps it.
+    await rmdir(output).catch(() => {});
+    throw error;
   } finally {
     await model.close();
   }
-  process.stdout.write(`${output}\n`);
-  note(tryIt(model.network, typed(output)));
 }

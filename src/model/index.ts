@@ -22,7 +22,7 @@ export { type GeneratedToken, type GenerateOptions, generateTokens, type Prompts
 export { type Cache, cachedSide, type LanguageEnds, mostTokens, ownWords, readingGraph } from './language-graph.js';
 export { LanguageSession, type NewTokens } from './language-session.js';
 export { begunValues, learntValues } from './learnt-adapter.js';
-export { type LoadOptions, load, pictureAdapterIn } from './load.js';
+export { type LoadOptions, load, pictureAdapterIn, underAdapter } from './load.js';
 export { asSystem, initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
 export type { PackingOptions } from './packed.js';
 export { bytesByForm, typesIn } from './packing-plan.js';
@@ -32,6 +32,7 @@ export {
   checkWritable,
   findAdapter,
   fitsBeside,
+  isOfRewardModel,
   type LoadedAdapter,
   readAdapter,
   writeAdapter,

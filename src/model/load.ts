@@ -81,12 +81,17 @@ async function freshFolder(path: string, options: LoadOptions, seed: number): Pr
   return { ...(await initialise(network, { ...options, seed })), files, path };
 }
 
+/** The model that the adapter in a folder is over: with a head that rates where the adapter is a reward model's. */
+export async function underAdapter(base: Model, folder: string): Promise<Model> {
+  return isSystem(base) && (await isOfRewardModel(folder)) ? rewardModel(base) : base;
+}
+
 /** A model with the adapter that it comes with, or with the one in `given`, which is then for pictures where that one is. */
 async function adapted(base: Model, given: string | undefined): Promise<Model> {
   const own = pictureAdapterIn(base.files);
   const folder = given ?? (own === undefined || base.path === undefined ? undefined : join(base.path, own));
   if (folder === undefined) return base;
-  const model = isSystem(base) && (await isOfRewardModel(folder)) ? rewardModel(base) : base;
+  const model = await underAdapter(base, folder);
   const loaded = await readAdapter(folder, model.network, model.declarations);
   if (own === undefined) return withAdapter(model, loaded);
   return withAdapter({ ...model, pictureAdapter: { ...loaded, name: own, without: model } }, loaded);

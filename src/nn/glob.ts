@@ -37,13 +37,17 @@ export function matches(name: string, globs: readonly Glob[]): boolean {
 export function select(names: readonly string[], globs: readonly Glob[], at: string, what = 'parameter'): string[] {
   const lost = globs.find((glob) => !names.some((name) => matches(name, [glob])));
   if (lost === undefined) return names.filter((name) => matches(name, globs));
+  throw new QuintetError('name', `the pattern "${lost}" matches no ${what}`, { at, hint: hintFor(lost, names) });
+}
+
+function hintFor(lost: Glob, names: readonly string[]): string {
+  const deep = `**.${lost}`;
+  const ending = names.filter((name) => matches(name, [deep]));
+  if (ending.length > 0) return `a pattern is of whole names: "${deep}" matches ${ending.length}, such as ${ending[0]}`;
   const kinds = [...new Set(names.map((name) => name.replace(/(?<=^|\.)\d+(?=\.|$)/g, '*')))];
   const near = nearestTo(lost, kinds);
-  const hint =
-    near.length > 0
-      ? `the nearest ${near.length === 1 ? 'is' : 'are'} ${near.join(', ')}`
-      : `there are ${names.length}, such as ${kinds.slice(0, 5).join(', ')}`;
-  throw new QuintetError('name', `the pattern "${lost}" matches no ${what}`, { at, hint });
+  if (near.length > 0) return `the nearest ${near.length === 1 ? 'is' : 'are'} ${near.join(', ')}`;
+  return `there are ${names.length}, such as ${kinds.slice(0, 5).join(', ')}`;
 }
 
 /** The names that a pattern misses by the fewest characters, and by no more than half of its own. */

@@ -127,17 +127,19 @@ export function modelCard(facts: CardFacts): string {
   return `${sections.join('\n\n')}\n`;
 }
 
-const filesOf = ({ adapter, ownBase, task }: CardFacts): string =>
-  adapter
-    ? `${adapterFiles}${ownBase ? ` ${ownBaseFiles}` : ''}`
-    : task === 'text-to-image'
-      ? pipelineFiles
-      : modelFiles;
+function filesOf(facts: CardFacts): string {
+  const { adapter, ownBase, task } = facts;
+  if (!adapter) return task === 'text-to-image' ? pipelineFiles : modelFiles;
+  if (ownBase) return `${adapterFiles} ${ownBaseFiles}`;
+  return knownName(facts) === undefined ? `${adapterFiles} ${basePath}` : adapterFiles;
+}
 
 const pipelineFiles = "`model_index.json` and a folder for each part, in diffusers' layout.";
 const modelFiles =
   "`model.safetensors` (or shards), `config.json`, of what answers `generation_config.json`, and the base's tokenizer and processor.";
 const ownBaseFiles = 'The base, BASE above, is the folder `model` that the run wrote beside this one.';
+const basePath =
+  'The former names the base by the path that the run file had, which leads to it from the folder of that file alone: load it first, as above.';
 const adapterFiles = `\`${adapterConfigFile}\` and \`${adapterValuesFile}\`, in PEFT's format.`;
 
 function metadata(facts: CardFacts): Record<string, unknown> {
@@ -268,7 +270,7 @@ function inQuintet(task: Task, base: string, adapter: string | undefined): strin
 const answering: readonly Task[] = ['image-text-to-text', 'text-generation', 'text2text-generation'];
 
 function training(run: ReportedRun): string {
-  const heads = ['stage', 'learns', 'data', 'steps', 'tokens', 'loss', 'last'];
+  const heads = ['stage', 'learns', 'data', 'steps', 'batch', 'tokens', 'loss', 'last'];
   const rows = run.stages.map((stage) => {
     const { logged } = stage;
     const tokens = logged.reduce((sum, step) => sum + step.tokens, 0);
@@ -277,7 +279,8 @@ function training(run: ReportedRun): string {
       stage.name,
       `${formatCount(stage.trained)} of ${formatCount(run.model.parameters)}`,
       `${namesOf(stage.data)} (${stage.samples})`,
-      `${logged.at(-1)?.step ?? 0} of ${stage.batch}`,
+      String(logged.at(-1)?.step ?? 0),
+      String(stage.batch),
       formatCount(tokens),
       first ? formatLoss(first.loss) : '',
       first ? formatLoss(meanOfLast(logged)) : '',

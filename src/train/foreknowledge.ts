@@ -17,6 +17,7 @@ import {
   plainOf,
 } from '../system/index.js';
 import { closeAll, closeOnFailure, scalar } from '../tensor/index.js';
+import type { Reference } from './step.js';
 
 type InputTypes = Readonly<Record<string, InputType>>;
 
@@ -24,8 +25,8 @@ interface Asked {
   readonly objective: Objective;
   /** What a batch holds. */
   readonly types: InputTypes;
-  /** The scopes of the reference and of the network as it learns. */
-  readonly reference: (p: Params) => Params;
+  readonly reference: Reference;
+  /** The scope of the network as it learns. */
   readonly current: (p: Params) => Params;
 }
 
@@ -46,15 +47,15 @@ export interface ForeknowledgePlan {
 /** Traces what an objective asks for. */
 export function planForeknowledge(network: Network, asked: Asked): ForeknowledgePlan {
   const { objective, types } = asked;
-  const trace = (build: Objective['reference'], adapt: Asked['current'], learns: boolean): Preliminary[] => {
+  const trace = (build: Objective['reference'], { adapt, around }: Reference, learns: boolean): Preliminary[] => {
     if (!build) return [];
     const { p, declarations } = rootScope();
-    const own = learns ? network : plainOf(network);
+    const own = around ? network : plainOf(network);
     return [{ graph: graph('before', build(own, adapt(p), inputTensors(types))), declarations, learns }];
   };
   const preliminaries = [
     ...trace(objective.reference, asked.reference, false),
-    ...trace(objective.current, asked.current, true),
+    ...trace(objective.current, { adapt: asked.current, around: true }, true),
   ];
   const found = preliminaries.flatMap(({ graph: { outputs } }) => Object.entries(outputs));
   const outputTypes = found.map(([name, { dtype, shape }]): [string, InputType] => [name, { dtype, shape }]);

@@ -11,13 +11,14 @@ import { type FrozenWay, keptWay } from './kept-features.js';
 import { checkOptimizer, checkTensors } from './optimisers/index.js';
 import type { RunOptions } from './run.js';
 import type { RunFile, RunStage } from './run-file.js';
+import type { Begun } from './saved-adapter.js';
 import { around, checkAdapted } from './settings/adapted.js';
 import { type Learning, learningIn } from './settings/adapter.js';
 import { openSources } from './settings/data.js';
 import { stageBatches } from './stage-batches.js';
 import { prepareEvaluation, type StageEvaluation } from './stage-evaluation.js';
 import { fittedStage } from './stage-memory.js';
-import { checkFrozen, planStep, type StepOptions } from './step.js';
+import { checkFrozen, planStep, type Reference, type StepOptions } from './step.js';
 import { type BatchSource, checkBatches } from './train.js';
 
 /** A stage whose data is open, and that nothing is known to be wrong with. */
@@ -26,7 +27,7 @@ export interface PreparedStage extends Learning {
   readonly dataset: Dataset;
   readonly data: BatchSource;
   readonly adapt: Model['adapt'];
-  readonly reference?: Model['adapt'];
+  readonly reference?: Reference;
   readonly train: readonly string[];
   readonly steps: number;
   readonly folder: string;
@@ -47,15 +48,24 @@ export function closeStages(stages: readonly Pick<PreparedStage, 'data' | 'datas
   );
 }
 
-/** Opens the data of every stage and traces every stage: what is wrong with the last one is told before the first begins. */
-export async function prepareStages(model: Model, run: RunFile, options: RunOptions): Promise<PreparedStage[]> {
+/**
+ * Opens the data of every stage and traces every stage: what is wrong with the last one is told before the first begins. `saved` is
+ * the adapter that the run begins with.
+ */
+export async function prepareStages(
+  { model, saved }: Begun,
+  run: RunFile,
+  options: RunOptions,
+): Promise<PreparedStage[]> {
   const prepared: PreparedStage[] = [];
   const open = { close: () => closeStages(prepared) };
   return closeOnFailure([open], async () => {
     for (const [index, asked] of run.stages.entries()) {
       try {
         const dataset = await openSources(asked.data);
-        const own = await closeOnFailure([dataset], () => openStage(model, asked, { run, index, dataset, options }));
+        const own = await closeOnFailure([dataset], () =>
+          openStage(model, asked, { run, index, dataset, saved, options }),
+        );
         prepared.push(own);
         const checked = { ...own, ...checkStage(model, own) };
         const evaluation = await evaluationOf(model, own.stage, options);
@@ -74,19 +84,21 @@ interface Opening {
   /** Which stage of the run it is. */
   readonly index: number;
   readonly dataset: Dataset;
+  readonly saved: Begun['saved'];
   readonly options: RunOptions;
 }
 
 /** A stage over its dataset, of which nothing is checked yet. */
 async function openStage(model: Model, asked: RunStage, opening: Opening): Promise<PreparedStage> {
-  const { run, index, dataset, options } = opening;
+  const { run, index, dataset, saved, options } = opening;
   const { length, batch } = asked;
   const { iterations = 1 } = asked.objective;
   const whole = 'steps' in length ? length.steps : iterations * Math.ceil((length.epochs * dataset.count) / batch);
   // The last batch is learnt from as often as the others: a run may be made longer later.
   const steps = iterations * Math.ceil((options.steps ?? whole) / iterations);
-  const learns = learningIn(model, asked.adapter, steps);
-  const { adapter } = learns;
+  const learns = learningIn(model, asked.adapter, { steps, saved });
+  const { adapter, values } = learns;
+  const begins = adapter && index === 0 && !values && asked.adapter?.kind !== 'own';
   const train = [...(adapter?.parameters ?? []), ...asked.train];
   const stage = await fittedStage(model, asked, { dataset, options, adapter, train });
   const folder = join(run.output, stage.name);
@@ -103,7 +115,7 @@ async function openStage(model: Model, asked: RunStage, opening: Opening): Promi
     adapt: adapter?.adapt ?? model.adapt,
     ...learns,
     // What an adapter has learnt before the stage belongs to the reference.
-    reference: adapter && index > 0 ? adapter.adapt : model.adapt,
+    reference: begins ? { adapt: model.adapt } : { adapt: adapter?.adapt ?? model.adapt, around: true },
   };
 }
 

@@ -19,7 +19,7 @@
  *         epochs: 1                 # or: steps
  *         longest: 2048             # tokens that a sample is cut to; default the model's context
  *         lora: { rank: 16, alpha: 32, on: ['language_model.**.{q,v}_proj'] }
- *         adapter: …                # in place of lora another kind, or `own`: settings/adapter.ts
+ *         adapter: …                # in place of lora another kind, a folder, or `own`: settings/adapter.ts
  *         optimizer: { lr: 2e-5, warmup: 0.03, schedule: cosine, decay: 0, betas: [0.9, 0.999], clip: 1 }
  *         frozen: int8              # how weights that do not learn are held; default f32
  *         recompute: true           # blocks once more for their gradients: less memory, more time; default false
@@ -172,7 +172,7 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
   const steps = stage.has('steps') ? { steps: stage.count('steps') } : undefined;
   const epochs = stage.has('epochs') ? { epochs: positive(stage, 'epochs') } : undefined;
   if (steps && epochs) throw new QuintetError('config', 'a stage has steps or epochs, not both', { at: stage.at });
-  const adapter = adapterOf(stage, base?.adapter, own.hasAdapter);
+  const adapter = adapterOf(stage, { folder, recipes: base?.adapter, hasOwn: own.hasAdapter });
   const evaluation = evaluationOf(stage, file, folder);
   const train = stage.texts('train', asksForAdapter(stage) ? [] : base?.train);
   const memory = memoryLimit(stage);

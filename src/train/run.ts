@@ -18,6 +18,7 @@ import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
 import { type RunRecord, writeRunRecord } from './run-record.js';
 import { baseOf, checkSaving, saveRun } from './save-run.js';
+import { openSaved } from './saved-adapter.js';
 import { around, checkAdapters } from './settings/adapted.js';
 import { trialOf } from './settings/trial.js';
 import { evaluationPlan } from './stage-evaluation.js';
@@ -100,10 +101,12 @@ export interface Run extends RunFile {
   readonly text: string;
 }
 
-async function runStages(model: Model, run: Run, options: RunOptions): Promise<RunResult> {
+async function runStages(own: Model, run: Run, options: RunOptions): Promise<RunResult> {
   const { group = alone } = options;
   checkAdapters(run.stages);
-  const stages = await prepareStages(model, run, options);
+  const begun = await openSaved(own, run);
+  const { model } = begun;
+  const stages = await prepareStages(begun, run, options);
   try {
     checkSaving(model, run, stages);
     const record = group.rank === 0 ? await beginRecord(model, run, stages, options) : undefined;
@@ -140,13 +143,14 @@ async function runAll(
   let before: Record<string, HostArray> = {};
   let beside: Record<string, HostArray> = {};
   for (const [index, prepared] of stages.entries()) {
-    const begun = prepared.adapter ? await begunValues(model, prepared.adapter) : [];
+    const { adapter, values } = prepared;
+    const begun = values ?? (adapter ? await begunValues(model, adapter) : []);
     const learnt = Object.entries({ ...before, ...beside });
     const known = new Map([...begun, ...learnt]);
     const weights = layeredWeights(model.weights, known, run.seed + index);
     const trained = await runStage({ ...model, weights }, { ...prepared, earlier: valuesDigest(learnt) }, options);
     if (trained.stopped) return { stopped: true };
-    if (prepared.adapter) beside = { ...beside, ...trained.values };
+    if (adapter) beside = { ...beside, ...trained.values };
     else before = { ...before, ...trained.values };
   }
   const folder = record ? await saveRun(model, stages, { run, before, beside }) : undefined;
@@ -183,7 +187,7 @@ async function runStage(
     optimizer: stage.optimizer,
     ...{ frozen: stage.frozen, recompute: stage.recompute },
     ...{ train: prepared.train, steps, folder, earlier },
-    data: { ...(kept?.data ?? data), about: { ...data.about, ...taskOf(stage) } },
+    data: { ...(kept?.data ?? data), about: { ...data.about, ...taskOf(prepared) } },
     ...(prepared.reference ? { reference: prepared.reference } : {}),
     ...(adapter?.penalty ? { penalty: adapter.penalty } : {}),
     pruning: adapter?.pruning,
@@ -233,8 +237,11 @@ function passOver(error: unknown): undefined {
 }
 
 /** What makes a run another one though its parameters are called alike. */
-function taskOf({ adapter, form, data, memory }: RunStage): Record<string, unknown> {
-  const task = { adapter: adapter ?? null, form, paths: data.map(({ path }) => path) };
+function taskOf({ stage, settings, values }: PreparedStage): Record<string, unknown> {
+  const { adapter = null, form, data, memory } = stage;
+  // Wherever a saved adapter lies, it is what it has learnt.
+  const begun = values ? { kind: 'saved', settings, values: valuesDigest(values) } : adapter;
+  const task = { adapter: begun, form, paths: data.map(({ path }) => path) };
   // How a batch is cut may be otherwise when the run goes on: it changes nothing but roundings.
   return memory === undefined ? task : { ...task, microBatch: 'by memory' };
 }

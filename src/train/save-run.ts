@@ -18,7 +18,7 @@ import type { PreparedStage } from './prepared-stages.js';
 import type { RunFile } from './run-file.js';
 
 type Values = Readonly<Record<string, HostArray>>;
-type Stage = Pick<PreparedStage, 'stage' | 'train' | 'trained' | 'adapter' | 'settings'>;
+type Stage = Pick<PreparedStage, 'stage' | 'train' | 'trained' | 'adapter' | 'settings' | 'values'>;
 
 /** What a run has trained: in stages without an adapter, and in those that end it with one. */
 export interface Trained {
@@ -46,23 +46,24 @@ export function checkSaving(model: Model, run: RunFile, stages: readonly Stage[]
 export async function saveRun(
   model: Model,
   stages: readonly PreparedStage[],
-  { run, before, beside }: Trained & { readonly run: RunFile },
+  { run, before, ...learnt }: Trained & { readonly run: RunFile },
 ): Promise<string> {
-  const { adapter, settings } = stages.at(-1) ?? {};
+  const { adapter, settings, values = [] } = stages.at(-1) ?? {};
+  const beside = { ...Object.fromEntries(values), ...learnt.beside };
   const whole = join(run.output, 'model');
   const ownBase = needsBase(model, run, stages);
   if (!settings || ownBase) await saveModel(model, whole, { values: before });
   const folder = settings ? join(run.output, 'adapter') : whole;
   if (adapter && settings) {
     const all = new Map(Object.entries({ ...before, ...beside }));
-    const learnt = { ...model, weights: layeredWeights(model.weights, all, run.seed + stages.length - 1) };
+    const final = { ...model, weights: layeredWeights(model.weights, all, run.seed + stages.length - 1) };
     // As PEFT does: what the user called it, which holds where the folders go somewhere else together.
     const base = { ...model, base: ownBase ? whole : run.modelAsWritten };
     await writeAdapter(
       folder,
       base,
       settings,
-      await learntValues(learnt, adapter, ownBase ? beside : Object.fromEntries(all)),
+      await learntValues(final, adapter, ownBase ? beside : Object.fromEntries(all)),
     );
   }
   await writeCard(model, run.output, { folder, ownBase });
@@ -101,6 +102,9 @@ function namesOf(stages: readonly Stage[]): {
     );
   return {
     before: learnt(stages.filter(({ settings }) => !settings)),
-    beside: learnt(stages.filter(({ settings }) => settings)),
+    beside: new Set([
+      ...stages.flatMap(({ values = new Map<string, HostArray>() }) => [...values.keys()]),
+      ...learnt(stages.filter(({ settings }) => settings)),
+    ]),
   };
 }

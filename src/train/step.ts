@@ -75,8 +75,8 @@ export interface StepOptions {
   readonly train: readonly Glob[];
   /** The names of the tensors in every batch. */
   readonly fields: readonly string[];
-  /** The scope of the objective's frozen reference; default without any adapter. Its values are those of the weights. */
-  readonly reference?: (p: Params) => Params;
+  /** The objective's frozen reference; default the network without any adapter. Its values are those of the weights. */
+  readonly reference?: Reference;
   /** What is added to the mean loss, of parameters by name. */
   readonly penalty?: (declarations: ReadonlyMap<string, Declaration>) => Tensor;
   /** The processes that share a step; default this one alone. */
@@ -87,6 +87,13 @@ export interface StepOptions {
   readonly rows?: number;
   /** How weights that do not learn are held; default as they are. */
   readonly frozen?: FrozenForm;
+}
+
+/** What an objective's reference has of an adapter. */
+export interface Reference {
+  readonly adapt: (p: Params) => Params;
+  /** Whether it has what an adapter puts around the network; default false. */
+  readonly around?: boolean;
 }
 
 /**
@@ -118,14 +125,14 @@ interface LossPlan extends Pick<StepPlan, 'declarations' | 'before' | 'types'> {
 /** Traces what a stage minimises. */
 function planLoss(
   { network, adapt }: Pick<Model, 'network' | 'adapt'>,
-  { objective, train, fields, rows, reference = (p) => p, penalty }: StepOptions,
+  { objective, train, fields, rows, reference, penalty }: StepOptions,
   held: Held['adapt'] = (p) => p,
 ): LossPlan {
   const current = (p: Params): Params => learningRows(tableRows(train)).adapt(adapt(held(p)));
   const given = typesOf(network, objective, { fields, ...(rows === undefined ? {} : { rows }) });
   const before = planForeknowledge(network, {
     ...{ objective, types: given, current },
-    reference: (p) => reference(held(p)),
+    reference: { ...reference, adapt: (p) => (reference ? reference.adapt(held(p)) : held(p)) },
   });
   const types = { ...given, ...before.types };
   const { p, declarations } = rootScope();
@@ -143,6 +150,7 @@ export function planStep(
 ): StepPlan {
   const { loss, selected, ...plan } = planLoss(model, options, held);
   const { total, targets, metrics = {} } = loss;
+  checkHeld(plan.declarations, selected, options.frozen);
   const tensors = selected.map(({ tensor }) => tensor);
   const slopes = options.recompute ? recomputingGradients(total, tensors, blockOf) : gradients(total, tensors);
   const trained = selected.filter((_, i) => slopes[i]);
@@ -157,6 +165,22 @@ export function planStep(
     metrics: Object.keys(metrics),
     graph: inRunOrder(graph('step', { total, targets, ...metricOutputs(metrics), ...named, done: ordering(reached) })),
   };
+}
+
+/** Refuses a form of frozen weights where there are none: forms are of matrices. */
+function checkHeld(
+  declarations: LossPlan['declarations'],
+  selected: LossPlan['selected'],
+  frozen: FrozenForm = 'f32',
+): void {
+  const learns = new Set(selected.map(({ name }) => name));
+  if (frozen === 'f32' || [...declarations.values()].some(({ name, shape }) => shape.length > 1 && !learns.has(name))) {
+    return;
+  }
+  throw new QuintetError('config', `all weights learn, and none is there to be held in ${frozen}`, {
+    at: 'frozen',
+    hint: 'leave it out, or let an adapter learn in their place',
+  });
 }
 
 /** The letter of a batch's rows, which is known of batches that all have as many. */

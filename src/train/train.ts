@@ -20,7 +20,14 @@ import { checkOptimizer } from './optimisers/index.js';
 import { readRegions, resume, stateOf } from './resume.js';
 import { RunFolder } from './run-folder.js';
 import { standstillWatch } from './standstill.js';
-import { compileStep, type FrozenForm, type MicroLoss, type StageStep, type StepOptions } from './step.js';
+import {
+  compileStep,
+  type FrozenForm,
+  type MicroLoss,
+  type Reference,
+  type StageStep,
+  type StepOptions,
+} from './step.js';
 import { stepBatches, type Taken } from './step-batches.js';
 import { beginning, learningModel, withRows } from './table-rows.js';
 import { copyFromFirst, goOnTogether } from './together.js';
@@ -54,8 +61,8 @@ export interface TrainOptions {
   readonly objective: Objective;
   /** Patterns over the parameters that learn. */
   readonly train: readonly string[];
-  /** The scope of the objective's frozen reference; default without any adapter. Its values are those of the weights. */
-  readonly reference?: Model['adapt'];
+  /** The objective's frozen reference; default the network without any adapter. Its values are those of the weights. */
+  readonly reference?: Reference;
   /** What is added to the mean loss, of parameters by name. */
   readonly penalty?: StepOptions['penalty'];
   /** What tells the results of the stages before from others: a run that began with others begins anew. */

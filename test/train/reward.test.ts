@@ -3,12 +3,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { merge } from '../../src/cli/merge.js';
 import { asSystem, LanguageSession, load, type Model, traceNetwork } from '../../src/model/index.js';
 import { type HostArrays, rewardPairs } from '../../src/system/index.js';
 import { type HostArray, hostArray, toNumbers, zerosArray } from '../../src/tensor/index.js';
 import { openReward } from '../../src/train/reward.js';
 import { runFile } from '../../src/train/run.js';
 import type { StepReport } from '../../src/train/train.js';
+import { captured } from '../cli/cli.js';
 import { engine, expectSame, fixtureTensors, withModel } from '../fixture.js';
 import { jsonLines } from '../json-lines.js';
 import { rows } from './fixture.js';
@@ -161,6 +163,13 @@ test('an adapter brings the head that it learnt with', async () => {
   const [one, other] = await rated(model);
   expect(one).not.toBe(other);
   await model.close();
+  const merged = join(folder, 'merged');
+  await captured(() => merge(join(folder, 'base'), { adapter: result, output: merged, dtype: 'f32' }));
+  const whole = await load(merged, { engine });
+  const [again, another] = await rated(whole);
+  expect(again).toBeCloseTo(one as number, 4);
+  expect(another).toBeCloseTo(other as number, 4);
+  await whole.close();
 });
 
 test('what a reward model rates higher is said more', async () => {

@@ -67,6 +67,7 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [{ ...align({}), output: './chats.jsonl' }, /chats\.jsonl: is a file, where a folder is to be written/],
   [{ ...align({}), output: './chats.jsonl/run' }, /there is no folder .*chats\.jsonl to write it to/],
   [align({ lora: { rank: 0, on: ['language_model.**.q_proj'] } }), /stages\[0\]\.lora\.rank: expected/],
+  [align({ train: ['**'], frozen: 'nf4' }), /stage align: frozen: all weights learn, and none .* in nf4\n/],
   [align({ data: 'chat.jsonl' }), /chat\.jsonl/],
   [align({ pictures: 'elsewhere' }), /elsewhere: no such folder/],
   [{ stages: [stage({ name: 'align' }), stage({ name: 'align' })] }, /stages: two stages are called "align"/],

@@ -15,6 +15,8 @@ export interface AdapterFile {
   readonly others: ReadonlyMap<string, HostArray>;
   /** The number that a pattern such as `rank_pattern` has for a layer. */
   pattern(field: string, path: string): number | undefined;
+  /** Whether a parameter is of a module that learnt whole beside the adapter. */
+  isBeside(name: string): boolean;
 }
 
 type Groups<Kind extends AdapterKind> = readonly AdapterSettings<Kind>[];
@@ -263,9 +265,10 @@ export const formats: { readonly [Kind in AdapterKind]: Format<Kind> } = {
   ia3: ia3Format,
   layers: {
     ...placedFormat('LN_TUNING', 'layers'),
-    read: ({ others }) => [
-      { kind: 'layers', on: [...new Set([...others.keys()].map((name) => name.replace(/\.[^.]*$/, '')))] },
-    ],
+    read: ({ others, isBeside }) => {
+      const own = [...others.keys()].filter((name) => !isBeside(name));
+      return [{ kind: 'layers', on: [...new Set(own.map((name) => name.replace(/\.[^.]*$/, '')))] }];
+    },
   },
   biases: placedFormat('BEFT', 'biases'),
   bottleneck: bottleneckFormat,

@@ -118,7 +118,13 @@ function fileOf(config: Fields, values: ReadonlyMap<string, HostArray>, base: Ba
     const key = Object.keys(numbers.raw).find((each) => fits(path, each, base, numbers.at));
     return key === undefined ? undefined : numbers.number(key);
   };
-  return { config, layers, others, pattern };
+  const saved = config.texts('modules_to_save', []);
+  const isBeside = (name: string): boolean => {
+    const steps = name.split('.');
+    const modules = steps.map((_, i) => steps.slice(0, i + 1).join('.'));
+    return saved.some((module) => modules.some((path) => isNamed(path, module, base)));
+  };
+  return { config, layers, others, pattern, isBeside };
 }
 
 /** PEFT matches a pattern's key against a module's name, or its end behind a dot. */

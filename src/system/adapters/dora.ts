@@ -8,8 +8,8 @@
 import { add, detach, div, matmul, mul, sqrt, sum, type Tensor, transpose } from '../../graph/index.js';
 import { ones, type Params, wrapScope } from '../../nn/index.js';
 import { type HostArray, hostArray, toNumbers } from '../../tensor/index.js';
-import { type Adapter, changeProducts, namesIn, settingsFor } from './adapter.js';
-import { biasesOf, isKernel, kernelChange, type LoraOptions, loraScale, lowRank } from './lora.js';
+import { type Adapter, changeProducts, settingsFor } from './adapter.js';
+import { isKernel, kernelChange, type LoraOptions, loraScale, lowRank, withBiases } from './lora.js';
 
 const magnitude = 'lora_magnitude_vector';
 const names = ['lora_A.weight', 'lora_B.weight', magnitude];
@@ -18,7 +18,7 @@ const names = ['lora_A.weight', 'lora_B.weight', magnitude];
 export function dora(...settings: readonly LoraOptions[]): Adapter {
   return {
     merges: true,
-    parameters: [...namesIn(settings, names), ...biasesOf(settings)],
+    parameters: withBiases(settings, names),
     adapt(p) {
       const products = changeProducts(p, { settings, names }, (layer, own) => {
         const y = add(layer.product(layer.x), lowRank(layer, own));

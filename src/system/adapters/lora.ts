@@ -27,7 +27,7 @@ export const loraScale = ({ rank, alpha = 2 * rank, rankStabilised = false }: Om
 export function lora(...settings: readonly LoraOptions[]): Adapter {
   return {
     merges: true,
-    parameters: [...namesIn(settings, [...linearNames, ...tableNames]), ...biasesOf(settings)],
+    parameters: withBiases(settings, [...linearNames, ...tableNames]),
     adapt(p) {
       const products = changeProducts(p, { settings, names: linearNames }, (layer, own) =>
         add(layer.product(layer.x), lowRank(layer, own)),
@@ -40,13 +40,10 @@ export function lora(...settings: readonly LoraOptions[]): Adapter {
 const linearNames = ['lora_A.weight', 'lora_B.weight'];
 const tableNames = ['lora_embedding_A', 'lora_embedding_B'];
 
-/** The biases that learn. */
-export const biasesOf = (settings: readonly LoraOptions[]): Glob[] => [
-  ...namesIn(
-    settings.filter(({ bias }) => bias === 'adapted'),
-    ['bias'],
-  ),
-  ...(settings.some(({ bias }) => bias === 'all') ? ['**.bias'] : []),
+/** What learns under these names, and the biases that do: each in one pattern with the names, for a network may have none. */
+export const withBiases = (settings: readonly LoraOptions[], names: readonly string[]): Glob[] => [
+  ...settings.flatMap((own) => namesIn([own], own.bias === 'adapted' ? [...names, 'bias'] : names)),
+  ...(settings.some(({ bias }) => bias === 'all') ? [`**.{bias,${names}}`] : []),
 ];
 
 /** s B A x of a layer [..., out] */

@@ -3,7 +3,7 @@
 import { type Declaration, matches, select } from '../../nn/index.js';
 import { type Adapter, declarationsOf, isSystem, type Network } from '../../system/index.js';
 import { formatShape, QuintetError } from '../../tensor/index.js';
-import type { AdapterRequest } from './adapter.js';
+import { type AdapterRequest, allLinear } from './adapter.js';
 
 const ending = '.weight';
 
@@ -13,19 +13,21 @@ const ending = '.weight';
  */
 export function checkAdapted(network: Network, { kind, on = [], inputs = [] }: AdapterRequest, adapter: Adapter): void {
   // Its files have said what it adapts.
-  if (kind === 'own') return;
+  if (kind === 'own' || kind === 'saved') return;
   const own = declarationsOf(network);
   const weights = [...own.values()].filter(
     ({ name, shape }) => name.endsWith(ending) && (shape.length > 1 || kind === 'layers'),
   );
   const at = kind === 'lora' ? 'lora.on' : 'adapter.on';
   const pathOf = ({ name }: Declaration): string => name.slice(0, -ending.length);
-  const layers = select(weights.map(pathOf), on, at, 'layer');
-  select(layers, inputs, 'adapter.inputs', 'layer that is adapted');
+  const patterns = on.filter((glob) => glob !== allLinear);
+  const layers = select(weights.map(pathOf), patterns, at, 'layer');
+  const all = patterns.length < on.length ? weights.map(pathOf) : layers;
+  select(all, inputs, 'adapter.inputs', 'layer that is adapted');
   // Such layers learn whole.
   if (kind === 'layers') return;
   const adapted = [...declarationsOf(around(network, adapter), adapter.adapt).keys()].filter((name) => !own.has(name));
-  for (const glob of on) {
+  for (const glob of patterns) {
     const named = weights.filter((weight) => matches(pathOf(weight), [glob]));
     const [first] = named;
     if (!first || named.some((weight) => adapted.some((name) => name.startsWith(`${pathOf(weight)}.`)))) continue;
@@ -59,6 +61,12 @@ export function checkAdapters(stages: readonly AdaptedStage[]): void {
   if (again) {
     throw new QuintetError('config', 'ranks are cut over one stage, and those before it had the adapter too', {
       at: again.at,
+    });
+  }
+  if (first > 0 && stages[first]?.adapter?.kind === 'saved') {
+    throw new QuintetError('config', 'an adapter that a run begins with takes part in all of its stages', {
+      at: (stages[0] as AdaptedStage).at,
+      hint: 'give its `adapter` to each stage',
     });
   }
   const other = first < 0 ? undefined : stages.find((_, i) => i > first && settings[i] !== settings[first]);

@@ -2,11 +2,27 @@
 
 import { type Fields, nearest, QuintetError } from '../../tensor/index.js';
 
+/** What other libraries call settings, and what they are called here. */
+const elsewhere: Readonly<Record<string, string>> = {
+  ...{ r: 'rank', lora_r: 'rank', lora_alpha: 'alpha', target_modules: 'on', use_rslora: 'rankStabilised' },
+  ...{ num_virtual_tokens: 'count', adapter_len: 'count', adapter_layers: 'layers', token_indices: 'ids' },
+  ...{ learning_rate: 'lr', weight_decay: 'decay', max_grad_norm: 'clip', lr_scheduler_type: 'schedule' },
+  ...{ warmup_steps: 'warmup', warmup_ratio: 'warmup', num_train_epochs: 'epochs', max_steps: 'steps' },
+  ...{ per_device_train_batch_size: 'microBatch', gradient_checkpointing: 'recompute', save_steps: 'saveEvery' },
+  ...{
+    max_length: 'longest',
+    max_seq_length: 'longest',
+    num_generations: 'answers',
+    max_completion_length: 'maxTokens',
+  },
+};
+
 /** Refuses fields that have none of these names, and says which was perhaps meant. */
 export function refuseUnknown(file: Fields, names: readonly string[]): void {
   const unknown = Object.keys(file.raw).find((name) => !names.includes(name));
   if (unknown === undefined) return;
-  const guess = nearest(unknown, names);
+  const known = Object.hasOwn(elsewhere, unknown) ? elsewhere[unknown] : undefined;
+  const guess = known !== undefined && names.includes(known) ? known : nearest(unknown, names);
   throw new QuintetError('config', `there is no field "${unknown}"${guess ? `; did you mean "${guess}"?` : ''}`, {
     at: file.at,
     hint: `fields: ${names.join(', ')}`,
