@@ -129,7 +129,7 @@ function stepsOf({ batch, microBatch = batch, recompute, memory }: RunStage, { s
 /** What is expected, and in the end what it was. */
 function estimateOf({ estimated, was }: Estimate): string {
   if (was) return `estimated ${formatCost(estimated)}, was ${formatCost(was)}`;
-  // Packing weights, or an evaluation before the first step, may have taken more than the steps will.
+  // The evaluation before the first step may have taken more than the steps will.
   const [most, isFirst] = [peakMemory(), estimated.time === undefined];
   const before = isFirst && most > estimated.memory ? `; before them the process took up to ${formatBytes(most)}` : '';
   return `the steps take about ${formatCost(estimated)}${before}`;
