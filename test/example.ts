@@ -10,13 +10,21 @@ const root = join(import.meta.dirname, '..');
 export const blocksOf = (page: string, language: string): string[] =>
   [...page.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms'))].map(([, code]) => code as string);
 
+/** The source behind a sub-path of the package. */
+function sourceOf(path: string): string {
+  const file = path.startsWith('parts/') ? `${path}.ts` : join(path, 'index.ts');
+  return pathToFileURL(join(root, 'src', file)).href;
+}
+
 /** The lines that a program prints which imports `quintet` and runs in the repository's folder. */
 export function printedBy(code: string): string[] {
   const folder = mkdtempSync(join(root, 'node_modules', '.example-'));
   try {
     const file = join(folder, 'example.mts');
-    const library = pathToFileURL(join(root, 'src', 'index.ts')).href;
-    writeFileSync(file, code.replaceAll("from 'quintet'", `from '${library}'`));
+    writeFileSync(
+      file,
+      code.replaceAll(/from 'quintet(?:\/([^']+))?'/g, (_, path = '') => `from '${sourceOf(path)}'`),
+    );
     return execFileSync(process.execPath, ['--import', 'tsx', file], { cwd: root, encoding: 'utf8' })
       .trim()
       .split('\n');

@@ -10,6 +10,7 @@ import {
   type RunStage,
   type StagePlan,
   type StepReport,
+  verdictOf,
 } from '../train/index.js';
 import { formatBytes, formatCount, formatDuration } from './format.js';
 import { note, type ProgressLine, printable } from './terminal.js';
@@ -48,7 +49,7 @@ export function trainEvents(write: (line: string) => void): TrainProgress {
     step: ({ name }, report) => tell('step', { stage: name, ...report, peakMemory: peakMemory() }),
     evaluation: ({ name }, evaluation) => tell('evaluation', { stage: name, ...evaluation }),
     ended: ({ name }, ended) => tell('ended', { stage: name, ...ended }),
-    estimate: ({ name }, estimate) => tell('estimate', { stage: name, ...estimate }),
+    estimate: ({ name }, estimate) => tell('estimate', { stage: name, ...estimate, peakMemory: peakMemory() }),
     features: ({ name }, progress) => tell('features', { stage: name, ...progress }),
     notice: ({ code, message }) => tell('notice', { code, message }),
     stopping: () => tell('stopping', {}),
@@ -128,7 +129,10 @@ function stepsOf({ batch, microBatch = batch, recompute, memory }: RunStage, { s
 /** What is expected, and in the end what it was. */
 function estimateOf({ estimated, was }: Estimate): string {
   if (was) return `estimated ${formatCost(estimated)}, was ${formatCost(was)}`;
-  return `about ${formatCost(estimated)}`;
+  // The evaluation before the first step may have taken more than the steps will.
+  const [most, isFirst] = [peakMemory(), estimated.time === undefined];
+  const before = isFirst && most > estimated.memory ? `; before them the process took up to ${formatBytes(most)}` : '';
+  return `the steps take about ${formatCost(estimated)}${before}`;
 }
 
 interface Pacing {
@@ -252,13 +256,13 @@ class Cut {
 /** The most bytes that the process ever had in memory. */
 const peakMemory = (): number => 1024 * process.resourceUsage().maxRSS;
 
-function evaluationLines(
-  { name, evaluation }: RunStage,
-  { step, loss, metrics = {}, answers = [] }: Evaluated,
-): string[] {
+function evaluationLines({ name, evaluation }: RunStage, evaluated: Evaluated): string[] {
+  const { step, metrics = {}, answers = [] } = evaluated;
+  const verdict = verdictOf(evaluated);
+  const others = Object.entries(metrics).filter(([metric]) => metric !== verdict?.name);
   const found = [
-    ...(loss === undefined ? [] : [`held-out loss ${loss.toFixed(4)}`]),
-    ...Object.entries(metrics).map(([metric, value]) => `${metric} ${Number(value.toPrecision(4))}`),
+    ...(verdict ? [`held-out ${verdict.name} ${verdict.value.toFixed(4)}`] : []),
+    ...others.map(([metric, value]) => `${metric} ${Number(value.toPrecision(4))}`),
   ];
   const questions = evaluation?.samples ?? [];
   return [
@@ -273,7 +277,7 @@ function endingLines({ name, evaluation }: RunStage, { step, of, early, best }: 
   const why = `the last ${patience} evaluations were not better${least > 0 ? ` by ${least}` : ''}`;
   return [
     ...(early ? [`${name}: stopped early after step ${step} of ${of}: ${why}`] : []),
-    ...(best === undefined ? [] : [`${name}: kept the values of step ${best}, whose held-out loss is the lowest`]),
+    ...(best === undefined ? [] : [`${name}: kept the values of step ${best}, which did best on held-out samples`]),
   ];
 }
 

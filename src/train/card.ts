@@ -18,7 +18,7 @@ import {
   isSystem,
 } from '../system/index.js';
 import { fields, formatCount, parseJson } from '../tensor/index.js';
-import { bestOf, type Evaluated } from './evaluations.js';
+import { bestOf, type Evaluated, verdictOf } from './evaluations.js';
 import { formatLoss, meanOfLast } from './report/figures.js';
 import { escaped as escapedHtml } from './report/html.js';
 import { type ReportedRun, type ReportedStage, readRun } from './report/read-run.js';
@@ -190,8 +190,9 @@ function final(run: ReportedRun): { readonly stage: ReportedStage; readonly kept
 /** Results as the Hub shows them beside a card. */
 function results({ run, task }: CardFacts): Record<string, unknown> {
   const { stage, kept } = final(run) ?? {};
-  if (!stage?.heldOut || kept?.loss === undefined) return {};
-  const values = { loss: kept.loss, ...kept.metrics };
+  const verdict = kept && verdictOf(kept);
+  if (!stage?.heldOut || !verdict) return {};
+  const values = { [verdict.name]: verdict.value, ...kept.metrics };
   const metrics = Object.entries(values).map(([type, value]) => ({ type, value, name: `Held-out ${type}` }));
   const result = {
     task: { type: task },
@@ -299,20 +300,25 @@ function withoutPaths(settings: ReportedStage['settings']): ReportedStage['setti
 }
 
 function evaluation(run: ReportedRun): string[] {
-  const stages = run.stages.filter(({ evaluations }) => evaluations.some(({ loss }) => loss !== undefined));
+  const stages = run.stages.filter(({ evaluations }) => evaluations.some(verdictOf));
   if (stages.length === 0) return [];
   const { stage: last, kept } = final(run) ?? {};
+  const verdicts = [
+    ...new Set(stages.flatMap(({ evaluations }) => evaluations.flatMap((own) => verdictOf(own)?.name ?? []))),
+  ];
   const rows = stages.flatMap((stage) =>
-    stage.evaluations.map(({ step, loss, metrics = {} }) => {
-      const isKept = stage === last && step === kept?.step;
-      const others = Object.entries(metrics).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
-      const value = loss === undefined ? '' : formatLoss(loss);
-      return [stage.name, String(step), isKept ? `**${value}**` : value, others.join(', ')];
+    stage.evaluations.map((evaluation) => {
+      const { step, metrics = {} } = evaluation;
+      const { name: judged, value = 0 } = verdictOf(evaluation) ?? {};
+      const shown = stage === last && step === kept?.step ? `**${formatLoss(value)}**` : formatLoss(value);
+      const others = Object.entries(metrics).filter(([name]) => name !== judged);
+      const told = others.map(([name, other]) => `${name} ${Number(other.toPrecision(4))}`);
+      return [stage.name, String(step), ...verdicts.map((name) => (name === judged ? shown : '')), told.join(', ')];
     }),
   );
   const held = stages.map(({ heldOut }) => `${namesOf(heldOut?.data ?? [])} (${samplesOf(heldOut?.samples ?? 0)})`);
   const intro = `On samples that were not learnt from: ${inline([...new Set(held)].join(', '))}. In bold: what is in this folder.`;
-  return [`## Evaluation\n\n${intro}\n\n${table(['stage', 'step', 'loss', 'metrics'], rows)}`];
+  return [`## Evaluation\n\n${intro}\n\n${table(['stage', 'step', ...verdicts, 'metrics'], rows)}`];
 }
 
 function samples(run: ReportedRun): string[] {

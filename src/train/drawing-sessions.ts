@@ -7,6 +7,7 @@ import { closeAll } from '../tensor/index.js';
 export interface DrawingSessions {
   language(model: Model<System>): Promise<LanguageSession>;
   vision(model: Model<System>): Promise<VisionSession>;
+  /** What is asked for after that is compiled anew. */
   close(): Promise<void>;
 }
 
@@ -31,6 +32,10 @@ export function drawingSessions(): DrawingSessions {
   return {
     language: (model) => sessionOf('language', model, (own) => LanguageSession.open(own)),
     vision: (model) => sessionOf('vision', model, (own) => VisionSession.open(own)),
-    close: () => closeAll(...[...open.values()].map(({ session }) => session)),
+    async close() {
+      const sessions = [...open.values()].map(({ session }) => session);
+      open.clear();
+      await closeAll(...sessions);
+    },
   };
 }

@@ -99,9 +99,9 @@ export async function openForeknowledge(
         for (const session of sessions) Object.assign(found, await ask(session, batch, values, signal));
         known.push({ ...found, ...host?.match?.(found, model.network) });
       }
-      const tally = host?.tally;
-      if (!tally) return known;
-      const sums = tallied((await group.gather(known.map((batch) => tally(batch, model.network)))).flat());
+      if (!host?.tally) return known;
+      const { tally, fields } = host;
+      const sums = tallied((await group.gather(known.map((batch) => tally(batch, model.network)))).flat(), fields);
       return known.map((batch) => ({ ...batch, ...sums }));
     },
     close,
@@ -114,8 +114,10 @@ async function ask(session: Session, batch: HostArrays, values: HostArrays, sign
 }
 
 /** The sums over the micro-batches of a step, as scalars. */
-function tallied(numbers: readonly Readonly<Record<string, number>>[]): HostArrays {
+function tallied(numbers: readonly Readonly<Record<string, number>>[], fields: InputTypes): HostArrays {
   const sums: Record<string, number> = {};
   for (const own of numbers) for (const [name, number] of Object.entries(own)) sums[name] = (sums[name] ?? 0) + number;
-  return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, scalar('f32', sum)]));
+  return Object.fromEntries(
+    Object.entries(sums).map(([name, sum]) => [name, scalar(fields[name]?.dtype ?? 'f32', sum)]),
+  );
 }

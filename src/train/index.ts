@@ -1,7 +1,7 @@
 export { type Fit, type FitOptions, fitToMemory, longestSamples } from './estimate/fit.js';
 export { type Cost, type Estimate, formatCost } from './estimate/forecast.js';
 export { type EvaluateOptions, evaluate, type SampleChat } from './evaluate.js';
-export type { Evaluated } from './evaluations.js';
+export { type Evaluated, type Verdict, verdictOf } from './evaluations.js';
 export { type DataSummary, inspectData, type LabelledText, sampleAsTrained, type TrainedAs } from './inspect.js';
 export type { Ended, Ending, Evaluation } from './log-record.js';
 export { pairBatches, ratedBatches } from './preference-samples.js';

@@ -13,7 +13,7 @@ export interface LogRecord {
 
 /** What was found out at a step about samples that are not learnt from. */
 export interface Evaluation {
-  /** Mean over all targets of the held-out samples; absent where there are none. */
+  /** Mean over all targets of the held-out samples; absent where there are none, or answers to them are drawn anew. */
   readonly loss?: number;
   readonly targets?: number;
   /** What the objective tells besides its loss. */

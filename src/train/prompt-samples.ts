@@ -55,7 +55,8 @@ interface Drawn {
 export function promptBatches(model: Model<System>, dataset: Dataset, options: PromptOptions): BatchSource {
   const { network: system } = model;
   const processor = createProcessor(model);
-  const { longest = system.backbone.part.context, batch, microBatch = batch, seed = 0, share = alone } = options;
+  const { longest = system.backbone.part.context, batch, microBatch = batch, seed = 0 } = options;
+  const { share = alone, once = false } = options;
   const { reward, rewardMemory: rewarding = () => 0, answers = 8, maxTokens = 256 } = options;
   const { temperature = 1, scaled = true } = options;
   if (answers < 2)
@@ -76,9 +77,9 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
       const prompts = await samples.take(step);
       const own = asSystem(now ? await now() : model);
       const asked = prompts.flatMap((prompt) => new Array<Prompt>(answers).fill(prompt));
-      // Each answer is drawn as if those of the other shares were drawn beside it.
-      const firstRow = answers * partOf(batch, share).from;
-      const settings = { maxTokens, temperature, firstRow, seed: seedFor(seed, 'answers', step) };
+      // Each answer is drawn as if those of the other shares, or of all prompts that come once, were drawn beside it.
+      const firstRow = answers * (once ? step * batch : partOf(batch, share).from);
+      const settings = { maxTokens, temperature, firstRow, seed: seedFor(seed, 'answers', once ? 0 : step) };
       const drawn = await draw(own, asked, { longest, settings, sessions });
       const rewards = drawn.length > 0 ? await rewardsOf(drawn, reward, processor) : [];
       const worth = advantagesOf(rewards, answers, { scaled });
@@ -99,6 +100,7 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
         };
       });
     },
+    rest: () => sessions.close(),
     close: () => closeAll(preparer, sessions),
   };
 }

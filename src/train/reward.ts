@@ -4,7 +4,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { ModelOptions } from '../model/index.js';
 import type { HostArrays } from '../system/index.js';
-import { QuintetError } from '../tensor/index.js';
+import { closeAll, QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
 import { openRatings } from './ratings.js';
 
@@ -33,6 +33,22 @@ export async function openReward(path: string, options: ModelOptions = {}): Prom
   return { reward: await loadReward(path), close: async () => {} };
 }
 
+/** A reward that is opened when it is first asked for, and again after it was closed. */
+export function restingReward(path: string, options: ModelOptions = {}): OpenReward {
+  let opened: Promise<OpenReward> | undefined;
+  return {
+    async reward(answers) {
+      opened ??= openReward(path, options);
+      return (await opened).reward(answers);
+    },
+    async close() {
+      const own = opened;
+      opened = undefined;
+      await closeAll(own);
+    },
+  };
+}
+
 /** A reward function from a module that exports it as its default. */
 export async function loadReward(path: string): Promise<Reward> {
   if (!existsSync(path)) {
@@ -43,10 +59,12 @@ export async function loadReward(path: string): Promise<Reward> {
   }
   const exported = await defaultOf(path).catch((cause: Error & { code?: string }) => {
     const code = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes(cause.code ?? '') ? 'not-found' : 'config';
-    const [message = ''] = cause.message.split('\n');
+    const [message = '', parsed = ''] = cause.message.split('\n');
     const hint = 'what is read of TypeScript begins with the reward itself: call it .ts';
     const unread = cause.code === 'ERR_UNKNOWN_FILE_EXTENSION';
-    throw new QuintetError(code, message, { at: path, cause, ...(unread ? { hint } : {}) });
+    // The parser has the place in a line of its own: it may be in what the module imports.
+    const [, at = path + lineIn(path, cause)] = /^ *(.+:\d+):\d+$/.exec(parsed) ?? [];
+    throw new QuintetError(code, message.trim(), { at, cause, ...(unread ? { hint } : {}) });
   });
   if (typeof exported === 'function') return tellingPlace(exported as Reward, path);
   throw new QuintetError('config', 'exports no function as its default', {
@@ -55,9 +73,21 @@ export async function loadReward(path: string): Promise<Reward> {
   });
 }
 
-/** What a module exports as its default. Not every Node reads TypeScript, and none all of it. */
+/** What a module exports as its default. */
 async function defaultOf(path: string): Promise<unknown> {
-  if (!/\.[cm]?ts$/.test(path)) return (await import(pathToFileURL(path).href)).default;
+  if (/\.[cm]?ts$/.test(path)) return transpiledDefault(path);
+  return import(pathToFileURL(path).href).then(
+    (module) => module.default,
+    async (cause) => {
+      // Where it is that a module cannot be parsed, Node does not say.
+      if (cause instanceof SyntaxError) await transpiledDefault(path);
+      throw cause;
+    },
+  );
+}
+
+/** Not every Node reads TypeScript, and none all of it. What becomes of it has the same lines, and other columns. */
+async function transpiledDefault(path: string): Promise<unknown> {
   const { createJiti } = await import('jiti');
   // By its real path, as Node does it: what it imports lies beside the file, not beside a link to it.
   return createJiti(import.meta.url, { fsCache: false }).import(realpathSync(path), { default: true });
@@ -80,14 +110,14 @@ function tellingPlace(reward: Reward, path: string): Reward {
   };
 }
 
-/** The line and column of a module at which an error passed first, as `:12:3`; empty where its stack does not say. */
+/** The line of a module at which an error passed first, as `:12`; empty where its stack does not say. */
 function lineIn(path: string, error: unknown): string {
   const { stack = '' } = error instanceof Error ? error : {};
   const real = realpathSync(path);
   for (const line of stack.split('\n')) {
     const name = [pathToFileURL(real).href, real].find((own) => line.includes(own));
     const [, place] =
-      name === undefined ? [] : (/^(?:\?[^:]*)?(:\d+:\d+)/.exec(line.slice(line.indexOf(name) + name.length)) ?? []);
+      name === undefined ? [] : (/^(?:\?[^:]*)?(:\d+):\d+/.exec(line.slice(line.indexOf(name) + name.length)) ?? []);
     if (place !== undefined) return place;
   }
   return '';

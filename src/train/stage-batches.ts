@@ -8,7 +8,7 @@ import { maskedBatches } from './masked-samples.js';
 import { noisyBatches } from './noisy-samples.js';
 import { pairBatches, ratedBatches } from './preference-samples.js';
 import { promptBatches } from './prompt-samples.js';
-import { openReward } from './reward.js';
+import { openReward, restingReward } from './reward.js';
 import { type SampleOptions, sampleBatches } from './samples.js';
 import type { SampleForm } from './settings/objective.js';
 import { taughtBatches } from './teacher.js';
@@ -41,18 +41,18 @@ export async function stageBatches(
       ? source
       : closeOnFailure([source], () => taughtBatches(model, source, { ...options, teacher }));
   }
-  if (options.once) {
-    throw new QuintetError('config', 'answers that are drawn anew have no held-out loss: leave it out', {
-      at: 'evaluate',
-      hint: 'sample answers can be asked for',
-    });
-  }
   const { kind: _, reward: path, ...drawing } = form;
-  const opened = await openReward(path, { engine: model.engine });
+  const { engine } = model;
+  // What is held out is rewarded now and then: in between only the stage's own reward is open.
+  const opened = options.once ? restingReward(path, { engine }) : await openReward(path, { engine });
   return closeOnFailure([opened], async () => {
     const { reward, memory } = opened;
     const rewarding = { reward, ...(memory ? { rewardMemory: memory } : {}) };
     const source = promptBatches(model, dataset, { ...options, ...drawing, ...rewarding });
-    return { ...source, close: () => closeAll(source, opened) };
+    return {
+      ...source,
+      rest: () => closeAll({ close: async () => source.rest?.() }, ...(options.once ? [opened] : [])),
+      close: () => closeAll(source, opened),
+    };
   });
 }

@@ -53,6 +53,8 @@ export interface BatchSource {
   readonly cutIn?: (step: number) => number;
   /** Bytes that making such micro-batches takes besides them; where it is not given, none that count. */
   readonly memory?: (batches: readonly HostArrays[], learning: LearningModel) => number;
+  /** Frees what is opened again for the next batch: there is none for a while. */
+  rest?(): Promise<void>;
   /** Frees what making batches took. */
   close?(): Promise<void>;
 }

@@ -10,7 +10,7 @@ import type { EarlyStopping } from './settings/evaluation.js';
 export interface EvaluationPlan {
   /** Steps between evaluations; there is one before the first step and one after the last, too. */
   readonly every: number;
-  /** Whether the stage ends with the values that had the lowest loss, and their checkpoint stays; needs a folder. */
+  /** Whether the stage ends with the values that did best, and their checkpoint stays; needs a folder. */
   readonly keepBest?: boolean;
   /** When to end before the last step. */
   readonly earlyStopping?: EarlyStopping;

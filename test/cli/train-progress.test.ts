@@ -1,4 +1,4 @@
-/** What `quintet train` says while features of pictures are computed, and where a stage ended by its evaluations. */
+/** What `quintet train` says while features of pictures are computed, of memory, and where a stage ended by its evaluations. */
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ProgressLine } from '../../src/cli/terminal.js';
 import { trainEvents, trainLines } from '../../src/cli/train-progress.js';
@@ -44,7 +44,7 @@ test('that a stage was stopped early is said, why, and what was kept', () => {
   trainLines(new ProgressLine(stream, 0)).ended(own, { step: 8, of: 40, early: true, best: 4 });
   expect(written.mock.calls.map(([text]) => text).join('')).toBe(
     'align: stopped early after step 8 of 40: the last 2 evaluations were not better by 0.1\n' +
-      'align: kept the values of step 4, whose held-out loss is the lowest\n',
+      'align: kept the values of step 4, which did best on held-out samples\n',
   );
 });
 
@@ -80,4 +80,21 @@ test('programs are told the same numbers', () => {
   const lines: string[] = [];
   trainEvents((line) => lines.push(line)).features(stage, { samples: 3, of: 10 });
   expect(lines.map((line) => JSON.parse(line))).toEqual([{ event: 'features', stage: 'align', samples: 3, of: 10 }]);
+});
+
+test('what came before the steps and took more than they will is said with the estimate', () => {
+  const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const usage = process.resourceUsage();
+  const peak = vi.spyOn(process, 'resourceUsage').mockReturnValue({ ...usage, maxRSS: 1.5e6 });
+  onTestFinished(() => void vi.restoreAllMocks());
+  const progress = trainLines(new ProgressLine({ write: () => true } as unknown as NodeJS.WritableStream, 0));
+  progress.estimate(stage, { estimated: { memory: 649e6 } });
+  progress.estimate(stage, { estimated: { memory: 649e6, time: 9000 } });
+  peak.mockReturnValue({ ...usage, maxRSS: 6e5 });
+  progress.estimate(stage, { estimated: { memory: 649e6 } });
+  expect(written.mock.calls.map(([text]) => text).join('')).toBe(
+    'align: the steps take about 649 MB; before them the process took up to 1.54 GB\n' +
+      'align: the steps take about 649 MB and 9.00 s\n' +
+      'align: the steps take about 649 MB\n',
+  );
 });

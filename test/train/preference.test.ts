@@ -235,6 +235,23 @@ test('answers of the very policy push their log-probabilities by what they are w
   for (const [name, slope] of Object.entries(wanted.slopes)) same(fresh.slopes[name] as HostArray, slope, name);
 });
 
+test('the spread of rewards is that of all answers of a step, however it is cut', async () => {
+  const { old_logps: _, ...batch } = groups();
+  // Far from zero, where sums of squares have little to tell in f32.
+  const far = toNumbers(batch.rewards as HostArray).map((reward) => reward + 1000);
+  const whole = { ...batch, rewards: hostArray('f32', [6], far) };
+  const mean = far.reduce((sum, x) => sum + x, 0) / 6;
+  const spread = Math.sqrt(far.reduce((sum, x) => sum + (x - mean) ** 2, 0) / 5);
+  const parts = [
+    [0, 1, 2],
+    [3, 4, 5],
+  ].map((kept) => Object.fromEntries(Object.entries(whole).map(([name, array]) => [name, rows(array, kept)])));
+  for (const batches of [[whole], parts]) {
+    const { metrics } = await pass({ objective: grpo(), model }, batches);
+    expect((metrics.reward_std as number) / spread).toBeCloseTo(1, 4);
+  }
+});
+
 test('an answer of no words adds nothing, where losses are means over words', async () => {
   /** A batch whose second row has no labels. */
   const silent = (batch: HostArrays): HostArrays => {

@@ -22,15 +22,17 @@ import {
   mul,
   neg,
   or,
+  sqrt,
   sub,
   sum,
   type Tensor,
   unsqueeze,
 } from '../../graph/index.js';
 import type { Params } from '../../nn/index.js';
-import type { InputType, Network, Tensors } from '../network.js';
+import { type HostArray, toNumbers } from '../../tensor/index.js';
+import type { HostArrays, InputType, Network, Tensors } from '../network.js';
 import { type BalanceOptions, balanced } from './balance.js';
-import { type Mean, meanOf, type Objective } from './objective.js';
+import { countedOnce, type HostWork, type Mean, meanOf, type Objective } from './objective.js';
 import { logProbabilities, scored, targetsAt } from './words.js';
 
 export interface GrpoSettings extends BalanceOptions {
@@ -72,6 +74,23 @@ const inputs: Readonly<Record<string, InputType>> = {
   advantages: { dtype: 'f32', shape: ['B'] },
 };
 
+/** Of all answers of a step: how many there are, and the sums of their rewards and of the squares of those. */
+const f64: InputType = { dtype: 'f64', shape: [] };
+const stepFields = { step_answers: f64, step_rewards: f64, step_squares: f64 } satisfies HostWork['fields'];
+
+function tally({ rewards }: HostArrays): Record<keyof typeof stepFields, number> {
+  const all = toNumbers(rewards as HostArray);
+  const sumOf = (part: (reward: number) => number): number => all.reduce((sum, reward) => sum + part(reward), 0);
+  return { step_answers: all.length, step_rewards: sumOf((x) => x), step_squares: sumOf((x) => x * x) };
+}
+
+/** The standard deviation of the rewards of a step, as of a sample: scalar. */
+function deviationOf({ step_answers, step_rewards, step_squares }: Tensors): Tensor {
+  const [count, total, squares] = [step_answers, step_rewards, step_squares] as [Tensor, Tensor, Tensor];
+  const variance = div(sub(squares, div(mul(total, total), count)), maximum(sub(count, 1), 1));
+  return cast(sqrt(maximum(variance, 0)), 'f32');
+}
+
 /**
  * The policy's answers are drawn by the newest values, so that the likelihood ratio of the first update is 1 and only its
  * gradient counts. With several iterations the ratio is to what the network gave before the first one: `old_logps` [B, T].
@@ -94,6 +113,7 @@ export function grpo(settings: GrpoSettings = {}): Objective {
       ...(balance === undefined ? {} : { balance }),
     },
     inputs,
+    host: { fields: stepFields, tally },
     iterations,
     ...(reuse ? { current: (network, p, batch) => ({ old_logps: said(network, p, batch).logps }) } : {}),
     ...(beta === 0 ? {} : { reference: (network, p, batch) => ({ reference_logps: said(network, p, batch).logps }) }),
@@ -114,6 +134,7 @@ export function grpo(settings: GrpoSettings = {}): Objective {
       const perToken = (values: Tensor): Mean => ({ total: sum(mul(values, given)), targets: sum(given) });
       const metrics = {
         reward: meanOf(batch.rewards as Tensor),
+        reward_std: countedOnce(deviationOf(batch), logps.dim(0)),
         // Groups without any difference teach nothing.
         'reward/equal': meanOf(cast(equal(batch.advantages as Tensor, 0), 'f32')),
         'completions/length': meanOf(sum(given, [1])),

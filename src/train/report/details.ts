@@ -2,7 +2,7 @@
 
 import { formatCount } from '../../tensor/index.js';
 import { formatCost } from '../estimate/forecast.js';
-import { bestOf } from '../evaluations.js';
+import { bestOf, type Evaluated, verdictOf } from '../evaluations.js';
 import { formatLoss } from './figures.js';
 import { type Html, html } from './html.js';
 import type { ReportedRun, ReportedStage } from './read-run.js';
@@ -83,18 +83,29 @@ function placeOf({ stages }: ReportedRun, { name }: ReportedStage, { from, to }:
   return stages.length > 1 ? `${name}, ${steps}` : steps;
 }
 
-/** Held-out losses and metrics, a line an evaluation. */
+/** The loss of an evaluation and what else was told, by name. */
+const valuesOf = ({ loss, metrics = {} }: Evaluated): Readonly<Record<string, number>> =>
+  loss === undefined ? metrics : { loss, ...metrics };
+
+const formatValue = (name: string, value: number): string =>
+  name === 'loss' ? formatLoss(value) : value.toPrecision(4);
+
+/** Held-out losses or rewards, and other metrics, a line an evaluation. */
 export function evaluations(run: ReportedRun): Html | undefined {
-  const stages = run.stages.filter((stage) => stage.evaluations.some(({ loss }) => loss !== undefined));
+  const stages = run.stages.filter((stage) => stage.evaluations.some(verdictOf));
   if (stages.length === 0) return undefined;
   return html`<div class="cards">${stages.map((stage) => {
     const best = bestOf(stage.evaluations);
-    const names = [...new Set(stage.evaluations.flatMap(({ metrics }) => Object.keys(metrics ?? {})))];
+    const names = [...new Set(stage.evaluations.flatMap((evaluation) => Object.keys(valuesOf(evaluation))))];
+    const cell = (evaluation: Evaluated, name: string): Html => {
+      const value = valuesOf(evaluation)[name];
+      const isBest = evaluation.step === best?.step && verdictOf(evaluation)?.name === name;
+      return html`<td class="${isBest ? 'best' : ''}">${value === undefined ? '' : formatValue(name, value)}</td>`;
+    };
     return html`<div class="card scroll"><table>
-<thead><tr><th>${run.stages.length > 1 ? `${stage.name}, step` : 'Step'}</th><th>Loss</th>${names.map((name) => html`<th>${name}</th>`)}</tr></thead>
+<thead><tr><th>${run.stages.length > 1 ? `${stage.name}, step` : 'Step'}</th>${names.map((name) => html`<th>${name === 'loss' ? 'Loss' : name}</th>`)}</tr></thead>
 <tbody>${stage.evaluations.map(
-      ({ step, loss, metrics }) =>
-        html`<tr><th>${step}</th><td class="${step === best?.step ? 'best' : ''}">${loss === undefined ? '' : formatLoss(loss)}</td>${names.map((name) => html`<td>${metrics?.[name]?.toPrecision(4)}</td>`)}</tr>`,
+      (evaluation) => html`<tr><th>${evaluation.step}</th>${names.map((name) => cell(evaluation, name))}</tr>`,
     )}</tbody></table></div>
 `;
   })}</div>`;

@@ -1,7 +1,7 @@
 /** What a run came to in a few numbers. */
 
 import { formatBytes, formatCount, formatDuration } from '../../tensor/index.js';
-import { bestOf } from '../evaluations.js';
+import { bestOf, verdictOf } from '../evaluations.js';
 import type { LoggedStep, ReportedRun } from './read-run.js';
 
 export interface Figure {
@@ -54,13 +54,14 @@ export function meanOfLast(steps: readonly LoggedStep[]): number {
 }
 
 function heldOutFigure({ stages }: ReportedRun): Figure[] {
-  const stage = stages.findLast(({ evaluations }) => evaluations.some(({ loss }) => loss !== undefined));
+  const stage = stages.findLast(({ evaluations }) => evaluations.some(verdictOf));
   const best = stage && bestOf(stage.evaluations);
-  if (best?.loss === undefined) return [];
+  const verdict = best && verdictOf(best);
+  if (!verdict) return [];
   return [
     {
-      name: 'Held-out loss',
-      value: formatLoss(best.loss),
+      name: `Held-out ${verdict.name}`,
+      value: formatLoss(verdict.value),
       remark: `best, at step ${best.step}${stage?.ended?.best === undefined ? '' : ', kept'}`,
     },
   ];

@@ -4,7 +4,7 @@
  *     evaluate: { data: held-out.jsonl, pictures: pictures, every: 100, batch: 8 }   # every so many steps; default 100
  *     samples:                       # what is asked at each evaluation; the answers are logged
  *       - { pictures: [cat.png], prompt: What is this?, maxTokens: 64 }
- *     keepBest: true                 # the stage ends with the values that had the lowest held-out loss
+ *     keepBest: true                 # the stage ends with the values that did best on held-out samples
  *     earlyStopping: { patience: 3, least: 0.01 }   # ends after so many evaluations that were not better by `least`
  */
 import { resolve } from 'node:path';
@@ -38,7 +38,7 @@ export interface SampleQuestion {
 export interface EarlyStopping {
   /** Evaluations in a row that may be no better than the best. */
   readonly patience: number;
-  /** By how much the loss must fall to count as better. */
+  /** By how much the loss must fall, or the reward rise, to count as better. */
   readonly least: number;
 }
 

@@ -105,8 +105,8 @@ test('a reward that is not there is told, with what may be', async () => {
 });
 
 test.each([
-  ['in a module', 'export default () => {\n  throw new Error("no solution");\n};\n', /:2:\d+: .* threw: no solution/],
-  ['later', 'export default async () => {\n  await 0;\n  return [].x.y;\n};\n', /:3:\d+: .* threw: Cannot read/],
+  ['in a module', 'export default () => {\n  throw new Error("no solution");\n};\n', /mjs:2: .* threw: no solution/],
+  ['later', 'export default async () => {\n  await 0;\n  return [].x.y;\n};\n', /mjs:3: .* threw: Cannot read/],
   ['with what is no error', 'export default () => { throw "nothing"; };\n', /reward\.mjs: the reward threw: nothing/],
 ])('a reward that throws %s is told with its place', async (_, code, message) => {
   const path = temporaryFile('reward.mjs', code);
@@ -115,6 +115,35 @@ test.each([
   expect(error).toBeInstanceOf(QuintetError);
   expect((error as Error).message).toMatch(message);
   expect((error as Error).message.startsWith(path)).toBe(true);
+});
+
+// Under vitest no import is Node's.
+test('what of a reward cannot be parsed, or of what it imports, is told with its place', { timeout: 30_000 }, () => {
+  const open = 'export default (answers) => {\n  return answers.map((answer => 1);\n};\n';
+  const paths = ['ts', 'mjs'].map((extension) => {
+    const path = temporaryFile(`reward.${extension}`, open);
+    const other = join(dirname(path), `other.${extension}`);
+    writeFileSync(other, `import best from './reward.${extension}';\n\nexport default best;\n`);
+    return { path, other };
+  });
+  const asked = paths.flatMap(({ path, other }) => [path, other]);
+  const source = new URL('../../../src/train/reward.ts', import.meta.url).href;
+  const program = `const { loadReward } = await import(${JSON.stringify(source)});
+for (const path of ${JSON.stringify(asked)}) console.log(await loadReward(path).catch(({ message }) => message));`;
+  const options = ['--import', 'tsx', '--input-type=module', '-e', program];
+  const said = execFileSync(process.execPath, options, { encoding: 'utf8' }).trim().split('\n');
+  const place = ({ path }: { readonly path: string }) => `${path}:2: ParseError: Unexpected token, expected ","`;
+  expect(said).toEqual(paths.flatMap((own) => [place(own), place(own)]));
+});
+
+test('a reward in TypeScript that throws is told with the line of its source', async () => {
+  const types = 'interface Answer {\n  readonly answer: string;\n}\nenum Mark {\n  Bad,\n}\n';
+  const path = temporaryFile(
+    'reward.ts',
+    `${types}export default (answers: Answer[]) => [answers[0].answer, Mark.Bad];\n`,
+  );
+  const said = (await loadReward(path))([]);
+  await expect(said).rejects.toThrow(new RegExp(`^${path}:7: the reward threw: Cannot read`));
 });
 
 test('a reward in TypeScript that imports what is not there is told in one line', async () => {
@@ -158,7 +187,7 @@ const reward = await loadReward(${JSON.stringify(path)});
 const given = ['Four.', 'Five.'].map((answer) => ({ prompt: [], answer, record: {} }));
 console.log(await reward(given), await reward([]).catch(({ message }) => message));`;
     const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
-    expect(said).toMatch(/^\[ 1, 0 \] .*reward\.ts:4:\d+: the reward threw: nothing to rate/);
+    expect(said).toMatch(/^\[ 1, 0 \] .*reward\.ts:4: the reward threw: nothing to rate/);
   },
 );
 
