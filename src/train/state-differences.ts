@@ -32,7 +32,11 @@ function differences(before: unknown, now: unknown, path = ''): string[] {
     const keys = new Set([...Object.keys(before), ...Object.keys(now)]);
     return [...keys].flatMap((key) => differences(before[key], now[key], path === '' ? key : `${path}.${key}`));
   }
+  if (Array.isArray(before) && Array.isArray(now) && before.length === now.length && before.every(isRecord)) {
+    return before.flatMap((own, i) => differences(own, now[i], before.length === 1 ? path : `${path}[${i}]`));
+  }
   if (path === 'samples') return [`there were ${before} samples and are now ${now}`];
+  if (path === 'adapter.values') return ['the adapter that it begins with had learnt something else'];
   return [`\`${path}\` was ${written(before)} and is now ${written(now)}`];
 }
 
