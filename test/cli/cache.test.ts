@@ -1,6 +1,6 @@
 /** The cache of packed weights: seen and cleaned. */
 
-import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ownProcess, type Process, wordOf } from '../../src/machine/process.js';
@@ -14,7 +14,12 @@ const day = 24 * 60 * 60;
 
 interface Listed {
   readonly bytes: number;
-  readonly files: readonly { readonly file: string; readonly source?: string; readonly partial?: string }[];
+  readonly files: readonly {
+    readonly file: string;
+    readonly source?: string;
+    readonly partial?: string;
+    readonly state?: string;
+  }[];
 }
 
 /** A cache with the packed weights of a model in it. */
@@ -83,6 +88,25 @@ test('what a process left behind goes, what one is writing and files of others s
   );
   await listed('clean', '--older-than', '1');
   expect([writing, unseen, left, other].map((file) => existsSync(file))).toEqual([true, true, false, true]);
+});
+
+test('checking tells files that were damaged, and uses none', async () => {
+  const { folder, packed } = await filledCache();
+  const [name = ''] = packed;
+  const file = join(folder, name);
+  const before = Date.now() / 1000 - 40 * day;
+  utimesSync(file, before, before);
+  const whole = await here(['cache', 'check']);
+  expect([whole.code, whole.stdout]).toEqual([0, expect.stringContaining(`0 of ${packed.length} damaged`)]);
+  expect(whole.stdout).toContain(' 40 days ago ');
+  const bytes = readFileSync(file);
+  writeFileSync(file, Buffer.from(bytes).fill(0, bytes.length >> 1, (bytes.length >> 1) + 64));
+  const damaged = await here(['cache', 'check']);
+  expect([damaged.code, damaged.stdout]).toEqual([1, expect.stringContaining(`1 of ${packed.length} damaged`)]);
+  expect(damaged.stderr).toContain(file);
+  writeFileSync(file, Buffer.from(bytes.toString('latin1').replace('"sha256"', '"sha-no"'), 'latin1'));
+  const states = (await listed('check')).files.map(({ file: path, state }) => [path, state]);
+  expect(new Map(states as [string, string][]).get(file)).toBe('unknown');
 });
 
 test('an empty one is no mistake', async () => {
