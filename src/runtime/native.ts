@@ -247,12 +247,12 @@ class NativeSession implements Session {
     try {
       await api.callAsync('Run', this.shared.pointer, options, ins, inputs, ins.length, outs, outs.length, outputs);
     } catch (cause) {
-      throw signal?.aborted ? stopped(this.model, cause) : failure(this.model, cause);
+      throw signal?.aborted ? stopped(this.model, signal) : failure(this.model, cause);
     } finally {
       signal?.removeEventListener('abort', stop);
       if (options) api.release('ReleaseRunOptions', options);
     }
-    if (signal?.aborted) throw stopped(this.model);
+    if (signal?.aborted) throw stopped(this.model, signal);
   }
 
   close(): Promise<void> {
