@@ -8,7 +8,7 @@ import { asSystem, LanguageSession, load } from '../../src/model/index.js';
 import { engine } from '../fixture.js';
 import { ggufModel } from '../model/gguf-model.js';
 import { temporaryFile, temporaryFolder } from '../temporary.js';
-import { here } from './cli.js';
+import { here, quintet } from './cli.js';
 
 const day = 24 * 60 * 60;
 
@@ -96,16 +96,17 @@ test('checking tells files that were damaged, and uses none', async () => {
   const file = join(folder, name);
   const before = Date.now() / 1000 - 40 * day;
   utimesSync(file, before, before);
-  const whole = await here(['cache', 'check']);
+  const whole = await quintet(['cache', 'check']);
   expect([whole.code, whole.stdout]).toEqual([0, expect.stringContaining(`0 of ${packed.length} damaged`)]);
   expect(whole.stdout).toContain(' 40 days ago ');
   const bytes = readFileSync(file);
   writeFileSync(file, Buffer.from(bytes).fill(0, bytes.length >> 1, (bytes.length >> 1) + 64));
-  const damaged = await here(['cache', 'check']);
+  const damaged = await quintet(['cache', 'check']);
   expect([damaged.code, damaged.stdout]).toEqual([1, expect.stringContaining(`1 of ${packed.length} damaged`)]);
   expect(damaged.stderr).toContain(file);
   writeFileSync(file, Buffer.from(bytes.toString('latin1').replace('"sha256"', '"sha-no"'), 'latin1'));
-  const states = (await listed('check')).files.map(({ file: path, state }) => [path, state]);
+  const unknown = await quintet(['cache', 'check', '--json']);
+  const states = (JSON.parse(unknown.stdout) as Listed).files.map(({ file: path, state }) => [path, state]);
   expect(new Map(states as [string, string][]).get(file)).toBe('unknown');
 });
 
