@@ -208,16 +208,16 @@ function kindOf(parameters: Fields): (typeof kinds)[number] {
   return kind === 'yarn' && parameters.has('short_factor') ? 'longrope' : kind;
 }
 
-const original = 'original_max_position_embeddings';
+const originalField = 'original_max_position_embeddings';
 
 /** The trained length; some files have it beside the scaling, which then counts. */
 function originalOf(config: Fields, parameters: Fields, context: number): number {
-  return config.count(original, parameters.count(original, context));
+  return config.count(originalField, parameters.count(originalField, context));
 }
 
 /** By how much the context exceeds the trained one, where that is said: what a factor is that is not. */
 function impliedFactor(config: Fields, parameters: Fields, context: number): number | undefined {
-  if (!config.has(original) && !parameters.has(original)) return undefined;
+  if (!config.has(originalField) && !parameters.has(originalField)) return undefined;
   return context / originalOf(config, parameters, context);
 }
 
