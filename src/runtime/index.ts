@@ -25,7 +25,7 @@ const optionNames = Object.keys({
 /** The best engine that runs here. One that is asked for by name or path is never replaced by another. */
 export async function defaultEngine(options: EngineOptions = {}): Promise<Engine> {
   const { engine, library, onNotice } = options;
-  refuseUnknown({ at: 'engine', raw: { ...options } }, optionNames, 'option');
+  refuseUnknown({ at: 'engine', raw: { ...options } }, optionNames, { what: 'option' });
   checkThreads(options.threads);
   if (engine === 'web' && library !== undefined) {
     throw new QuintetError('unsupported', `the web engine takes no library, got ${library}`, { hint: wayOut });
