@@ -19,6 +19,7 @@ import type { GlobalOptions } from './settings.js';
 import type { TraceCommandOptions } from './trace.js';
 import type { TrainCommandOptions } from './train.js';
 
+const threadsText = `threads inside one operator, at most ${mostThreads}; default one a core`;
 const cacheActions = ['list', 'size', 'check', 'clean'] as const;
 
 /** A program that reports mistakes in a call by throwing. */
@@ -35,15 +36,7 @@ export function createProgram(): Command {
         new Option('--library <path>', "another build of ONNX Runtime's shared library"),
       ),
     )
-    .addOption(
-      orVariable(
-        'QUINTET_THREADS',
-        new Option(
-          '--threads <n>',
-          `threads inside one operator, at most ${mostThreads}; default one a core`,
-        ).argParser(whole(1, mostThreads)),
-      ),
-    )
+    .addOption(orVariable('QUINTET_THREADS', new Option('--threads <n>', threadsText).argParser(whole(1, mostThreads))))
     .addOption(
       new Option('--weights <form>', "how a language model's weights are held; auto keeps what the file has").choices(
         weightsOptions,
