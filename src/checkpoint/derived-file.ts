@@ -59,7 +59,9 @@ async function inFile(
       };
       return [name, { dtype: 'u8', shape: [length], read }] as const;
     });
-    await writeSafetensors(file, lazy, { metadata: source === undefined ? {} : { source: resolve(source) } });
+    await writeSafetensors(file, lazy, {
+      ...{ digest: true, metadata: source === undefined ? {} : { source: resolve(source) } },
+    });
     onProgress?.(made, tensors.length);
   } catch (cause) {
     // A disk that takes no file is no reason not to answer: the next process makes the tensors again.

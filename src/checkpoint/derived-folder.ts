@@ -1,11 +1,13 @@
 /** The folder of files that `derivedTensors` keeps: what is there, and what nobody needs any more. */
 
+import type { Stats } from 'node:fs';
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRunning } from '../machine/process.js';
 import { fileError } from '../tensor/index.js';
 import { fileSource, writerOf } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
+import { isAsWritten } from './safetensors-digest.js';
 
 export interface DerivedFile {
   readonly file: string;
@@ -39,10 +41,12 @@ async function look(folder: string, name: string): Promise<DerivedFile | undefin
   if (!name.endsWith('.safetensors'))
     return { ...own, partial: isBeingWritten(name) ? 'being written' : 'left behind' };
   const source = await sourceOf(file);
-  // Looking is not using.
-  await utimes(file, found.atime, found.mtime).catch(() => {});
+  await keepTimes(found, file);
   return source === undefined ? own : { ...own, source };
 }
+
+/** Looking is not using. */
+const keepTimes = ({ atime, mtime }: Stats, file: string): Promise<void> => utimes(file, atime, mtime).catch(() => {});
 
 async function sourceOf(file: string): Promise<string | undefined> {
   try {
@@ -60,6 +64,24 @@ function isBeingWritten(name: string): boolean {
   const [, ending = ''] = /\.safetensors\.(.+)$/.exec(name) ?? [];
   const writer = writerOf(ending);
   return writer !== undefined && isRunning(writer) !== false;
+}
+
+export interface CheckedFile extends DerivedFile {
+  /** 'unknown' where the file holds no digest: earlier versions wrote none. */
+  readonly state: 'whole' | 'damaged' | 'unknown';
+}
+
+/** Reads the finished files as a whole and compares them with their digests. */
+export async function checkDerived(folder: string): Promise<readonly CheckedFile[]> {
+  const checked: CheckedFile[] = [];
+  for (const derived of await derivedFiles(folder)) {
+    const found = await stat(derived.file).catch(() => undefined);
+    if (derived.partial || !found) continue;
+    const whole = await isAsWritten(derived.file);
+    await keepTimes(found, derived.file);
+    checked.push({ ...derived, state: whole === undefined ? 'unknown' : whole ? 'whole' : 'damaged' });
+  }
+  return checked;
 }
 
 /** Removes files that were last used before a time, and what was left behind; returns what is gone. */

@@ -6,6 +6,7 @@
 import { type DType, dtypes, type HostData, QuintetError } from '../tensor/index.js';
 import { ggufTypes, isQuantised, otherGgufTypes, type QuantisedType, quantisedTypes } from './gguf-types.js';
 import { quoted } from './json-scanner.js';
+import { cutOff } from './source.js';
 
 export interface GgufEntry {
   readonly name: string;
@@ -61,7 +62,7 @@ interface Cursor {
   text(limit: number): string;
   /** Counts what is built from the file, so that few bytes cannot become many objects. */
   spend(items: number): void;
-  fail(message: string): QuintetError;
+  fail(message: string, hint?: string): QuintetError;
 }
 
 function cursorOver(bytes: Uint8Array, fileSize: number, at: string): Cursor {
@@ -70,10 +71,12 @@ function cursorOver(bytes: Uint8Array, fileSize: number, at: string): Cursor {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let position = 0;
   let items = 0;
-  const fail = (message: string): QuintetError => new QuintetError('format', `${message} at byte ${position}`, { at });
+  const fail = (message: string, hint?: string): QuintetError =>
+    new QuintetError('format', `${message} at byte ${position}`, hint === undefined ? { at } : { at, hint });
   /** Moves on by so many bytes and says where they begin. */
   const advance = (length: number): number => {
-    if (length > fileSize - position) throw fail(`${length} bytes announced where the file has ${fileSize - position}`);
+    const left = fileSize - position;
+    if (length > left) throw fail(`${length} bytes announced where the file has ${left}`, cutOff);
     if (position + length > bytes.byteLength) {
       if (position + length <= largestGgufHeader) throw needsMore;
       throw new QuintetError('limit', `a header of more than ${largestGgufHeader} bytes`, { at });
@@ -116,7 +119,7 @@ function readHeader(cursor: Cursor, fileSize: number, at: string): GgufHeader {
   const pairCount = cursor.size();
   // The shortest tensor entry takes 24 bytes, the shortest pair 13.
   if (tensorCount * 24 + pairCount * 13 > cursor.left()) {
-    throw cursor.fail(`${tensorCount} tensors and ${pairCount} key-value pairs announced in ${fileSize} bytes`);
+    throw cursor.fail(`${tensorCount} tensors and ${pairCount} key-value pairs announced in ${fileSize} bytes`, cutOff);
   }
   const metadata = new Map<string, unknown>();
   for (let i = 0; i < pairCount; i++) {
@@ -275,7 +278,7 @@ function place(entries: readonly GgufEntry[], { at, dataStart, alignment, size }
       const end = offset + entry.length;
       throw new QuintetError('format', `tensor ${quoted(entry.name)} ends at byte ${end} of a file of ${size}`, {
         at,
-        hint: 'The file is cut off: download or copy it again.',
+        hint: cutOff,
       });
     }
     expected = align(expected + entry.length, alignment);

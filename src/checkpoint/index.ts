@@ -1,7 +1,7 @@
 export * from './bytes.js';
 export * from './checkpoint.js';
 export { bytesAt, type DerivedTensor, derivedTensors } from './derived-file.js';
-export { type DerivedFile, derivedFiles, removeDerived } from './derived-folder.js';
+export { type CheckedFile, checkDerived, type DerivedFile, derivedFiles, removeDerived } from './derived-folder.js';
 export {
   checkDestination,
   kindOfPath,
@@ -24,5 +24,6 @@ export { openCheckpoint, readTensors } from './open.js';
 export * from './pipeline-folder.js';
 export { runHint, runRecordFile } from './run-place.js';
 export { largestHeader, parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from './safetensors.js';
+export { isAsWritten } from './safetensors-digest.js';
 export * from './safetensors-write.js';
 export { adapterConfigFile, adapterValuesFile, isWeightsFile, partsFile } from './weights-file.js';

@@ -2,13 +2,14 @@
  * Writing safetensors: one file, or shards and their index as transformers lays them out. Bytes equal those of the
  * reference writer (`prepare` in safetensors/src/tensor.rs): wide dtypes first, then by name, the header padded to eight bytes.
  */
-import type { FileHandle } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { byteSizeOf, bytesOf, type DType, type HostArray, QuintetError } from '../tensor/index.js';
 import { makeFolder, writeAtomically, writeFully } from './file.js';
 import { quoted } from './json-scanner.js';
 import { largestHeader, safetensorsDtypes } from './safetensors.js';
+import { digestPlace, noDigest } from './safetensors-digest.js';
 
 /** A tensor whose values are fetched only when their turn to be written comes. */
 export interface LazyTensor {
@@ -25,6 +26,8 @@ export type NamedTensors = Iterable<readonly [name: string, tensor: Tensor]> | R
 export interface WriteOptions {
   /** Texts for `__metadata__`; by default `format: pt`, without which transformers refuses a file. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Whether the metadata say the file's digest, too, by which `isAsWritten` tells damage. */
+  readonly digest?: boolean;
 }
 
 /** Narrow to wide, in the reference's own order of dtypes, which breaks ties between equal widths. */
@@ -39,26 +42,28 @@ interface Planned {
 }
 
 /** Writes one file atomically, tensor by tensor; a lazy tensor is in memory only while it is written. */
-export async function writeSafetensors(
-  file: string,
-  tensors: NamedTensors,
-  { metadata = { format: 'pt' } }: WriteOptions = {},
-): Promise<void> {
-  await writePlanned(file, plan(tensors, file), metadata);
+export async function writeSafetensors(file: string, tensors: NamedTensors, options: WriteOptions = {}): Promise<void> {
+  await writePlanned(file, plan(tensors, file), options);
 }
 
 async function writePlanned(
   file: string,
   planned: readonly Planned[],
-  metadata: Readonly<Record<string, string>>,
+  { metadata = { format: 'pt' }, digest = false }: WriteOptions,
 ): Promise<void> {
   const sorted = [...planned].sort(
     (a, b) => (rank.get(b.tensor.dtype) as number) - (rank.get(a.tensor.dtype) as number) || compare(a.name, b.name),
   );
-  const header = headerOf(sorted, metadata, file);
+  const header = headerOf(sorted, digest ? { sha256: noDigest, ...metadata } : metadata, file);
   await writeAtomically(file, async (handle) => {
+    const hash = digest ? createHash('sha256').update(header) : undefined;
     await writeFully(handle, header);
-    for (const item of sorted) await writeTensor(handle, item, file);
+    for (const item of sorted) {
+      const bytes = await bytesToWrite(item, file);
+      hash?.update(bytes);
+      await writeFully(handle, bytes);
+    }
+    if (hash) await handle.write(hash.digest('hex'), digestPlace);
   });
 }
 
@@ -95,13 +100,13 @@ function headerOf(sorted: readonly Planned[], metadata: Readonly<Record<string, 
   return bytes;
 }
 
-async function writeTensor(handle: FileHandle, { name, tensor, size }: Planned, at: string): Promise<void> {
+async function bytesToWrite({ name, tensor, size }: Planned, at: string): Promise<Uint8Array> {
   const bytes = bytesOf('read' in tensor ? await tensor.read() : tensor);
   if (bytes.byteLength !== size) {
     const expected = `${tensor.dtype} [${tensor.shape}], which takes ${size}`;
     throw new QuintetError('shape', `tensor ${quoted(name)} has ${bytes.byteLength} bytes for ${expected}`, { at });
   }
-  await writeFully(handle, bytes);
+  return bytes;
 }
 
 export interface SaveOptions extends WriteOptions {
@@ -118,7 +123,7 @@ export interface SaveOptions extends WriteOptions {
 export async function saveCheckpoint(
   folder: string,
   tensors: NamedTensors,
-  { metadata = { format: 'pt' }, maxShardBytes = 5e9, stem = 'model' }: SaveOptions = {},
+  { maxShardBytes = 5e9, stem = 'model', ...options }: SaveOptions = {},
 ): Promise<void> {
   const shards = split(plan(tensors, folder), maxShardBytes);
   const count = String(shards.length).padStart(5, '0');
@@ -129,7 +134,7 @@ export async function saveCheckpoint(
   await makeFolder(folder);
   // Under the index of an earlier save, shards of both would count as whole should this one not come to its end.
   if (shards.length > 1) await rm(join(folder, index), { force: true });
-  for (const [i, shard] of shards.entries()) await writePlanned(join(folder, names[i] as string), shard, metadata);
+  for (const [i, shard] of shards.entries()) await writePlanned(join(folder, names[i] as string), shard, options);
   if (shards.length > 1) {
     await writeAtomically(join(folder, index), (handle) => handle.writeFile(indexText(shards, names)));
     names.push(index);

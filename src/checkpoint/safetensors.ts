@@ -5,6 +5,7 @@
  */
 import { type DType, dtypes, QuintetError } from '../tensor/index.js';
 import { JsonScanner, quoted } from './json-scanner.js';
+import { cutOff } from './source.js';
 
 /** The largest header that the reference implementation reads. */
 export const largestHeader = 100_000_000;
@@ -58,7 +59,7 @@ export function safetensorsHeaderLength(bytes: Uint8Array, fileSize: number, at:
   if (length > BigInt(fileSize - 8)) {
     throw new QuintetError('format', `a header of ${length} bytes in a file of ${fileSize}`, {
       at,
-      hint: 'The file is cut off: download or copy it again.',
+      hint: cutOff,
     });
   }
   return Number(length);
@@ -162,7 +163,7 @@ function checkCoverage(entries: readonly SafetensorsEntry[], { at, dataStart, si
   if (end !== size) {
     throw new QuintetError('format', `the tensors end at byte ${end} of a file of ${size} bytes`, {
       at,
-      hint: end > size ? 'The file is cut off: download or copy it again.' : 'The file has bytes of no tensor.',
+      hint: end > size ? cutOff : 'The file has bytes of no tensor.',
     });
   }
 }

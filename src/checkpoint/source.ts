@@ -52,6 +52,9 @@ export function checkRange({ size, at }: Pick<ByteSource, 'size' | 'at'>, offset
   }
 }
 
+/** What to do about a file that ends too soon. */
+export const cutOff = 'The file is cut off: download or copy it again.';
+
 /** A file's bytes as text. */
 export function textOf(bytes: Uint8Array, at: string): string {
   try {

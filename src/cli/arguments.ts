@@ -5,14 +5,17 @@ import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
 import { UsageError } from './failures.js';
 
-/** A whole number of at least `least`. */
+/** A whole number between two others, both included. */
 export const whole =
-  (least: number) =>
+  (least: number, most = Number.POSITIVE_INFINITY) =>
   (text: string): number => {
     const value = Number(text);
-    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`Expected a whole number from ${least} on.`);
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Expected a whole number ${span(least, most)}.`);
   };
+
+const span = (least: number, most: number): string =>
+  most === Number.POSITIVE_INFINITY ? `from ${least} on` : `from ${least} to ${most}`;
 
 /** A number between two others, both included. */
 export const between =
@@ -20,11 +23,7 @@ export const between =
   (text: string): number => {
     const value = Number(text);
     if (text.trim() !== '' && value >= least && value <= most && Number.isFinite(value)) return value;
-    throw new InvalidArgumentError(
-      most === Number.POSITIVE_INFINITY
-        ? `Expected a number from ${least} on.`
-        : `Expected a number from ${least} to ${most}.`,
-    );
+    throw new InvalidArgumentError(`Expected a number ${span(least, most)}.`);
   };
 
 /** Names between commas. An option that is given again adds to them. */

@@ -1,10 +1,11 @@
 /** `quintet cache`: the weights that were packed into integers, a file for each model and form; what is removed is made again. */
 
-import { type DerivedFile, derivedFiles, removeDerived } from '../checkpoint/index.js';
+import { type CheckedFile, checkDerived, type DerivedFile, derivedFiles, removeDerived } from '../checkpoint/index.js';
 import { weightsCache } from '../model/index.js';
-import { UsageError } from './failures.js';
+import { exitCodes, UsageError } from './failures.js';
 import { formatBytes, formatTable } from './format.js';
 import { invocation } from './invocation.js';
+import { note } from './terminal.js';
 
 export interface CacheOptions {
   readonly olderThan?: number;
@@ -32,6 +33,26 @@ export async function cache(action: 'list' | 'size' | 'clean', options: CacheOpt
       : [`${invocation()} cache clean --older-than 30 removes what was not used for so many days`];
   print([...table, `${whole}  ${folder}`, ...next].join('\n'));
 }
+
+/** Compares each file with the digest that was written with it. Returns the exit code. */
+export async function checkCache({ olderThan, json = false }: CacheOptions): Promise<number> {
+  if (olderThan !== undefined) throw new UsageError('--older-than is for cache clean');
+  const folder = weightsCache(process.env);
+  const files = await checkDerived(folder);
+  const damaged = files.filter(({ state }) => state === 'damaged');
+  if (json) print(JSON.stringify({ folder, files }, null, 2));
+  else {
+    if (files.length > 0) print(formatTable(files.map((file) => [words[file.state], ...rowOf(file, Date.now())])));
+    print(`${damaged.length} of ${files.length} damaged  ${folder}`);
+  }
+  if (damaged.length === 0) return 0;
+  note(['Remove what is damaged; it is made again when needed:', ...damaged.map(({ file }) => file)].join('\n  '));
+  return exitCodes.failure;
+}
+
+const words: Readonly<Record<CheckedFile['state'], string>> = {
+  ...{ whole: 'whole', damaged: 'damaged', unknown: 'has no digest' },
+};
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);

@@ -72,7 +72,8 @@ export interface DialogueOptions extends ConversationOptions {
 
 /** A conversation with a program, which says a turn a line. Returns whether all of them were answered. */
 export async function dialogue(chat: Chat, lines: AsyncIterable<string>, options: DialogueOptions): Promise<boolean> {
-  const { signal, onPiece, onAnswer, remark } = options;
+  const { signal, onPiece, onAnswer, remark, ...own } = options;
+  const settings = settingsOf(own);
   const state = begin(options);
   let whole = true;
   for await (const line of lines) {
@@ -81,7 +82,7 @@ export async function dialogue(chat: Chat, lines: AsyncIterable<string>, options
     try {
       const question = await questionIn(said, state, options);
       if (question === undefined) continue;
-      onAnswer(await turn(chat, question, state, { ...settingsOf(options), signal, write: onPiece }));
+      onAnswer(await turn(chat, question, state, { ...settings, signal, write: onPiece }));
     } catch (error) {
       if (!(error instanceof QuintetError)) throw error;
       whole = false;

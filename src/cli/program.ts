@@ -3,6 +3,7 @@
 import { Argument, Command, Option } from 'commander';
 import { formatNames } from '../data/formats/names.js';
 import { cacheForms, weightsOptions } from '../model/forms.js';
+import { mostThreads } from '../runtime/engine.js';
 import { between, biases, names, repeatedly, whole } from './arguments.js';
 import type { CacheOptions } from './cache.js';
 import type { ChatOptions } from './chat.js';
@@ -18,7 +19,8 @@ import type { GlobalOptions } from './settings.js';
 import type { TraceCommandOptions } from './trace.js';
 import type { TrainCommandOptions } from './train.js';
 
-const cacheActions = ['list', 'size', 'clean'] as const;
+const threadsText = `threads inside one operator, at most ${mostThreads}; default one a core`;
+const cacheActions = ['list', 'size', 'check', 'clean'] as const;
 
 /** A program that reports mistakes in a call by throwing. */
 export function createProgram(): Command {
@@ -34,9 +36,7 @@ export function createProgram(): Command {
         new Option('--library <path>', "another build of ONNX Runtime's shared library"),
       ),
     )
-    .addOption(
-      orVariable('QUINTET_THREADS', new Option('--threads <n>', 'threads inside one operator').argParser(whole(1))),
-    )
+    .addOption(orVariable('QUINTET_THREADS', new Option('--threads <n>', threadsText).argParser(whole(1, mostThreads))))
     .addOption(
       new Option('--weights <form>', "how a language model's weights are held; auto keeps what the file has").choices(
         weightsOptions,
@@ -305,14 +305,17 @@ function addPull(program: Command): void {
 function addCache(program: Command): void {
   program
     .command('cache')
-    .description('Lists the weights that were packed into integers, or removes them; they are made again when needed.')
+    .description(
+      'Lists the weights that were packed into integers, compares them with what was written, or removes them; they are made again when needed.',
+    )
     .addArgument(new Argument('[action]', 'what to do').choices(cacheActions).default('list'))
     .option('--older-than <days>', 'clean: only what was not used for so many days', between(0))
     .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('quintet cache', 'quintet cache clean --older-than 30'))
+    .addHelpText('after', examples('quintet cache', 'quintet cache check', 'quintet cache clean --older-than 30'))
     .action(async (action: (typeof cacheActions)[number], options: CacheOptions) => {
-      const { cache } = await import('./cache.js');
-      await cache(action, options);
+      const { cache, checkCache } = await import('./cache.js');
+      if (action === 'check') process.exitCode = await checkCache(options);
+      else await cache(action, options);
     });
 }
 

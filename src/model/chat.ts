@@ -10,6 +10,7 @@ import {
   inTurns,
   nextTurn,
   QuintetError,
+  show,
   sliceRows,
 } from '../tensor/index.js';
 import {
@@ -26,7 +27,7 @@ import { generationDefaults } from './defaults.js';
 import { checkOptions, type GeneratedToken, type GenerateOptions, generateTokens } from './generate.js';
 import type { Cache } from './language-graph.js';
 import type { Model } from './model.js';
-import { aboutNewest, checkPlaces, createProcessor, type PicturedChat, type Processor } from './prompt.js';
+import { aboutNewest, checkChat, createProcessor, type PicturedChat, type Processor } from './prompt.js';
 import { type Remembered, type Seen, seenOf } from './recollection.js';
 import { type SeenPicture, VisionSession } from './vision.js';
 import { type Voice, Voices } from './voice.js';
@@ -48,8 +49,11 @@ export interface ReplyPiece {
   readonly end?: 'stop' | 'length';
 }
 
-/** Options as the generation loop takes them. */
-type Settings = GenerateOptions & Pick<ReplyOptions, 'stop'>;
+interface Settings {
+  /** Options as the generation loop takes them. */
+  readonly generation: GenerateOptions;
+  readonly stop: readonly string[];
+}
 
 /** Text of tokens: what is certain after each, and the rest. */
 interface AnswerReader {
@@ -104,14 +108,14 @@ export class Chat {
       const ids = await this.#encode(messages, seen);
       const known = seenOf(ids, pictures);
       const voice = await this.voices.of(pictures.length);
-      const cache = await this.#recall(voice, known, ids.length + (settings.maxTokens ?? 256));
+      const cache = await this.#recall(voice, known, ids.length + (settings.generation.maxTokens ?? 256));
       const features = this.#pending(
         ids,
         cache,
         seen.map((picture) => picture.features),
       );
       const prompts = { ids: [ids], features };
-      const tokens = generateTokens(voice.language, cache, prompts, settings);
+      const tokens = generateTokens(voice.language, cache, prompts, settings.generation);
       yield* this.#stream(voice, tokens, { cache, ...known }, settings);
     } finally {
       this.#busy = false;
@@ -120,7 +124,7 @@ export class Chat {
 
   /** What the model reads of a conversation. */
   #read(chat: PicturedChat): PicturedChat {
-    checkPlaces(chat.messages, chat.pictures.length);
+    checkChat(chat);
     return this.model.network.image?.single ? aboutNewest(chat) : chat;
   }
 
@@ -140,15 +144,16 @@ export class Chat {
   async answers(given: readonly PicturedChat[], options: ReplyOptions = {}): Promise<string[]> {
     if (given.length === 0) return [];
     const settings = await this.#settings(options);
+    const { generation } = settings;
     const chats = given.map((chat) => this.#read(chat));
     const seen = await Promise.all(
-      chats.map(({ pictures }) => Promise.all(pictures.map((picture) => this.#see(picture, settings.signal)))),
+      chats.map(({ pictures }) => Promise.all(pictures.map((picture) => this.#see(picture, generation.signal)))),
     );
     const ids: number[][] = [];
     for (const [i, { messages }] of chats.entries()) ids.push(await this.#encode(messages, seen[i] ?? []));
     for (const row of ids) this.#checkFits(row);
     const features = seen.map((pictures) => pictures.map((picture) => picture.features));
-    const capacity = this.#capacity(Math.max(...ids.map((row) => row.length)) + (settings.maxTokens ?? 256));
+    const capacity = this.#capacity(Math.max(...ids.map((row) => row.length)) + (generation.maxTokens ?? 256));
     const { language } = await this.voices.of(features.flat().length);
     const rows = ids.map(() => ({ reader: this.#reader(settings), text: '', stopped: false }));
     // Rows are turned together, by the length of the longest: where it counts, each is answered alone.
@@ -162,8 +167,8 @@ export class Chat {
       };
       const own = rows.slice(first, first + size);
       const tokens = generateTokens(language, cache, prompts, {
-        ...settings,
-        firstRow: first + (settings.firstRow ?? 0),
+        ...generation,
+        firstRow: first + (generation.firstRow ?? 0),
       });
       for await (const { row, id, end } of tokens) {
         const answer = own[row] as (typeof own)[number];
@@ -188,20 +193,23 @@ export class Chat {
     return generationDefaults(this.model);
   }
 
-  async #settings({ constrain: form, ...options }: ReplyOptions): Promise<Settings> {
-    const settings = { ...this.defaults(), ...options };
+  async #settings({ constrain: form, stop = [], ...options }: ReplyOptions): Promise<Settings> {
+    const generation = { ...this.defaults(), ...options };
     // Room for the answer is made before the loop that writes it begins.
-    checkOptions(settings, this.model.network.backbone.part.vocab);
-    if (form === undefined) return settings;
-    if (options.stop && options.stop.length > 0) {
+    checkOptions(generation, this.model.network.backbone.part.vocab);
+    if (!Array.isArray(stop) || stop.some((text) => typeof text !== 'string' || text === '')) {
+      throw new QuintetError('config', `stop: expected texts, none of them empty, got ${show(stop)}`);
+    }
+    if (form === undefined) return { generation, stop };
+    if (stop.length > 0) {
       throw new QuintetError('constraint', 'stop texts would cut an answer that is held to a form');
     }
-    const making = constrainInParts(form, this.processor.tokenizer, settings.stopIds);
-    return { ...settings, constrain: await inTurns(making, settings.signal) };
+    const making = constrainInParts(form, this.processor.tokenizer, generation.stopIds);
+    return { generation: { ...generation, constrain: await inTurns(making, generation.signal) }, stop };
   }
 
   /** Makes text of the tokens of an answer, as far as a stop text. */
-  #reader({ constrain: isHeld, stop = [], stopIds = [] }: Settings): AnswerReader {
+  #reader({ generation: { constrain: isHeld, stopIds = [] }, stop }: Settings): AnswerReader {
     const { tokenizer } = this.processor;
     const detokenizer = isHeld
       ? constrainedDetokenizer(tokenizer)

@@ -1,21 +1,27 @@
 /** Conversations in files: what was seen of one, so that another process goes on without reading it again. */
 
-import { openCheckpoint, writeSafetensors } from '../checkpoint/index.js';
+import { isAsWritten, openCheckpoint, writeSafetensors } from '../checkpoint/index.js';
 import { fields, hostArray, parseJson, QuintetError, toNumbers } from '../tensor/index.js';
 import { outOfSteps } from './cache-steps.js';
 import type { Chat } from './chat.js';
 import { identityOf } from './identity.js';
 
-const format = 'quintet conversation 2';
+const format = 'quintet conversation 3';
 /** How the name of an array goes on where it is that of its steps. */
 const stepsOf = '.steps';
 
 /**
  * Writes the conversation that a chat answered last: its tokens, keys and values (safetensors). Pictures are not in it, only
- * what tells them apart. Fails with 'data' where nothing was answered yet.
+ * what tells them apart. Fails with 'data' where nothing was answered yet, with 'unsupported' for an encoder-decoder.
  */
 export async function saveConversation(chat: Chat, file: string): Promise<void> {
-  const { latest } = chat;
+  const { latest, model } = chat;
+  if (model.network.backbone.part.encoder) {
+    throw new QuintetError('unsupported', 'an encoder-decoder keeps no conversation: it reads each one as a whole', {
+      at: model.network.name,
+      hint: 'keep the messages themselves, and give them with the next question',
+    });
+  }
   if (!latest) throw new QuintetError('data', 'there is no conversation to save yet');
   const { ids, pictures } = latest;
   // No longer than it is: room for more is made when it goes on.
@@ -25,6 +31,7 @@ export async function saveConversation(chat: Chat, file: string): Promise<void> 
   const steps = Object.entries(language.steps ?? {}).map(([name, step]) => [`${name}${stepsOf}`, step] as const);
   const tensors = [['ids', hostArray('i64', [ids.length], ids)] as const, ...Object.entries(arrays), ...steps];
   await writeSafetensors(file, tensors, {
+    digest: true,
     metadata: {
       ...{ format, model: await identityOf(language.model), pictures: JSON.stringify(pictures) },
       ...(angles === undefined ? {} : { angles: `${angles}` }),
@@ -34,7 +41,7 @@ export async function saveConversation(chat: Chat, file: string): Promise<void> 
 
 /**
  * Reads what `saveConversation` wrote: the next reply that begins with that conversation's messages and pictures goes on from
- * there. Fails with 'format' at another file, with 'weights' where it was another model's.
+ * there. Fails with 'format' at another file, with 'integrity' at a damaged one, with 'weights' where it was another model's.
  */
 export async function restoreConversation(chat: Chat, file: string): Promise<void> {
   const checkpoint = await openCheckpoint(file);
@@ -45,6 +52,12 @@ export async function restoreConversation(chat: Chat, file: string): Promise<voi
     const { context } = chat.model.network.backbone.part;
     if (metadata.get('format') !== format || dtype !== 'i64' || shape?.length !== 1 || length < 1 || length > context) {
       throw new QuintetError('format', 'the file holds no conversation', { at: file });
+    }
+    if (!(await isAsWritten(file))) {
+      throw new QuintetError('integrity', 'the conversation is damaged: its bytes are not those that were written', {
+        at: file,
+        hint: 'give the messages anew, without restoring it',
+      });
     }
     const pictures = fields({ pictures: parseJson(String(metadata.get('pictures')), file) }, file).texts('pictures');
     const { language, recollection } = await chat.voices.of(pictures.length);

@@ -1,6 +1,6 @@
 /** The one generation loop: a prompt through the session, then token by token. */
 
-import { fields, type HostArray, inTurns, QuintetError, Random, seedFor } from '../tensor/index.js';
+import { type HostArray, inTurns, QuintetError, Random, refuseUnknown, seedFor, show } from '../tensor/index.js';
 import type { Constraint } from '../text/index.js';
 import type { Cache } from './language-graph.js';
 import type { LanguageSession } from './language-session.js';
@@ -44,39 +44,52 @@ export interface Prompts {
   readonly features?: HostArray | undefined;
 }
 
-const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
-const isShare = (value: number): boolean => value >= 0 && value <= 1;
-const isPenalty = (value: number): boolean => Math.abs(value) <= 2;
+type Means = (value: unknown) => boolean;
+const number =
+  (means: (value: number) => boolean): Means =>
+  (value) =>
+    typeof value === 'number' && means(value);
+const isCount = number((value) => Number.isSafeInteger(value) && value >= 0);
+const isShare = number((value) => value >= 0 && value <= 1);
+const isPenalty = number((value) => Math.abs(value) <= 2);
 
-/** What numbers mean something, and how that is said. */
+/** What means something, and how that is said. */
 const ranges = {
   maxTokens: [(value) => isCount(value) || value === Number.POSITIVE_INFINITY, 'a whole number from 0 on'],
-  temperature: [(value) => value >= 0 && Number.isFinite(value), 'a number from 0 on'],
+  temperature: [number((value) => value >= 0 && Number.isFinite(value)), 'a number from 0 on'],
   topK: [isCount, 'a whole number from 0 on'],
   topP: [isShare, 'a number between 0 and 1'],
   minP: [isShare, 'a number between 0 and 1'],
-  repetitionPenalty: [(value) => value > 0 && Number.isFinite(value), 'a number above 0'],
+  repetitionPenalty: [number((value) => value > 0 && Number.isFinite(value)), 'a number above 0'],
   presencePenalty: [isPenalty, 'a number between -2 and 2'],
   frequencyPenalty: [isPenalty, 'a number between -2 and 2'],
   noRepeatNgram: [isCount, 'a whole number from 0 on'],
+  logitBias: [(value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'an object'],
   seed: [Number.isSafeInteger, 'a whole number'],
   firstRow: [isCount, 'a whole number from 0 on'],
   logprobs: [isCount, 'a whole number from 0 on'],
-} satisfies Partial<Record<keyof GenerateOptions, readonly [means: (value: number) => boolean, expected: string]>>;
+  stopIds: [(value) => Array.isArray(value) && value.every(isCount), 'ids of tokens'],
+  speculate: [
+    (value) => typeof (value as Partial<Speculator> | null)?.guess === 'function',
+    'what promptLookup or draftModel gives',
+  ],
+  constrain: [(value) => typeof value === 'function', 'what constrain gives'],
+  signal: [(value) => typeof (value as Partial<AbortSignal> | null)?.aborted === 'boolean', 'an AbortSignal'],
+} satisfies Record<keyof GenerateOptions, readonly [means: Means, expected: string]>;
 
-/** Refuses numbers that mean nothing, and biases of ids beyond a vocabulary. Throws 'config'. */
+/** Refuses options that there are not, values that mean nothing, and biases of ids beyond a vocabulary. Throws 'config'. */
 export function checkOptions(options: GenerateOptions, vocab = Infinity): void {
-  checkBias(options, vocab);
+  refuseUnknown({ at: 'generation', raw: { ...options } }, Object.keys(ranges), { what: 'option' });
   for (const [name, [means, expected]] of Object.entries(ranges)) {
     const value = options[name as keyof typeof ranges];
     if (value === undefined || means(value)) continue;
-    throw new QuintetError('config', `${name}: expected ${expected}, got ${value}`);
+    throw new QuintetError('config', `${name}: expected ${expected}, got ${show(value)}`);
   }
+  checkBias(options, vocab);
 }
 
 function checkBias({ logitBias = {} }: GenerateOptions, vocab: number): void {
-  const { raw } = fields(logitBias, 'logitBias');
-  for (const [id, bias] of Object.entries(raw)) {
+  for (const [id, bias] of Object.entries(logitBias)) {
     if (!/^\d+$/.test(id) || Number(id) >= vocab) {
       const least = vocab === Infinity ? 'from 0 on' : `below ${vocab}`;
       throw new QuintetError('config', `logitBias: expected the ids of tokens, ${least}, got ${id}`);

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { type FolderFiles, hubOptionsFromEnvironment, openModel, readFolderFiles } from '../checkpoint/index.js';
 import { networkOf } from '../recipes/index.js';
-import { closeOnFailure, fields, QuintetError } from '../tensor/index.js';
+import { closeOnFailure, fields, QuintetError, refuseUnknown } from '../tensor/index.js';
 import { type CacheForm, cacheForms, weightsOptions } from './forms.js';
 import { stepsKeeper } from './kept-steps.js';
 import { initialise, isSystem, type Model, type ModelOptions, modelOf } from './model.js';
@@ -25,12 +25,18 @@ export interface LoadOptions extends ModelOptions, PackingOptions {
   readonly hub?: Partial<SourceOptions>;
 }
 
+const optionNames = Object.keys({
+  ...{ engine: true, session: true, weights: true, cache: true, onPacking: true },
+  ...{ kvCache: true, adapter: true, fresh: true, hub: true },
+} satisfies Record<keyof LoadOptions, true>);
+
 /**
  * Loads a model: a folder in the published format, a `.gguf` file, a hub name such as `org/name`, which is downloaded into
  * Hugging Face's cache where it is not there, or a model that ships with Quintet, `nano` or `smol`. `config.json` names the
  * recipe; the weights stay where they are.
  */
 export async function load(source: string, options: LoadOptions = {}): Promise<Model> {
+  refuseUnknown({ at: 'load', raw: { ...options } }, optionNames, { what: 'option' });
   checkForm('weights', options.weights, weightsOptions);
   checkForm('kvCache', options.kvCache, cacheForms);
   const named = { ...hubOptionsFromEnvironment(process.env), models: modelsCache(process.env) };

@@ -4,9 +4,18 @@ import type { FolderFiles } from '../checkpoint/index.js';
 import { type ImageProcessor, imageProcessorOf, type Picture, type PictureLayout } from '../media/index.js';
 import { rootScope } from '../nn/index.js';
 import { type HostArrays, type ImageInput, imageFeatures, inputTensors, type System } from '../system/index.js';
-import { atOnce, fields, type HostArray, hostArray, type InParts, QuintetError, toNumbers } from '../tensor/index.js';
+import {
+  atOnce,
+  fields,
+  type HostArray,
+  hostArray,
+  type InParts,
+  QuintetError,
+  show,
+  toNumbers,
+} from '../tensor/index.js';
 import { createTokenizer, ggufTokenizer, renderChat, type Tokenizer } from '../text/index.js';
-import { countImages, inParts, inTexts, type Message } from '../text/messages.js';
+import { countImages, inParts, inTexts, type Message, roles } from '../text/messages.js';
 import type { Model } from './model.js';
 
 /** A chat and the pictures of its places, in order. */
@@ -85,7 +94,7 @@ export function createProcessor({ network: system, files, metadata }: Model<Syst
     encode: prompter.encode,
     ...{ pixels, pixelsInParts },
     process(chats, options) {
-      for (const { messages, pictures } of chats) checkPlaces(messages, pictures.length);
+      for (const chat of chats) checkChat(chat);
       const { tensors, layouts } = pixels(chats.map(({ pictures }) => pictures));
       const rows = chats.map(({ messages }, i) => prompter.encode(render(messages, options), layouts[i] ?? []));
       return { ...padRows(rows, prompter.leading(layouts), tokenizer.special.pad ?? 0), ...tensors };
@@ -110,11 +119,21 @@ export function tokenizerOf(
   throw new QuintetError('not-found', 'no tokenizer.json beside the weights', { at: name });
 }
 
-/** Throws 'data' where there are not as many pictures as places for them. */
-export function checkPlaces(messages: readonly Message[], pictures: number): void {
+/** Throws 'data' where there is no message, one of an unknown role, or not as many pictures as places for them. */
+export function checkChat(chat: PicturedChat): void {
+  const { messages, pictures }: Partial<PicturedChat> = chat ?? {};
+  if (!Array.isArray(messages) || !Array.isArray(pictures)) {
+    throw new QuintetError('data', 'a chat is { messages, pictures }, two lists');
+  }
+  if (messages.length === 0) throw new QuintetError('data', 'the chat has no messages');
+  for (const [i, message] of (messages as readonly Message[]).entries()) {
+    if (roles.includes(message?.role)) continue;
+    const hint = `roles: ${roles.join(', ')}`;
+    throw new QuintetError('data', `there is no role ${show(message?.role)}`, { at: `message ${i + 1}`, hint });
+  }
   const places = countImages(messages);
-  if (places === pictures) return;
-  throw new QuintetError('data', `the messages have places for ${places} pictures, and ${pictures} are given`);
+  if (places === pictures.length) return;
+  throw new QuintetError('data', `the messages have places for ${places} pictures, and ${pictures.length} are given`);
 }
 
 /**

@@ -4,7 +4,7 @@
  * have come without.
  */
 import type { System } from '../system/index.js';
-import { type HostArray, QuintetError, zerosArray } from '../tensor/index.js';
+import { type HostArray, QuintetError, refuseUnknown, show, zerosArray } from '../tensor/index.js';
 import type { Cache } from './language-graph.js';
 import type { LanguageSession } from './language-session.js';
 import type { Model } from './model.js';
@@ -29,7 +29,9 @@ export interface LookupOptions {
  * What followed the last tokens where they stood before: for answers that repeat their prompt, as summaries, edited code and
  * extracted facts do. Saxena, "Prompt Lookup Decoding", 2023, https://github.com/apoorvumang/prompt-lookup-decoding
  */
-export function promptLookup({ tokens = 6, longest = 3 }: LookupOptions = {}): Speculator {
+export function promptLookup(options: LookupOptions = {}): Speculator {
+  checkCounts('promptLookup', options, ['tokens', 'longest']);
+  const { tokens = 6, longest = 3 } = options;
   return {
     guess(all) {
       for (let length = Math.min(longest, all.length - 1); length > 0; length--) {
@@ -39,6 +41,18 @@ export function promptLookup({ tokens = 6, longest = 3 }: LookupOptions = {}): S
       return [];
     },
   };
+}
+
+type Counts = LookupOptions & DraftOptions;
+
+/** Throws 'config' at an option that there is not, and at one that is no number from 1 on. */
+function checkCounts(at: string, options: Counts, names: readonly (keyof Counts)[]): void {
+  refuseUnknown({ at, raw: { ...options } }, names, { what: 'option' });
+  for (const name of names) {
+    const value: unknown = options[name];
+    if (value === undefined || (Number.isSafeInteger(value) && Number(value) >= 1)) continue;
+    throw new QuintetError('config', `${name}: expected a whole number from 1 on, got ${show(value)}`, { at });
+  }
 }
 
 /** Where the last `length` tokens stood before, the latest place. */
@@ -61,11 +75,19 @@ export interface DraftOptions {
 
 /**
  * What a smaller model with the same tokenizer would say, which sees none of the pictures. Leviathan et al., "Fast Inference from Transformers via
- * Speculative Decoding", 2023, https://arxiv.org/abs/2211.17192
+ * Speculative Decoding", 2023, https://arxiv.org/abs/2211.17192. Throws 'unsupported' where it is an encoder-decoder.
  */
-export function draftModel(draft: LanguageSession, { tokens = 4, ...options }: DraftOptions = {}): Speculator {
-  const { context, vocab } = draft.model.network.backbone.part;
-  const { capacity = context } = options;
+export function draftModel(draft: LanguageSession, options: DraftOptions = {}): Speculator {
+  checkCounts('draftModel', options, ['tokens', 'capacity']);
+  const { name, backbone } = draft.model.network;
+  const { context, vocab, encoder } = backbone.part;
+  if (encoder) {
+    throw new QuintetError('unsupported', 'an encoder-decoder cannot guess for another model', {
+      at: name,
+      hint: 'it reads what it is to answer by another half: take a decoder as the draft, or promptLookup (--lookup)',
+    });
+  }
+  const { tokens = 4, capacity = context } = options;
   let cache: Cache | undefined;
   let read: number[] = [];
   let isBusy = false;

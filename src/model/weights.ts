@@ -106,7 +106,7 @@ export function checkpointWeights(
   checkNames(network, declarations, checkpoint, { at, ...names });
   const stored = (name: string): StoredTensor => checkpoint.tensors.get(fileName(name)) as StoredTensor;
   const read = async (name: string): Promise<HostArray> => castArray(await checkpoint.read(fileName(name)), 'f32');
-  return {
+  return whileOpen({
     at,
     fileName,
     has: (name) => checkpoint.tensors.has(fileName(name)),
@@ -124,6 +124,25 @@ export function checkpointWeights(
       return { dtype: 'f32', source: { bytes: bytesOf(await read(name)), givenAway: true } };
     },
     close: () => checkpoint.close(),
+  });
+}
+
+/** Weights that are not to be had any more once they were closed. */
+function whileOpen(weights: Weights): Weights {
+  let isOpen = true;
+  const opened = (): Weights => {
+    if (isOpen) return weights;
+    throw new QuintetError('engine', 'the model is closed', { at: weights.at, hint: 'load it again' });
+  };
+  return {
+    ...weights,
+    bind: async (declaration) => opened().bind(declaration),
+    read: async (declaration) => opened().read(declaration),
+    stored: (declaration) => opened().stored(declaration),
+    close() {
+      isOpen = false;
+      return weights.close();
+    },
   };
 }
 
@@ -199,7 +218,7 @@ export function initialWeights(seed: number, renames: Renames = []): Weights {
     values.set(declaration.name, array);
     return array;
   };
-  return {
+  return whileOpen({
     at: `seed ${seed}`,
     fileName: (name) => rename(name, renames),
     has: () => true,
@@ -209,7 +228,7 @@ export function initialWeights(seed: number, renames: Renames = []): Weights {
     files: [],
     bind: async (declaration) => ({ dtype: 'f32', source: { bytes: bytesOf(kept(declaration)) } }),
     close: async () => values.clear(),
-  };
+  });
 }
 
 /** Weights under which some parameters have other values; what neither has begins as its declaration says. */

@@ -112,14 +112,17 @@ export interface LongScaling {
   readonly long: readonly number[];
   readonly original: number;
   readonly gain: number;
+  /** Where the factors are written, for messages. */
+  readonly at?: string;
 }
 
 /** Searched factors for each wave, one list for short and one for long contexts: Ding et al., "LongRoPE", 2024, https://arxiv.org/abs/2402.13753 */
-export function longScaling({ short, long, original, gain }: LongScaling): RotaryScaling {
+export function longScaling({ short, long, original, gain, at }: LongScaling): RotaryScaling {
   const scaling: RotaryScaling = ({ plain, length }) => {
-    for (const { length: count } of [short, long]) {
+    for (const [name, { length: count }] of Object.entries({ short_factor: short, long_factor: long })) {
       if (count === plain.length) continue;
-      throw new QuintetError('config', `${count} factors for ${plain.length} rotary wavelengths`);
+      const why = `${name}: ${count} factors for ${plain.length} rotary wavelengths`;
+      throw new QuintetError('config', why, at === undefined ? {} : { at });
     }
     const factors = where(greater(length, original), row(long), row(short));
     return { frequencies: div(row(plain), factors), gain };
@@ -185,10 +188,10 @@ export function readContext(config: Fields, otherwise: number): number {
   const context = config.count('max_position_embeddings', otherwise);
   const parameters = parametersOf(config);
   const kind = kindOf(parameters);
-  if (kind === 'dynamic') return Math.floor(context * parameters.number('factor'));
+  if (kind === 'dynamic') return Math.floor(context * factorOf(parameters));
   if (kind !== 'yarn') return context;
   const original = originalOf(config, parameters, context);
-  return Math.max(context, Math.floor(original * parameters.number('factor', 1)));
+  return Math.max(context, Math.floor(original * factorOf(parameters, impliedFactor(config, parameters, context))));
 }
 
 const kinds = ['default', 'linear', 'dynamic', 'yarn', 'longrope', 'su', 'llama3'] as const;
@@ -205,42 +208,56 @@ function kindOf(parameters: Fields): (typeof kinds)[number] {
   return kind === 'yarn' && parameters.has('short_factor') ? 'longrope' : kind;
 }
 
+const originalField = 'original_max_position_embeddings';
+
 /** The trained length; some files have it beside the scaling, which then counts. */
 function originalOf(config: Fields, parameters: Fields, context: number): number {
-  const name = 'original_max_position_embeddings';
-  return config.count(name, parameters.count(name, context));
+  return config.count(originalField, parameters.count(originalField, context));
+}
+
+/** By how much the context exceeds the trained one, where that is said: what a factor is that is not. */
+function impliedFactor(config: Fields, parameters: Fields, context: number): number | undefined {
+  if (!config.has(originalField) && !parameters.has(originalField)) return undefined;
+  return context / originalOf(config, parameters, context);
+}
+
+function factorOf(parameters: Fields, otherwise?: number): number {
+  const factor = parameters.number('factor', otherwise);
+  if (factor > 0) return factor;
+  throw parameters.wrong('factor', 'a number above 0');
 }
 
 function readScaling(config: Fields, parameters: Fields, context: number): RotaryScaling | undefined {
-  const original = originalOf(config, parameters, context);
+  const trained = originalOf(config, parameters, context);
+  const implied = impliedFactor(config, parameters, context);
   switch (kindOf(parameters)) {
     case 'default':
       return undefined;
     case 'linear':
-      return linearScaling(parameters.number('factor'));
+      return linearScaling(factorOf(parameters));
     case 'dynamic':
-      return dynamicScaling({ factor: parameters.number('factor'), original: context });
+      return dynamicScaling({ factor: factorOf(parameters), original: context });
     case 'yarn':
-      return yarnScaling(readYarn(parameters, original, context));
+      return yarnScaling(readYarn(parameters, trained, factorOf(parameters, implied)));
     case 'longrope':
     case 'su': {
-      const factor = parameters.number('factor', context / original);
-      const usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+      const factor = factorOf(parameters, context / trained);
+      const usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(trained));
       const [short, long] = [parameters.numbers('short_factor'), parameters.numbers('long_factor')];
-      return longScaling({ short, long, original, gain: parameters.number('attention_factor', usual) });
+      const gain = parameters.number('attention_factor', usual);
+      return longScaling({ short, long, original: trained, gain, at: parameters.at });
     }
     case 'llama3':
       return llama3Scaling({
-        factor: parameters.number('factor'),
+        factor: factorOf(parameters),
         low: parameters.number('low_freq_factor'),
         high: parameters.number('high_freq_factor'),
-        original,
+        original: trained,
       });
   }
 }
 
-function readYarn(parameters: Fields, original: number, context: number): YarnScaling {
-  const factor = parameters.number('factor', context / original);
+function readYarn(parameters: Fields, original: number, factor: number): YarnScaling {
   const [scale, scaleOfAll] = [parameters.number('mscale', 0), parameters.number('mscale_all_dim', 0)];
   const usual = scale && scaleOfAll ? yarnGain(factor, scale) / yarnGain(factor, scaleOfAll) : yarnGain(factor);
   return {

@@ -1,7 +1,15 @@
 /** What runs a graph. Two engines implement this: `native` (ONNX Runtime's C API) and `web` (onnxruntime-web). */
 
 import type { OnnxModel } from '../onnx/model.js';
-import type { DType, HostArray } from '../tensor/index.js';
+import { type DType, type HostArray, QuintetError, show } from '../tensor/index.js';
+
+/** More than any machine has use for; a pool of many thousands never gets ready. */
+export const mostThreads = 512;
+
+export function checkThreads(threads: number | undefined): void {
+  if (threads === undefined || (Number.isSafeInteger(threads) && threads >= 1 && threads <= mostThreads)) return;
+  throw new QuintetError('config', `threads: expected a whole number from 1 to ${mostThreads}, got ${show(threads)}`);
+}
 
 export interface SessionOptions {
   /** Threads inside one operator; default: the engine's own setting. */

@@ -5,11 +5,12 @@ import { QuintetError } from '../tensor/index.js';
 /** Throws where a session was closed (code 'engine') or a run is not wanted any more (code 'aborted'). */
 export function checkOpen(model: OnnxModel, open: boolean, signal: AbortSignal | undefined): void {
   if (!open) throw new QuintetError('engine', 'the session is closed', { at: model.name });
-  if (signal?.aborted) throw stopped(model);
+  if (signal?.aborted) throw stopped(model, signal);
 }
 
-export function stopped(model: OnnxModel, cause?: unknown): QuintetError {
-  return new QuintetError('aborted', 'the run was stopped', { at: model.name, cause });
+/** Its cause is the reason that the signal was given. */
+export function stopped(model: OnnxModel, { reason }: AbortSignal): QuintetError {
+  return new QuintetError('aborted', 'the run was stopped', { at: model.name, cause: reason });
 }
 
 /** ONNX Runtime's message as an error of code 'engine' that says at which node. */

@@ -1,6 +1,6 @@
 /** Engines that run graphs. This file is safe to import in a browser: what needs Node is loaded when it is asked for. */
-import { QuintetError } from '../tensor/index.js';
-import type { Engine } from './engine.js';
+import { QuintetError, refuseUnknown } from '../tensor/index.js';
+import { checkThreads, type Engine } from './engine.js';
 import type { WebOptions } from './web.js';
 
 export type { Engine, RunOptions, Session, SessionOptions } from './engine.js';
@@ -17,9 +17,16 @@ export interface EngineOptions extends WebOptions {
   readonly onNotice?: (notice: string) => void;
 }
 
+const optionNames = Object.keys({
+  ...{ engine: true, library: true, threads: true, onNotice: true },
+  ...{ wasm: true, script: true, readRange: true },
+} satisfies Record<keyof EngineOptions, true>);
+
 /** The best engine that runs here. One that is asked for by name or path is never replaced by another. */
 export async function defaultEngine(options: EngineOptions = {}): Promise<Engine> {
   const { engine, library, onNotice } = options;
+  refuseUnknown({ at: 'engine', raw: { ...options } }, optionNames, { what: 'option' });
+  checkThreads(options.threads);
   if (engine === 'web' && library !== undefined) {
     throw new QuintetError('unsupported', `the web engine takes no library, got ${library}`, { hint: wayOut });
   }

@@ -2,7 +2,7 @@
 import { rename } from 'node:fs/promises';
 import { type OnnxInitializer, type OnnxModel, type OnnxValue, onnxBytes } from '../onnx/index.js';
 import { type HostArray, zerosArray } from '../tensor/index.js';
-import type { Engine, RunOptions, Session, SessionOptions } from './engine.js';
+import { checkThreads, type Engine, type RunOptions, type Session, type SessionOptions } from './engine.js';
 import { checkOpen, failure, stopped } from './failures.js';
 import { type Arrays, checkFeeds, type Sizes, shapeFrom, wantedOutputs } from './feeds.js';
 import { loadOrt, type OrtApi, type Pointer } from './native-api.js';
@@ -31,6 +31,7 @@ export function nativeEngine({ library, threads }: NativeOptions = {}): Engine {
 }
 
 async function createSession(api: OrtApi, model: OnnxModel, options: SessionOptions): Promise<Session> {
+  checkThreads(options.threads);
   const weights = placeWeights(model);
   const made = { model, bytes: onnxBytes(model, weights.place), weights };
   const held = withoutGiven(model);
@@ -246,12 +247,12 @@ class NativeSession implements Session {
     try {
       await api.callAsync('Run', this.shared.pointer, options, ins, inputs, ins.length, outs, outs.length, outputs);
     } catch (cause) {
-      throw signal?.aborted ? stopped(this.model, cause) : failure(this.model, cause);
+      throw signal?.aborted ? stopped(this.model, signal) : failure(this.model, cause);
     } finally {
       signal?.removeEventListener('abort', stop);
       if (options) api.release('ReleaseRunOptions', options);
     }
-    if (signal?.aborted) throw stopped(this.model);
+    if (signal?.aborted) throw stopped(this.model, signal);
   }
 
   close(): Promise<void> {

@@ -136,7 +136,7 @@ class WebSession implements Session {
     );
     this.#running.add(running);
     const results = await running.finally(() => this.#running.delete(running));
-    if (options.signal?.aborted) throw stopped(model);
+    if (options.signal?.aborted) throw stopped(model, options.signal);
     return Object.fromEntries(wanted.map(({ name, dtype }) => [name, arrayOf(dtype, results[name] as ort.Tensor)]));
   }
 
@@ -146,7 +146,7 @@ class WebSession implements Session {
     signal: AbortSignal | undefined,
   ): Promise<ort.InferenceSession.ReturnType> {
     await otherEvents();
-    if (signal?.aborted) throw stopped(this.model);
+    if (signal?.aborted) throw stopped(this.model, signal);
     return this.session.run(tensors, wanted, { logSeverityLevel: FATAL }).catch((cause) => {
       throw failure(this.model, cause);
     });

@@ -1,6 +1,6 @@
 /** Checked reading of foreign JSON objects: every mistake names the file, the field, what was expected and what is there. */
 
-import { QuintetError } from './errors.js';
+import { nearest, QuintetError } from './errors.js';
 
 /** One object of a foreign file. Readers throw where a field is missing (without a default) or of another kind. */
 export interface Fields {
@@ -77,6 +77,29 @@ export function fields(value: unknown, at: string): Fields {
   };
 }
 
+export interface Naming {
+  /** What the names are of; default 'field'. */
+  readonly what?: string;
+  /** What other libraries call some, and what they are called here. */
+  readonly elsewhere?: Readonly<Record<string, string>>;
+}
+
+/** Refuses fields that have none of these names, and says which was perhaps meant. */
+export function refuseUnknown(
+  { raw, at }: Pick<Fields, 'raw' | 'at'>,
+  names: readonly string[],
+  { what = 'field', elsewhere = {} }: Naming = {},
+): void {
+  const unknown = Object.keys(raw).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const known = Object.hasOwn(elsewhere, unknown) ? elsewhere[unknown] : undefined;
+  const guess = known !== undefined && names.includes(known) ? known : nearest(unknown, names);
+  throw new QuintetError('config', `there is no ${what} "${unknown}"${guess ? `; did you mean "${guess}"?` : ''}`, {
+    at,
+    hint: `${what}s: ${names.join(', ')}`,
+  });
+}
+
 function partOf(part: Fields, types: readonly string[]): Fields {
   const field = part.has('_class_name') ? '_class_name' : 'model_type';
   const type = part.text(field, '');
@@ -99,8 +122,9 @@ function isListOf<T>(accepts: (x: unknown) => x is T): (x: unknown) => x is read
   return (x): x is readonly T[] => Array.isArray(x) && x.every(accepts);
 }
 
-function show(value: unknown): string {
+/** A value in an error message. */
+export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = JSON.stringify(value) ?? String(value);
+  const text = (typeof value === 'number' ? undefined : JSON.stringify(value)) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -79,9 +79,14 @@ export interface RunResult {
 export async function runFile(path: string, options: RunOptions = {}): Promise<RunResult> {
   const file = await readRunFile(path);
   const { model: source, fresh, seed } = startOf(file, path);
-  const { group = alone } = options;
+  const { group = alone, engine, session, hub } = options;
   if (group.rank === 0) await checkDestination(options.output ?? (await outputOf(path)), 'folder');
-  const loaded = await load(source, { ...options, ...(fresh ? { fresh: seed } : {}) });
+  const loaded = await load(source, {
+    ...(engine ? { engine } : {}),
+    ...(session ? { session } : {}),
+    ...(hub ? { hub } : {}),
+    ...(fresh ? { fresh: seed } : {}),
+  });
   try {
     const { network, pictureAdapter } = loaded;
     const own = { stages: network.stages ?? [], hasAdapter: pictureAdapter !== undefined };

@@ -13,6 +13,7 @@ import {
   openModelFolder,
   openSafetensors,
   openTorch,
+  parseGgufHeader,
 } from '../../src/checkpoint/index.js';
 import { QuintetError, Random } from '../../src/tensor/index.js';
 import { processorTime } from '../processor-time.js';
@@ -99,6 +100,13 @@ describe('a thousand random changes', () => {
         expect(await opened(kind, bytes.subarray(0, length)), `${length}`).toBe('refused');
     }
   });
+});
+
+test('a GGUF file that ends within its header says that it is cut off', () => {
+  for (const length of [0, 3, 20, 24, 40, 100]) {
+    const cut = gguf.subarray(0, length);
+    expect(() => parseGgufHeader(cut, length, 'x')).toThrow('The file is cut off: download or copy it again.');
+  }
 });
 
 describe('every number of a header replaced by an extreme one is refused:', () => {

@@ -1,6 +1,6 @@
 /** The cache of packed weights: seen and cleaned. */
 
-import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ownProcess, type Process, wordOf } from '../../src/machine/process.js';
@@ -8,13 +8,18 @@ import { asSystem, LanguageSession, load } from '../../src/model/index.js';
 import { engine } from '../fixture.js';
 import { ggufModel } from '../model/gguf-model.js';
 import { temporaryFile, temporaryFolder } from '../temporary.js';
-import { here } from './cli.js';
+import { here, quintet } from './cli.js';
 
 const day = 24 * 60 * 60;
 
 interface Listed {
   readonly bytes: number;
-  readonly files: readonly { readonly file: string; readonly source?: string; readonly partial?: string }[];
+  readonly files: readonly {
+    readonly file: string;
+    readonly source?: string;
+    readonly partial?: string;
+    readonly state?: string;
+  }[];
 }
 
 /** A cache with the packed weights of a model in it. */
@@ -83,6 +88,26 @@ test('what a process left behind goes, what one is writing and files of others s
   );
   await listed('clean', '--older-than', '1');
   expect([writing, unseen, left, other].map((file) => existsSync(file))).toEqual([true, true, false, true]);
+});
+
+test('checking tells files that were damaged, and uses none', async () => {
+  const { folder, packed } = await filledCache();
+  const [name = ''] = packed;
+  const file = join(folder, name);
+  const before = Date.now() / 1000 - 40 * day;
+  utimesSync(file, before, before);
+  const whole = await quintet(['cache', 'check']);
+  expect([whole.code, whole.stdout]).toEqual([0, expect.stringContaining(`0 of ${packed.length} damaged`)]);
+  expect(whole.stdout).toContain(' 40 days ago ');
+  const bytes = readFileSync(file);
+  writeFileSync(file, Buffer.from(bytes).fill(0, bytes.length >> 1, (bytes.length >> 1) + 64));
+  const damaged = await quintet(['cache', 'check']);
+  expect([damaged.code, damaged.stdout]).toEqual([1, expect.stringContaining(`1 of ${packed.length} damaged`)]);
+  expect(damaged.stderr).toContain(file);
+  writeFileSync(file, Buffer.from(bytes.toString('latin1').replace('"sha256"', '"sha-no"'), 'latin1'));
+  const unknown = await quintet(['cache', 'check', '--json']);
+  const states = (JSON.parse(unknown.stdout) as Listed).files.map(({ file: path, state }) => [path, state]);
+  expect(new Map(states as [string, string][]).get(file)).toBe('unknown');
 });
 
 test('an empty one is no mistake', async () => {

@@ -33,6 +33,8 @@ describe('mistakes', () => {
     [2, ['chat', llama, '--logit-bias', '42', 'hi'], 'Expected ids of tokens and biases, such as 42=-100,7=2.5.'],
     [2, ['chat', llama, '--logit-bias', '42=101', 'hi'], 'Expected a number from -100 to 100.'],
     [1, ['chat', llama, '--logit-bias', '9999=1', 'hi'], 'logitBias: expected the ids of tokens, below '],
+    [2, ['chat', llama, '--threads', '100000', 'hi'], 'Expected a whole number from 1 to 512.'],
+    [1, ['chat', 'folder/nofile.gguf', 'hi'], /^error: folder\/nofile\.gguf: no such file or folder\n/],
     [2, ['chat', llama, 'one', 'two'], 'two prompts: "one" and "two"'],
     [2, ['chat', llama, ''], 'error: the prompt is empty\n'],
     [1, ['chat', 'nope'], /^error: nope: no such file, folder or recipe/],

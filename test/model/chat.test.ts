@@ -232,3 +232,26 @@ test('what was opened is closed where the rest of a chat does not open', async (
   await expect(Chat.open({ ...model, engine: counting(all) })).rejects.toThrow('no room for another session');
   expect([sessions, closed]).toEqual([all, all - 1]);
 });
+
+test.each([
+  [undefined, 'a chat is { messages, pictures }, two lists'],
+  [{ messages: [ask('hi')] }, 'a chat is { messages, pictures }, two lists'],
+  [{ messages: [], pictures: [] }, 'the chat has no messages'],
+  [{ messages: [ask('hi'), { role: 'boss', content: 'x' }], pictures: [] }, 'message 2: there is no role "boss"'],
+])('%j is no chat', async (turn, message) => {
+  const chat = await open(await llavaInPlace());
+  const asked = turn as PicturedChat;
+  for (const answer of [chat.answer(asked), chat.answers([asked])]) {
+    await expect(answer).rejects.toMatchObject({ code: 'data', message: expect.stringContaining(message) });
+  }
+  const processed = () => chat.processor.process([asked], { prompt: true });
+  expect(processed).toThrow(expect.objectContaining({ code: 'data' }));
+});
+
+test('a stop text says something', async () => {
+  const chat = await open(await llavaInPlace());
+  const turn = { messages: [ask('hi')], pictures: [] };
+  for (const stop of [[''], 'x'] as string[][]) {
+    await expect(reply(chat, turn, { stop })).rejects.toThrow('stop: expected texts, none of them empty');
+  }
+});

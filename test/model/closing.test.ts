@@ -60,6 +60,16 @@ test('a chat that is closed opens nothing anew when it is asked, nor does its fo
   await model.close();
 });
 
+test('a model that is closed opens no chat, from files nor with fresh weights', async () => {
+  for (const fresh of [{}, { fresh: 1 }]) {
+    const model = asSystem(await load(`${fixturePath('llama')}/model`, { engine, ...fresh }));
+    await model.close();
+    await expect(Chat.open(model)).rejects.toMatchObject({
+      ...{ code: 'engine', message: expect.stringContaining('the model is closed') },
+    });
+  }
+});
+
 test('sessions that draw are closed though those before them cannot be', async () => {
   const { model, open } = await stubborn('janus');
   const drawer = await Drawer.open(asSystem(model));

@@ -130,8 +130,16 @@ test('what an answer cannot be held to is an error before anything is computed',
     [{ regex: '(' }, 'constraint'],
     [{ choices: [] }, 'constraint'],
     [{ json: { type: 3 } }, 'config'],
+    [{ json: { $ref: '#/none' } }, 'config'],
+    [{}, 'config'],
+    [null, 'config'],
+    [{ jsonn: {} }, 'config'],
+    [{ regex: 5 }, 'config'],
+    [{ choices: 'ab' }, 'config'],
+    [{ regex: 'a', choices: ['a'] }, 'config'],
+    [{ regex: 'a', spacing: 'compact' }, 'config'],
   ] as [ConstraintSpec, string][])
-    await expect(reply(chat, { constrain: form })).rejects.toMatchObject({ code });
+    await expect(reply(chat, { constrain: form })).rejects.toMatchObject({ name: 'QuintetError', code });
   await expect(reply(chat, { constrain: { regex: 'a' }, stop: ['b'] })).rejects.toMatchObject({ code: 'constraint' });
 });
 

@@ -7,6 +7,7 @@ import {
   createProcessor,
   LanguageSession,
   load,
+  saveConversation,
   traceNetwork,
 } from '../../src/model/index.js';
 import { realTokens } from '../../src/model/prompt.js';
@@ -71,6 +72,14 @@ test('a conversation goes on with everything that was said, read as a whole', ()
       await chat.close();
       await fresh.close();
     }
+  }));
+
+test('no conversation is kept, and saving one says so', () =>
+  withModel('t5', async (loaded) => {
+    const chat = await Chat.open(asSystem(loaded));
+    await chat.answer({ messages: [{ role: 'user', content: 'Hi' }], pictures: [] }, { maxTokens: 2 });
+    await expect(saveConversation(chat, 'none.safetensors')).rejects.toMatchObject({ code: 'unsupported' });
+    await chat.close();
   }));
 
 test('a prompt is read once, however many tokens are written', async () => {

@@ -226,3 +226,17 @@ test('numbers at the ends of their ranges are taken', () => {
     logitBias: { 0: -100, 7: 100 },
   });
 });
+
+test.each([
+  [{ temprature: 1 }, 'generation: there is no option "temprature"; did you mean "temperature"?'],
+  [{ stop: ['x'] }, 'there is no option "stop"'],
+  [{ stopIds: [-1] }, 'stopIds: expected ids of tokens, got [-1]'],
+  [{ stopIds: 5 }, 'stopIds: expected ids of tokens, got 5'],
+  [{ temperature: '1' }, 'temperature: expected a number from 0 on, got "1"'],
+  [{ speculate: {} }, 'speculate: expected what promptLookup or draftModel gives, got {}'],
+  [{ constrain: { regex: 'a' } }, 'constrain: expected what constrain gives'],
+  [{ signal: 5 }, 'signal: expected an AbortSignal, got 5'],
+] as [GenerateOptions, string][])('options %j are refused', (options, message) => {
+  expect(() => checkOptions(options)).toThrow(expect.objectContaining({ code: 'config' }));
+  expect(() => checkOptions(options)).toThrow(message);
+});

@@ -117,6 +117,9 @@ test.each(kinds)('every weight of %s, as it is stored, is held in integers', asy
 
 test('forms that there are not are refused before anything is read', async () => {
   const wrong = (options: object) => load('nowhere', options as LoadOptions);
+  await expect(wrong({ wieghts: 'int8' })).rejects.toThrow(
+    'load: there is no option "wieghts"; did you mean "weights"?',
+  );
   await expect(wrong({ weights: 'int3' })).rejects.toThrow('weights: expected auto, f32, int8, int4, got int3');
   await expect(wrong({ kvCache: 'int4' })).rejects.toThrow('kvCache: expected f32, int8, got int4');
 });

@@ -1,5 +1,5 @@
 /** Conversations that begin alike, in one process and in another. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { writeSafetensors } from '../../src/checkpoint/index.js';
@@ -120,4 +120,21 @@ test('files that hold no conversation, or another model’s, are refused', async
   );
   await expect(restoreConversation(deeper, path)).rejects.toThrow('a conversation with another model than llava-1.5');
   await expect(saveConversation(chat, other)).rejects.toThrow('there is no conversation to save yet');
+});
+
+test('a file in which a byte was changed is refused, wherever that is', async () => {
+  const { model, path, folder } = await savedConversation();
+  const chat = await open(model);
+  const bytes = readFileSync(path);
+  const other = join(folder, 'damaged.safetensors');
+  const start = 8 + Number(bytes.readBigUInt64LE());
+  const picture = bytes.indexOf('"pictures"') + 15;
+  for (const place of [picture, start, Math.floor((start + bytes.length) / 2), bytes.length - 1]) {
+    const damaged = Buffer.from(bytes);
+    damaged[place] = (damaged[place] as number) ^ 1;
+    writeFileSync(other, damaged);
+    await expect(restoreConversation(chat, other)).rejects.toMatchObject({ code: 'integrity', at: other });
+  }
+  writeFileSync(other, bytes);
+  await restoreConversation(chat, other);
 });

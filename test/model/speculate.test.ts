@@ -122,6 +122,23 @@ test('lookup finds the latest place of the longest run of last tokens', () => {
   expect(guess([5, 5, 5])).toEqual([5]);
 });
 
+test('options that mean nothing are refused', async () => {
+  expect(() => promptLookup({ tokens: 0 })).toThrow('promptLookup: tokens: expected a whole number from 1 on, got 0');
+  expect(() => promptLookup({ longst: 2 } as object)).toThrow('no option "longst"; did you mean "longest"?');
+  const draft = await LanguageSession.open(await initialise(llama('tiny'), { engine }));
+  expect(() => draftModel(draft, { capacity: 1.5 })).toThrow('draftModel: capacity: expected a whole number');
+  await draft.close();
+});
+
+test('an encoder-decoder is no draft', async () => {
+  const model = asSystem(await load(`${fixturePath('t5')}/model`, { engine }));
+  const session = await LanguageSession.open(model);
+  const refused = { code: 'unsupported', message: expect.stringContaining('an encoder-decoder cannot guess') };
+  expect(() => draftModel(session)).toThrow(expect.objectContaining(refused));
+  await session.close();
+  await model.close();
+});
+
 test('a draft makes room as its conversation grows, up to what it may', async () => {
   const { engine: recording, runs } = recorded();
   const draft = await LanguageSession.open(await initialise(llama('tiny'), { engine: recording, seed: 5 }));

@@ -35,3 +35,22 @@ test('no two of the scalings are alike beyond the trained length', () => {
   const texts = seen.map((bytes) => bytes.toString('hex'));
   expect(new Set(texts).size).toBe(configs.length);
 });
+
+test.each([
+  [{ rope_type: 'yarn' }, 'expected a number, got nothing'],
+  [{ rope_type: 'yarn', factor: -1 }, 'expected a number above 0, got -1'],
+  [{ rope_type: 'linear', factor: 0 }, 'expected a number above 0, got 0'],
+  [{ rope_type: 'dynamic', factor: -1 }, 'expected a number above 0, got -1'],
+  [{ rope_type: 'longrope', factor: -1, short_factor: [1], long_factor: [1] }, 'expected a number above 0, got -1'],
+])('%j is no scaling', (rope_scaling, message) => {
+  const config = fields({ rope_scaling, max_position_embeddings: 64 }, 'config.json');
+  expect(() => readRotary(config)).toThrow(`config.json: rope_scaling.factor: ${message}`);
+});
+
+test('factors of another number than there are wavelengths are told with their file and field', () => {
+  const rope_scaling = { rope_type: 'longrope', factor: 2, short_factor: [1, 1], long_factor: [1] };
+  const rotary = readRotary(fields({ rope_scaling, max_position_embeddings: 64 }, 'config.json'));
+  expect(() => rotaryAngles({ positions: input('positions', 'i64', ['B', 'T']) }, 4, rotary)).toThrow(
+    'config.json: rope_scaling: long_factor: 1 factors for 2 rotary wavelengths',
+  );
+});

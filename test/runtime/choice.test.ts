@@ -1,6 +1,7 @@
 /** Which engine runs. */
 import { build } from 'esbuild';
 import { afterEach, expect, test, vi } from 'vitest';
+import type { OnnxModel } from '../../src/onnx/index.js';
 import { defaultEngine, type EngineOptions } from '../../src/runtime/index.js';
 import { webEngine } from '../../src/runtime/web.js';
 import { QuintetError } from '../../src/tensor/index.js';
@@ -41,6 +42,15 @@ test('the web one where the native library does not load, and a notice says why'
     'ONNX Runtime could not be loaded: no such file\nThe slower web engine runs instead, on one thread.',
   ]);
   await expect(fresh.defaultEngine({ engine: 'native' })).rejects.toThrow('no such file');
+});
+
+test('more threads than any machine has use for are refused, and options that there are not', async () => {
+  for (const threads of [0, 1.5, 100_000]) {
+    const message = `threads: expected a whole number from 1 to 512, got ${threads}`;
+    await expect(defaultEngine({ threads })).rejects.toThrow(message);
+    await expect((await defaultEngine()).createSession({} as OnnxModel, { threads })).rejects.toThrow(message);
+  }
+  await expect(defaultEngine({ thraeds: 2 } as object)).rejects.toThrow('no option "thraeds"; did you mean "threads"?');
 });
 
 test('the web one has several threads only where it is told with which script they begin', () => {

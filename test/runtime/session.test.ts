@@ -150,7 +150,9 @@ forEachEngine((engine) => {
 
   test('a run whose signal has fired is not begun', async () => {
     const session = await engine.createSession(arithmetic);
-    await expect(session.run(feeds, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
+    const reason = new Error('not wanted');
+    const aborted = session.run(feeds, { signal: AbortSignal.abort(reason) });
+    await expect(aborted).rejects.toMatchObject({ code: 'aborted', cause: reason });
     const untouched = await session.run(feeds, { signal: new AbortController().signal });
     expect(untouched.sum).toEqual(f32([1, 2], [4, 7]));
     await session.close();

@@ -1,6 +1,6 @@
 /** Answers of a wanted form: JSON by a schema, texts of a regular expression, or one of some choices, as tokens that may come next. */
 
-import { atOnce, type InParts, QuintetError, recent } from '../../tensor/index.js';
+import { atOnce, type InParts, QuintetError, recent, refuseUnknown, show } from '../../tensor/index.js';
 import type { Tokenizer } from '../tokenizer.js';
 import { everything } from './code-points.js';
 import { jsonGrammar } from './json/schema.js';
@@ -26,7 +26,7 @@ export type ConstraintSpec =
 
 /**
  * Begins answers that are held to a constraint, any number at a time. `ends` are the tokens that may follow a whole answer. Throws
- * 'constraint' for what answers cannot be held to, 'limit' for what would cost too much, 'config' for a malformed schema.
+ * 'constraint' for what answers cannot be held to, 'limit' for what would cost too much, 'config' for a malformed form or schema.
  */
 export const constrain = (...constrained: Parameters<typeof constrainInParts>): (() => Constraint) =>
   atOnce(constrainInParts(...constrained));
@@ -37,6 +37,7 @@ export function* constrainInParts(
   tokenizer: Tokenizer,
   ends: readonly number[] = [],
 ): InParts<() => Constraint> {
+  checkSpec(spec);
   const key = keyOf(spec, ends);
   const own = kept.get(tokenizer) ?? new Map<string, () => Constraint>();
   kept.set(tokenizer, own);
@@ -47,6 +48,28 @@ export function* constrainInParts(
 /** The constraints of a tokenizer that were asked for last: each holds some megabytes of masks. */
 const kept = new WeakMap<Tokenizer, Map<string, () => Constraint>>();
 const mostKept = 4;
+
+/** What may stand beside each form. */
+const forms: Readonly<Record<string, readonly string[]>> = { json: ['spacing'], regex: [], choices: [] };
+
+/** Throws 'config' at what is no form, or several. */
+function checkSpec(spec: unknown): void {
+  const refuse = (why: string) => {
+    const hint = 'one of { json: schema }, { regex: pattern } and { choices: [text, …] }';
+    return new QuintetError('config', why, { at: 'constrain', hint });
+  };
+  if (typeof spec !== 'object' || spec === null) throw refuse(`expected a form, got ${show(spec)}`);
+  const [form, second] = Object.keys(forms).filter((name) => Object.hasOwn(spec, name));
+  if (second !== undefined) throw refuse(`an answer has one form, and ${form} and ${second} are given`);
+  const names = form === undefined ? Object.keys(forms) : [form, ...(forms[form] ?? [])];
+  refuseUnknown({ at: 'constrain', raw: { ...spec } }, names);
+  if (form === undefined) throw refuse(`expected a form, got ${show(spec)}`);
+  const { regex = '', choices = [] } = spec as { readonly regex?: unknown; readonly choices?: unknown };
+  if (typeof regex !== 'string') throw refuse(`regex: expected a text, got ${show(regex)}`);
+  if (!Array.isArray(choices) || choices.some((choice) => typeof choice !== 'string')) {
+    throw refuse(`choices: expected a list of texts, got ${show(choices)}`);
+  }
+}
 
 function keyOf(spec: ConstraintSpec, ends: readonly number[]): string {
   try {

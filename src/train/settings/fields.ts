@@ -1,6 +1,6 @@
 /** What readers of run files share. */
 
-import { type Fields, nearest, QuintetError } from '../../tensor/index.js';
+import { type Fields, QuintetError, refuseUnknown as refuseUnknownNames } from '../../tensor/index.js';
 
 /** What other libraries call settings, and what they are called here. */
 const elsewhere: Readonly<Record<string, string>> = {
@@ -18,16 +18,8 @@ const elsewhere: Readonly<Record<string, string>> = {
 };
 
 /** Refuses fields that have none of these names, and says which was perhaps meant. */
-export function refuseUnknown(file: Fields, names: readonly string[]): void {
-  const unknown = Object.keys(file.raw).find((name) => !names.includes(name));
-  if (unknown === undefined) return;
-  const known = Object.hasOwn(elsewhere, unknown) ? elsewhere[unknown] : undefined;
-  const guess = known !== undefined && names.includes(known) ? known : nearest(unknown, names);
-  throw new QuintetError('config', `there is no field "${unknown}"${guess ? `; did you mean "${guess}"?` : ''}`, {
-    at: file.at,
-    hint: `fields: ${names.join(', ')}`,
-  });
-}
+export const refuseUnknown = (file: Fields, names: readonly string[]): void =>
+  refuseUnknownNames(file, names, { elsewhere });
 
 /** Reads a field that is there. */
 export type Read<Value = unknown> = (file: Fields, name: string) => Value;

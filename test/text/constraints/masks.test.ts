@@ -214,6 +214,9 @@ describe('schemas that answers cannot be held to are refused, with the place:', 
   const by = tokenizer('gpt2');
   test.each<[string, unknown, string]>([
     ['an unknown keyword', { type: 'array', contains: {} }, 'contains'],
+    ['one of the draft', { type: 'array', uniqueItems: true }, 'supported are type, enum'],
+    ['a number beside others', { const: 2 ** 53 }, '9007199254740992 may not be the number'],
+    ['one within a value', { enum: [1, { a: [-(2 ** 60)] }] }, 'may not be the number that was written'],
     ['a misspelt one', { type: 'string', maxLenght: 3 }, 'did you mean "maxLength"?'],
     [
       'an unknown format',

@@ -68,6 +68,13 @@ const annotations = [
   ...['deprecated', 'readOnly', 'writeOnly', 'discriminator', 'contentMediaType', 'contentEncoding'],
 ];
 
+/** Keywords of the draft that are in no table above: nobody has misspelt them. */
+const unsupportedKeywords = [
+  ...['uniqueItems', 'contains', 'minContains', 'maxContains', 'unevaluatedItems', 'multipleOf', 'not'],
+  ...['propertyNames', 'dependentRequired', 'dependentSchemas', 'dependencies', 'unevaluatedProperties'],
+  ...['if', 'then', 'else', 'additionalItems', 'contentSchema', '$anchor', '$dynamicRef', '$dynamicAnchor'],
+];
+
 /** Gives a schema within another its place for messages, and refuses what is none. */
 export type Within = (value: unknown, at: string) => Schema;
 
@@ -94,7 +101,7 @@ export function readFacts(schema: Readonly<Record<string, unknown>>, at: string,
 }
 
 function unsupported(what: string, name: string, { at }: Fields): QuintetError {
-  const guess = nearest(name, Object.keys(keywords));
+  const guess = unsupportedKeywords.includes(name) ? undefined : nearest(name, Object.keys(keywords));
   return new QuintetError('constraint', `answers cannot be held to ${what}`, {
     at,
     hint: guess ? `did you mean "${guess}"?` : `supported are ${Object.keys(keywords).join(', ')}`,
@@ -111,7 +118,24 @@ function readTypes(own: Fields): ReadonlySet<Type> | undefined {
   return found;
 }
 
-function readValues({ raw, at }: Fields): readonly unknown[] | undefined {
+function readValues(own: Fields): readonly unknown[] | undefined {
+  const values = listedValues(own);
+  const inexact = values?.find(holdsInexact);
+  if (inexact === undefined) return values;
+  throw new QuintetError('constraint', `${JSON.stringify(inexact)} may not be the number that was written`, {
+    at: own.at,
+    hint: `JSON.parse holds whole numbers exactly up to ${Number.MAX_SAFE_INTEGER}: a string with a pattern has any`,
+  });
+}
+
+/** Whether a value has a whole number in it that is written in digits of which the last may be others. */
+function holdsInexact(value: unknown): boolean {
+  if (typeof value === 'number')
+    return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21;
+  return typeof value === 'object' && value !== null && Object.values(value).some(holdsInexact);
+}
+
+function listedValues({ raw, at }: Fields): readonly unknown[] | undefined {
   const constant = Object.hasOwn(raw, 'const') ? [raw.const] : undefined;
   if (!Object.hasOwn(raw, 'enum')) return constant;
   if (!Array.isArray(raw.enum)) throw new QuintetError('config', 'enum: expected a list', { at });

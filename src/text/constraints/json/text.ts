@@ -91,7 +91,7 @@ export interface Spacing {
 export const spacings = {
   /** None at all, as JSON.stringify writes. */
   compact: { space: nothing, afterColon: nothing },
-  /** A space, or a new line with at most twenty spaces after it: models like to write so, and must not go on for ever. */
+  /** A space, or a new line with at most twenty spaces or tabs after it: models like to write so, and must not go on for ever. */
   flexible: { space: wholeMatches('( |\\n[ \\t]{0,20})?'), afterColon: optional(words(' ')) },
 } satisfies Readonly<Record<string, Spacing>>;
 

@@ -1,0 +1,29 @@
+/** A safetensors file that holds its own digest: what was damaged later can be told, and loading it reads no more than before. */
+
+import { createHash } from 'node:crypto';
+import { fileSource } from './file.js';
+
+/** The digest is the first of the metadata, so that its place is always the same; while it is reckoned zeros stand there. */
+const lead = '{"__metadata__":{"sha256":"';
+export const digestPlace = 8 + lead.length;
+export const noDigest = '0'.repeat(64);
+
+const windowBytes = 2 ** 22;
+
+/** Whether a file's bytes are those that were written; undefined where it holds no digest. */
+export async function isAsWritten(file: string): Promise<boolean | undefined> {
+  const source = await fileSource(file);
+  try {
+    const end = digestPlace + noDigest.length;
+    const start = await source.read(0, Math.min(end, source.size));
+    const text = new TextDecoder('latin1').decode(start);
+    if (text.slice(8, digestPlace) !== lead) return undefined;
+    const hash = createHash('sha256').update(start.subarray(0, digestPlace)).update(noDigest);
+    for (let at = end; at < source.size; at += windowBytes) {
+      hash.update(await source.read(at, Math.min(windowBytes, source.size - at)));
+    }
+    return hash.digest('hex') === text.slice(digestPlace);
+  } finally {
+    await source.close();
+  }
+}
