@@ -167,16 +167,15 @@ export function planStep(
   };
 }
 
-/** Refuses a form of frozen weights where there are none: forms are of matrices. */
+/** Refuses a form of frozen weights where there are none: forms are of matrices. Which weights have blocks is found elsewhere. */
 function checkHeld(
   declarations: LossPlan['declarations'],
   selected: LossPlan['selected'],
   frozen: FrozenForm = 'f32',
 ): void {
   const learns = new Set(selected.map(({ name }) => name));
-  if (frozen === 'f32' || [...declarations.values()].some(({ name, shape }) => shape.length > 1 && !learns.has(name))) {
-    return;
-  }
+  const isHeld = ({ name, shape }: Declaration): boolean => shape.length > 1 && !learns.has(name);
+  if (frozen === 'f32' || frozen === 'blocks' || [...declarations.values()].some(isHeld)) return;
   throw new QuintetError('config', `all weights learn, and none is there to be held in ${frozen}`, {
     at: 'frozen',
     hint: 'leave it out, or let an adapter learn in their place',

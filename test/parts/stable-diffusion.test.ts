@@ -66,7 +66,7 @@ test('painting stops when it is told to', async () => {
       stop.abort();
     },
   });
-  await expect(painted).rejects.toThrow('abort');
+  await expect(painted).rejects.toMatchObject({ code: 'aborted' });
   expect(calls).toBe(1);
   await painter.close();
 });
