@@ -29,7 +29,7 @@ export interface ScaledWaves {
 }
 
 export interface RotaryScaling {
-  (waves: Waves): ScaledWaves;
+  scale(waves: Waves): ScaledWaves;
   readonly anglesBy?: AnglesBy;
 }
 
@@ -40,7 +40,7 @@ const row = (numbers: readonly number[]): Tensor => values('f32', [numbers.lengt
 
 /** Positions divided by a factor. Chen et al., 2023, https://arxiv.org/abs/2306.15595 */
 export function linearScaling(factor: number): RotaryScaling {
-  return ({ plain }) => ({ frequencies: row(plain.map((frequency) => frequency / factor)) });
+  return { scale: ({ plain }) => ({ frequencies: row(plain.map((frequency) => frequency / factor)) }) };
 }
 
 interface DynamicScaling {
@@ -54,13 +54,13 @@ interface DynamicScaling {
  * the shortest stay. Described in Peng et al., "YaRN", 2023, section 3.1, https://arxiv.org/abs/2309.00071
  */
 export function dynamicScaling({ factor, original }: DynamicScaling): RotaryScaling {
-  const scaling: RotaryScaling = ({ plain, length }) => {
+  const scale: RotaryScaling['scale'] = ({ plain, length }) => {
     // theta' = theta · growth^(R / (R - 2)), and a wave's frequency is theta'^(-2 i / R).
     const growth = sub(mul(maximum(length, original), factor / original), factor - 1);
     const powers = row(plain.map((_, i) => (i === 0 ? 0 : (-2 * i) / (2 * plain.length - 2))));
     return { frequencies: mul(row(plain), exp(mul(log(growth), powers))) };
   };
-  return Object.assign(scaling, { anglesBy: (length: number) => Math.max(length, original) });
+  return { scale, anglesBy: (length) => Math.max(length, original) };
 }
 
 export interface YarnScaling {
@@ -85,7 +85,7 @@ export function yarnScaling({
   ...rest
 }: YarnScaling): RotaryScaling {
   const { gain = yarnGain(factor) } = rest;
-  return ({ plain, theta }) => {
+  const scale: RotaryScaling['scale'] = ({ plain, theta }) => {
     const turned = 2 * plain.length;
     /** The number, as a fraction, of the wave that turns so many times within the trained context. */
     const wave = (turns: number): number =>
@@ -99,6 +99,7 @@ export function yarnScaling({
     });
     return { frequencies: row(stretched), gain };
   };
+  return { scale };
 }
 
 /** How much cosines and sines of a context `factor` times as long are amplified: YaRN's temperature. */
@@ -118,7 +119,7 @@ export interface LongScaling {
 
 /** Searched factors for each wave, one list for short and one for long contexts: Ding et al., "LongRoPE", 2024, https://arxiv.org/abs/2402.13753 */
 export function longScaling({ short, long, original, gain, at }: LongScaling): RotaryScaling {
-  const scaling: RotaryScaling = ({ plain, length }) => {
+  const scale: RotaryScaling['scale'] = ({ plain, length }) => {
     for (const [name, { length: count }] of Object.entries({ short_factor: short, long_factor: long })) {
       if (count === plain.length) continue;
       const why = `${name}: ${count} factors for ${plain.length} rotary wavelengths`;
@@ -127,7 +128,7 @@ export function longScaling({ short, long, original, gain, at }: LongScaling): R
     const factors = where(greater(length, original), row(long), row(short));
     return { frequencies: div(row(plain), factors), gain };
   };
-  return Object.assign(scaling, { anglesBy: (length: number) => Number(length > original) });
+  return { scale, anglesBy: (length) => Number(length > original) };
 }
 
 interface Llama3Scaling {
@@ -147,7 +148,7 @@ export function llama3Scaling({ factor, low, high, original }: Llama3Scaling): R
     const kept = (turns - low) / (high - low);
     return ((1 - kept) * frequency) / factor + kept * frequency;
   };
-  return ({ plain }) => ({ frequencies: row(plain.map(stretched)) });
+  return { scale: ({ plain }) => ({ frequencies: row(plain.map(stretched)) }) };
 }
 
 export interface RotaryDefaults {

@@ -40,7 +40,7 @@ export function rotaryAngles(
   }
   const plain = Array.from({ length: turned / 2 }, (_, i) => theta ** ((-2 * i) / turned));
   const { frequencies = values('f32', [turned / 2], plain), gain = 1 } =
-    scaling?.({ plain, theta, length: cast(length, 'f32') }) ?? {};
+    scaling?.scale({ plain, theta, length: cast(length, 'f32') }) ?? {};
   const angles = mul(cast(unsqueeze(positions, 2), 'f32'), frequencies);
   const amplified = (x: Tensor): Tensor => (gain === 1 ? x : mul(x, gain));
   return { cosines: amplified(cos(angles)), sines: amplified(sin(angles)) };
