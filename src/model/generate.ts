@@ -128,6 +128,7 @@ export async function* generateTokens(
       const guessed = await guess(session, cache, next, { ...options, count, known });
       const fed = guessed.length > 0 ? [[...(next[0] as number[]), ...guessed]] : next;
       const scores = await session.step(cache, { ids: fed, features, signal, every: guessed.length > 0 });
+      if (guessed.length > 0) read = (cache.lengths[0] as number) - guessed.length;
       features = undefined;
       const size = scores.shape[1] as number;
       next = rows.map(() => []);
@@ -138,7 +139,7 @@ export async function* generateTokens(
           const { id, isLast, isWhole } = await take(state, own, options);
           checkFinite(own[id] as number, count);
           const before = (cache.lengths[row] as number) - guessed.length + (at - row);
-          if (guessed.length > 0) read = before;
+          if (read !== undefined) read = before;
           const isFull = count === maxTokens || before >= cache.capacity;
           const end = isLast || (isFull && isWhole) ? 'stop' : isFull ? 'length' : undefined;
           state.ended = end !== undefined;

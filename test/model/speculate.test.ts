@@ -20,6 +20,7 @@ import {
 import { llama } from '../../src/recipes/llama.js';
 import type { Engine } from '../../src/runtime/engine.js';
 import type { System } from '../../src/system/index.js';
+import type { Constraint } from '../../src/text/index.js';
 import { engine, fixturePath } from '../fixture.js';
 import { copyOfModel, llavaInPlace, recorded } from './models.js';
 
@@ -217,6 +218,40 @@ test('a draft model with another tokenizer is refused, whatever their sizes', as
   const bare = await initialise(llama('tiny'), { engine, seed: 5 });
   expect(() => draftModel(draft).check?.(bare)).toThrow('the draft model has other words: 300 in place of 256');
   await Promise.all([session.close(), draft.close()]);
+});
+
+test.each(engines)('an answer that is stopped behind a run with guesses leaves none of them (%s)', async (_, as) => {
+  const model = await initialise(llama('tiny'), { engine: as(engine), seed: 5 });
+  const ids = (await generate(model, { maxTokens: 20 })).map(({ id }) => id);
+  const session = await LanguageSession.open(model);
+  for (const at of [2, 3, 4]) {
+    const stop = new AbortController();
+    let taken = 0;
+    const constrain = (): Constraint => ({
+      *ready() {
+        if (taken === at) stop.abort();
+        yield;
+      },
+      allowed: () => new Uint32Array(8).fill(-1),
+      accept: () => void taken++,
+      done: false,
+    });
+    const cache = session.start(1, 96);
+    const guess = { speculate: { guess: () => (taken === 2 ? [...ids.slice(2, 4), 1, 1] : []) } };
+    const options = { ...guess, constrain, signal: stop.signal };
+    const tokens: number[] = [];
+    const answer = async () => {
+      for await (const { id } of generateTokens(session, cache, { ids: [prompt] }, options)) tokens.push(id);
+    };
+    await expect(answer()).rejects.toMatchObject({ code: 'aborted' });
+    const known = [...prompt, ...tokens];
+    expect(cache.lengths[0]).toBeLessThanOrEqual(known.length);
+    const rest: number[] = [];
+    const behind = generateTokens(session, cache, { ids: [[...prompt, ...ids.slice(0, 6)]] }, { maxTokens: 6 });
+    for await (const { id } of behind) rest.push(id);
+    expect(rest).toEqual(ids.slice(6, 12));
+  }
+  await session.close();
 });
 
 test('a picture is never guessed, and an answer that does not begin leaves the cache as it is', async () => {
