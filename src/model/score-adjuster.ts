@@ -26,6 +26,7 @@ export class ScoreAdjuster {
     private readonly options: SamplingOptions,
   ) {
     this.#biases = Object.entries(options.logitBias ?? {}).map(([id, bias]) => [Number(id), bias] as const);
+    this.#lookUp();
     for (const id of prompt) this.#read(id);
   }
 
@@ -79,7 +80,12 @@ export class ScoreAdjuster {
     this.#completing?.add(id);
     this.#newest.push(id);
     if (this.#newest.length >= noRepeatNgram) this.#newest.shift();
-    if (this.#newest.length < noRepeatNgram - 1) return;
+    this.#lookUp();
+  }
+
+  /** Finds what came behind the newest tokens; where an n-gram is a single one, that is known before there is any. */
+  #lookUp(): void {
+    if (this.#newest.length !== (this.options.noRepeatNgram ?? 0) - 1) return;
     const key = this.#newest.join();
     this.#completing = this.#completions.get(key) ?? new Set();
     this.#completions.set(key, this.#completing);

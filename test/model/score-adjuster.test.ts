@@ -75,6 +75,12 @@ test.each(cases)("greedy answers are those of transformers' generate: $settings"
   await model.close();
 });
 
+test('a single token comes once, the first of the row too', () => {
+  const [no, left] = [Number.NEGATIVE_INFINITY, { noRepeatNgram: 1 }];
+  expect(changed([1, 2, 3, 4], left, [1, 3], [])).toEqual([1, no, 3, no]);
+  expect(changed([1, 2, 3, 4], left, [], [2, 0])).toEqual([no, 2, no, 4]);
+});
+
 // platform.openai.com: mu[j] - c[j] * alpha_frequency - float(c[j] > 0) * alpha_presence
 test('presence and frequency penalties count the tokens of the answer alone', () => {
   const penalised = (options: SamplingOptions) => changed([1, 2, 3, -4], options, [3, 3, 2], [0, 1, 0]);
