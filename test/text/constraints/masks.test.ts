@@ -216,6 +216,7 @@ describe('schemas that answers cannot be held to are refused, with the place:', 
     ['an unknown keyword', { type: 'array', contains: {} }, 'contains'],
     ['one of the draft', { type: 'array', uniqueItems: true }, 'supported are type, enum'],
     ['a number beside others', { const: 2 ** 53 }, '9007199254740992 may not be the number'],
+    ['a longer one', { const: -1e21 }, '-1e+21 may not be the number'],
     ['one within a value', { enum: [1, { a: [-(2 ** 60)] }] }, 'may not be the number that was written'],
     ['a misspelt one', { type: 'string', maxLenght: 3 }, 'did you mean "maxLength"?'],
     [

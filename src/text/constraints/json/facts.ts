@@ -128,10 +128,9 @@ function readValues(own: Fields): readonly unknown[] | undefined {
   });
 }
 
-/** Whether a value has a whole number in it that is written in digits of which the last may be others. */
+/** Whether a value has a whole number in it that may have been written as another. */
 function holdsInexact(value: unknown): boolean {
-  if (typeof value === 'number')
-    return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21;
+  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value);
   return typeof value === 'object' && value !== null && Object.values(value).some(holdsInexact);
 }
 
