@@ -138,6 +138,8 @@ test('what an answer cannot be held to is an error before anything is computed',
     [{ choices: 'ab' }, 'config'],
     [{ regex: 'a', choices: ['a'] }, 'config'],
     [{ regex: 'a', spacing: 'compact' }, 'config'],
+    [{ json: true, spacing: 'none' }, 'config'],
+    [{ json: true, spacing: null }, 'config'],
   ] as [ConstraintSpec, string][])
     await expect(reply(chat, { constrain: form })).rejects.toMatchObject({ name: 'QuintetError', code });
   await expect(reply(chat, { constrain: { regex: 'a' }, stop: ['b'] })).rejects.toMatchObject({ code: 'constraint' });

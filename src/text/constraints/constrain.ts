@@ -64,10 +64,13 @@ function checkSpec(spec: unknown): void {
   const names = form === undefined ? Object.keys(forms) : [form, ...(forms[form] ?? [])];
   refuseUnknown({ at: 'constrain', raw: { ...spec } }, names);
   if (form === undefined) throw refuse(`expected a form, got ${show(spec)}`);
-  const { regex = '', choices = [] } = spec as { readonly regex?: unknown; readonly choices?: unknown };
+  const { regex = '', choices = [], spacing = 'flexible' } = spec as Readonly<Record<string, unknown>>;
   if (typeof regex !== 'string') throw refuse(`regex: expected a text, got ${show(regex)}`);
   if (!Array.isArray(choices) || choices.some((choice) => typeof choice !== 'string')) {
     throw refuse(`choices: expected a list of texts, got ${show(choices)}`);
+  }
+  if (typeof spacing !== 'string' || !Object.hasOwn(spacings, spacing)) {
+    throw refuse(`spacing: expected ${Object.keys(spacings).join(' or ')}, got ${show(spacing)}`);
   }
 }
 
@@ -110,13 +113,7 @@ function* inAlphabet(grammar: Grammar, { alphabet }: Vocabulary): InParts<Progra
 const mostCharacters = 2 ** 18;
 
 function grammarOf(spec: ConstraintSpec): Grammar {
-  if ('json' in spec) {
-    const spacing = spec.spacing ?? 'flexible';
-    if (Object.hasOwn(spacings, spacing)) return jsonGrammar(spec.json, spacings[spacing]);
-    throw new QuintetError('constraint', `an unknown spacing "${spacing}"`, {
-      hint: Object.keys(spacings).join(' or '),
-    });
-  }
+  if ('json' in spec) return jsonGrammar(spec.json, spacings[spec.spacing ?? 'flexible']);
   if ('regex' in spec) return { rules: [wholeMatches(spec.regex)] };
   if (spec.choices.length === 0 || spec.choices.includes('')) {
     throw new QuintetError('constraint', 'choices are one text or more, none of them empty');
