@@ -153,11 +153,12 @@ export class Chat {
     for (const [i, { messages }] of chats.entries()) ids.push(await this.#encode(messages, seen[i] ?? []));
     for (const row of ids) this.#checkFits(row);
     const features = seen.map((pictures) => pictures.map((picture) => picture.features));
-    const capacity = this.#capacity(Math.max(...ids.map((row) => row.length)) + (generation.maxTokens ?? 256));
+    const longest = Math.max(...ids.map((row) => row.length)) + (generation.maxTokens ?? 256);
+    const capacity = this.#capacity(longest);
     const { language } = await this.voices.of(features.flat().length);
     const rows = ids.map(() => ({ reader: this.#reader(settings), text: '', stopped: false }));
     // Rows are turned together, by the length of the longest: where it counts, each is answered alone.
-    const isAlike = language.anglesBy(1) === language.anglesBy(capacity);
+    const isAlike = language.anglesBy(1) === language.anglesBy(Math.min(longest, capacity));
     const size = isAlike ? ids.length : 1;
     for (let first = 0; first < ids.length; first += size) {
       const cache = language.start(size, capacity);
