@@ -3,11 +3,12 @@
  * together changes no answer.
  */
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import {
   asSystem,
   Chat,
   draftModel,
+  generateTokens,
   LanguageSession,
   load,
   type Model,
@@ -17,9 +18,10 @@ import {
   restoreConversation,
   saveConversation,
 } from '../../src/model/index.js';
+import type { Engine } from '../../src/runtime/engine.js';
 import type { System } from '../../src/system/index.js';
-import type { HostArray } from '../../src/tensor/index.js';
-import { fixturePath } from '../fixture.js';
+import { type HostArray, toNumbers } from '../../src/tensor/index.js';
+import { engine, fixturePath } from '../fixture.js';
 import { temporaryFolder } from '../temporary.js';
 import { recorded, tokensRun } from './models.js';
 
@@ -92,6 +94,18 @@ test.each(models)('guesses change no token (%s, %s)', async (name, cache) => {
   }
 });
 
+test('what may be guessed is found without a walk through all that the cache has room for', async () => {
+  const { model } = await loaded('llama-dynamic', 'in place');
+  const asking = vi.spyOn(LanguageSession.prototype, 'anglesBy');
+  onTestFinished(() => asking.mockRestore());
+  const session = await LanguageSession.open(model);
+  onTestFinished(() => session.close());
+  const ids = Array.from({ length: 30 }, (_, i) => i % 7);
+  const options = { maxTokens: 8, speculate: promptLookup({ tokens: 2 }) };
+  for await (const _ of generateTokens(session, session.start(1, 2000), { ids: [ids] }, options));
+  expect(asking.mock.calls.length).toBeLessThan(100);
+});
+
 test.each(models)('rows of a batch are what they are alone, greedy and drawn (%s, %s)', async (name, cache) => {
   const { model } = await loaded(name, cache);
   const chat = await open(model);
@@ -105,6 +119,85 @@ test.each(models)('rows of a batch are what they are alone, greedy and drawn (%s
     await (await open(model)).answer(long, { ...drawing, firstRow: 1 }),
   ]);
 });
+
+test.each(models)('rows that stay within the trained length are answered together (%s, %s)', async (name, cache) => {
+  const { model, runs } = await loaded(name, cache);
+  const chat = await open(model);
+  const few = { ...writing, maxTokens: 2 };
+  const [one, other] = [asked('a dog'), asked('a cat')];
+  runs.length = 0;
+  const found = await chat.answers([one, other], few);
+  expect(runs.map(({ feeds }) => feeds.ids?.shape[0])).toContain(2);
+  expect(found).toEqual([await (await open(model)).answer(one, few), await (await open(model)).answer(other, few)]);
+});
+
+/** The likeliest tokens behind others, each by a new reading of all before it. */
+async function byReadingAll(session: LanguageSession, ids: readonly number[], count: number): Promise<number[]> {
+  const all = [...ids];
+  for (let i = 0; i < count; i++) {
+    const scores = toNumbers(await session.step(session.start(1, all.length), { ids: [all] }));
+    all.push(scores.indexOf(Math.max(...scores)));
+  }
+  return all.slice(ids.length);
+}
+
+test.each(['in place', 'growing'])('rows are read again together, those that have ended too (%s)', async (cache) => {
+  const { model } = await loaded('phi3', cache);
+  const session = await LanguageSession.open(model);
+  onTestFinished(() => session.close());
+  const promptOf = (length: number): number[] => Array.from({ length }, (_, i) => 3 + ((i * i + length) % 11));
+  const prompts = [promptOf(18), promptOf(16)] as const;
+  const crossing = await byReadingAll(session, prompts[0], 14);
+  const ending = await byReadingAll(session, prompts[1], 6);
+  // The second row has ended where the first crosses the trained length.
+  const stop = ending.find((id) => !crossing.includes(id)) as number;
+  const wanted = [crossing, ending.slice(0, ending.indexOf(stop) + 1)];
+  const rows: number[][] = prompts.map(() => []);
+  const restart = vi.spyOn(session, 'restart');
+  const options = { maxTokens: 14, stopIds: [stop] };
+  for await (const { row, id } of generateTokens(session, session.start(2, 64), { ids: prompts }, options))
+    rows[row]?.push(id);
+  expect(restart).toHaveBeenCalledTimes(1);
+  expect(rows).toEqual(wanted);
+});
+
+test.each(['in place', 'growing'])(
+  'an answer that is stopped while all is read again leaves no trace (%s)',
+  async (by) => {
+    const stop = new AbortController();
+    let hears = false;
+    const stopping: Engine = {
+      ...engine,
+      ...(by === 'growing' ? { inPlace: false } : {}),
+      async createSession(built, options) {
+        const session = await engine.createSession(built, options);
+        return {
+          ...{ inputs: session.inputs, outputs: session.outputs, close: () => session.close() },
+          run(feeds, settings) {
+            // What is new of the conversation is a single token.
+            if (hears && (feeds.ids?.shape[1] as number) > 1) stop.abort();
+            return session.run(feeds, settings);
+          },
+        };
+      },
+    };
+    const model = asSystem(await load(`${fixturePath('phi3')}/model`, { engine: stopping }));
+    onTestFinished(() => model.close());
+    const chat = await open(model);
+    await idsOf(chat, short, { ...writing, maxTokens: 2 });
+    hears = true;
+    const options = { ...writing, maxTokens: 30, signal: stop.signal };
+    const heard: string[] = [];
+    const stopped = async () => {
+      for await (const { text } of chat.reply(short, options)) heard.push(text);
+    };
+    await expect(stopped()).rejects.toMatchObject({ code: 'aborted' });
+    expect(heard.length).toBeGreaterThan(0);
+    hears = false;
+    for (const question of [short, long])
+      expect(await idsOf(chat, question)).toEqual(await idsOf(await open(model), question));
+  },
+);
 
 test.each(models)('a conversation that was saved goes on as a new one would begin (%s, %s)', async (name, cache) => {
   const { model } = await loaded(name, cache);
