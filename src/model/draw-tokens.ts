@@ -9,6 +9,7 @@ import { input, less, maximum, minimum, sub, type Tensor, unsqueeze, where } fro
 import type { Session } from '../runtime/engine.js';
 import type { HostArrays, PictureCodes, System } from '../system/index.js';
 import { closeAll, fields, type HostArray, hostArray, QuintetError, Random, seedFor } from '../tensor/index.js';
+import { type Checks, checkAll, isNumber, samplingChecks } from './check-options.js';
 import { compile } from './compile.js';
 import { specialId } from './defaults.js';
 import { checkFinite } from './generate.js';
@@ -29,6 +30,12 @@ export interface DrawOptions extends SamplingOptions {
   onProgress?(progress: { readonly done: number; readonly total: number }): void;
   readonly signal?: AbortSignal;
 }
+
+const checks = {
+  ...samplingChecks,
+  guidance: [isNumber(Number.isFinite), 'a number'],
+  onProgress: [(value) => typeof value === 'function', 'a function'],
+} satisfies Checks<DrawOptions>;
 
 /** What draws pictures with a model. */
 export class Drawer {
@@ -52,8 +59,12 @@ export class Drawer {
     return new Drawer(model, codes, await LanguageSession.open(model, codeEnds(network, codes)));
   }
 
-  /** Prompts, each ending with the token that begins a picture -> codes i64 [B, N]. Greedy without a temperature. */
+  /**
+   * Prompts, each ending with the token that begins a picture -> codes i64 [B, N]. Greedy without a temperature. Throws
+   * 'config' at options that mean nothing.
+   */
   async draw(prompts: readonly (readonly number[])[], options: DrawOptions = {}): Promise<HostArray> {
+    checkAll(options, checks, { at: 'drawing', ids: this.codes.codes });
     const { guidance = publishedGuidance(this.model), seed = 0, onProgress, signal } = options;
     const { count } = this.codes;
     const { vocab } = this.model.network.backbone.part;

@@ -1,7 +1,8 @@
 /** The one generation loop: a prompt through the session, then token by token. */
 
-import { type HostArray, inTurns, QuintetError, Random, refuseUnknown, seedFor, show } from '../tensor/index.js';
+import { type HostArray, inTurns, QuintetError, Random, seedFor } from '../tensor/index.js';
 import type { Constraint } from '../text/index.js';
+import { type Checks, checkAll, isCount, samplingChecks } from './check-options.js';
 import type { Cache } from './language-graph.js';
 import type { LanguageSession } from './language-session.js';
 import { type Choice, choose, likeliest, logprobOf, type SamplingOptions } from './sample.js';
@@ -44,28 +45,10 @@ export interface Prompts {
   readonly features?: HostArray | undefined;
 }
 
-type Means = (value: unknown) => boolean;
-const number =
-  (means: (value: number) => boolean): Means =>
-  (value) =>
-    typeof value === 'number' && means(value);
-const isCount = number((value) => Number.isSafeInteger(value) && value >= 0);
-const isShare = number((value) => value >= 0 && value <= 1);
-const isPenalty = number((value) => Math.abs(value) <= 2);
-
 /** What means something, and how that is said. */
-const ranges = {
+const checks = {
+  ...samplingChecks,
   maxTokens: [(value) => isCount(value) || value === Number.POSITIVE_INFINITY, 'a whole number from 0 on'],
-  temperature: [number((value) => value >= 0 && Number.isFinite(value)), 'a number from 0 on'],
-  topK: [isCount, 'a whole number from 0 on'],
-  topP: [isShare, 'a number between 0 and 1'],
-  minP: [isShare, 'a number between 0 and 1'],
-  repetitionPenalty: [number((value) => value > 0 && Number.isFinite(value)), 'a number above 0'],
-  presencePenalty: [isPenalty, 'a number between -2 and 2'],
-  frequencyPenalty: [isPenalty, 'a number between -2 and 2'],
-  noRepeatNgram: [isCount, 'a whole number from 0 on'],
-  logitBias: [(value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'an object'],
-  seed: [Number.isSafeInteger, 'a whole number'],
   firstRow: [isCount, 'a whole number from 0 on'],
   logprobs: [isCount, 'a whole number from 0 on'],
   stopIds: [(value) => Array.isArray(value) && value.every(isCount), 'ids of tokens'],
@@ -74,29 +57,11 @@ const ranges = {
     'what promptLookup or draftModel gives',
   ],
   constrain: [(value) => typeof value === 'function', 'what constrain gives'],
-  signal: [(value) => typeof (value as Partial<AbortSignal> | null)?.aborted === 'boolean', 'an AbortSignal'],
-} satisfies Record<keyof GenerateOptions, readonly [means: Means, expected: string]>;
+} satisfies Checks<GenerateOptions>;
 
 /** Refuses options that there are not, values that mean nothing, and biases of ids beyond a vocabulary. Throws 'config'. */
-export function checkOptions(options: GenerateOptions, vocab = Infinity): void {
-  refuseUnknown({ at: 'generation', raw: { ...options } }, Object.keys(ranges), { what: 'option' });
-  for (const [name, [means, expected]] of Object.entries(ranges)) {
-    const value = options[name as keyof typeof ranges];
-    if (value === undefined || means(value)) continue;
-    throw new QuintetError('config', `${name}: expected ${expected}, got ${show(value)}`);
-  }
-  checkBias(options, vocab);
-}
-
-function checkBias({ logitBias = {} }: GenerateOptions, vocab: number): void {
-  for (const [id, bias] of Object.entries(logitBias)) {
-    if (!/^\d+$/.test(id) || Number(id) >= vocab) {
-      const least = vocab === Infinity ? 'from 0 on' : `below ${vocab}`;
-      throw new QuintetError('config', `logitBias: expected the ids of tokens, ${least}, got ${id}`);
-    }
-    if (typeof bias === 'number' && Math.abs(bias) <= 100) continue;
-    throw new QuintetError('config', `logitBias: expected a number between -100 and 100 for ${id}, got ${bias}`);
-  }
+export function checkOptions(options: GenerateOptions, vocab = Number.POSITIVE_INFINITY): void {
+  checkAll(options, checks, { at: 'generation', ids: vocab });
 }
 
 /** Yields tokens row by row, step by step, until every row has ended. The cache holds all but each row's last token. */
@@ -210,16 +175,18 @@ async function guess(
 ): Promise<readonly number[]> {
   if (!speculate || known.length === 0 || count === 0 || next[0]?.length !== 1) return [];
   const length = (lengths[0] as number) + 1;
-  let room = Math.min(maxTokens - count - 1, capacity - length);
-  // One by one they would not be turned by the length that they have together.
-  while (room > 0 && session.anglesBy(length + room) !== session.anglesBy(length)) room--;
-  if (room <= 0) return [];
+  const room = Math.min(maxTokens - count - 1, capacity - length);
+  // Otherwise they would not be turned one by one by the length that they have together.
+  const isAlike = (guesses: number): boolean => session.anglesBy(length + guesses) === session.anglesBy(length);
+  if (room <= 0 || !isAlike(1)) return [];
   const guessed = await speculate.guess(known, signal);
   const { network } = session.model;
   // Pictures cannot be guessed, nor words that only the draft has.
   const { vocab } = network.backbone.part;
   const unknown = guessed.findIndex((id) => id === network.image?.token || id >= vocab);
-  return guessed.slice(0, unknown < 0 ? room : Math.min(room, unknown));
+  let taken = Math.min(room, unknown < 0 ? guessed.length : unknown);
+  while (!isAlike(taken)) taken--;
+  return guessed.slice(0, taken);
 }
 
 function checkSpeculator({ model }: LanguageSession, { ids }: Prompts, speculate: Speculator | undefined): void {

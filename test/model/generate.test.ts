@@ -179,7 +179,14 @@ const refused: readonly GenerateOptions[] = [
     { logitBias: { 256: 1 } },
     { logitBias: { [-1]: 1 } },
   ],
-  ...[{ topP: Number.NaN }, { topP: 2 }, { seed: 0.5 }, { firstRow: -1 }, { logprobs: Number.NaN }],
+  ...[
+    { logitBias: { 1: '5' } } as object,
+    { topP: Number.NaN },
+    { topP: 2 },
+    { seed: 0.5 },
+    { firstRow: -1 },
+    { logprobs: Number.NaN },
+  ],
 ];
 
 test('numbers that mean nothing are refused by their names', async () => {

@@ -3,7 +3,7 @@ import type { FolderFiles } from '../../src/checkpoint/index.js';
 import { loadPicture } from '../../src/media/index.js';
 import { continueGreedily } from '../../src/model/continue.js';
 import { drawingPrompt, drawPicture, pictureOf } from '../../src/model/draw-picture.js';
-import { Drawer, drawTokens } from '../../src/model/draw-tokens.js';
+import { Drawer, type DrawOptions, drawTokens } from '../../src/model/draw-tokens.js';
 import { asSystem, initialise, type Model } from '../../src/model/model.js';
 import { createProcessor } from '../../src/model/prompt.js';
 import { traceNetwork } from '../../src/model/trace.js';
@@ -110,6 +110,23 @@ test('without a padding token pictures are drawn, but not guided', async () => {
   await drawer.close();
   await model.close();
 });
+
+test('options of a drawing that mean nothing are refused, biases of codes that there are not too', () =>
+  withJanus(async (model) => {
+    const drawer = await Drawer.open(model);
+    const { codes } = drawer.codes;
+    for (const [options, message] of [
+      [{ logitBias: { [codes]: 1 } }, `logitBias: expected the ids of tokens, below ${codes}, got ${codes}`],
+      [{ noRepeatNgram: 1.5 }, 'noRepeatNgram: expected a whole number from 0 on, got 1.5'],
+      [{ presencePenalty: 3 }, 'presencePenalty: expected a number between -2 and 2, got 3'],
+      [{ guidance: Number.NaN }, 'guidance: expected a number, got NaN'],
+      [{ guidence: 1 }, 'drawing: there is no option "guidence"; did you mean "guidance"?'],
+    ] as [DrawOptions, string][]) {
+      await expect(drawer.draw([[1, 2]], options)).rejects.toMatchObject({ code: 'config' });
+      await expect(drawer.draw([[1, 2]], options)).rejects.toThrow(message);
+    }
+    await drawer.close();
+  }));
 
 test('drawing ends when it is told to', () =>
   withJanus(async (model) => {
