@@ -91,16 +91,17 @@ async function pipedLines(): Promise<PipedLines> {
   return { lines: lines(), close: async () => reading.close() };
 }
 
-/** Options of a command that are an answer's. */
-const settings = [
-  ...(['maxTokens', 'temperature', 'topK', 'topP', 'minP', 'repetitionPenalty', 'presencePenalty'] as const),
-  ...(['frequencyPenalty', 'noRepeatNgram', 'logitBias', 'seed', 'stop', 'speculate', 'constrain'] as const),
-] satisfies readonly (keyof ReplyOptions)[];
+/** Options of a command that are an answer's; the others are not for a command to say. */
+const settings = {
+  ...{ maxTokens: true, temperature: true, topK: true, topP: true, minP: true, seed: true, logitBias: true },
+  ...{ repetitionPenalty: true, presencePenalty: true, frequencyPenalty: true, noRepeatNgram: true },
+  ...{ stop: true, speculate: true, constrain: true },
+} satisfies Record<Exclude<keyof ReplyOptions, 'stopIds' | 'firstRow' | 'logprobs' | 'signal'>, true>;
 
 /** Only what was given: anything else is for the model's own settings to say. */
 export function settingsOf(options: ChatOptions): ReplyOptions {
   return Object.fromEntries(
-    settings.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
+    Object.entries(options).filter(([name, value]) => Object.hasOwn(settings, name) && value !== undefined),
   );
 }
 

@@ -32,7 +32,7 @@ export async function continueGreedily(
   if (features) {
     checkImageTokens(model.network, prompts.flat(), { features: features.shape[0] as number, at: 'input_ids' });
   }
-  const { stopIds = [], repetitionPenalty = 1, noRepeatNgram = 0 } = generationDefaults(model);
+  const defaults = generationDefaults(model);
   const session = await LanguageSession.open(model);
   try {
     const cache = session.start(rows, Math.max(...prompts.map((prompt) => prompt.length)) + count);
@@ -41,12 +41,12 @@ export async function continueGreedily(
       session,
       cache,
       { ids: prompts, features },
-      { maxTokens: count, stopIds, repetitionPenalty, noRepeatNgram, ...(signal ? { signal } : {}) },
+      { ...defaults, temperature: 0, maxTokens: count, ...(signal ? { signal } : {}) },
     )) {
       added[row]?.push(id);
     }
     const longest = Math.max(...added.map((row) => row.length));
-    const pad = specialId(model, 'pad_token_id') ?? stopIds[0] ?? 0;
+    const pad = specialId(model, 'pad_token_id') ?? defaults.stopIds?.[0] ?? 0;
     const { encoder } = model.network.backbone.part;
     const before = (row: number): readonly number[] =>
       encoder ? [encoder.start] : tokens.slice(row * length, (row + 1) * length);
