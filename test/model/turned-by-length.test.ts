@@ -100,10 +100,15 @@ test('what may be guessed is found without a walk through all that the cache has
   onTestFinished(() => asking.mockRestore());
   const session = await LanguageSession.open(model);
   onTestFinished(() => session.close());
-  const ids = Array.from({ length: 30 }, (_, i) => i % 7);
-  const options = { maxTokens: 8, speculate: promptLookup({ tokens: 2 }) };
-  for await (const _ of generateTokens(session, session.start(1, 2000), { ids: [ids] }, options));
-  expect(asking.mock.calls.length).toBeLessThan(100);
+  const options = { maxTokens: 400, speculate: { guess: () => [1, 2] } };
+  // Within the trained length, and beyond it.
+  for (const length of [5, 30]) {
+    const prompts = { ids: [Array.from({ length }, (_, i) => i % 7)] };
+    asking.mockClear();
+    let heard = 0;
+    for await (const _ of generateTokens(session, session.start(1, 500), prompts, options)) if (++heard === 8) break;
+    expect(asking.mock.calls.length).toBeLessThan(100);
+  }
 });
 
 test.each(models)('rows of a batch are what they are alone, greedy and drawn (%s, %s)', async (name, cache) => {
