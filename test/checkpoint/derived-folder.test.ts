@@ -1,6 +1,6 @@
 /** A check of derived files, some of which cannot be read. */
 import { rmSync, statSync, utimesSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { checkDerived } from '../../src/checkpoint/derived-folder.js';
 import { writeSafetensors } from '../../src/checkpoint/index.js';
@@ -31,4 +31,15 @@ test('a file that is removed meanwhile, and one that the disk does not give, do 
     [good, 'whole'],
   ]);
   expect(statSync(bad).mtimeMs).toBe(1000 * (before - 1));
+});
+
+test('a file without a readable header is damaged, one without a digest is not', async () => {
+  const folder = temporaryFolder({
+    'empty.safetensors': '',
+    'zeros.safetensors': new Uint8Array(500),
+    'text.safetensors': 'x'.repeat(500),
+  });
+  await writeSafetensors(join(folder, 'old.safetensors'), { a: hostArray('u8', [3], [1, 2, 3]) });
+  const states = (await checkDerived(folder)).map(({ file, state }) => [basename(file, '.safetensors'), state]);
+  expect(Object.fromEntries(states)).toEqual({ empty: 'damaged', zeros: 'damaged', text: 'damaged', old: 'unknown' });
 });

@@ -13,7 +13,10 @@ test('is reckoned in parts, between which others have their turn', async () => {
   const file = temporaryFile('x.safetensors', '');
   let turns = 0;
   let running = true;
-  const count = (): unknown => running && setImmediate(count, turns++);
+  const count = (): void => {
+    turns++;
+    if (running) setImmediate(count);
+  };
   const bytesIn = new Map<number, number>();
   const update = Hash.prototype.update as (this: Hash, data: string | Uint8Array) => Hash;
   vi.spyOn(Hash.prototype, 'update').mockImplementation(function (this: Hash, data: string | Uint8Array) {

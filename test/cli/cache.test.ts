@@ -104,10 +104,6 @@ test('checking tells files that were damaged, and uses none', async () => {
   const damaged = await quintet(['cache', 'check']);
   expect([damaged.code, damaged.stdout]).toEqual([1, expect.stringContaining(`1 of ${packed.length} damaged`)]);
   expect(damaged.stderr).toContain(file);
-  for (const spoilt of [Buffer.alloc(0), Buffer.alloc(bytes.length)]) {
-    writeFileSync(file, spoilt);
-    expect((await here(['cache', 'check'])).code).toBe(1);
-  }
   writeFileSync(file, Buffer.from(bytes.toString('latin1').replace('"sha256"', '"sha-no"'), 'latin1'));
   const unknown = await quintet(['cache', 'check', '--json']);
   const states = (JSON.parse(unknown.stdout) as Listed).files.map(({ file: path, state }) => [path, state]);
