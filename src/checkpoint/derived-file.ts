@@ -60,7 +60,8 @@ async function inFile(
       return [name, { dtype: 'u8', shape: [length], read }] as const;
     });
     await writeSafetensors(file, lazy, {
-      ...{ digest: true, metadata: source === undefined ? {} : { source: resolve(source) } },
+      digest: true,
+      metadata: source === undefined ? {} : { source: resolve(source) },
     });
     onProgress?.(made, tensors.length);
   } catch (cause) {

@@ -4,7 +4,7 @@ import type { Stats } from 'node:fs';
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRunning } from '../machine/process.js';
-import { fileError } from '../tensor/index.js';
+import { fileError, QuintetError } from '../tensor/index.js';
 import { fileSource, writerOf } from './file.js';
 import { openSafetensors } from './safetensors-checkpoint.js';
 import { isAsWritten } from './safetensors-digest.js';
@@ -67,7 +67,7 @@ function isBeingWritten(name: string): boolean {
 }
 
 export interface CheckedFile extends DerivedFile {
-  /** 'unknown' where the file holds no digest: earlier versions wrote none. */
+  /** 'unknown' where a readable file holds no digest: earlier versions wrote none. */
   readonly state: 'whole' | 'damaged' | 'unknown';
 }
 
@@ -77,11 +77,23 @@ export async function checkDerived(folder: string): Promise<readonly CheckedFile
   for (const derived of await derivedFiles(folder)) {
     const found = await stat(derived.file).catch(() => undefined);
     if (derived.partial || !found) continue;
-    const whole = await isAsWritten(derived.file);
+    const state = await stateOf(derived.file);
     await keepTimes(found, derived.file);
-    checked.push({ ...derived, state: whole === undefined ? 'unknown' : whole ? 'whole' : 'damaged' });
+    if (state) checked.push({ ...derived, state });
   }
   return checked;
+}
+
+/** Undefined where the file is gone; one that cannot be read is damaged. */
+async function stateOf(file: string): Promise<CheckedFile['state'] | undefined> {
+  try {
+    const whole = await isAsWritten(file);
+    if (whole !== undefined) return whole ? 'whole' : 'damaged';
+    await (await openSafetensors(await fileSource(file))).close();
+    return 'unknown';
+  } catch (error) {
+    return error instanceof QuintetError && error.code === 'not-found' ? undefined : 'damaged';
+  }
 }
 
 /** Removes files that were last used before a time, and what was left behind; returns what is gone. */

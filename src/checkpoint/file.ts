@@ -207,10 +207,11 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Writes all of the bytes: a single call may write fewer. */
-export async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+/** Writes all of the bytes, at a place or behind what was written last: a single call may write fewer. */
+export async function writeFully(handle: FileHandle, bytes: Uint8Array, place?: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {
-    const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.byteLength - done, readAtMost));
+    const at = place === undefined ? null : place + done;
+    const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.byteLength - done, readAtMost), at);
     done += bytesWritten;
   }
 }

@@ -66,7 +66,8 @@ const modelName = /^([A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95})(?:\/(.+\.
 /** The repository that a name means, and the file within; undefined for what can be no name on a hub, as `folder/file.gguf`. */
 export function partsOfModelName(name: string): { readonly repository: string; readonly inside?: string } | undefined {
   const [, repository, inside] = modelName.exec(name) ?? [];
-  if (repository === undefined || /\.\.|--|\.gguf$/i.test(repository)) return undefined;
+  if (repository === undefined || /\.\.|--/.test(repository)) return undefined;
+  if (inside === undefined && repository.endsWith('.gguf')) return undefined;
   return { repository, ...(inside === undefined ? {} : { inside }) };
 }
 

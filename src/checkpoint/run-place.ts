@@ -2,17 +2,26 @@
 
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { kindOfPath } from './file.js';
+import { adapterConfigFile } from './weights-file.js';
 
 /** The file that says what a run's folder is of. */
 export const runRecordFile = 'run.json';
 
+/** What a run writes, and what is there of it in any case. Beside an adapter a model is what it is for. */
+const results = [
+  { name: 'adapter', said: 'an adapter', sign: adapterConfigFile },
+  { name: 'model', said: 'a model', sign: '' },
+];
+
 /** What to do with a run's folder, a stage's or a checkpoint's, where a model or an adapter is wanted; undefined for others. */
 export async function runHint(folder: string): Promise<string | undefined> {
   const names = new Set(await readdir(folder).catch((): string[] => []));
-  const [result] = ['adapter', 'model'].filter((name) => names.has(name));
   const isOfStage = names.has('checkpoints') || (names.has('manifest.json') && names.has('state.json'));
-  if (names.has(runRecordFile) && result)
-    return `This is the folder of a run, which has written ${join(folder, result)}.`;
+  for (const { name, said, sign } of names.has(runRecordFile) ? results : []) {
+    const place = join(folder, name);
+    if (await kindOfPath(join(place, sign))) return `This is the folder of a run, which has written ${said}: ${place}`;
+  }
   if (!isOfStage && !names.has(runRecordFile)) return undefined;
   return (
     'Checkpoints are what a run goes on from; a model or an adapter is written at its end. ' +

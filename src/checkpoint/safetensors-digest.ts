@@ -1,6 +1,7 @@
 /** A safetensors file that holds its own digest: what was damaged later can be told, and loading it reads no more than before. */
 
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
+import { nextTurn } from '../tensor/index.js';
 import { fileSource } from './file.js';
 
 /** The digest is the first of the metadata, so that its place is always the same; while it is reckoned zeros stand there. */
@@ -10,7 +11,15 @@ export const noDigest = '0'.repeat(64);
 
 const windowBytes = 2 ** 22;
 
-/** Whether a file's bytes are those that were written; undefined where it holds no digest. */
+/** Takes bytes into a digest, with turns for whatever else waits. */
+export async function updateInTurns(hash: Hash, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.byteLength; at += windowBytes) {
+    hash.update(bytes.subarray(at, at + windowBytes));
+    await nextTurn();
+  }
+}
+
+/** Whether a file's bytes are those that were written; undefined where its beginning is not that of a digest. */
 export async function isAsWritten(file: string): Promise<boolean | undefined> {
   const source = await fileSource(file);
   try {

@@ -9,7 +9,7 @@ import { byteSizeOf, bytesOf, type DType, type HostArray, QuintetError } from '.
 import { makeFolder, writeAtomically, writeFully } from './file.js';
 import { quoted } from './json-scanner.js';
 import { largestHeader, safetensorsDtypes } from './safetensors.js';
-import { digestPlace, noDigest } from './safetensors-digest.js';
+import { digestPlace, noDigest, updateInTurns } from './safetensors-digest.js';
 
 /** A tensor whose values are fetched only when their turn to be written comes. */
 export interface LazyTensor {
@@ -60,10 +60,10 @@ async function writePlanned(
     await writeFully(handle, header);
     for (const item of sorted) {
       const bytes = await bytesToWrite(item, file);
-      hash?.update(bytes);
+      if (hash) await updateInTurns(hash, bytes);
       await writeFully(handle, bytes);
     }
-    if (hash) await handle.write(hash.digest('hex'), digestPlace);
+    if (hash) await writeFully(handle, Buffer.from(hash.digest('hex')), digestPlace);
   });
 }
 

@@ -51,7 +51,9 @@ export async function checkCache({ olderThan, json = false }: CacheOptions): Pro
 }
 
 const words: Readonly<Record<CheckedFile['state'], string>> = {
-  ...{ whole: 'whole', damaged: 'damaged', unknown: 'has no digest' },
+  whole: 'whole',
+  damaged: 'damaged',
+  unknown: 'has no digest',
 };
 
 function print(text: string): void {

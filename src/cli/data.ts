@@ -95,7 +95,9 @@ export function showData(path: string, index: number, options: DataCommandOption
           return;
         }
         const head = [where, ...pictures.map((picture, i) => `picture ${i + 1}: ${picture}`)];
-        const body = trained ? trained.map(trainedText) : [text === undefined ? linesOf(messages) : [shown(text)]];
+        const body = trained
+          ? trained.map(trainedText)
+          : [text === undefined ? linesOf(messages) : [forTerminal(text)]];
         const said = (answers ?? []).map(({ messages, good }, i) => [
           good ? 'good:' : 'bad:',
           ...(trained ? (body[i] as string[]) : linesOf(messages)),
@@ -171,7 +173,7 @@ function textOf(checked: Checked, as: TrainedAs): string {
       rows.push(['cut', `${percent(tokens.cut / tokens.conversations)} of them, after ${tokens.longest} tokens`]);
     }
   }
-  const problemText = problemLines(checked, as).map((line) => `\n${printable(line, process.stdout)}`);
+  const problemText = problemLines(checked, as).map((line) => `\n${forTerminal(line)}`);
   return `${bold(path, process.stdout)}\n${formatTable(rows)}${problemText.length > 0 ? '\n' : ''}${problemText.join('')}\n`;
 }
 
@@ -193,15 +195,15 @@ const linesOf = (messages: readonly Message[]): string[] => messages.map(message
 function messageText({ role, content }: Message): string {
   const parts = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
   const text = parts.map((part) => (part.type === 'image' ? '<image>' : part.text)).join(' ');
-  return `${role}: ${shown(text)}`;
+  return `${role}: ${forTerminal(text)}`;
 }
 
-const shown = (text: string): string => printable(text, process.stdout);
+const forTerminal = (text: string): string => printable(text, process.stdout);
 
 /** What is learnt stands between marks, the rest is dim; a token that is repeated many times is written once. */
 function trainedText(trained: readonly LabelledText[]): string[] {
   const text = trained.map(({ text, learnt }) => {
-    const short = shown(text).replace(
+    const short = forTerminal(text).replace(
       /(<[^<>\s]+>)\1{3,}/g,
       (all: string, token: string) => `${token}×${all.length / token.length}`,
     );

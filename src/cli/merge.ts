@@ -1,7 +1,7 @@
 /** `quintet merge`: a model with an adapter in its weights, or in the place of the one that it comes with. */
 
 import { rmdir } from 'node:fs/promises';
-import { checkDestination } from '../checkpoint/index.js';
+import { checkDestination, kindOfPath } from '../checkpoint/index.js';
 import { findAdapter, load, readAdapter, saveModel, savePictured, underAdapter } from '../model/index.js';
 import { UsageError } from './failures.js';
 import { interruptible } from './interrupt.js';
@@ -23,6 +23,7 @@ export async function merge(source: string, options: MergeOptions): Promise<void
   }
   if (options.kvCache !== undefined) throw new UsageError('--kv-cache is for models that answer');
   await checkDestination(output, 'folder');
+  const isThere = (await kindOfPath(output)) !== undefined;
   const model = await interruptible(async (signal) =>
     load(source, { ...(await loadOptions(options, signal)), weights: 'f32' }),
   );
@@ -36,7 +37,7 @@ export async function merge(source: string, options: MergeOptions): Promise<void
     note(tryIt(base.network, typed(output)));
   } catch (error) {
     // Nothing is left where nothing could be written; what is in the folder keeps it.
-    await rmdir(output).catch(() => {});
+    if (!isThere) await rmdir(output).catch(() => {});
     throw error;
   } finally {
     await model.close();

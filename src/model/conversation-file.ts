@@ -41,23 +41,26 @@ export async function saveConversation(chat: Chat, file: string): Promise<void> 
 
 /**
  * Reads what `saveConversation` wrote: the next reply that begins with that conversation's messages and pictures goes on from
- * there. Fails with 'format' at another file, with 'integrity' at a damaged one, with 'weights' where it was another model's.
+ * there. Fails with 'format' at a file that does not begin as they do, with 'integrity' at a damaged one, with 'weights' where
+ * it was another model's.
  */
 export async function restoreConversation(chat: Chat, file: string): Promise<void> {
+  const whole = await isAsWritten(file);
+  if (whole === false) {
+    throw new QuintetError('integrity', 'the conversation is damaged: its bytes are not those that were written', {
+      at: file,
+      hint: 'give the messages anew, without restoring it',
+    });
+  }
   const checkpoint = await openCheckpoint(file);
   try {
     const { metadata, tensors } = checkpoint;
     const { dtype, shape } = tensors.get('ids') ?? {};
     const [length = 0] = shape ?? [];
     const { context } = chat.model.network.backbone.part;
-    if (metadata.get('format') !== format || dtype !== 'i64' || shape?.length !== 1 || length < 1 || length > context) {
+    const isOurs = whole && metadata.get('format') === format;
+    if (!isOurs || dtype !== 'i64' || shape?.length !== 1 || length < 1 || length > context) {
       throw new QuintetError('format', 'the file holds no conversation', { at: file });
-    }
-    if (!(await isAsWritten(file))) {
-      throw new QuintetError('integrity', 'the conversation is damaged: its bytes are not those that were written', {
-        at: file,
-        hint: 'give the messages anew, without restoring it',
-      });
     }
     const pictures = fields({ pictures: parseJson(String(metadata.get('pictures')), file) }, file).texts('pictures');
     const { language, recollection } = await chat.voices.of(pictures.length);

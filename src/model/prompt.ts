@@ -15,7 +15,7 @@ import {
   toNumbers,
 } from '../tensor/index.js';
 import { createTokenizer, ggufTokenizer, renderChat, type Tokenizer } from '../text/index.js';
-import { countImages, inParts, inTexts, type Message, roles } from '../text/messages.js';
+import { countImages, inParts, inTexts, isContent, type Message, roles } from '../text/messages.js';
 import type { Model } from './model.js';
 
 /** A chat and the pictures of its places, in order. */
@@ -119,21 +119,29 @@ export function tokenizerOf(
   throw new QuintetError('not-found', 'no tokenizer.json beside the weights', { at: name });
 }
 
-/** Throws 'data' where there is no message, one of an unknown role, or not as many pictures as places for them. */
+/** Throws 'data' where there is no message, one of an unknown role or content, or not as many pictures as places for them. */
 export function checkChat(chat: PicturedChat): void {
   const { messages, pictures }: Partial<PicturedChat> = chat ?? {};
   if (!Array.isArray(messages) || !Array.isArray(pictures)) {
     throw new QuintetError('data', 'a chat is { messages, pictures }, two lists');
   }
   if (messages.length === 0) throw new QuintetError('data', 'the chat has no messages');
-  for (const [i, message] of (messages as readonly Message[]).entries()) {
-    if (roles.includes(message?.role)) continue;
-    const hint = `roles: ${roles.join(', ')}`;
-    throw new QuintetError('data', `there is no role ${show(message?.role)}`, { at: `message ${i + 1}`, hint });
-  }
+  for (const [i, message] of (messages as readonly Message[]).entries()) checkMessage(message, `message ${i + 1}`);
   const places = countImages(messages);
   if (places === pictures.length) return;
   throw new QuintetError('data', `the messages have places for ${places} pictures, and ${pictures.length} are given`);
+}
+
+function checkMessage(message: Message | undefined, at: string): void {
+  if (!message || !roles.includes(message.role)) {
+    const hint = `roles: ${roles.join(', ')}`;
+    throw new QuintetError('data', `there is no role ${show(message?.role)}`, { at, hint });
+  }
+  if (isContent(message.content)) return;
+  throw new QuintetError('data', `content: expected a text or a list of parts, got ${show(message.content)}`, {
+    at,
+    hint: "parts: { type: 'text', text } and { type: 'image' }; what only calls tools has the content ''",
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What OpenMPI's mpirun tells each process that it starts. */
 
+import { mostThreads } from '../runtime/engine.js';
 import { QuintetError } from '../tensor/index.js';
 import type { Share } from './group.js';
 
@@ -30,5 +31,5 @@ export function launchOf(environment: Environment): Launch | undefined {
 
 /** Threads of each process on a machine of which this process may use `cores`. */
 export function threadsOf({ local, bound }: Launch, cores: number): number {
-  return bound ? cores : Math.max(1, Math.floor(cores / local));
+  return Math.min(mostThreads, bound ? cores : Math.max(1, Math.floor(cores / local)));
 }

@@ -3,7 +3,7 @@
 import type { OnnxModel } from '../onnx/model.js';
 import { type DType, type HostArray, QuintetError, show } from '../tensor/index.js';
 
-/** More than any machine has use for; a pool of many thousands never gets ready. */
+/** A pool of many thousands never gets ready; larger machines use so many cores. */
 export const mostThreads = 512;
 
 export function checkThreads(threads: number | undefined): void {

@@ -122,9 +122,26 @@ function isListOf<T>(accepts: (x: unknown) => x is T): (x: unknown) => x is read
   return (x): x is readonly T[] => Array.isArray(x) && x.every(accepts);
 }
 
-/** A value in an error message. */
+const mostShown = 60;
+
+/** A value in an error message, whatever it is. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = (typeof value === 'number' ? undefined : JSON.stringify(value)) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+  const text = shownText(value);
+  return text.length > mostShown ? `${text.slice(0, mostShown)}…` : text;
 }
+
+/** JSON where there is such; of long texts and lists, and of arrays, no more than can be shown. */
+function shownText(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'number') return String(value);
+  const start = typeof value === 'string' || Array.isArray(value) ? value.slice(0, mostShown + 1) : value;
+  try {
+    return JSON.stringify(start, (_, each) => (ArrayBuffer.isView(each) ? nameOf(each) : each)) ?? String(value);
+  } catch {
+    return nameOf(value); // cyclic, or with a BigInt
+  }
+}
+
+/** What JavaScript calls a value, such as `[object Float32Array]`. */
+const nameOf = (value: unknown): string => Object.prototype.toString.call(value);

@@ -24,6 +24,14 @@ export interface Message {
   readonly further?: Readonly<Record<string, unknown>>;
 }
 
+/** Whether a value is the content of a message. */
+export function isContent(value: unknown): value is Message['content'] {
+  if (typeof value === 'string') return true;
+  return Array.isArray(value) && value.every((part) => part?.type === 'image' || isText(part));
+}
+
+const isText = (part: Partial<TextPart> | null): boolean => part?.type === 'text' && typeof part.text === 'string';
+
 /** How many pictures the messages have places for. */
 export function countImages(messages: readonly Message[]): number {
   const parts = messages.flatMap(({ content }) => (typeof content === 'string' ? [] : content));

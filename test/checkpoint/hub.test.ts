@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type HubOptions, openModelFolder, resolveModel } from '../../src/checkpoint/index.js';
+import { type HubOptions, openModelFolder, partsOfModelName, resolveModel } from '../../src/checkpoint/index.js';
 import { ownProcess, type Process, wordOf } from '../../src/machine/process.js';
 import { bytesOf, Random } from '../../src/tensor/index.js';
 import { temporaryFolder } from '../temporary.js';
@@ -82,6 +82,14 @@ describe('a model by its name', () => {
     const file = await resolveModel(`${repository}/sub/y.gguf`, options);
     expect(sha256(readFileSync(file))).toBe(sha256(model));
     expect(readdirSync(join(file, '..'))).toEqual(['y.gguf']);
+  });
+
+  test('may end like that of a file', () => {
+    const repository = 'owner/Name-iMat.GGUF';
+    expect(partsOfModelName(repository)).toEqual({ repository });
+    expect(partsOfModelName(`${repository}/x.gguf`)).toEqual({ repository, inside: 'x.gguf' });
+    expect(partsOfModelName('owner/name.gguf/x.gguf')).toEqual({ repository: 'owner/name.gguf', inside: 'x.gguf' });
+    expect(partsOfModelName('folder/x.gguf')).toBeUndefined();
   });
 
   test('of a diffusers pipeline brings the weights of its components only', async () => {

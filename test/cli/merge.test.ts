@@ -13,6 +13,8 @@ test('a merge that fails leaves no folder, and one that was there as it is', asy
   await expect(merging()).rejects.toThrow(/this adapter cannot be merged/);
   expect(existsSync(output)).toBe(false);
   mkdirSync(output);
+  await expect(merging()).rejects.toThrow(/this adapter cannot be merged/);
+  expect(readdirSync(output)).toEqual([]);
   writeFileSync(join(output, 'mine.txt'), '');
   await expect(merging()).rejects.toThrow(/this adapter cannot be merged/);
   expect(readdirSync(output)).toEqual(['mine.txt']);

@@ -238,6 +238,10 @@ test.each([
   [{ messages: [ask('hi')] }, 'a chat is { messages, pictures }, two lists'],
   [{ messages: [], pictures: [] }, 'the chat has no messages'],
   [{ messages: [ask('hi'), { role: 'boss', content: 'x' }], pictures: [] }, 'message 2: there is no role "boss"'],
+  [{ messages: [{ role: 'user' }], pictures: [] }, 'message 1: content: expected a text or a list of parts'],
+  [{ messages: [ask('hi'), { role: 'assistant', content: null }], pictures: [] }, 'message 2: content: expected'],
+  [{ messages: [{ role: 'user', content: [null] }], pictures: [] }, 'message 1: content: expected'],
+  [{ messages: [{ role: 'user', content: [{ type: 'text' }] }], pictures: [] }, 'message 1: content: expected'],
 ])('%j is no chat', async (turn, message) => {
   const chat = await open(await llavaInPlace());
   const asked = turn as PicturedChat;

@@ -122,16 +122,22 @@ test('files that hold no conversation, or another model’s, are refused', async
   await expect(saveConversation(chat, other)).rejects.toThrow('there is no conversation to save yet');
 });
 
-test('a file in which a byte was changed is refused, wherever that is', async () => {
+test('a file in which a byte was changed, and one cut off, are refused as damaged, wherever that is behind its beginning', async () => {
   const { model, path, folder } = await savedConversation();
   const chat = await open(model);
   const bytes = readFileSync(path);
   const other = join(folder, 'damaged.safetensors');
   const start = 8 + Number(bytes.readBigUInt64LE());
   const picture = bytes.indexOf('"pictures"') + 15;
-  for (const place of [picture, start, Math.floor((start + bytes.length) / 2), bytes.length - 1]) {
-    const damaged = Buffer.from(bytes);
-    damaged[place] = (damaged[place] as number) ^ 1;
+  const syntax = bytes.indexOf('"pictures":');
+  const changed = [0, 4, syntax, picture, start, Math.floor((start + bytes.length) / 2), bytes.length - 1].map(
+    (place) => {
+      const damaged = Buffer.from(bytes);
+      damaged[place] = (damaged[place] as number) ^ 1;
+      return damaged;
+    },
+  );
+  for (const damaged of [...changed, bytes.subarray(0, start - 9), bytes.subarray(0, -1)]) {
     writeFileSync(other, damaged);
     await expect(restoreConversation(chat, other)).rejects.toMatchObject({ code: 'integrity', at: other });
   }

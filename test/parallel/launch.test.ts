@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { launchOf, partOf, threadsOf } from '../../src/parallel/index.js';
 import { libraryOf } from '../../src/parallel/mpi-api.js';
+import { mostThreads } from '../../src/runtime/engine.js';
 
 const mpirun = { OMPI_COMM_WORLD_SIZE: '6', OMPI_COMM_WORLD_RANK: '4', OMPI_COMM_WORLD_LOCAL_SIZE: '3' };
 
@@ -19,6 +20,7 @@ test('processes of one machine share its cores, unless mpirun has divided them',
   expect(threadsOf(launch, 16)).toBe(5);
   expect(threadsOf(launch, 2)).toBe(1);
   expect(threadsOf({ ...launch, bound: true }, 4)).toBe(4);
+  expect(threadsOf({ ...launch, bound: true }, 768)).toBe(mostThreads);
 });
 
 test.each([

@@ -1,4 +1,5 @@
 /** What a run's folder is to whoever takes it for the adapter, or the model, that the run is to write. */
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { load, readAdapter } from '../../src/model/index.js';
@@ -27,6 +28,13 @@ test('before its end a run says how to end it; after that its folder stands for 
   expect(await read(out)).toEqual(await read(join(out, 'adapter')));
   await model.close();
   await expect(load(out, { engine })).rejects.toThrow(
-    `${out}: no config.json in this folder\n  This is the folder of a run, which has written ${join(out, 'adapter')}.`,
+    `${out}: no config.json in this folder\n  This is the folder of a run, which has written an adapter: ${join(out, 'adapter')}`,
+  );
+  // A folder of that name that holds none.
+  rmSync(join(out, 'adapter', 'adapter_config.json'));
+  await expect(adapted(out)).rejects.toThrow(/adapter_config\.json: no such file\n {2}Checkpoints are /);
+  mkdirSync(join(out, 'model'));
+  await expect(adapted(out)).rejects.toThrow(
+    `adapter_config.json: no such file\n  This is the folder of a run, which has written a model: ${join(out, 'model')}`,
   );
 });
