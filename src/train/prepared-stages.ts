@@ -98,7 +98,8 @@ async function openStage(model: Model, asked: RunStage, opening: Opening): Promi
   const steps = iterations * Math.ceil((options.steps ?? whole) / iterations);
   const learns = learningIn(model, asked.adapter, { steps, saved });
   const { adapter, values } = learns;
-  const begins = adapter && index === 0 && !values && asked.adapter?.kind !== 'own';
+  const isFirst = run.stages.find((other) => other.adapter) === asked;
+  const begins = isFirst && !values && asked.adapter?.kind !== 'own';
   const train = [...(adapter?.parameters ?? []), ...asked.train];
   const stage = await fittedStage(model, asked, { dataset, options, adapter, train });
   const folder = join(run.output, stage.name);
