@@ -11,7 +11,7 @@ import { type FrozenWay, keptWay } from './kept-features.js';
 import { checkOptimizer, checkTensors } from './optimisers/index.js';
 import type { RunOptions } from './run.js';
 import type { RunFile, RunStage } from './run-file.js';
-import type { Begun } from './saved-adapter.js';
+import type { BegunModel } from './saved-adapter.js';
 import { around, checkAdapted } from './settings/adapted.js';
 import { type Learning, learningIn } from './settings/adapter.js';
 import { openSources } from './settings/data.js';
@@ -53,7 +53,7 @@ export function closeStages(stages: readonly Pick<PreparedStage, 'data' | 'datas
  * the adapter that the run begins with.
  */
 export async function prepareStages(
-  { model, saved }: Begun,
+  { model, saved }: BegunModel,
   run: RunFile,
   options: RunOptions,
 ): Promise<PreparedStage[]> {
@@ -84,7 +84,7 @@ interface Opening {
   /** Which stage of the run it is. */
   readonly index: number;
   readonly dataset: Dataset;
-  readonly saved: Begun['saved'];
+  readonly saved: BegunModel['saved'];
   readonly options: RunOptions;
 }
 

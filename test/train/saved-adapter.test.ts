@@ -169,14 +169,20 @@ test('it takes the place of the one that a model comes with, as `chat --adapter`
 
 test('an adapter that a run cannot begin with is refused before its first step', async () => {
   const { folder } = await taught({ adapter: lora });
-  await expect(next(folder, [{ adapter: './nothing' }])).rejects.toThrow(/nothing\/adapter_config\.json: no such file/);
-  await expect(next(folder, [{}], { fresh: true })).rejects.toThrow(/next-0: adapter: .* `fresh` begins with others/);
+  await expect(next(folder, [{ adapter: './nothing' }])).rejects.toThrow(
+    /next\.yaml: stage next-0: adapter: \S*nothing\/adapter_config\.json: no such file/,
+  );
+  await expect(next(folder, [{}], { fresh: true })).rejects.toThrow(
+    /next\.yaml: stage next-0: adapter: .* `fresh` begins with others/,
+  );
   const late = next(folder, [{ adapter: undefined, train: ['**'] }, {}]);
   await expect(late).rejects.toThrow(/stage next-0: .*takes part in all of its stages/);
   await expect(next(folder, [{}, { adapter: lora }])).rejects.toThrow(/next-1: .*need the same settings/);
   const file = join(folder, 'out/adapter/adapter_config.json');
   writeFileSync(file, readFileSync(file, 'utf8').replace('CAUSAL_LM', 'SEQ_CLS'));
-  await expect(next(folder, [{}])).rejects.toThrow(/adapter of a reward model.*\n.*objective: reward/);
+  await expect(next(folder, [{}])).rejects.toThrow(
+    /next\.yaml: stage next-0: adapter: .*adapter of a reward model.*\n.*objective: reward/,
+  );
 });
 
 test('a reward model goes on learning by its adapter, with the head that it has', async () => {
