@@ -55,11 +55,12 @@ export function timeOf<Name extends string>({ clock }: RunOptions, name: Name): 
 function stageRecord({ stage, dataset, steps, trained, train, evaluation }: PreparedStage): StageRecord {
   const {
     name,
+    at: _,
     batch,
     data,
     length,
     objective,
-    form: _,
+    form: _form,
     cacheFeatures: _kept,
     evaluation: asked,
     memory,

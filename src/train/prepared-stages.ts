@@ -11,7 +11,7 @@ import { type FrozenWay, keptWay } from './kept-features.js';
 import { checkOptimizer, checkTensors } from './optimisers/index.js';
 import type { RunOptions } from './run.js';
 import type { RunFile, RunStage } from './run-file.js';
-import type { Begun } from './saved-adapter.js';
+import type { BegunModel } from './saved-adapter.js';
 import { around, checkAdapted } from './settings/adapted.js';
 import { type Learning, learningIn } from './settings/adapter.js';
 import { openSources } from './settings/data.js';
@@ -53,7 +53,7 @@ export function closeStages(stages: readonly Pick<PreparedStage, 'data' | 'datas
  * the adapter that the run begins with.
  */
 export async function prepareStages(
-  { model, saved }: Begun,
+  { model, saved }: BegunModel,
   run: RunFile,
   options: RunOptions,
 ): Promise<PreparedStage[]> {
@@ -84,7 +84,7 @@ interface Opening {
   /** Which stage of the run it is. */
   readonly index: number;
   readonly dataset: Dataset;
-  readonly saved: Begun['saved'];
+  readonly saved: BegunModel['saved'];
   readonly options: RunOptions;
 }
 
@@ -98,7 +98,8 @@ async function openStage(model: Model, asked: RunStage, opening: Opening): Promi
   const steps = iterations * Math.ceil((options.steps ?? whole) / iterations);
   const learns = learningIn(model, asked.adapter, { steps, saved });
   const { adapter, values } = learns;
-  const begins = adapter && index === 0 && !values && asked.adapter?.kind !== 'own';
+  const isFirst = run.stages.find((other) => other.adapter) === asked;
+  const begins = isFirst && !values && asked.adapter?.kind !== 'own';
   const train = [...(adapter?.parameters ?? []), ...asked.train];
   const stage = await fittedStage(model, asked, { dataset, options, adapter, train });
   const folder = join(run.output, stage.name);

@@ -23,7 +23,10 @@ function settingsOf({ model: _, parameters: __, objective, data, ...own }: State
   // Some of what batches tell is the objective's, and a micro-batch is the batch where nothing is said.
   const told = Object.entries(about).filter(([key]) => !(key in asked));
   const rest = told.filter(([key, value]) => key !== 'microBatch' || value !== about.batch);
-  return { ...own, objective: asked, data: paths, ...Object.fromEntries(rest) };
+  const options = { ...own, objective: asked, data: paths };
+  // What batches tell may be called as an option is.
+  const named = rest.map(([key, value]) => [key in options ? `data.${key}` : key, value]);
+  return { ...options, ...Object.fromEntries(named) };
 }
 
 function differences(before: unknown, now: unknown, path = ''): string[] {

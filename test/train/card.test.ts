@@ -90,6 +90,8 @@ test('the card of an adapter is for peft', async () => {
   expect(front).toMatchObject({ library_name: 'peft', tags: ['quintet', 'lora'] });
   expect(front).not.toHaveProperty('model-index');
   expect(body).toContain('PeftModel.from_pretrained');
+  // In which file a stage stands is no setting.
+  expect(body).not.toMatch(/^ *at:/m);
   expect(body).toContain('The licence of the base is not known to this card.');
 });
 

@@ -111,6 +111,34 @@ test.each<[Settings]>([[lora], [{ kind: 'prompt', count: 3 }]])(
   },
 );
 
+test.each<[Settings]>([[{ kind: 'prompt', count: 8 }], [{ kind: 'prefix', count: 8 }]])(
+  'an adapter %j that begins in a later stage is no part of the reference',
+  async (adapter) => {
+    const { folder, file } = runFolder({});
+    writeFileSync(join(folder, 'pairs.jsonl'), jsonLines(pairs));
+    // By its seed and its number a stage draws what it begins with.
+    const first = async (seed: number, before: readonly Settings[]): Promise<number | undefined> => {
+      const prefer = stage({
+        name: 'prefer',
+        data: 'pairs.jsonl',
+        objective: 'dpo',
+        adapter,
+        steps: 1,
+        optimizer: { lr: 1e-3 },
+      });
+      const stages = [...before, prefer];
+      writeFileSync(file, stringify({ model: './base', output: `seed-${seed}`, seed, stages }));
+      const losses: number[] = [];
+      await runFile(file, { engine, onStep: (_, { loss }) => losses.push(loss) });
+      return losses.at(-1);
+    };
+    const alone = await first(9, []);
+    expect(Math.abs((alone as number) - Math.log(2))).toBeGreaterThan(1e-3);
+    const later = await first(8, [stage({ name: 'teach', train: ['**'], steps: 1, optimizer: { lr: 1e-12 } })]);
+    expect(later).toBeCloseTo(alone as number, 5);
+  },
+);
+
 test('the run goes on wherever its adapter lies, and not with another', async () => {
   const { folder } = await taught({ adapter: lora });
   const trial = { steps: 2, optimizer: { lr: 1e-3 } };
@@ -141,14 +169,20 @@ test('it takes the place of the one that a model comes with, as `chat --adapter`
 
 test('an adapter that a run cannot begin with is refused before its first step', async () => {
   const { folder } = await taught({ adapter: lora });
-  await expect(next(folder, [{ adapter: './nothing' }])).rejects.toThrow(/nothing\/adapter_config\.json: no such file/);
-  await expect(next(folder, [{}], { fresh: true })).rejects.toThrow(/next-0: adapter: .* `fresh` begins with others/);
+  await expect(next(folder, [{ adapter: './nothing' }])).rejects.toThrow(
+    /next\.yaml: stage next-0: adapter: \S*nothing\/adapter_config\.json: no such file/,
+  );
+  await expect(next(folder, [{}], { fresh: true })).rejects.toThrow(
+    /next\.yaml: stage next-0: adapter: .* `fresh` begins with others/,
+  );
   const late = next(folder, [{ adapter: undefined, train: ['**'] }, {}]);
   await expect(late).rejects.toThrow(/stage next-0: .*takes part in all of its stages/);
   await expect(next(folder, [{}, { adapter: lora }])).rejects.toThrow(/next-1: .*need the same settings/);
   const file = join(folder, 'out/adapter/adapter_config.json');
   writeFileSync(file, readFileSync(file, 'utf8').replace('CAUSAL_LM', 'SEQ_CLS'));
-  await expect(next(folder, [{}])).rejects.toThrow(/adapter of a reward model.*\n.*objective: reward/);
+  await expect(next(folder, [{}])).rejects.toThrow(
+    /next\.yaml: stage next-0: adapter: .*adapter of a reward model.*\n.*objective: reward/,
+  );
 });
 
 test('a reward model goes on learning by its adapter, with the head that it has', async () => {
