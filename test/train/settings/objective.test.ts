@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { openDataset, type Sample } from '../../../src/data/index.js';
-import { dpo } from '../../../src/system/index.js';
 import { fields, QuintetError } from '../../../src/tensor/index.js';
 import { loadReward } from '../../../src/train/reward.js';
 import { objectiveOf } from '../../../src/train/settings/objective.js';
@@ -252,9 +251,4 @@ test.each(
     expect(() => read({ ...own, [name]: value })).toThrow(new RegExp(`page: objective\\.${name}: .*, got ${value}$`));
   }
   expect(() => read({ ...own, [name]: taken })).not.toThrow();
-});
-
-test('a program is told of numbers of dpo that teach the contrary', () => {
-  expect(() => dpo({ beta: 0 })).toThrow('dpo.beta: expected a number above 0, got 0');
-  expect(() => dpo({ smoothing: 0.5 })).toThrow('dpo.smoothing: expected a part from 0 to less than 0.5, got 0.5');
 });
