@@ -100,7 +100,7 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
         };
       });
     },
-    rest: () => sessions.close(),
+    ...(once ? { rest: () => sessions.close() } : {}),
     close: () => closeAll(preparer, sessions),
   };
 }
