@@ -2,11 +2,15 @@
 
 import { type ErrorCode, QuintetError } from '../tensor/index.js';
 import type { Dataset } from './dataset.js';
-import type { Order } from './order.js';
+import { type Order, orderOf } from './order.js';
 import type { Sample } from './sample.js';
 
 /** Samples that are looked at before it is said that none can be used. */
 const lookedAt = 16;
+
+/** So many that all are bad once in 10^9 times, at most, where no more than a part of the file is. */
+const enough = (tolerance: number): number =>
+  Math.max(lookedAt, Math.ceil(Math.log(1e9) / Math.abs(Math.log(tolerance))));
 
 /** The part of all samples that may be bad where nobody says. */
 export const usualBadShare = 0.01;
@@ -144,11 +148,12 @@ export function sampler<T>(options: SamplerOptions<T>): Sampler<T> {
       return taken;
     },
     async check() {
-      const count = Math.min(dataset.count, lookedAt);
+      const count = Math.min(dataset.count, enough(tolerance));
+      // Bad ones may all be in one place, or every so many.
+      const anywhere = orderOf(dataset.count, 0);
       let last: QuintetError | undefined;
       for (let i = 0; i < count; i++) {
-        // Bad ones may all be in one place.
-        const index = Math.floor((i * dataset.count) / count);
+        const index = anywhere(i);
         const outcome = await attempt(index);
         if ('value' in outcome) return;
         if (!isBlamed(outcome.error)) throw outcome.error;

@@ -68,7 +68,7 @@ async function heldOutPass(
   const ownLosses = async (): Promise<MicroLoss[]> => {
     const losses: MicroLoss[] = [];
     for (let index = group.rank; index < batches; index += group.size) {
-      const known = await pass.foresee(await data.take(index, now), values, signal);
+      const known = await pass.foresee(await data.take(index, now, signal), values, signal);
       for (const batch of known) losses.push(await pass.run(batch, values, signal));
     }
     return losses;

@@ -112,20 +112,21 @@ export interface KeptOptions {
 }
 
 /** Batches whose pictures have been seen. */
-export async function keptFeatures(
+export function keptFeatures(
   model: Model<System>,
   own: FrozenWay,
   data: BatchSource,
   { folder, limit, frozen, recompute = false, group = alone, onComputed, onFull }: KeptOptions,
-): Promise<KeptFeatures> {
+): KeptFeatures {
   const { network } = model;
   const { input, type } = own;
   const pictures = Object.keys(pictureInputs(network));
   const [, ...shape] = type.shape as readonly number[];
-  const store = await openFeatureStore(folder, {
-    ...{ size: sizeOf(shape), name: await nameOf(model, own, frozen), rank: group.rank },
-    ...{ limit: limit / group.size, onFull },
-  });
+  const openStore = async (): Promise<FeatureStore> =>
+    openFeatureStore(folder, {
+      ...{ size: sizeOf(shape), name: await nameOf(model, own, frozen), rank: group.rank },
+      ...{ limit: limit / group.size, onFull },
+    });
   const make = (p: Params) => own.make(p, inputTensors(pictureInputs(network)));
   /** Computes them as the step would. */
   const openSession = async (): Promise<Session> => {
@@ -135,6 +136,8 @@ export async function keptFeatures(
     const packed = frozen === 'f32' ? undefined : await model.packFrozen?.(model, uses, frozen);
     return compile(trainingModel(model, { frozen, recompute }), 'features', (p) => ({ [input]: make(p) }), packed);
   };
+  // Opening it removes what other stages have kept: a stage that is over must not.
+  let store: Promise<FeatureStore> | undefined;
   // Not opened where everything is there.
   let session: Promise<Session> | undefined;
   let computed = 0;
@@ -150,21 +153,24 @@ export async function keptFeatures(
     data: {
       ...data,
       fields: [...data.fields.filter((name) => !pictures.includes(name)), input],
-      async take(step, now) {
+      async take(step, ...rest) {
         const seen: HostArrays[] = [];
-        const batches = await data.take(step, now);
+        const batches = await data.take(step, ...rest);
+        store ??= openStore();
+        const kept = await store;
         for (const batch of batches) {
           const before = computed;
           const entries = Object.entries(batch);
           const given = Object.fromEntries(entries.filter(([name]) => pictures.includes(name)));
           const others = Object.fromEntries(entries.filter(([name]) => !pictures.includes(name)));
-          seen.push({ ...others, [input]: await statesOf(given, { store, shape, compute }) });
+          seen.push({ ...others, [input]: await statesOf(given, { store: kept, shape, compute }) });
           if (computed > before) onComputed?.(step + seen.length / batches.length);
         }
         return seen;
       },
     },
-    close: () => closeAll({ close: async () => (await session)?.close() }, store),
+    close: () =>
+      closeAll({ close: async () => (await session)?.close() }, { close: async () => (await store)?.close() }),
   };
 }
 

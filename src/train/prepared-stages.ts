@@ -8,9 +8,11 @@ import { alone } from '../parallel/group.js';
 import { isSystem as isSystemNetwork } from '../system/index.js';
 import { closeAll, closeOnFailure, placed, QuintetError } from '../tensor/index.js';
 import { type FrozenWay, keptWay } from './kept-features.js';
+import { endingIn } from './log-record.js';
 import { checkOptimizer, checkTensors } from './optimisers/index.js';
 import type { RunOptions } from './run.js';
 import type { RunFile, RunStage } from './run-file.js';
+import { readRunLog } from './run-log.js';
 import type { BegunModel } from './saved-adapter.js';
 import { around, checkAdapted } from './settings/adapted.js';
 import { type Learning, learningIn } from './settings/adapter.js';
@@ -74,7 +76,7 @@ export async function prepareStages(
         throw placed(error, asked.at);
       }
     }
-    for (const stage of prepared) await checkSamples(stage);
+    for (const stage of prepared.slice(await stagesOver(prepared))) await checkSamples(stage);
     return prepared;
   });
 }
@@ -153,6 +155,17 @@ function checkStage(model: Model, prepared: PreparedStage): Pick<PreparedStage, 
   const { trained } = planStep({ network: own, adapt }, stepOptions(prepared));
   checkTensors(stage.optimizer, trained, 'optimizer');
   return { trained, ...(kept ? { kept } : {}) };
+}
+
+/** How many stages, from the first one on, are over by their logs: what they have learnt from may be gone. */
+async function stagesOver(stages: readonly PreparedStage[]): Promise<number> {
+  for (const [index, { folder, steps }] of stages.entries()) {
+    // A stage without a log has not begun.
+    const records = await readRunLog(join(folder, 'log.jsonl')).catch(() => []);
+    const done = records.at(-1)?.step ?? 0;
+    if (done < steps && !endingIn(records)?.early) return index;
+  }
+  return stages.length;
 }
 
 /** What is wrong with all samples of a stage, or of its evaluation, is told before the first one begins. */

@@ -73,14 +73,14 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
     onPolicy: true,
     check: samples.check,
     memory: (batches, learning) => drawingMemory(learning, batches, { longest, maxTokens }) + rewarding(batches),
-    async take(step, now) {
+    async take(step, now, signal) {
       const prompts = await samples.take(step);
       const own = asSystem(now ? await now() : model);
       const asked = prompts.flatMap((prompt) => new Array<Prompt>(answers).fill(prompt));
       // Each answer is drawn as if those of the other shares, or of all prompts that come once, were drawn beside it.
       const firstRow = answers * (once ? step * batch : partOf(batch, share).from);
       const settings = { maxTokens, temperature, firstRow, seed: seedFor(seed, 'answers', once ? 0 : step) };
-      const drawn = await draw(own, asked, { longest, settings, sessions });
+      const drawn = await draw(own, asked, { longest, settings, sessions, ...(signal ? { signal } : {}) });
       const rewards = drawn.length > 0 ? await rewardsOf(drawn, reward, processor) : [];
       const worth = advantagesOf(rewards, answers, { scaled });
       const size = microBatch * answers;
@@ -100,7 +100,7 @@ export function promptBatches(model: Model<System>, dataset: Dataset, options: P
         };
       });
     },
-    rest: () => sessions.close(),
+    ...(once ? { rest: () => sessions.close() } : {}),
     close: () => closeAll(preparer, sessions),
   };
 }
@@ -128,13 +128,14 @@ interface Drawing {
   readonly longest: number;
   readonly sessions: DrawingSessions;
   readonly settings: Required<Pick<GenerateOptions, 'maxTokens' | 'temperature' | 'firstRow' | 'seed'>>;
+  readonly signal?: AbortSignal;
 }
 
 /** An answer of each prompt by the model as it is, all drawn together. */
 async function draw(
   model: Model<System>,
   prompts: readonly Prompt[],
-  { longest, settings, sessions }: Drawing,
+  { longest, settings, sessions, signal }: Drawing,
 ): Promise<Drawn[]> {
   if (prompts.length === 0) return [];
   const { stopIds = [] } = generationDefaults(model);
@@ -147,6 +148,7 @@ async function draw(
   for await (const { row, id } of generateTokens(language, language.start(ids.length, capacity), given, {
     ...settings,
     ...wordsAlone(model.network),
+    ...(signal ? { signal } : {}),
     stopIds,
   })) {
     drawn[row]?.ids.push(id);

@@ -1,7 +1,7 @@
 /** What rewards the answers of a model: functions in modules of whoever trains it, or a reward model. */
 
-import { existsSync, realpathSync, statSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { ModelOptions } from '../model/index.js';
 import type { HostArrays } from '../system/index.js';
 import { closeAll, QuintetError } from '../tensor/index.js';
@@ -79,8 +79,10 @@ async function defaultOf(path: string): Promise<unknown> {
   return import(pathToFileURL(path).href).then(
     (module) => module.default,
     async (cause) => {
-      // Where it is that a module cannot be parsed, Node does not say.
-      if (cause instanceof SyntaxError) await transpiledDefault(path);
+      // Where it is that a module cannot be parsed, Node does not say; nothing of it was run then. Of other errors it does.
+      if (cause instanceof SyntaxError && cause.stack?.includes('at compileSourceTextModule')) {
+        await checkParsed(realpathSync(path), new Set());
+      }
       throw cause;
     },
   );
@@ -91,6 +93,23 @@ async function transpiledDefault(path: string): Promise<unknown> {
   const { createJiti } = await import('jiti');
   // By its real path, as Node does it: what it imports lies beside the file, not beside a link to it.
   return createJiti(import.meta.url, { fsCache: false }).import(realpathSync(path), { default: true });
+}
+
+/** Throws with its place what of a module, or of what it imports, cannot be parsed; runs nothing. */
+async function checkParsed(path: string, seen: Set<string>): Promise<void> {
+  if (seen.has(path) || !existsSync(path)) return;
+  seen.add(path);
+  const { createJiti } = await import('jiti');
+  const source = readFileSync(path, 'utf8');
+  const text = createJiti(import.meta.url).transform({ source, filename: path, async: true });
+  const [, mistake] = /^exports\.__JITI_ERROR__ = (.*)$/m.exec(text) ?? [];
+  if (mistake !== undefined) {
+    const { code, message, filename, line, column } = JSON.parse(mistake) as Record<string, string | number>;
+    throw new Error(`${code}: ${message}\n ${filename}:${line}:${column}`);
+  }
+  for (const [, imported] of text.matchAll(/\bjitiImport\("(\.[^"]+)"\)/g)) {
+    await checkParsed(fileURLToPath(new URL(imported as string, pathToFileURL(path))), seen);
+  }
 }
 
 /** A reward whose failure says where in its module it came from. */

@@ -186,7 +186,7 @@ async function runStage(
   onStage?.(stage, { samples: dataset.count, steps, folder });
   const adapted = { ...model, adapt, network: around(model.network, prepared.adapter) };
   const largest = memory && (await largestStep(model, stage, { dataset, options }).catch(passOver));
-  const kept = await keptOf(adapted, prepared, options);
+  const kept = keptOf(adapted, prepared, options);
   const training = train(kept ? { ...adapted, network: kept.network } : adapted, {
     objective: stage.objective,
     optimizer: stage.optimizer,
@@ -216,7 +216,7 @@ async function runStage(
  * What is kept of the pictures of a stage, whose samples are told as they are seen for the first time; what the limit has no
  * room for is computed again, which is not told.
  */
-async function keptOf(model: Model, prepared: PreparedStage, options: RunOptions): Promise<KeptFeatures | undefined> {
+function keptOf(model: Model, prepared: PreparedStage, options: RunOptions): KeptFeatures | undefined {
   const { stage, dataset, folder, data, kept } = prepared;
   const { group, onFeatures, onNotice } = options;
   if (!kept) return undefined;

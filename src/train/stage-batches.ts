@@ -51,7 +51,7 @@ export async function stageBatches(
     const source = promptBatches(model, dataset, { ...options, ...drawing, ...rewarding });
     return {
       ...source,
-      rest: () => closeAll({ close: async () => source.rest?.() }, ...(options.once ? [opened] : [])),
+      ...(options.once ? { rest: () => closeAll({ close: async () => source.rest?.() }, opened) } : {}),
       close: () => closeAll(source, opened),
     };
   });

@@ -44,9 +44,9 @@ export async function taughtBatches(
       ...source,
       fields: [...source.fields, 'teacher_logits'],
       memory: (batches) => memory.held + Math.max(...batches.map((batch) => memory.values(sizesOf(types, batch)))),
-      async take(step, now) {
+      async take(step, ...rest) {
         const taught = [];
-        for (const batch of await source.take(step, now)) taught.push({ ...batch, ...(await say(batch)) });
+        for (const batch of await source.take(step, ...rest)) taught.push({ ...batch, ...(await say(batch)) });
         return taught;
       },
       close: () => closeAll(source, { close: async () => (await session)?.close() }, teacher),

@@ -45,8 +45,8 @@ export interface BatchSource {
   readonly about?: Readonly<Record<string, unknown>>;
   /** Whether batches are made by what was learnt so far, so that none can be made ahead. */
   readonly onPolicy?: boolean;
-  /** The micro-batches of a step, counted from 0. `now` gives the model with what was learnt before it. */
-  take(step: number, now?: () => Promise<Model>): Promise<readonly HostArrays[]>;
+  /** The micro-batches of a step, counted from 0. `now` gives the model with what was learnt before it, `signal` ends the drawing of answers. */
+  take(step: number, now?: () => Promise<Model>, signal?: AbortSignal): Promise<readonly HostArrays[]>;
   /** Throws 'data' where none of some samples can be used; default none is looked at. */
   readonly check?: () => Promise<void>;
   /** How many samples of a step that has been taken were cut, asked once; default none. */

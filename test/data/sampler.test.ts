@@ -137,7 +137,23 @@ test('a check finds a sample that can be used, wherever it is, or says of one wh
   await of(100, ...positions(0, 90)).check();
   await of(1).check();
   await expect(of(100, ...positions(0, 100)).check()).rejects.toThrow(
-    /^data\.jsonl: none of 16 samples that were looked at can be used; one of them: data\.jsonl:94: no messages\n/,
+    /^data\.jsonl: none of 16 samples that were looked at can be used; one of them: data\.jsonl:6: no messages\n/,
   );
   expect(told).toEqual([]);
+});
+
+test('a check looks at as many samples as it takes to know that more are bad than are tolerated', async () => {
+  const lookedAt = async (tolerance: number, good: (index: number) => boolean): Promise<number> => {
+    let count = 0;
+    const prepare = async ({ id }: { id: string }) => {
+      count++;
+      if (!good(Number(id))) throw new QuintetError('media', 'is damaged');
+    };
+    await sampler({ dataset: dataset(1000), order: order(1000), prepare, tolerance }).check();
+    return count;
+  };
+  for (let from = 0; from < 10; from++) expect(await lookedAt(0.9, (index) => index % 10 === from)).toBeLessThan(197);
+  expect(await lookedAt(1, (index) => index === 617)).toBeGreaterThan(16);
+  await expect(lookedAt(0.9, () => false)).rejects.toThrow('none of 197 samples');
+  await expect(lookedAt(0, () => false)).rejects.toThrow('none of 16 samples');
 });

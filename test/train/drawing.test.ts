@@ -84,3 +84,15 @@ test('answers are those of the values as they are, not as they were when session
   await dataset.close();
   await model.close();
 });
+
+test('sessions that draw are put to rest after what is held out alone', async () => {
+  const { folder } = folderOf({ train: ['**'] });
+  const model = asSystem(await load(join(folder, 'base'), { engine }));
+  const dataset = await openDataset(join(folder, 'prompts.jsonl'));
+  const rests = [true, false].map(
+    (once) => 'rest' in promptBatches(model, dataset, { batch: 2, once, reward: () => [] }),
+  );
+  expect(rests).toEqual([true, false]);
+  await dataset.close();
+  await model.close();
+});

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { type RunOptions, runFile } from '../../src/train/index.js';
 import { engine } from '../fixture.js';
+import { jsonLines } from '../json-lines.js';
 import { logOf, weightsOf } from './alike.js';
 import { runFolder, stage } from './runs.js';
 
@@ -155,4 +156,22 @@ test('what a run of other stages has written is put aside with its record, and n
   writeFileSync(file, stringify({ model: './out/model', output: 'out', stages: [{ ...adapted, name: 'more' }] }));
   await expect(ran(file)).rejects.toThrow(`${out}: the model that it begins with is the result of another run`);
   expect(readdirSync(out)).toContain('model');
+});
+
+test('what a stage that is over has learnt from may be gone when the run goes on', async () => {
+  const chat = { messages: ['user', 'assistant'].map((role) => ({ role, content: 'a tree' })) };
+  const [align, instruct] = [
+    { ...stages[0], evaluate: { data: 'chats.jsonl', every: 100 } },
+    { ...stages[1], data: 'texts.jsonl' },
+  ];
+  const { file, folder } = runFolder({ stages: [align, instruct] });
+  writeFileSync(join(folder, 'texts.jsonl'), jsonLines([chat, chat]));
+  const controller = new AbortController();
+  const onStep: RunOptions['onStep'] = ({ name }, { step }) => name === 'instruct' && step === 2 && controller.abort();
+  await runFile(file, { engine, onStep, signal: controller.signal });
+  for (const name of readdirSync(folder)) if (name.endsWith('.png')) rmSync(join(folder, name));
+  expect(await ran(file)).toEqual({ notices: [], steps: ['instruct 3', 'instruct 4'] });
+  rmSync(join(folder, 'out/instruct'), { recursive: true });
+  rmSync(join(folder, 'out/align'), { recursive: true });
+  await expect(ran(file)).rejects.toThrow('none of 4 samples');
 });

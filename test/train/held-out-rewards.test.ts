@@ -1,5 +1,5 @@
 /** Evaluations of what draws its answers itself: rewards on prompts that are not learnt from, by which a stage ends. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Engine } from '../../src/runtime/engine.js';
@@ -103,6 +103,12 @@ test('with keepBest the values of the highest held-out reward are kept, and earl
   expect(step).toBe((best?.step as number) + 6);
   expect(isExhausted(evaluations, { patience: 3, least: 0 })).toBe(true);
   expect(isExhausted(evaluations.slice(0, -1), { patience: 3, least: 0 })).toBe(false);
+});
+
+test('who stops a run does not wait until held-out prompts are answered', async () => {
+  const controller = new AbortController();
+  const { folder } = await trained({}, { signal: controller.signal, onStage: () => controller.abort() });
+  expect(existsSync(join(folder, 'held-out.txt'))).toBe(false);
 });
 
 test('between two evaluations nothing is open for them', async () => {

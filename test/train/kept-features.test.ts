@@ -126,6 +126,17 @@ test('later stages take what was seen by the same weights, and see anew by other
   expect(recordsIn(folder, projected)).toBe(3);
 });
 
+test('a stage that is over leaves what a later one keeps when the run goes on', async () => {
+  const own = stage({ name: 'own', train: ['multi_modal_projector.**'] });
+  const { file } = runFolder({ stages: [own, { ...own, name: 'behind', train: ['language_model.**'] }] });
+  const controller = new AbortController();
+  const onStep: RunOptions['onStep'] = ({ name }, { step }) => name === 'behind' && step === 2 && controller.abort();
+  expect(await runFile(file, { engine, onStep, signal: controller.signal })).toEqual({ stopped: true });
+  const seeing: string[] = [];
+  await runFile(file, { engine, onFeatures: ({ name }) => seeing.push(name) });
+  expect(seeing).toEqual([]);
+});
+
 test('of a run that sees a part of the samples those are told, and what has no room is told once', async () => {
   const { file } = runOf({ steps: 1, optimizer: { lr: 3e-3 }, cacheFeatures: true });
   expect(await toldOf(file)).toEqual([{ samples: 2, of: 2 }]);

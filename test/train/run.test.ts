@@ -103,7 +103,7 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
     /stage second: optimizer\.rest\.on: expected one pattern or more, got none/,
   ],
   [{ bach: 3 }, /stages\[1\]: there is no field "bach"/],
-  [{ objective: 'dpo' }, /stage second: .*none of 4 samples .*chats\.jsonl:4: expected a chosen and a rejected answer/],
+  [{ objective: 'dpo' }, /stage second: .*none of 4 samples .*chats\.jsonl:1: expected a chosen and a rejected answer/],
   [{ objective: 'dpo', data: 'pairs.jsonl', evaluate }, /stage second: evaluate: .*none of 4 .*expected a chosen/],
 ])('a second stage with %j is refused before the first begins', async (settings, message) => {
   const second = stage({ name: 'second', train: ['language_model.**'], ...settings });

@@ -84,7 +84,7 @@ function tally({ rewards }: HostArrays): Record<keyof typeof stepFields, number>
   return { step_answers: all.length, step_rewards: sumOf((x) => x), step_squares: sumOf((x) => x * x) };
 }
 
-/** The standard deviation of the rewards of a step, as of a sample: scalar. */
+/** The standard deviation of all rewards of a step, as of a sample: scalar. TRL logs that, too, however it scales groups. */
 function deviationOf({ step_answers, step_rewards, step_squares }: Tensors): Tensor {
   const [count, total, squares] = [step_answers, step_rewards, step_squares] as [Tensor, Tensor, Tensor];
   const variance = div(sub(squares, div(mul(total, total), count)), maximum(sub(count, 1), 1));

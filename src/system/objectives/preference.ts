@@ -113,26 +113,20 @@ export type PreferenceLossName = keyof typeof preferenceLosses;
 /** Losses in which labels may be wrong. */
 const smoothable: readonly PreferenceLossName[] = ['sigmoid', 'robust'];
 
-/** Refuses what a loss would pass over, and what would teach nothing, or the contrary. */
-function checkDpo({ loss, beta, smoothing }: Required<Pick<DpoSettings, 'loss' | 'beta' | 'smoothing'>>): void {
-  const refuse = (field: string, message: string): never => {
-    throw new QuintetError('config', message, { at: `dpo.${field}` });
-  };
-  if (!(beta > 0)) refuse('beta', `expected a number above 0, got ${beta}`);
-  if (!(smoothing >= 0 && smoothing < 0.5)) {
-    refuse('smoothing', `expected a part from 0 to less than 0.5, got ${smoothing}`);
-  }
-  if (smoothing !== 0 && !smoothable.includes(loss)) {
-    refuse('smoothing', `it is of the losses ${smoothable.join(' and ')}, not of ${loss}`);
-  }
+/** Refuses what a loss would pass over. */
+function checkSmoothing({ loss, smoothing }: Required<Pick<DpoSettings, 'loss' | 'smoothing'>>): void {
+  if (smoothing === 0 || smoothable.includes(loss)) return;
+  throw new QuintetError('config', `it is of the losses ${smoothable.join(' and ')}, not of ${loss}`, {
+    at: 'dpo.smoothing',
+  });
 }
 
 export interface DpoSettings extends BalanceOptions {
   /** Default sigmoid. */
   readonly loss?: PreferenceLossName;
-  /** Default 0.1. */
+  /** Above 0; default 0.1. */
   readonly beta?: number;
-  /** Default 0. */
+  /** From 0 to less than a half; default 0. */
   readonly smoothing?: number;
 }
 
@@ -151,7 +145,7 @@ export function rewardMetrics(rewards: Sides, logps: Sides): Record<string, Mean
 
 /** Direct preference optimisation and its relatives: `labels` are the answers' tokens, in pairs of rows. */
 export function dpo({ loss = 'sigmoid', beta = 0.1, smoothing = 0, ...experts }: DpoSettings = {}): Objective {
-  checkDpo({ loss, beta, smoothing });
+  checkSmoothing({ loss, smoothing });
   return {
     name: 'dpo',
     settings: { loss, beta, smoothing, ...experts },

@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { openDataset, type Sample } from '../../../src/data/index.js';
-import { dpo } from '../../../src/system/index.js';
 import { fields, QuintetError } from '../../../src/tensor/index.js';
 import { loadReward } from '../../../src/train/reward.js';
 import { objectiveOf } from '../../../src/train/settings/objective.js';
@@ -117,7 +116,15 @@ test.each([
   expect((error as Error).message.startsWith(path)).toBe(true);
 });
 
-// Under vitest no import is Node's.
+/** What is said of rewards that cannot be loaded, and what they say themselves: under vitest no import is Node's. */
+function loaded(paths: readonly string[]): string[] {
+  const source = new URL('../../../src/train/reward.ts', import.meta.url).href;
+  const program = `const { loadReward } = await import(${JSON.stringify(source)});
+for (const path of ${JSON.stringify(paths)}) console.log(await loadReward(path).catch(({ message }) => message));`;
+  const options = ['--import', 'tsx', '--input-type=module', '-e', program];
+  return execFileSync(process.execPath, options, { encoding: 'utf8' }).trim().split('\n');
+}
+
 test('what of a reward cannot be parsed, or of what it imports, is told with its place', { timeout: 30_000 }, () => {
   const open = 'export default (answers) => {\n  return answers.map((answer => 1);\n};\n';
   const paths = ['ts', 'mjs'].map((extension) => {
@@ -127,13 +134,26 @@ test('what of a reward cannot be parsed, or of what it imports, is told with its
     return { path, other };
   });
   const asked = paths.flatMap(({ path, other }) => [path, other]);
-  const source = new URL('../../../src/train/reward.ts', import.meta.url).href;
-  const program = `const { loadReward } = await import(${JSON.stringify(source)});
-for (const path of ${JSON.stringify(asked)}) console.log(await loadReward(path).catch(({ message }) => message));`;
-  const options = ['--import', 'tsx', '--input-type=module', '-e', program];
-  const said = execFileSync(process.execPath, options, { encoding: 'utf8' }).trim().split('\n');
   const place = ({ path }: { readonly path: string }) => `${path}:2: ParseError: Unexpected token, expected ","`;
-  expect(said).toEqual(paths.flatMap((own) => [place(own), place(own)]));
+  expect(loaded(asked)).toEqual(paths.flatMap((own) => [place(own), place(own)]));
+});
+
+test('a reward that fails as it is imported was run once, and not at all where it cannot be parsed or linked', {
+  timeout: 30_000,
+}, () => {
+  const effect = 'console.log("run");\n';
+  const failing = temporaryFile('reward.mjs', `${effect}JSON.parse('{');\n`);
+  const broken = temporaryFile('reward.mjs', `import './effect.mjs';\nimport './broken.mjs';\n`);
+  writeFileSync(join(dirname(broken), 'effect.mjs'), effect);
+  writeFileSync(join(dirname(broken), 'broken.mjs'), 'export default (;\n');
+  const unlinked = temporaryFile('reward.mjs', `${effect}import { none } from './effect.mjs';\n`);
+  writeFileSync(join(dirname(unlinked), 'effect.mjs'), effect);
+  expect(loaded([failing, broken, unlinked])).toEqual([
+    'run',
+    expect.stringMatching(/reward\.mjs:2: Expected property name/),
+    expect.stringMatching(/broken\.mjs:1: ParseError: Unexpected token/),
+    expect.stringMatching(/does not provide an export named 'none'/),
+  ]);
 });
 
 test('a reward in TypeScript that throws is told with the line of its source', async () => {
@@ -231,9 +251,4 @@ test.each(
     expect(() => read({ ...own, [name]: value })).toThrow(new RegExp(`page: objective\\.${name}: .*, got ${value}$`));
   }
   expect(() => read({ ...own, [name]: taken })).not.toThrow();
-});
-
-test('a program is told of numbers of dpo that teach the contrary', () => {
-  expect(() => dpo({ beta: 0 })).toThrow('dpo.beta: expected a number above 0, got 0');
-  expect(() => dpo({ smoothing: 0.5 })).toThrow('dpo.smoothing: expected a part from 0 to less than 0.5, got 0.5');
 });
