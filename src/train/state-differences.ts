@@ -20,8 +20,8 @@ function settingsOf({ model: _, parameters: __, objective, data, ...own }: State
   const { form, paths, ...about } = (data ?? {}) as State;
   const { name: kind, ...settings } = (typeof objective === 'object' ? objective : { name: objective }) as State;
   const asked: State = { ...(form as State | undefined), ...settings, kind };
-  // Some of what batches tell is the objective's, and a micro-batch is the batch where nothing is said.
-  const told = Object.entries(about).filter(([key]) => !(key in asked));
+  // Some of what batches tell is the objective's, none stands for a setting, and a micro-batch is the batch where nothing is said.
+  const told = Object.entries(about).filter(([key]) => !(key in asked || key in own));
   const rest = told.filter(([key, value]) => key !== 'microBatch' || value !== about.batch);
   return { ...own, objective: asked, data: paths, ...Object.fromEntries(rest) };
 }
