@@ -74,6 +74,13 @@ export async function kindOfPath(path: string): Promise<'file' | 'folder' | unde
   }
 }
 
+/** A path that nothing has yet: `checkpoints.1`, `checkpoints.2`, … */
+export async function freePath(path: string): Promise<string> {
+  let number = 1;
+  while ((await kindOfPath(`${path}.${number}`)) !== undefined) number++;
+  return `${path}.${number}`;
+}
+
 const kindOf = (found: Stats): 'file' | 'folder' => (found.isDirectory() ? 'folder' : 'file');
 
 /**

@@ -4,6 +4,7 @@ export { bytesAt, type DerivedTensor, derivedTensors } from './derived-file.js';
 export { type CheckedFile, checkDerived, type DerivedFile, derivedFiles, removeDerived } from './derived-folder.js';
 export {
   checkDestination,
+  freePath,
   kindOfPath,
   makeFolder,
   readJson,

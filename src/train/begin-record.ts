@@ -3,27 +3,54 @@
 import type { Model } from '../model/index.js';
 import { parameterCount } from '../system/index.js';
 import { formatBytes, QuintetError } from '../tensor/index.js';
-import { isOfRun, putResultsAside } from './earlier-results.js';
+import { isOfRun, putResultsAside, resultsOfOther } from './earlier-results.js';
 import type { PreparedStage } from './prepared-stages.js';
 import type { Run, RunOptions } from './run.js';
 import { type RunRecord, readRunRecord, type StageRecord, writeRunRecord } from './run-record.js';
 
-/** Says in the run's folder what it is about to do. A run that goes on began when it first did. */
-export async function beginRecord(
+/** The record in the folder of a run. */
+export interface OpenRecord {
+  /** Says what the run is about to do: called before it does the first of it, which it may still be refused until then. */
+  begin(): Promise<void>;
+  /** Says what it has written. */
+  end(result: string): Promise<void>;
+  /** Says why it has failed, where it had begun. */
+  fail(error: Error): Promise<void>;
+}
+
+/** Nothing is written yet. Throws 'config' where the run reads what it would put aside. A run that goes on began when it first did. */
+export async function openRecord(
   model: Model,
   run: Run,
   stages: readonly PreparedStage[],
   options: RunOptions,
-): Promise<RunRecord> {
+): Promise<OpenRecord> {
   // Nothing depends on it: where it is damaged, it begins anew.
   const known = await readRunRecord(run.output).catch((error: QuintetError) => {
     options.onNotice?.(error);
     return undefined;
   });
-  const goesOn = known !== undefined && isOfRun(known, run);
-  if (known && !goesOn) await leaveResults(known, run, options);
-  const { started } = goesOn ? known : timeOf(options, 'started');
-  const record: RunRecord = {
+  const others = await resultsOfOther(run, known);
+  const { started } = known && isOfRun(known, run) ? known : timeOf(options, 'started');
+  const record = { ...recordOf(model, run, stages), ...(started === undefined ? {} : { started }) };
+  let begun = false;
+  return {
+    async begin() {
+      if (begun) return;
+      if (others.length > 0) await leaveResults(others, { known, run, options });
+      await writeRunRecord(run.output, record);
+      begun = true;
+    },
+    end: (result) => writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result }),
+    async fail({ message }) {
+      // The failure itself is told, not that it could not be written.
+      if (begun) await writeRunRecord(run.output, { ...record, error: message }).catch(() => {});
+    },
+  };
+}
+
+function recordOf(model: Model, run: Run, stages: readonly PreparedStage[]): RunRecord {
+  return {
     file: run.text,
     model: {
       source: run.model,
@@ -33,22 +60,25 @@ export async function beginRecord(
       fresh: run.fresh,
     },
     ...{ seed: run.seed, engine: model.engine.description },
-    ...(started === undefined ? {} : { started }),
     stages: stages.map(stageRecord),
   };
-  await writeRunRecord(run.output, record);
-  return record;
+}
+
+interface Leaving {
+  readonly known: RunRecord | undefined;
+  readonly run: Run;
+  readonly options: RunOptions;
 }
 
 /** What another run has trained in the folder is not written over. */
-async function leaveResults({ stages }: RunRecord, run: Run, { onNotice }: RunOptions): Promise<void> {
-  const aside = await putResultsAside(run);
-  if (aside === undefined) return;
-  const why = `what is written there is of a run of other stages: ${stages.map(({ name }) => name).join(', ')}`;
-  onNotice?.(new QuintetError('config', why, { at: run.output, hint: `It is put aside in ${aside}` }));
+async function leaveResults(found: readonly string[], { known, run, options }: Leaving): Promise<void> {
+  const aside = await putResultsAside(run.output, found);
+  const whose = known && `a run of other stages: ${known.stages.map(({ name }) => name).join(', ')}`;
+  const why = `what is written there is of ${whose ?? 'a run that no record tells of'}`;
+  options.onNotice?.(new QuintetError('config', why, { at: run.output, hint: `It is put aside in ${aside}` }));
 }
 
-export function timeOf<Name extends string>({ clock }: RunOptions, name: Name): { readonly [N in Name]?: number } {
+function timeOf<Name extends string>({ clock }: RunOptions, name: Name): { readonly [N in Name]?: number } {
   return (clock ? { [name]: Math.round(clock()) } : {}) as { [N in Name]?: number };
 }
 

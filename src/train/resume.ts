@@ -46,7 +46,7 @@ export async function resume(
   const { onNotice = () => {} } = options;
   const damaged: QuintetError[] = [];
   const snapshot = await run.latest((error) => damaged.push(error));
-  const why = snapshot ? strangeness(snapshot, options) : await loss(run, damaged);
+  const why = snapshot ? changedBeginning(snapshot, options) : await lostSteps(run, damaged);
   const next = why === undefined && snapshot ? { hint: `It goes on from step ${snapshot.step}` } : {};
   for (const error of damaged) onNotice(new QuintetError(error.code, error.message, { ...next, cause: error }));
   if (why !== undefined) {
@@ -64,7 +64,7 @@ export async function resume(
 }
 
 /** Why a checkpoint is not gone on from: that would undo what the stages before have learnt since. */
-function strangeness(
+function changedBeginning(
   { folder, step, state }: SavedSnapshot,
   { earlier }: Pick<TrainOptions, 'earlier'>,
 ): string | undefined {
@@ -74,7 +74,7 @@ function strangeness(
 }
 
 /** What was lost where no checkpoint can be read; undefined where nothing was done yet. */
-async function loss(run: RunFolder, damaged: readonly QuintetError[]): Promise<string | undefined> {
+async function lostSteps(run: RunFolder, damaged: readonly QuintetError[]): Promise<string | undefined> {
   if (damaged.length > 0) return 'none of its checkpoints can be read';
   const done = (await run.logged()).at(-1)?.step ?? 0;
   return done > 0 ? `its log has ${done} steps, of which there is no checkpoint` : undefined;

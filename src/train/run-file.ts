@@ -85,8 +85,8 @@ export interface RunStage extends DataSettings {
 }
 
 const largestFile = 2 ** 20;
-/** Folders beside those of the stages. */
-const besides = ['model', 'adapter', 'features'];
+/** What lies beside the folders of the stages, but for `results.1` and so on. */
+const besides = ['model', 'adapter', 'features', 'run.json'];
 const known = ['model', 'fresh', 'output', 'seed', 'stages', ...evaluationFields];
 const knownOfStage = [
   ...['name', 'train', ...dataFields, 'batch', 'microBatch', 'memory', 'epochs', 'steps', 'longest'],
@@ -201,9 +201,9 @@ function stageOf(stage: Fields, { file, folder, own }: Surroundings): RunStage {
 /** What a stage is called, and the folder of its checkpoints. */
 function nameOf(stage: Fields): string {
   const name = stage.text('name');
-  if (/^[\w-][\w.-]*$/.test(name) && !besides.includes(name)) return name;
+  if (/^[\w-][\w.-]*$/.test(name) && !besides.includes(name) && !/^results\.\d+$/.test(name)) return name;
   throw new QuintetError('config', `"${name}" cannot name a stage`, {
     at: `${stage.at}.name`,
-    hint: `use letters, digits, dots, - and _, and none of ${besides.join(', ')}, which are other folders of a run`,
+    hint: `use letters, digits, dots, - and _, and none of ${besides.join(', ')} and results.1, which a run has besides`,
   });
 }

@@ -1,5 +1,5 @@
 /**
- * The folder of a training run: a lock, a log, and checkpoints.
+ * The folder of a stage of a training run: a lock, a log, and checkpoints.
  *
  *     lock
  *     log.jsonl                   one line a step, one an evaluation
@@ -12,9 +12,8 @@
  */
 import { copyFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder, syncFolder } from '../checkpoint/index.js';
+import { freePath, makeFolder, syncFolder } from '../checkpoint/index.js';
 import { closeAll, closeOnFailure, fileError, QuintetError, writeError } from '../tensor/index.js';
-import { freePath } from './earlier-results.js';
 import { type EventFile, openEventFile } from './event-file.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import type { LogRecord } from './log-record.js';

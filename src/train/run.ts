@@ -1,13 +1,13 @@
 /** Runs the stages of a run file: loads the model, trains, and writes the trained model or adapter. */
 
 import { readFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { checkDestination } from '../checkpoint/index.js';
 import { asSystem, begunValues, isSystem, type LoadOptions, layeredWeights, load, type Model } from '../model/index.js';
 import { alone, type ProcessGroup } from '../parallel/group.js';
 import { isRewardSystem } from '../system/index.js';
 import { type HostArray, QuintetError } from '../tensor/index.js';
-import { beginRecord, timeOf } from './begin-record.js';
+import { type OpenRecord, openRecord } from './begin-record.js';
 import type { Estimate } from './estimate/forecast.js';
 import type { Evaluated } from './evaluations.js';
 import { type KeptFeatures, keptFeatures } from './kept-features.js';
@@ -16,7 +16,6 @@ import { batchesIn, closeStages, type PreparedStage, prepareStages, stepOptions 
 import { valuesDigest } from './resume.js';
 import { rewardStages } from './reward-stages.js';
 import { outputOf, type RunFile, type RunStage, readRunFile, runOf, startOf } from './run-file.js';
-import { type RunRecord, writeRunRecord } from './run-record.js';
 import { baseOf, checkSaving, saveRun } from './save-run.js';
 import { openSaved } from './saved-adapter.js';
 import { around, checkAdapters } from './settings/adapted.js';
@@ -95,7 +94,7 @@ export async function runFile(path: string, options: RunOptions = {}): Promise<R
     const asked = steps === undefined ? run.stages : run.stages.map((stage) => trialOf(stage, steps));
     const { model, stages } = rewardStages(loaded, asked, seed);
     const text = await readFile(path, 'utf8');
-    return await runStages(model, { ...run, stages, text, output: options.output ?? run.output }, options);
+    return await runStages(model, { ...run, stages, text, output: resolve(options.output ?? run.output) }, options);
   } finally {
     await loaded.close();
   }
@@ -114,8 +113,11 @@ async function runStages(own: Model, run: Run, options: RunOptions): Promise<Run
   const stages = await prepareStages(begun, run, options);
   try {
     checkSaving(model, run, stages);
-    const record = group.rank === 0 ? await beginRecord(model, run, stages, options) : undefined;
-    const trained = await tellingFailure(run, record, () => runAll(model, { run, stages, record }, options));
+    const record = group.rank === 0 ? await openRecord(model, run, stages, options) : undefined;
+    const trained = await runAll(model, { run, stages, record }, options).catch(async (error) => {
+      await record?.fail(error);
+      throw error;
+    });
     if (trained.stopped) return trained;
     // What is written stays so, whatever becomes of the other processes.
     const [folder] = await group.gather(trained.folder);
@@ -136,7 +138,7 @@ interface Begun {
   readonly run: Run;
   readonly stages: readonly PreparedStage[];
   /** Of the process that writes. */
-  readonly record: RunRecord | undefined;
+  readonly record: OpenRecord | undefined;
 }
 
 /** Runs all stages, and writes what they have trained where this process is the one that writes. */
@@ -153,32 +155,27 @@ async function runAll(
     const learnt = Object.entries({ ...before, ...beside });
     const known = new Map([...begun, ...learnt]);
     const weights = layeredWeights(model.weights, known, run.seed + index);
-    const trained = await runStage({ ...model, weights }, { ...prepared, earlier: valuesDigest(learnt) }, options);
+    const own = { ...prepared, earlier: valuesDigest(learnt), onBegin: record?.begin };
+    const trained = await runStage({ ...model, weights }, own, options);
     if (trained.stopped) return { stopped: true };
     if (adapter) beside = { ...beside, ...trained.values };
     else before = { ...before, ...trained.values };
   }
+  await record?.begin();
   const folder = record ? await saveRun(model, stages, { run, before, beside }) : undefined;
-  if (record && folder !== undefined) {
-    await writeRunRecord(run.output, { ...record, ...timeOf(options, 'ended'), result: basename(folder) });
-  }
+  if (folder !== undefined) await record?.end(basename(folder));
   return { stopped: false, ...(folder === undefined ? {} : { folder }) };
 }
 
-/** Writes into the run's record why it failed. */
-async function tellingFailure<T>({ output }: Run, record: RunRecord | undefined, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    // The failure itself is told, not that it could not be written.
-    if (record) await writeRunRecord(output, { ...record, error: (error as Error).message }).catch(() => {});
-    throw error;
-  }
+/** A stage, and what comes of the run that it is in. */
+interface RunningStage extends PreparedStage {
+  readonly earlier: string;
+  readonly onBegin: OpenRecord['begin'] | undefined;
 }
 
 async function runStage(
   model: Model,
-  { earlier, ...prepared }: PreparedStage & { readonly earlier: string },
+  { earlier, onBegin, ...prepared }: RunningStage,
   options: RunOptions,
 ): Promise<TrainResult> {
   const { stage, dataset, steps, folder, data, adapt, adapter, evaluation } = prepared;
@@ -191,7 +188,7 @@ async function runStage(
     objective: stage.objective,
     optimizer: stage.optimizer,
     ...{ frozen: stage.frozen, recompute: stage.recompute },
-    ...{ train: prepared.train, steps, folder, earlier },
+    ...{ train: prepared.train, steps, folder, earlier, onBegin },
     data: { ...(kept?.data ?? data), about: { ...data.about, ...taskOf(prepared) } },
     ...(prepared.reference ? { reference: prepared.reference } : {}),
     ...(adapter?.penalty ? { penalty: adapter.penalty } : {}),

@@ -88,6 +88,8 @@ export interface TrainOptions {
   readonly saveEvery?: number;
   /** What is found out in between about samples that are not learnt from; default nothing. */
   readonly evaluation?: EvaluationPlan;
+  /** Awaited, where there is anything left to do, before the first of it: what was saved has been found to be of this run. */
+  readonly onBegin?: (() => Promise<void>) | undefined;
   readonly onStep?: (report: StepReport) => void;
   readonly onEvaluation?: (evaluation: Evaluated) => void;
   /** Told at the end where evaluations had to do with it: early stopping ended the run, or the best values are kept. */
@@ -244,6 +246,7 @@ async function loop(
   const batches = stepBatches({ step, learner }, now, options);
   const standstill = standstillWatch(options.onNotice ?? (() => {}));
   try {
+    if (!isOver()) await options.onBegin?.();
     await look();
     while (!isOver() && !(await isStopped())) {
       const timer = timerOf(options);

@@ -1,12 +1,26 @@
 /** What a run that is started again goes on from: not from what was begun with another model, or other stages before. */
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { resultsOfOther } from '../../src/train/earlier-results.js';
+import { lockFolder } from '../../src/train/folder-lock.js';
 import { type RunOptions, runFile } from '../../src/train/index.js';
+import type { RunFile } from '../../src/train/run-file.js';
 import { engine } from '../fixture.js';
 import { jsonLines } from '../json-lines.js';
+import { temporaryFolder } from '../temporary.js';
 import { logOf, weightsOf } from './alike.js';
 import { runFolder, stage } from './runs.js';
 
@@ -132,6 +146,7 @@ test('checkpoints that cannot be read, or are gone, are told with what the run g
 test('what a run of other stages has written is put aside with its record, and not mixed with what this one writes', async () => {
   const { file, folder } = runFolder({ fresh: true, stages: [] });
   const out = join(folder, 'out');
+  const here = { output: relative(process.cwd(), out) };
   const write = (...own: object[]) => writeFileSync(file, stringify({ ...begun, stages: own }));
   const begun = { model: './base', output: 'out', fresh: true };
   const adapted = stage({ name: 'adapt', steps: 1, optimizer, lora: { rank: 2, on: ['language_model.**.q_proj'] } });
@@ -139,22 +154,22 @@ test('what a run of other stages has written is put aside with its record, and n
     (JSON.parse(readFileSync(join(place, 'adapter/adapter_config.json'), 'utf8')) as Record<string, unknown>)
       .base_model_name_or_path;
   write(adapted);
-  await ran(file);
+  await ran(file, here);
   expect(readdirSync(out).sort()).toEqual(['adapt', 'adapter', 'model', 'run.json']);
   expect(config(out)).toBe(join(out, 'model'));
   write(stage({ name: 'align', steps: 1, optimizer, train: ['multi_modal_projector.**'] }));
   const aside = `${out}: what is written there is of a run of other stages: adapt\n  It is put aside in ${out}/results.1`;
-  expect(await ran(file)).toEqual({ notices: [aside], steps: ['align 1'] });
+  expect(await ran(file, here)).toEqual({ notices: [aside], steps: ['align 1'] });
   expect(readdirSync(out).sort()).toEqual(['adapt', 'align', 'model', 'results.1', 'run.json']);
   expect(readdirSync(join(out, 'results.1')).sort()).toEqual(['adapter', 'model', 'run.json']);
   expect(config(join(out, 'results.1'))).toBe(join(out, 'results.1/model'));
-  expect(await ran(file)).toEqual({ notices: [], steps: [] });
+  expect(await ran(file, here)).toEqual({ notices: [], steps: [] });
   // The first run goes on from its own checkpoints.
   write(adapted);
-  const again = await ran(file);
+  const again = await ran(file, here);
   expect(again).toEqual({ notices: [expect.stringContaining(`${out}/results.2`)], steps: [] });
   writeFileSync(file, stringify({ model: './out/model', output: 'out', stages: [{ ...adapted, name: 'more' }] }));
-  await expect(ran(file)).rejects.toThrow(`${out}: the model that it begins with is the result of another run`);
+  await expect(ran(file, here)).rejects.toThrow(`${out}: the model that it begins with is the result of another run`);
   expect(readdirSync(out)).toContain('model');
 });
 
@@ -174,4 +189,64 @@ test('what a stage that is over has learnt from may be gone when the run goes on
   rmSync(join(folder, 'out/instruct'), { recursive: true });
   rmSync(join(folder, 'out/align'), { recursive: true });
   await expect(ran(file)).rejects.toThrow('none of 4 samples');
+});
+
+const [brief, further] = ['align', 'instruct'].map((name) =>
+  stage({ name, steps: 1, optimizer, train: ['multi_modal_projector.**'] }),
+);
+const begin = { model: './base', output: 'out', seed: 3 };
+
+test('a run that is refused leaves the results of another one, and its record, where they are', async () => {
+  const { file, folder } = runFolder({ stages: [brief] });
+  const out = join(folder, 'out');
+  await ran(file);
+  const [names, record] = [readdirSync(out), readFileSync(join(out, 'run.json'), 'utf8')];
+  const isAsBefore = () => {
+    expect(readdirSync(out)).toEqual(names);
+    expect(readFileSync(join(out, 'run.json'), 'utf8')).toBe(record);
+  };
+  writeFileSync(file, stringify({ ...begin, stages: [{ ...brief, optimizer: { lr: 1e-3 } }, further] }));
+  await expect(ran(file)).rejects.toThrow('`optimizer.lr` was 0.003 and is now 0.001');
+  isAsBefore();
+  writeFileSync(file, stringify({ ...begin, stages: [brief, further] }));
+  const lock = await lockFolder(join(out, 'align'));
+  await expect(ran(file)).rejects.toThrow('is working in this folder');
+  await lock.release();
+  isAsBefore();
+  expect((await ran(file)).notices).toEqual([expect.stringContaining('a run of other stages: align')]);
+  expect(readFileSync(join(out, 'results.1/run.json'), 'utf8')).toBe(record);
+});
+
+test('results that no record tells of are put aside', async () => {
+  const { file, folder } = runFolder({ stages: [brief] });
+  const out = join(folder, 'out');
+  await ran(file);
+  writeFileSync(join(out, 'run.json'), '{"format": 1, "fil');
+  const unknown = (aside: string) =>
+    `${out}: what is written there is of a run that no record tells of\n  It is put aside in ${join(out, aside)}`;
+  expect((await ran(file)).notices).toEqual([expect.stringContaining('run.json'), unknown('results.1')]);
+  expect(readdirSync(join(out, 'results.1')).sort()).toEqual(['model', 'run.json']);
+  rmSync(join(out, 'run.json'));
+  expect((await ran(file)).notices).toEqual([unknown('results.2')]);
+  expect(readdirSync(join(out, 'results.2'))).toEqual(['model']);
+  expect(await ran(file)).toEqual({ notices: [], steps: [] });
+});
+
+test.each<[string, object]>([
+  ['the adapter that stage more begins with', { adapter: { kind: 'saved', from: '' } }],
+  ['the adapter that stage more begins with', { adapter: { kind: 'saved', from: 'adapter' } }],
+  ['the reward of stage more', { form: { kind: 'prompts', reward: 'model' } }],
+  ['the teacher of stage more', { form: { kind: 'chats', teacher: 'model' } }],
+])('%s is not put aside', async (what, asked) => {
+  const output = temporaryFolder();
+  for (const name of ['model', 'adapter']) mkdirSync(join(output, name));
+  const within = JSON.parse(JSON.stringify(asked), (key, value) =>
+    ['from', 'reward', 'teacher'].includes(key) ? join(output, value) : value,
+  ) as object;
+  const run = (other: object) =>
+    ({ model: 'of/hub', output, stages: [{ name: 'more', form: { kind: 'chats' }, ...other }] }) as unknown as RunFile;
+  await expect(resultsOfOther(run(within), undefined)).rejects.toThrow(
+    `${output}: ${what} is the result of another run`,
+  );
+  expect(await resultsOfOther(run({}), undefined)).toEqual(['model', 'adapter']);
 });

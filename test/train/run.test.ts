@@ -73,6 +73,8 @@ test.each<[Readonly<Record<string, unknown>>, RegExp]>([
   [{ stages: [stage({ name: 'align' }), stage({ name: 'align' })] }, /stages: two stages are called "align"/],
   [{ stages: [stage({ name: '../align' })] }, /name: "\.\.\/align" cannot name a stage/],
   [{ stages: [stage({ name: 'model' })] }, /name: "model" cannot name a stage/],
+  [{ stages: [stage({ name: 'run.json' })] }, /name: "run\.json" cannot name a stage/],
+  [{ stages: [stage({ name: 'results.1' })] }, /name: "results\.1" cannot name a stage/],
   [{ stages: [] }, /there are no stages/],
 ])('a run file with %j says what is wrong', async (settings, message) => {
   expect(await complaint(settings)).toMatch(message);
