@@ -23,7 +23,7 @@ export { withLock } from './hub-cache.js';
 export * from './model-folder.js';
 export { openCheckpoint, readTensors } from './open.js';
 export * from './pipeline-folder.js';
-export { runHint, runRecordFile } from './run-place.js';
+export { runHint, runRecordFile, runResults } from './run-place.js';
 export { largestHeader, parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from './safetensors.js';
 export { isAsWritten } from './safetensors-digest.js';
 export * from './safetensors-write.js';

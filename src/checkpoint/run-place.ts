@@ -8,8 +8,11 @@ import { adapterConfigFile } from './weights-file.js';
 /** The file that says what a run's folder is of. */
 export const runRecordFile = 'run.json';
 
-/** What a run writes, and what is there of it in any case. Beside an adapter a model is what it is for. */
-const results = [
+/** The folders in it that are written at the run's end. */
+export const runResults: readonly string[] = ['model', 'adapter'];
+
+/** What they hold in any case, in the order in which they are told. Beside an adapter a model is what it is for. */
+const signs = [
   { name: 'adapter', said: 'an adapter', sign: adapterConfigFile },
   { name: 'model', said: 'a model', sign: '' },
 ];
@@ -18,7 +21,7 @@ const results = [
 export async function runHint(folder: string): Promise<string | undefined> {
   const names = new Set(await readdir(folder).catch((): string[] => []));
   const isOfStage = names.has('checkpoints') || (names.has('manifest.json') && names.has('state.json'));
-  for (const { name, said, sign } of names.has(runRecordFile) ? results : []) {
+  for (const { name, said, sign } of names.has(runRecordFile) ? signs : []) {
     const place = join(folder, name);
     if (await kindOfPath(join(place, sign))) return `This is the folder of a run, which has written ${said}: ${place}`;
   }

@@ -9,13 +9,12 @@ import {
   makeFolder,
   readJson,
   runRecordFile,
+  runResults,
   writeAtomically,
 } from '../checkpoint/index.js';
 import { type Fields, fields, QuintetError, writeError } from '../tensor/index.js';
 import type { RunFile } from './run-file.js';
 import type { RunRecord } from './run-record.js';
-
-const results = ['model', 'adapter'];
 
 /** Whether a record is of a run of these stages. Whether it goes on with what else they say, their checkpoints tell. */
 export const isOfRun = ({ stages }: RunRecord, run: Pick<RunFile, 'stages'>): boolean =>
@@ -25,7 +24,7 @@ export const isOfRun = ({ stages }: RunRecord, run: Pick<RunFile, 'stages'>): bo
 export async function resultsOfOther(run: RunFile, record: RunRecord | undefined): Promise<readonly string[]> {
   if (record && isOfRun(record, run)) return [];
   const found: string[] = [];
-  for (const name of results) if (await kindOfPath(join(run.output, name))) found.push(name);
+  for (const name of runResults) if (await kindOfPath(join(run.output, name))) found.push(name);
   if (found.length === 0) return found;
   const output = await realPath(run.output);
   for (const [what, place] of placesOf(run)) {

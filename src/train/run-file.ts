@@ -31,6 +31,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
+import { runRecordFile, runResults } from '../checkpoint/index.js';
 import type { Optimizer, Stage } from '../system/index.js';
 import { type Fields, fields, fileError, QuintetError } from '../tensor/index.js';
 import { type AdapterRequest, adapterOf, asksForAdapter } from './settings/adapter.js';
@@ -86,7 +87,7 @@ export interface RunStage extends DataSettings {
 
 const largestFile = 2 ** 20;
 /** What lies beside the folders of the stages, but for `results.1` and so on. */
-const besides = ['model', 'adapter', 'features', 'run.json'];
+const besides = [...runResults, 'features', runRecordFile];
 const known = ['model', 'fresh', 'output', 'seed', 'stages', ...evaluationFields];
 const knownOfStage = [
   ...['name', 'train', ...dataFields, 'batch', 'microBatch', 'memory', 'epochs', 'steps', 'longest'],
