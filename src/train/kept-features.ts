@@ -22,6 +22,7 @@ import {
 } from '../system/index.js';
 import { bytesOf, closeAll, concatRows, type HostArray, QuintetError, sizeOf, sliceRows } from '../tensor/index.js';
 import { type FeatureStore, openFeatureStore } from './feature-store.js';
+import { keptRows, keptStates, type PictureMemory, pictureKeys } from './picture-memory.js';
 import type { CacheFeatures } from './settings/features.js';
 import { type FrozenForm, trainingModel } from './step.js';
 import type { BatchSource } from './train.js';
@@ -105,6 +106,8 @@ export interface KeptOptions {
   readonly recompute?: boolean;
   readonly limit: number;
   readonly group?: ProcessGroup | undefined;
+  /** Is told what is kept: samples come by it without pixels. */
+  readonly memory?: PictureMemory;
   /** Told whenever some have been computed: how many steps have what they need, the one at work in part. */
   readonly onComputed?: (steps: number) => void;
   /** Told, once, why no more can be kept though the limit is not reached. */
@@ -116,7 +119,7 @@ export function keptFeatures(
   model: Model<System>,
   own: FrozenWay,
   data: BatchSource,
-  { folder, limit, frozen, recompute = false, group = alone, onComputed, onFull }: KeptOptions,
+  { folder, limit, frozen, recompute = false, group = alone, memory, onComputed, onFull }: KeptOptions,
 ): KeptFeatures {
   const { network } = model;
   const { input, type } = own;
@@ -158,19 +161,25 @@ export function keptFeatures(
         const batches = await data.take(step, ...rest);
         store ??= openStore();
         const kept = await store;
+        memory?.use({ store: kept, shape });
         for (const batch of batches) {
           const before = computed;
-          const entries = Object.entries(batch);
+          const { [keptStates]: states, [keptRows]: rows, ...rest } = batch;
+          const entries = Object.entries(rest);
           const given = Object.fromEntries(entries.filter(([name]) => pictures.includes(name)));
           const others = Object.fromEntries(entries.filter(([name]) => !pictures.includes(name)));
-          seen.push({ ...others, [input]: await statesOf(given, { store: kept, shape, compute }) });
+          const seeing = { store: kept, shape, compute };
+          const all = states && rows ? await withGiven({ states, rows }, given, seeing) : await statesOf(given, seeing);
+          seen.push({ ...others, [input]: all });
           if (computed > before) onComputed?.(step + seen.length / batches.length);
         }
         return seen;
       },
     },
-    close: () =>
-      closeAll({ close: async () => (await session)?.close() }, { close: async () => (await store)?.close() }),
+    close: () => {
+      memory?.use(undefined);
+      return closeAll({ close: async () => (await session)?.close() }, { close: async () => (await store)?.close() });
+    },
   };
 }
 
@@ -196,13 +205,7 @@ interface Keeping {
 
 /** The states of some pictures [M, P, E]: read, or computed together where they are not kept. */
 async function statesOf(pictures: HostArrays, { store, shape, compute }: Keeping): Promise<HostArray> {
-  const arrays = Object.values(pictures);
-  const count = arrays[0]?.shape[0] as number;
-  const keys = Array.from({ length: count }, (_, i) => {
-    const hash = createHash('sha256');
-    for (const array of arrays) hash.update(bytesOf(sliceRows(array, i, i + 1)));
-    return hash.digest();
-  });
+  const keys = pictureKeys(pictures);
   const rows: (HostArray | undefined)[] = [];
   for (const key of keys) {
     const data = await store.read(key);
@@ -222,4 +225,25 @@ async function statesOf(pictures: HostArrays, { store, shape, compute }: Keeping
     }
   }
   return concatRows(rows as HostArray[]);
+}
+
+/**
+ * The states of all pictures, some of which are given: `rows` says of each whether it is. The others are `pictures`, a blank
+ * one where there are none.
+ */
+async function withGiven(
+  { states, rows }: { readonly states: HostArray; readonly rows: HostArray },
+  pictures: HostArrays,
+  keeping: Keeping,
+): Promise<HostArray> {
+  const isGiven = Array.from(rows.data as Uint8Array, Boolean);
+  if (isGiven.every(Boolean)) return states;
+  const others = await statesOf(pictures, keeping);
+  const next = { given: 0, others: 0 };
+  return concatRows(
+    isGiven.map((given) => {
+      const from = given ? next.given++ : next.others++;
+      return sliceRows(given ? states : others, from, from + 1);
+    }),
+  );
 }

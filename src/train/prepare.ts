@@ -15,15 +15,16 @@ import { checkImageTokens, featuresPerPicture, type Model, type Processor } from
 import type { HostArrays, System } from '../system/index.js';
 import { ignored, QuintetError } from '../tensor/index.js';
 import type { Message } from '../text/messages.js';
+import { keptStates, type PictureMemory, type Sight } from './picture-memory.js';
 import { checkChat, type Learnt } from './sample-forms.js';
 
 export interface PreparedSample extends CutTokens {
-  /** What the encoder takes for the sample's pictures; nothing where it has none. */
+  /** What the encoder takes for the sample's pictures, or what is kept of them; nothing where it has none. */
   readonly pictures: HostArrays;
 }
 
 /** What was seen of a sample's pictures: what the encoder takes, and the same before the system has prepared it. */
-export interface SampleSight extends Pick<PreparedSample, 'pictures'>, SeenPictures {
+export interface SampleSight extends Sight {
   /** How many features the backbone is given for all of them. */
   readonly features: number;
 }
@@ -36,16 +37,23 @@ export interface Preparer {
   close(): Promise<void>;
 }
 
-/** Prepares the samples of a model. Only what the assistant says is learnt, of an encoder-decoder its last answer. */
-export function createPreparer(model: Model<System>, processor: Processor): Preparer {
+/**
+ * Prepares the samples of a model. Only what the assistant says is learnt, of an encoder-decoder its last answer. Pictures
+ * whose features `memory` has are given by them.
+ */
+export function createPreparer(model: Model<System>, processor: Processor, memory?: PictureMemory): Preparer {
   const { network: system, files } = model;
   const reader = createPictureReader({ processor: files?.processorConfig, preprocessor: files?.preprocessorConfig });
   const perPicture = system.image ? featuresPerPicture(system) : 0;
   const look: Preparer['look'] = async (sample) => {
     checkPictures(model, sample);
-    const { tensors, layouts } = await reader.read(sample);
-    const pictures = system.prepare ? system.prepare(tensors) : tensors;
-    return { pictures, tensors, layouts, features: perPicture * (pictures.pixel_values?.shape[0] ?? 0) };
+    const see = async (): Promise<Sight> => {
+      const { tensors, layouts } = await reader.read(sample);
+      return { pictures: system.prepare ? system.prepare(tensors) : tensors, tensors, layouts };
+    };
+    const seen = await (memory?.look(sample.pictures, see) ?? see());
+    const rows = (seen.pictures[keptStates] ?? seen.pictures.pixel_values)?.shape[0] ?? 0;
+    return { ...seen, features: perPicture * rows };
   };
   return {
     look,

@@ -10,6 +10,7 @@ import { closeAll, closeOnFailure, placed, QuintetError } from '../tensor/index.
 import { type FrozenWay, keptWay } from './kept-features.js';
 import { endingIn } from './log-record.js';
 import { checkOptimizer, checkTensors } from './optimisers/index.js';
+import { createPictureMemory, type PictureMemory } from './picture-memory.js';
 import type { RunOptions } from './run.js';
 import type { RunFile, RunStage } from './run-file.js';
 import { readRunLog } from './run-log.js';
@@ -37,6 +38,8 @@ export interface PreparedStage extends Learning {
   readonly trained: readonly Declaration[];
   /** The part of a picture's way that is kept. */
   readonly kept?: FrozenWay;
+  /** What becomes of which pictures, in all stages. */
+  readonly memory: PictureMemory;
   readonly evaluation?: StageEvaluation;
 }
 
@@ -61,12 +64,13 @@ export async function prepareStages(
 ): Promise<PreparedStage[]> {
   const prepared: PreparedStage[] = [];
   const open = { close: () => closeStages(prepared) };
+  const memory = createPictureMemory();
   return closeOnFailure([open], async () => {
     for (const [index, asked] of run.stages.entries()) {
       try {
         const dataset = await openSources(asked.data);
         const own = await closeOnFailure([dataset], () =>
-          openStage(model, asked, { run, index, dataset, saved, options }),
+          openStage(model, asked, { run, index, dataset, saved, memory, options }),
         );
         prepared.push(own);
         const checked = { ...own, ...checkStage(model, own) };
@@ -87,12 +91,13 @@ interface Opening {
   readonly index: number;
   readonly dataset: Dataset;
   readonly saved: BegunModel['saved'];
+  readonly memory: PictureMemory;
   readonly options: RunOptions;
 }
 
 /** A stage over its dataset, of which nothing is checked yet. */
 async function openStage(model: Model, asked: RunStage, opening: Opening): Promise<PreparedStage> {
-  const { run, index, dataset, saved, options } = opening;
+  const { run, index, dataset, saved, memory, options } = opening;
   const { length, batch } = asked;
   const { iterations = 1 } = asked.objective;
   const whole = 'steps' in length ? length.steps : iterations * Math.ceil((length.epochs * dataset.count) / batch);
@@ -112,9 +117,9 @@ async function openStage(model: Model, asked: RunStage, opening: Opening): Promi
   }
   const onBad = badSamplesReport(join(folder, rank === 0 ? 'bad-samples.jsonl' : `bad-samples.${rank}.jsonl`));
   const lengths = stage.groupByLength ? { lengths: await dataset.lengths() } : {};
-  const data = await batchesOf(model, stage, { dataset, seed: run.seed + index, options, onBad, ...lengths });
+  const data = await batchesOf(model, stage, { dataset, seed: run.seed + index, memory, options, onBad, ...lengths });
   return {
-    ...{ stage, dataset, data, folder, train, steps, trained: [] },
+    ...{ stage, dataset, data, memory, folder, train, steps, trained: [] },
     adapt: adapter?.adapt ?? model.adapt,
     ...learns,
     // What an adapter has learnt before the stage belongs to the reference.
@@ -200,6 +205,7 @@ export function stepOptions(
 interface StageData {
   readonly dataset: Dataset;
   readonly seed: number;
+  readonly memory?: PictureMemory;
   readonly options: RunOptions;
   /** Whether each sample comes once, in the order of the file. */
   readonly once?: boolean;
@@ -212,10 +218,11 @@ interface StageData {
 function batchesOf(
   model: Model,
   { batch, microBatch, longest, badShare, form, packing }: RunStage,
-  { dataset, seed, once = false, lengths, onBad, options: { onNotice, group, hub } }: StageData,
+  { dataset, seed, memory, once = false, lengths, onBad, options: { onNotice, group, hub } }: StageData,
 ): Promise<BatchSource> {
   return stageBatches(model, dataset, form, {
     ...{ batch, seed, once },
+    ...(memory ? { memory } : {}),
     ...(hub ? { hub } : {}),
     // What is evaluated is shared batch by batch.
     ...(group && !once ? { share: group } : {}),

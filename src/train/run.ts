@@ -214,7 +214,7 @@ async function runStage(
  * room for is computed again, which is not told.
  */
 function keptOf(model: Model, prepared: PreparedStage, options: RunOptions): KeptFeatures | undefined {
-  const { stage, dataset, folder, data, kept } = prepared;
+  const { stage, dataset, folder, data, kept, memory } = prepared;
   const { group, onFeatures, onNotice } = options;
   if (!kept) return undefined;
   const of = Math.min(dataset.count, batchesIn(prepared) * stage.batch);
@@ -228,7 +228,7 @@ function keptOf(model: Model, prepared: PreparedStage, options: RunOptions): Kep
   return keptFeatures(asSystem(model), kept, data, {
     // Another stage may see the same pictures by the same weights.
     ...{ folder: join(dirname(folder), 'features'), limit: cacheFeatures.limit, frozen, recompute, group },
-    ...{ onComputed: tell, onFull: onNotice },
+    ...{ memory, onComputed: tell, onFull: onNotice },
   });
 }
 

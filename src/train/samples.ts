@@ -5,6 +5,7 @@ import { createProcessor, type Model } from '../model/index.js';
 import type { Share } from '../parallel/group.js';
 import { type HostArrays, type InputType, pictureInputs, type System } from '../system/index.js';
 import { concatRows, type HostArray, QuintetError, zerosArray } from '../tensor/index.js';
+import { keptRows, keptStates, type PictureMemory } from './picture-memory.js';
 import { checkLearnt, createPreparer, type PreparedSample } from './prepare.js';
 import { type SaidPicture, saidPictures } from './said-pictures.js';
 import type { Learnt } from './sample-forms.js';
@@ -32,6 +33,8 @@ export interface SampleOptions {
   readonly sizesOnly?: boolean;
   /** How long samples are (`dataset.lengths`), where like lengths go into one batch; default batches are random. */
   readonly lengths?: readonly number[];
+  /** Of pictures whose features are kept; default all are decoded. */
+  readonly memory?: PictureMemory;
   /** The part of all samples that may be bad before the run stops; default 0.01. */
   readonly badShare?: number;
   /** Told of each sample that cannot be used. */
@@ -51,7 +54,7 @@ export function sampleBatches(model: Model<System>, dataset: Dataset, given: Sam
   const { longest = system.backbone.part.context, batch, microBatch = batch, learn, packing = false } = given;
   if (packing) checkPacking(system);
   checkLearnt(system, learn);
-  const preparer = createPreparer(model, processor);
+  const preparer = createPreparer(model, processor, given.memory);
   const samples = stepSamples<SayingSample>(dataset, { ...given, longest }, async (sample) => {
     const prepared = await preparer.prepare(sample, longest, learn);
     return saying ? { ...prepared, said: saying.say(sample, longest) } : prepared;
@@ -87,14 +90,27 @@ function checkPacking({ backbone, outputs, name }: System): void {
   throw new QuintetError('config', `${name} ${why}: samples cannot share rows`, { at: 'packing' });
 }
 
-/** The pictures of some samples, one after another. */
+/** The pictures of some samples, one after another; of those whose features are kept these, and which rows they are. */
 export function picturesOf(system: System, samples: readonly Pick<PreparedSample, 'pictures'>[]): HostArrays {
-  const seen = samples.map(({ pictures }) => pictures).filter(({ pixel_values: pixels }) => pixels);
+  const all = samples.map(({ pictures }) => pictures);
+  const seen = all.filter(({ pixel_values: pixels }) => pixels);
   const pictures = Object.entries(pictureInputs(system)).map(([name, type]) => [
     name,
     seen.length > 0 ? concatRows(seen.map((tensors) => tensors[name] as HostArray)) : blank(type),
   ]);
-  return Object.fromEntries(pictures);
+  return { ...Object.fromEntries(pictures), ...keptOf(all) };
+}
+
+function keptOf(samples: readonly HostArrays[]): HostArrays {
+  const states = samples.flatMap(({ [keptStates]: kept }) => kept ?? []);
+  if (states.length === 0) return {};
+  const isKept = samples.flatMap(({ [keptStates]: kept, pixel_values: pixels }) =>
+    new Array<number>((kept ?? pixels)?.shape[0] ?? 0).fill(kept ? 1 : 0),
+  );
+  return {
+    [keptStates]: concatRows(states),
+    [keptRows]: { dtype: 'bool', shape: [isKept.length], data: Uint8Array.from(isKept) },
+  };
 }
 
 /** One empty picture, which no token points at: a batch without pictures has the same fields as any other. */

@@ -371,6 +371,29 @@ export const samples = {
       ...using({ strides: [1], pads: [2, 2], dilations: [2], group: 2 }, f32(['B', 2, 'T']), f32([2, 1, 3])),
       letters: { B: 2, T: 4 },
     },
+    // With this many channels the weight's gradient is a product for each place of the kernel.
+    using({ strides: [2], pads: [1, 0], dilations: [2], group: 1 }, f32([2, 16, 9]), f32([3, 16, 3])),
+    {
+      ...using({ ...line, pads: [0, 2], dilations: [2] }, f32(['B', 16, 'T']), f32([2, 16, 2])),
+      letters: { B: 2, T: 4 },
+    },
+    {
+      ...using(
+        { strides: [2, 1], pads: [1, 0, 0, 1], dilations: [1, 2], group: 1 },
+        f32(['B', 16, 4, 3]),
+        f32([2, 16, 3, 2]),
+      ),
+      letters: { B: 2 },
+    },
+    // With lengths in letters the input's gradient is a convolution by the turned weight.
+    {
+      ...using(
+        { strides: [1, 1], pads: [1, 0, 2, 1], dilations: [1, 2], group: 1 },
+        f32(['B', 2, 'H', 4]),
+        f32([3, 2, 4, 2]),
+      ),
+      letters: { B: 2, H: 3 },
+    },
   ],
   ConvTranspose: [
     using({ ...window, output_padding: [0, 0] }, f32([2, 3, 3, 4]), f32([3, 2, 3, 2])),
