@@ -5,7 +5,7 @@
  * M pictures, K of them kept, P places, E width
  */
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { type BigIntStats, statSync } from 'node:fs';
 import type { PictureData, SeenPictures } from '../data/index.js';
 import type { HostArrays } from '../system/index.js';
 import { bytesOf, type HostArray, sizeOf, sliceRows } from '../tensor/index.js';
@@ -51,7 +51,7 @@ export function createPictureMemory(): PictureMemory {
       keeping = given;
     },
     async look(pictures, see) {
-      const name = pictures.length > 0 ? await nameOf(pictures) : undefined;
+      const name = pictures.length > 0 ? nameOf(pictures) : undefined;
       const before = name === undefined ? undefined : known.get(name);
       const kept = before && keeping && (await readAll(keyBuffers(before.keys), keeping));
       if (kept) return { pictures: { [keptStates]: kept }, tensors: {}, layouts: before.layouts };
@@ -89,11 +89,11 @@ async function readAll(keys: readonly Buffer[], { store, shape }: Keeping): Prom
 }
 
 /** What tells pictures apart; undefined where a file is not there, which whoever reads it tells. */
-async function nameOf(pictures: readonly PictureData[]): Promise<string | undefined> {
+function nameOf(pictures: readonly PictureData[]): string | undefined {
   const hash = createHash('sha256');
   for (const picture of pictures) {
     if (typeof picture === 'string') {
-      const found = await stat(picture, { bigint: true }).catch(() => undefined);
+      const found = statOf(picture);
       if (!found) return undefined;
       hash.update(JSON.stringify([picture, ...[found.size, found.mtimeNs, found.ctimeNs, found.ino].map(String)]));
     } else {
@@ -101,4 +101,13 @@ async function nameOf(pictures: readonly PictureData[]): Promise<string | undefi
     }
   }
   return hash.digest('base64');
+}
+
+/** Not by a thread: to be handed the question would take it longer, by far, than to answer it. */
+function statOf(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    return undefined;
+  }
 }

@@ -40,7 +40,7 @@ test('a picture is decoded again where its file has changed or one of its rows i
   expect(await look()).toEqual({ pictures: { [keptStates]: kept }, tensors: {}, layouts: sight.layouts });
   expect(see).toHaveBeenCalledTimes(2);
 
-  const [key, row] = [...store.rows][0] as [string, Float32Array];
+  const [key, row] = [...store.rows][0] as [string, Float32Array<ArrayBuffer>];
   store.rows.delete(key);
   expect(await look()).toBe(sight);
   store.rows.set(key, row);
