@@ -22,7 +22,7 @@ import {
 } from '../system/index.js';
 import { bytesOf, closeAll, concatRows, type HostArray, QuintetError, sizeOf, sliceRows } from '../tensor/index.js';
 import { type FeatureStore, openFeatureStore } from './feature-store.js';
-import { keptRows, keptStates, type PictureMemory, pictureKeys } from './picture-memory.js';
+import { type Keeping, keptRows, keptStates, type PictureMemory, pictureKeys } from './picture-memory.js';
 import type { CacheFeatures } from './settings/features.js';
 import { type FrozenForm, trainingModel } from './step.js';
 import type { BatchSource } from './train.js';
@@ -164,8 +164,8 @@ export function keptFeatures(
         memory?.use({ store: kept, shape });
         for (const batch of batches) {
           const before = computed;
-          const { [keptStates]: states, [keptRows]: rows, ...rest } = batch;
-          const entries = Object.entries(rest);
+          const { [keptStates]: states, [keptRows]: rows, ...arrays } = batch;
+          const entries = Object.entries(arrays);
           const given = Object.fromEntries(entries.filter(([name]) => pictures.includes(name)));
           const others = Object.fromEntries(entries.filter(([name]) => !pictures.includes(name)));
           const seeing = { store: kept, shape, compute };
@@ -196,15 +196,13 @@ async function nameOf(
   return hash.digest('hex');
 }
 
-interface Keeping {
+interface Computing extends Keeping {
   readonly store: FeatureStore;
-  /** Of one picture's states. */
-  readonly shape: readonly number[];
   compute(pictures: HostArrays): Promise<HostArray>;
 }
 
 /** The states of some pictures [M, P, E]: read, or computed together where they are not kept. */
-async function statesOf(pictures: HostArrays, { store, shape, compute }: Keeping): Promise<HostArray> {
+async function statesOf(pictures: HostArrays, { store, shape, compute }: Computing): Promise<HostArray> {
   const keys = pictureKeys(pictures);
   const rows: (HostArray | undefined)[] = [];
   for (const key of keys) {
@@ -234,11 +232,11 @@ async function statesOf(pictures: HostArrays, { store, shape, compute }: Keeping
 async function withGiven(
   { states, rows }: { readonly states: HostArray; readonly rows: HostArray },
   pictures: HostArrays,
-  keeping: Keeping,
+  computing: Computing,
 ): Promise<HostArray> {
   const isGiven = Array.from(rows.data as Uint8Array, Boolean);
   if (isGiven.every(Boolean)) return states;
-  const others = await statesOf(pictures, keeping);
+  const others = await statesOf(pictures, computing);
   const next = { given: 0, others: 0 };
   return concatRows(
     isGiven.map((given) => {

@@ -28,7 +28,7 @@ export interface Sight extends SeenPictures {
 }
 
 export interface PictureMemory {
-  /** Begins or ends to give what is kept there. */
+  /** Begins or ends to give what is kept there: where nothing is, nothing is remembered. */
   use(keeping: Keeping | undefined): void;
   /** The features of a sample's pictures where all are kept, otherwise what `see` gives, which is remembered. */
   look(pictures: readonly PictureData[], see: () => Promise<Sight>): Promise<Sight>;
@@ -51,12 +51,13 @@ export function createPictureMemory(): PictureMemory {
       keeping = given;
     },
     async look(pictures, see) {
-      const name = pictures.length > 0 ? nameOf(pictures) : undefined;
-      const before = name === undefined ? undefined : known.get(name);
-      const kept = before && keeping && (await readAll(keyBuffers(before.keys), keeping));
+      const name = keeping && pictures.length > 0 ? nameOf(pictures) : undefined;
+      if (!keeping || name === undefined) return see();
+      const before = known.get(name);
+      const kept = before && (await readAll(keyBuffers(before.keys), keeping));
       if (kept) return { pictures: { [keptStates]: kept }, tensors: {}, layouts: before.layouts };
       const seen = await see();
-      if (name !== undefined && !before && known.size < mostKnown) {
+      if (!before && known.size < mostKnown) {
         known.set(name, { layouts: seen.layouts, keys: Buffer.concat(pictureKeys(seen.pictures)) });
       }
       return seen;

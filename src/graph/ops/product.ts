@@ -9,6 +9,7 @@ import {
   mulDims,
   productOf,
   QuintetError,
+  sizeOf,
   subDims,
 } from '../../tensor/index.js';
 import { concat, matmul, pad, reshape, slice, swapLast, transpose } from '../functions.js';
@@ -115,7 +116,7 @@ const fewestPlaces = 300;
  * [B, O, ...]. The engine's convolutions have long kernels and short rows in it: products are two to four times as fast.
  */
 function weightGradient(x: Tensor, g: Tensor, kernel: readonly number[], attributes: ConvAttributes): Tensor {
-  const places = kernel.reduce((product, size) => product * size, 1);
+  const places = sizeOf(kernel);
   const asProducts =
     attributes.group === 1 && (places === 1 || (places <= largestKernel && x.size(1) >= fewestChannels));
   return (asProducts ? gradientByPlaces : gradientByConvolution)(x, g, kernel, attributes);
@@ -128,8 +129,8 @@ const channelsFirst = (x: Tensor): Tensor => transpose(x, [1, 0, ...x.shape.slic
 function gradientByPlaces(x: Tensor, g: Tensor, kernel: readonly number[], attributes: ConvAttributes): Tensor {
   const { strides, pads, dilations } = attributes;
   const [channels, outputs] = [x.size(1), g.size(1)];
-  const [, batch, ...space] = channelsFirst(g).shape as [Dim, Dim, ...Dim[]];
-  const rows = productOf([batch, ...space]);
+  const space = g.shape.slice(2);
+  const rows = productOf([g.dim(0), ...space]);
   const slopes = reshape(channelsFirst(g), [outputs, rows]);
   const data = strides.reduce(
     (t, _, i) => pad(t, i + 2, pads[i] as number, pads[i + strides.length] as number),
@@ -187,7 +188,7 @@ function gradientByConvolution(x: Tensor, g: Tensor, kernel: readonly number[], 
 function inputGradient(x: Tensor, w: Tensor, g: Tensor, attributes: ConvAttributes): Tensor {
   const { group, strides, pads, dilations } = attributes;
   const kernel = w.shape.slice(2) as number[];
-  const places = kernel.reduce((product, size) => product * size, 1);
+  const places = sizeOf(kernel);
   const padding = [0, 1].flatMap((side) =>
     kernel.map((size, i) => (size - 1) * (dilations[i] as number) - (pads[side * kernel.length + i] as number)),
   );
