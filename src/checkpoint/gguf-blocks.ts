@@ -34,11 +34,10 @@ export function dequantise(type: QuantisedType, bytes: Uint8Array): Float32Array
   const zero = shifted ? 0 : middleOf(bits);
   const out = new Float32Array(new ArrayBuffer(4 * countOf(type, bytes)));
   eachBlock(type, bytes, ({ codes, scales, minima }, to) => {
-    for (let i = 0; i < codes.length; i++) {
-      const at = Math.floor(i / group);
-      const [code, scale] = [codes[i] as number, scales[at] as number];
-      const value = scale * (code - zero);
-      out[to + i] = shifted ? value + (minima[at] as number) : value;
+    for (let at = 0, i = 0; i < codes.length; at++) {
+      const scale = scales[at] as number;
+      const minimum = shifted ? (minima[at] as number) : 0;
+      for (const end = i + group; i < end; i++) out[to + i] = scale * ((codes[i] as number) - zero) + minimum;
     }
   });
   return out;

@@ -1,9 +1,10 @@
 /**
- * Features named by words: each place of a picture is taught the word for what is there.
+ * Features named by words: each place of a picture is taught the word for what is there, or several words.
  *
  * B rows with a picture each, N features a picture, T tokens, D width, V vocabulary
  */
 import {
+  add,
   cast,
   crossEntropy,
   equal,
@@ -14,6 +15,7 @@ import {
   range,
   reshape,
   rmsNormalization,
+  slice,
   sub,
   sum,
   type Tensor,
@@ -24,13 +26,19 @@ import { ignored, productOf, QuintetError } from '../tensor/index.js';
 import type { Objective } from './objectives/index.js';
 import { imageFeatures, isSystem } from './system.js';
 
+export interface NameFeaturesSettings {
+  /** How many words each feature is taught; default 1. */
+  readonly words?: number;
+}
+
 /**
  * Every feature of a picture as a word: the projector's output at each place is scored by the backbone's own head, and the
- * first N targets of a row name its N features in order. It teaches an encoder that begins from nothing what next-token
- * prediction would have to find out through the whole language model, and puts features into the space of embeddings, as
- * NExT-GPT (Wu et al., 2023, https://arxiv.org/abs/2309.05519) does for the other side. One picture a row.
+ * first N targets of a row name its N features in order, the next N name them again in other words, and so on. It teaches an
+ * encoder that begins from nothing what next-token prediction would have to find out through the whole language model, and
+ * puts features into the space of embeddings, as NExT-GPT (Wu et al., 2023, https://arxiv.org/abs/2309.05519) does for the
+ * other side. What a feature is taught two words for, it becomes about the sum of. One picture a row.
  */
-export function nameFeatures(): Objective {
+export function nameFeatures({ words = 1 }: NameFeaturesSettings = {}): Objective {
   return {
     name: 'name-features',
     loss(network, p, batch) {
@@ -40,14 +48,19 @@ export function nameFeatures(): Objective {
       const { part, prefix } = network.backbone;
       // As many pictures as rows: what is counted in pictures becomes counted in rows.
       const features = gather(imageFeatures(network, p, batch), range(0, labels.dim(0))); // [B, N, D]
+      const count = features.size(1);
+      const places = productOf([labels.dim(0), count]);
+      const named = reshape(firstTargets(labels, words * count), [labels.dim(0), words, count]);
       // The embeddings are declared first: a tied head shares them.
-      const words = firstTargets(labels, features.size(1));
-      part.embed(p.at(prefix), words);
+      part.embed(p.at(prefix), named);
       // The head is used to normalised states; how large features are is left to the projector.
       const scores = part.logits(p.at(prefix), rmsNormalization(features, full('f32', [part.width], 1), 1e-6));
-      const count = productOf(words.shape);
-      const losses = crossEntropy(reshape(scores, [count, part.vocab]), reshape(words, [count]), ignored);
-      return { total: sum(losses), targets: sum(cast(not(equal(words, ignored)), 'f32')) };
+      const rows = reshape(scores, [places, part.vocab]);
+      const losses = Array.from({ length: words }, (_, round) => {
+        const own = reshape(slice(named, 1, round, round + 1), [places]);
+        return sum(crossEntropy(rows, own, ignored));
+      });
+      return { total: losses.reduce((a, b) => add(a, b)), targets: sum(cast(not(equal(named, ignored)), 'f32')) };
     },
   };
 }

@@ -124,7 +124,11 @@ const kinds: Readonly<Record<string, Kind>> = {
       return { objective: distil(settings), form: { teacher, ...learntOf(learn) } };
     },
   },
-  'name-features': { samples: 'chats', readers: {}, make: () => ({ objective: nameFeatures() }) },
+  'name-features': {
+    samples: 'chats',
+    readers: { words: count },
+    make: (settings) => ({ objective: nameFeatures(settings) }),
+  },
   'masked-words': {
     samples: 'masked',
     readers: { guessed: part },
