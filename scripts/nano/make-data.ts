@@ -13,8 +13,8 @@ import { parseArgs } from 'node:util';
 import { Random, seedFor } from '../../src/tensor/index.js';
 import { cacheFolder } from './art.js';
 import { encodePng } from './png.js';
-import { ask, nameCells, pickQuestions, questionKinds, type Turn } from './questions.js';
-import { markPaintable, pictureSize, planGrid, planScene, renderScene, splits } from './scene.js';
+import { ask, colorCells, nameCells, pickQuestions, questionKinds, type Turn } from './questions.js';
+import { markPaintable, pictureSize, planGrid, planScene, renderScene, type Scene, splits } from './scene.js';
 import { type Art, loadArt } from './sprites.js';
 
 const piece = 1000;
@@ -54,9 +54,9 @@ function makeOne(art: Art, { folder, file, seed }: Plan, index: number): string 
 }
 
 /**
- * Writes what is learnt from the pictures, a question and its answer a line: `names.jsonl` and `places.jsonl` name the nine
- * cells of full pictures, and of full ones and scenes in turn; `finds.jsonl` asks for things in scenes; `answers.jsonl` asks about scenes, and now and
- * then about cells.
+ * Writes what is learnt from the pictures, a question and its answer a line: `names.jsonl` and `places.jsonl` tell the names
+ * and the colours of the nine cells of full pictures, and of full ones and scenes in turn; `finds.jsonl` asks for things in
+ * scenes, and at the places of full pictures for what is there; `answers.jsonl` asks about scenes, and now and then about cells.
  */
 function writeLessons(art: Art, folder: string, seed: number, counts: { names: number; train: number }): void {
   const lessons = { names: [] as string[], places: [] as string[], finds: [] as string[], answers: [] as string[] };
@@ -68,10 +68,22 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     const answer = { role: 'assistant', content: [{ type: 'text', text: turn.answer }] };
     lessons[lesson].push(JSON.stringify({ messages: [{ role: 'user', content }, answer] }));
   };
+  // Each cell by its name and, behind all names, by its colour.
+  const bothWords = (scene: Scene): Turn => {
+    const [names, colors] = [nameCells(scene, art.objects), colorCells(scene, art.objects)];
+    return { ...names, answer: names.answer + colors.answer };
+  };
   for (let index = 0; index < counts.names; index++) {
     const random = new Random(seedFor(seed, 'names', index));
     const grid = planGrid(art, random);
-    teach('names', 'names', index, nameCells(grid, art.objects));
+    teach('names', 'names', index, bothWords(grid));
+    const found = ask(index % 2 === 0 ? 'list' : 'what-is-at', {
+      scene: grid,
+      objects: art.objects,
+      random: new Random(seedFor(seed, 'finds', index)),
+      learning: true,
+    });
+    if (found) teach('finds', 'names', index, found);
     if (index % 3 > 0) continue;
     const asked =
       random.uniform() < 0.3 ? null : ask('what-is-at', { scene: grid, objects: art.objects, random, learning: true });
@@ -81,15 +93,16 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     const random = new Random(seedFor(seed, 'train', index));
     const scene = planScene(art, random, 'train');
     for (const turn of pickQuestions(scene, art.objects, random)) teach('answers', 'train', index, turn);
-    for (const kind of index < counts.train / 4 ? findKinds : []) {
+    for (const kind of index < counts.train / 2 ? findKinds.filter((_, i) => (i + index) % 2 === 0) : []) {
       const turn = ask(kind, { scene, objects: art.objects, random, learning: true });
       if (turn) teach('finds', 'train', index, turn);
     }
-    if (index % 6 === 0) teach('answers', 'train', index, nameCells(scene, art.objects));
+    if (index % 6 === 0)
+      teach('answers', 'train', index, (index % 18 === 0 ? colorCells : nameCells)(scene, art.objects));
     if (index >= Math.min(counts.names, counts.train / 4)) continue;
     const grid = planGrid(art, new Random(seedFor(seed, 'names', index)));
-    teach('places', 'names', index, nameCells(grid, art.objects));
-    teach('places', 'train', index, nameCells(scene, art.objects));
+    teach('places', 'names', index, bothWords(grid));
+    teach('places', 'train', index, bothWords(scene));
   }
   for (const [name, lines] of Object.entries(lessons)) {
     writeFileSync(join(folder, `${name}.jsonl`), `${lines.join('\n')}\n`);

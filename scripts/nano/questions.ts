@@ -84,12 +84,23 @@ export function headWord(objects: readonly ObjectKind[], { name }: ObjectKind): 
 
 /** Names what is in each of the nine cells in reading order, a word a cell. */
 export function nameCells(scene: Scene, objects: readonly ObjectKind[]): Turn {
+  const nameOf = ({ object }: Thing) => headWord(objects, objects[object]!);
+  return { kind: 'describe', question: 'Name each thing.', answer: cellWords(scene, nameOf, 'background') };
+}
+
+/** The same by colours; what has no clear one is named. */
+export function colorCells(scene: Scene, objects: readonly ObjectKind[]): Turn {
+  const colorOf = ({ color, object }: Thing) => color ?? headWord(objects, objects[object]!);
+  return { kind: 'describe', question: 'Name each color.', answer: cellWords(scene, colorOf, scene.backgroundColor) };
+}
+
+function cellWords(scene: Scene, wordOf: (thing: Thing) => string, background: string): string {
   const words = Array.from({ length: 9 }, (_, i) => {
     const thing = scene.things.find(({ cell }) => cell.row * 3 + cell.column === i);
-    return thing ? headWord(objects, objects[thing.object]!) : 'background';
+    return thing ? wordOf(thing) : background;
   });
   // Every word is behind a space, as in the middle of a sentence.
-  return { kind: 'describe', question: 'Name each thing.', answer: ` ${words.join(' ')}` };
+  return ` ${words.join(' ')}`;
 }
 
 /** Asks about one scene; null where the kind of question does not fit it. */
@@ -109,15 +120,15 @@ export function ask(kind: QuestionKind, asking: Asking): Turn | null {
  */
 const shares: Record<QuestionKind, number> = {
   what: 1,
-  describe: 3,
-  list: 2,
-  'how-many': 2,
+  describe: 5,
+  list: 4,
+  'how-many': 3,
   'how-many-of': 5,
   background: 1,
   color: 3,
-  where: 5,
+  where: 3,
   'what-is-at': 2,
-  'is-there': 5,
+  'is-there': 4,
 };
 const pool = questionKinds.flatMap((kind) => new Array<QuestionKind>(shares[kind]).fill(kind));
 

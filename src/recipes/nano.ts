@@ -57,10 +57,24 @@ export const nano = recipe({
       },
       backbone: slot(llama(language), { prefix: 'language_model' }),
       stages: [
-        // Each place of a picture is taught its word; the language model learns to find things by them, then to answer; then all
-        // learn together.
-        { ...stage, name: 'names', objective: nameFeatures(), train: seeing, ...rate(1e-3, 0.2), length: steps(350) },
-        { ...stage, name: 'places', objective: nameFeatures(), train: seeing, ...rate(7e-4, 0.2), length: steps(250) },
+        // Each place of a picture is taught the words for what is in it and for its colour; then the language model learns to find
+        // things by them, and to answer.
+        {
+          ...stage,
+          name: 'names',
+          objective: nameFeatures({ words: 2 }),
+          train: seeing,
+          ...rate(1e-3, 0.2),
+          length: steps(400),
+        },
+        {
+          ...stage,
+          name: 'places',
+          objective: nameFeatures({ words: 2 }),
+          train: seeing,
+          ...rate(7e-4, 0.2),
+          length: steps(600),
+        },
         {
           ...stage,
           name: 'find',
@@ -75,15 +89,7 @@ export const nano = recipe({
           train: ['language_model.**'],
           ...matrices(0.02, 1.5e-3, [words]),
           batch: 64,
-          length: steps(1700),
-        },
-        {
-          ...stage,
-          name: 'together',
-          train: ['**'],
-          ...matrices(0.004, 4e-4, [words, 'multi_modal_projector.position_embedding']),
-          batch: 48,
-          length: steps(1000),
+          length: steps(3000),
         },
       ],
     }),
