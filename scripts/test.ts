@@ -19,7 +19,8 @@ interface Check {
   readonly command: string;
 }
 
-const build: Check = { name: 'build', command: 'tsc -p tsconfig.build.json' };
+/** Types are checked beside it, with those of everything else. */
+const build: Check = { name: 'build', command: 'tsc -p tsconfig.build.json --noCheck' };
 
 const checks: readonly Check[] = [
   { name: 'types', command: 'tsc -p .' },

@@ -35,9 +35,12 @@ export function dequantise(type: QuantisedType, bytes: Uint8Array): Float32Array
   const out = new Float32Array(new ArrayBuffer(4 * countOf(type, bytes)));
   eachBlock(type, bytes, ({ codes, scales, minima }, to) => {
     for (let at = 0, i = 0; i < codes.length; at++) {
-      const scale = scales[at] as number;
-      const minimum = shifted ? (minima[at] as number) : 0;
-      for (const end = i + group; i < end; i++) out[to + i] = scale * ((codes[i] as number) - zero) + minimum;
+      const [scale, minimum] = [scales[at] as number, minima[at] as number];
+      for (const end = i + group; i < end; i++) {
+        const value = scale * ((codes[i] as number) - zero);
+        // What has no minimum may be -0.
+        out[to + i] = shifted ? value + minimum : value;
+      }
     }
   });
   return out;

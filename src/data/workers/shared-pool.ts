@@ -1,6 +1,6 @@
 /**
  * Pools that share their workers: a run reads pictures to learn from, to evaluate by and to estimate with, mostly one after
- * another, and each worker that starts has to load the decoder first.
+ * another, and each worker that starts has to load the decoder first. So workers that have nothing to do stay for a while.
  */
 import { QuintetError } from '../../tensor/index.js';
 import { createPool, type Pool, type PoolOptions } from './pool.js';
@@ -8,15 +8,24 @@ import { createPool, type Pool, type PoolOptions } from './pool.js';
 interface Shared {
   readonly pool: Pool<unknown, unknown>;
   users: number;
+  /** Ends the workers that nobody uses. */
+  ending?: NodeJS.Timeout;
 }
+
+/** How long workers wait for their next user, in milliseconds. */
+const patience = 3000;
 
 const open = new Map<string, Shared>();
 
-/** A pool whose workers are those of all that are open with the same options; closing it ends its own tasks alone. */
+/**
+ * A pool whose workers are those of all that are open with the same options, or were just now; closing it ends its own tasks
+ * alone. Workers without a task keep no program running.
+ */
 export function sharedPool<Task, Result>(options: PoolOptions): Pool<Task, Result> {
   const key = JSON.stringify(options);
   const shared = open.get(key) ?? { pool: createPool<unknown, unknown>(options), users: 0 };
   open.set(key, shared);
+  clearTimeout(shared.ending);
   shared.users++;
   const waiting = new Set<(error: unknown) => void>();
   let closed = false;
@@ -32,10 +41,15 @@ export function sharedPool<Task, Result>(options: PoolOptions): Pool<Task, Resul
     async close() {
       if (closed) return;
       closed = true;
+      const idle = waiting.size === 0;
       for (const reject of waiting) reject(ended());
       if (--shared.users > 0) return;
-      open.delete(key);
-      await shared.pool.close();
+      const end = (): Promise<void> => {
+        open.delete(key);
+        return shared.pool.close();
+      };
+      if (idle) shared.ending = setTimeout(end, patience).unref();
+      else await end();
     },
   };
 }
