@@ -1,7 +1,7 @@
 /**
  * Features named by words: each place of a picture is taught the word for what is there, or several words.
  *
- * B rows with a picture each, N features a picture, T tokens, D width, V vocabulary
+ * B rows with a picture each, N features a picture, W words a feature, T tokens, D width, V vocabulary
  */
 import {
   add,
@@ -22,7 +22,8 @@ import {
   topK,
   where,
 } from '../graph/index.js';
-import { ignored, productOf, QuintetError } from '../tensor/index.js';
+import { ignored, productOf, QuintetError, toNumbers } from '../tensor/index.js';
+import type { HostArrays, Network } from './network.js';
 import type { Objective } from './objectives/index.js';
 import { imageFeatures, isSystem } from './system.js';
 
@@ -32,15 +33,23 @@ export interface NameFeaturesSettings {
 }
 
 /**
- * Every feature of a picture as a word: the projector's output at each place is scored by the backbone's own head, and the
- * first N targets of a row name its N features in order, the next N name them again in other words, and so on. It teaches an
- * encoder that begins from nothing what next-token prediction would have to find out through the whole language model, and
- * puts features into the space of embeddings, as NExT-GPT (Wu et al., 2023, https://arxiv.org/abs/2309.05519) does for the
- * other side. What a feature is taught two words for, it becomes about the sum of. One picture a row.
+ * Every feature of a picture as words: the projector's output at each place is scored by the backbone's own head. The first N
+ * targets of a row name its N features in order, the next N name them again by other words, and so on. It teaches an encoder
+ * that begins from nothing what next-token prediction would have to find out through the whole language model, and puts
+ * features into the space of embeddings, as NExT-GPT (Wu et al., 2023, https://arxiv.org/abs/2309.05519) does for the other
+ * side. A feature is held to all of its words at once, so that each gets a part of the probability. Throws 'config' where
+ * `words` is no number of words, and 'data' where a row has not one picture, or fewer targets than words to teach.
  */
 export function nameFeatures({ words = 1 }: NameFeaturesSettings = {}): Objective {
+  if (!(Number.isInteger(words) && words > 0)) {
+    throw new QuintetError('config', `expected each feature to be taught 1 word or more, got ${words}`, {
+      at: 'words',
+    });
+  }
   return {
     name: 'name-features',
+    settings: { words },
+    host: { fields: {}, match: (batch, network) => checkRows(batch, network, words) },
     loss(network, p, batch) {
       if (!isSystem(network)) throw new QuintetError('unsupported', 'there is no language model', { at: network.name });
       const { labels } = batch;
@@ -48,21 +57,45 @@ export function nameFeatures({ words = 1 }: NameFeaturesSettings = {}): Objectiv
       const { part, prefix } = network.backbone;
       // As many pictures as rows: what is counted in pictures becomes counted in rows.
       const features = gather(imageFeatures(network, p, batch), range(0, labels.dim(0))); // [B, N, D]
-      const count = features.size(1);
-      const places = productOf([labels.dim(0), count]);
-      const named = reshape(firstTargets(labels, words * count), [labels.dim(0), words, count]);
+      const perPicture = features.size(1);
+      const named = reshape(firstTargets(labels, words * perPicture), [labels.dim(0), words, perPicture]); // [B, W, N]
       // The embeddings are declared first: a tied head shares them.
       part.embed(p.at(prefix), named);
       // The head is used to normalised states; how large features are is left to the projector.
-      const scores = part.logits(p.at(prefix), rmsNormalization(features, full('f32', [part.width], 1), 1e-6));
-      const rows = reshape(scores, [places, part.vocab]);
-      const losses = Array.from({ length: words }, (_, round) => {
-        const own = reshape(slice(named, 1, round, round + 1), [places]);
-        return sum(crossEntropy(rows, own, ignored));
+      const normalised = rmsNormalization(features, full('f32', [part.width], 1), 1e-6);
+      const places = productOf([labels.dim(0), perPicture]);
+      const scores = reshape(part.logits(p.at(prefix), normalised), [places, part.vocab]); // [B * N, V]
+      const losses = Array.from({ length: words }, (_, word) => {
+        const taught = reshape(slice(named, 1, word, word + 1), [places]);
+        return sum(crossEntropy(scores, taught, ignored));
       });
       return { total: losses.reduce((a, b) => add(a, b)), targets: sum(cast(not(equal(named, ignored)), 'f32')) };
     },
   };
+}
+
+/** Throws 'data' where a row has not one picture, as where samples share rows, or too few targets. Finds nothing else out. */
+function checkRows(batch: HostArrays, network: Network, words: number): HostArrays {
+  const { input_ids: ids, labels } = batch;
+  if (!isSystem(network) || !ids || !labels) return {};
+  const [rows, length] = labels.shape as readonly [number, number];
+  const at = 'name-features';
+  // Features that are kept come in the place of pictures.
+  const pictures = batch.pixel_values?.shape[0] ?? rows;
+  if (pictures !== rows || batch.position_ids) {
+    const hint = 'Each sample is about one picture, and has a row of its own: without packing';
+    throw new QuintetError('data', `${pictures} pictures in ${rows} rows`, { at, hint });
+  }
+  const [tokens, targets] = [toNumbers(ids), toNumbers(labels)];
+  for (let row = 0; row < rows; row++) {
+    const own = (values: readonly number[]) => values.slice(row * length, (row + 1) * length);
+    const features = own(tokens).filter((id) => id === network.image?.token).length;
+    const named = own(targets).filter((label) => label !== ignored).length;
+    if (named >= words * features) continue;
+    const hint = 'An answer names all features by one word each, in order, and so on for further words';
+    throw new QuintetError('data', `${named} tokens to name ${features} features by, ${words} each`, { at, hint });
+  }
+  return {};
 }
 
 /** The first `count` labels of each row that are targets: [B, T] -> [B, count] */

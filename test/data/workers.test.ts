@@ -1,11 +1,12 @@
-/** Threads that read pictures give what this one gives, errors included, and end when they are told to. */
+/** Threads that read pictures give what this one gives, errors included, and end soon after their last reader. */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createPictureReader } from '../../src/data/workers/pictures.js';
 import { createPool } from '../../src/data/workers/pool.js';
+import { lingering } from '../../src/data/workers/shared-pool.js';
 import { imageProcessorOf, loadPicture } from '../../src/media/index.js';
 import { QuintetError, toNumbers } from '../../src/tensor/index.js';
 import { fixturePath } from '../fixture.js';
@@ -96,6 +97,48 @@ test('readers of the same settings share threads, and closing one ends what it w
   await other.close();
   expect(await ended).toBe('aborted');
   expect(await kept).toHaveProperty('layouts');
+});
+
+test('threads wait for the next reader of the same settings, for a while', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  // Settings that no other test has.
+  const own = { preprocessor: { ...settings.preprocessor, crop_size: 15 } };
+  const sample = { pictures: [join(files, '0.png')], where: 'x' };
+  /** How many threads are started for a reader that begins now. */
+  const started = async (): Promise<number> => {
+    const reader = createPictureReader(own);
+    const before = await nextThread();
+    await reader.read(sample);
+    const count = (await nextThread()) - before - 1;
+    await reader.close();
+    return count;
+  };
+  expect(await started()).toBeGreaterThan(0);
+  vi.advanceTimersByTime(lingering - 1);
+  expect(await started()).toBe(0);
+  // Its time begins anew with each reader.
+  vi.advanceTimersByTime(lingering - 1);
+  expect(await started()).toBe(0);
+  vi.advanceTimersByTime(lingering);
+  expect(await started()).toBeGreaterThan(0);
+});
+
+test('tasks of a reader that was closed do not wait with the threads', async () => {
+  const own = { preprocessor: { ...settings.preprocessor, crop_size: 14 } };
+  const [first, last] = [createPictureReader(own), createPictureReader(own)];
+  const sample = { pictures: [join(files, '0.png')], where: 'x' };
+  await last.read(sample);
+  const reading = Array.from({ length: 50 }, () => first.read(sample).catch((error: QuintetError) => error.code));
+  await new Promise(setImmediate);
+  await first.close();
+  await last.close();
+  expect(await Promise.all(reading)).toContain('aborted');
+  // Nobody else has those threads.
+  const next = open(own);
+  const before = await nextThread();
+  await next.read(sample);
+  expect((await nextThread()) - before).toBeGreaterThan(1);
 });
 
 test('a task that its thread does not survive fails alone', async () => {

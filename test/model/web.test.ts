@@ -62,7 +62,8 @@ test('a cache that native holds in place grows on the web engine, and the answer
 });
 
 test('a signal that fires while the web engine answers ends the answer', async () => {
-  const chat = await Chat.open(asSystem(await load(`${fixturePath('llava')}/model`, { engine })));
+  const model = asSystem(await load(`${fixturePath('llava')}/model`, { engine }));
+  const chat = await Chat.open(model);
   const controller = new AbortController();
   let tokens = 0;
   const answer = async (): Promise<void> => {
@@ -73,4 +74,5 @@ test('a signal that fires while the web engine answers ends the answer', async (
   await expect(answer()).rejects.toMatchObject({ code: 'aborted' });
   expect(tokens).toBeLessThan(16);
   await chat.close();
+  await model.close();
 });

@@ -68,7 +68,7 @@ export function createPool<Task, Result>(options: PoolOptions): Pool<Task, Resul
       advance();
     });
     worker.on('error', (error) => fail(worker, `the thread that read it failed: ${error.message}`));
-    worker.on('exit', () => busy.has(worker) && fail(worker, 'the thread that read it ended'));
+    worker.on('exit', () => fail(worker, 'the thread that read it ended'));
     return worker;
   };
   const advance = (): void => {

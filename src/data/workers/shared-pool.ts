@@ -8,12 +8,14 @@ import { createPool, type Pool, type PoolOptions } from './pool.js';
 interface Shared {
   readonly pool: Pool<unknown, unknown>;
   users: number;
+  /** Of all users, also of those that have closed. */
+  tasks: number;
   /** Ends the workers that nobody uses. */
   ending?: NodeJS.Timeout;
 }
 
-/** How long workers wait for their next user, in milliseconds. */
-const patience = 3000;
+/** How long workers wait for their next user, in milliseconds: more than lies between two stages, or two readings of a run. */
+export const lingering = 3000;
 
 const open = new Map<string, Shared>();
 
@@ -23,7 +25,7 @@ const open = new Map<string, Shared>();
  */
 export function sharedPool<Task, Result>(options: PoolOptions): Pool<Task, Result> {
   const key = JSON.stringify(options);
-  const shared = open.get(key) ?? { pool: createPool<unknown, unknown>(options), users: 0 };
+  const shared = open.get(key) ?? { pool: createPool<unknown, unknown>(options), users: 0, tasks: 0 };
   open.set(key, shared);
   clearTimeout(shared.ending);
   shared.users++;
@@ -35,21 +37,25 @@ export function sharedPool<Task, Result>(options: PoolOptions): Pool<Task, Resul
       new Promise<Result>((resolve, reject) => {
         if (closed) return reject(ended());
         waiting.add(reject);
+        shared.tasks++;
         const done = (shared.pool as Pool<Task, Result>).run(task, transfer).then(resolve, reject);
-        void done.finally(() => waiting.delete(reject));
+        void done.finally(() => {
+          waiting.delete(reject);
+          shared.tasks--;
+        });
       }),
     async close() {
       if (closed) return;
       closed = true;
-      const idle = waiting.size === 0;
       for (const reject of waiting) reject(ended());
       if (--shared.users > 0) return;
       const end = (): Promise<void> => {
         open.delete(key);
         return shared.pool.close();
       };
-      if (idle) shared.ending = setTimeout(end, patience).unref();
-      else await end();
+      // What nobody waits for any more ends with its workers.
+      if (shared.tasks > 0) await end();
+      else shared.ending = setTimeout(() => void end(), lingering).unref();
     },
   };
 }

@@ -100,7 +100,7 @@ interface Kind {
   make(settings: Record<string, unknown>, file: Fields, folder: string): Made;
 }
 
-const words: Readers = { smoothing: share, zLoss: weight };
+const wordLosses: Readers = { smoothing: share, zLoss: weight };
 const experts: Readers = { balance: weight };
 /** A comparison of answers teaches the contrary below 0, and nothing at 0; so does smoothing above a half, and at it. */
 const comparing: Readers = { beta: positive, smoothing: lessThanHalf };
@@ -109,7 +109,7 @@ const drawing: Readers = { answers: count, maxTokens: count, temperature: positi
 const kinds: Readonly<Record<string, Kind>> = {
   'next-token': {
     samples: 'chats',
-    readers: { ...words, ...experts, learn: word('answers', 'all') },
+    readers: { ...wordLosses, ...experts, learn: word('answers', 'all') },
     make: ({ learn, ...settings }) => ({ objective: nextToken(settings), form: learntOf(learn) }),
   },
   distil: {
