@@ -19,7 +19,7 @@ interface Check {
   readonly command: string;
 }
 
-/** Types are checked beside it, with those of everything else. */
+/** Its types are checked by `types`, with those of everything else. */
 const build: Check = { name: 'build', command: 'tsc -p tsconfig.build.json --noCheck' };
 
 const checks: readonly Check[] = [

@@ -55,8 +55,9 @@ function makeOne(art: Art, { folder, file, seed }: Plan, index: number): string 
 
 /**
  * Writes what is learnt from the pictures, a question and its answer a line: `names.jsonl` and `places.jsonl` tell the names
- * and the colours of the nine cells of full pictures, and of full ones and scenes in turn; `finds.jsonl` asks for things in
- * scenes, and at the places of full pictures for what is there; `answers.jsonl` asks about scenes, and now and then about cells.
+ * and the colours of the nine cells of full pictures, and of full ones and scenes in turn; `finds.jsonl` asks where things are
+ * in scenes and what is at a place, and of full pictures for that or for a list; `answers.jsonl` asks about scenes, and now
+ * and then about cells.
  */
 function writeLessons(art: Art, folder: string, seed: number, counts: { names: number; train: number }): void {
   const lessons = { names: [] as string[], places: [] as string[], finds: [] as string[], answers: [] as string[] };
@@ -93,10 +94,12 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     const random = new Random(seedFor(seed, 'train', index));
     const scene = planScene(art, random, 'train');
     for (const turn of pickQuestions(scene, art.objects, random)) teach('answers', 'train', index, turn);
+    // Two of the four kinds about each scene: more scenes are seen than with all four.
     for (const kind of index < counts.train / 2 ? findKinds.filter((_, i) => (i + index) % 2 === 0) : []) {
       const turn = ask(kind, { scene, objects: art.objects, random, learning: true });
       if (turn) teach('finds', 'train', index, turn);
     }
+    // One in three by colours.
     if (index % 6 === 0)
       teach('answers', 'train', index, (index % 18 === 0 ? colorCells : nameCells)(scene, art.objects));
     if (index >= Math.min(counts.names, counts.train / 4)) continue;

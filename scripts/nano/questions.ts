@@ -115,8 +115,8 @@ export function ask(kind: QuestionKind, asking: Asking): Turn | null {
 }
 
 /**
- * How often each kind of question is asked in training: what must be looked for has short answers, which weigh little among long
- * ones, and is asked more often.
+ * How often each kind of question is asked in training. What `find` has taught is asked less than what it has not: descriptions
+ * and lists, whose every word must be right.
  */
 const shares: Record<QuestionKind, number> = {
   what: 1,

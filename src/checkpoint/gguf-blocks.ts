@@ -38,7 +38,7 @@ export function dequantise(type: QuantisedType, bytes: Uint8Array): Float32Array
       const [scale, minimum] = [scales[at] as number, minima[at] as number];
       for (const end = i + group; i < end; i++) {
         const value = scale * ((codes[i] as number) - zero);
-        // What has no minimum may be -0.
+        // A minimum of 0 would make 0 of -0.
         out[to + i] = shifted ? value + minimum : value;
       }
     }

@@ -13,19 +13,24 @@ import { adamw, muon, nameFeatures, nextToken, recipe, repeated, slot, steps, sy
 const language = { width: 192, depth: 4, heads: 6, hidden: 512, vocab: 718, context: 1024, tied: true };
 const vision = { image: 72, strides: [4, 2, 3], widths: [64, 128, 384], depths: [1, 3, 2] };
 
-const words = 'language_model.model.embed_tokens.weight';
-const seeing = ['vision_tower.**', 'multi_modal_projector.**', words];
-const stage = { data: 'nano-scenes', objective: nextToken(), batch: 32 };
-const adam = { betas: [0.9, 0.98], decay: 0.05, warmup: { steps: 30 }, schedule: 'cosine' } as const;
-const rate = (lr: number, minimum: number) => ({ optimizer: adamw({ ...adam, lr, minimum }) });
+const table = 'language_model.model.embed_tokens.weight';
+const adam = { betas: [0.9, 0.98], decay: 0.05 } as const;
 
-/** With AdamW attention needed several times as many steps to learn where to look. */
-const matrices = (lr: number, rest: number, tables: readonly string[]) => ({
-  optimizer: muon({
-    ...{ lr, warmup: { steps: 20 }, schedule: 'cosine', minimum: 0.05 },
-    rest: { lr: rest, betas: adam.betas, decay: adam.decay, on: tables },
-  }),
+/** Each place of a picture is taught two words: the name of what is there, and its colour. */
+const naming = (lr: number) => ({
+  ...{ data: 'nano-scenes', objective: nameFeatures({ words: 2 }), batch: 32 },
+  train: ['vision_tower.**', 'multi_modal_projector.**', table],
+  optimizer: adamw({ ...adam, lr, minimum: 0.2, warmup: { steps: 30 }, schedule: 'cosine' }),
 });
+
+/** The language model alone. With AdamW attention needed several times as many steps to learn where to look. */
+const answering = {
+  ...{ data: 'nano-scenes', objective: nextToken(), batch: 64, train: ['language_model.**'] },
+  optimizer: muon({
+    ...{ lr: 0.02, warmup: { steps: 20 }, schedule: 'cosine', minimum: 0.05 },
+    rest: { ...adam, lr: 1.5e-3, on: [table] },
+  }),
+};
 
 export const nano = recipe({
   name: 'nano',
@@ -57,40 +62,10 @@ export const nano = recipe({
       },
       backbone: slot(llama(language), { prefix: 'language_model' }),
       stages: [
-        // Each place of a picture is taught the words for what is in it and for its colour; then the language model learns to find
-        // things by them, and to answer.
-        {
-          ...stage,
-          name: 'names',
-          objective: nameFeatures({ words: 2 }),
-          train: seeing,
-          ...rate(1e-3, 0.2),
-          length: steps(400),
-        },
-        {
-          ...stage,
-          name: 'places',
-          objective: nameFeatures({ words: 2 }),
-          train: seeing,
-          ...rate(7e-4, 0.2),
-          length: steps(600),
-        },
-        {
-          ...stage,
-          name: 'find',
-          train: ['language_model.**'],
-          ...matrices(0.02, 1.5e-3, [words]),
-          batch: 64,
-          length: steps(1000),
-        },
-        {
-          ...stage,
-          name: 'answer',
-          train: ['language_model.**'],
-          ...matrices(0.02, 1.5e-3, [words]),
-          batch: 64,
-          length: steps(3000),
-        },
+        { ...naming(1e-3), name: 'names', length: steps(400) },
+        { ...naming(7e-4), name: 'places', length: steps(600) },
+        { ...answering, name: 'find', length: steps(1000) },
+        { ...answering, name: 'answer', length: steps(3000) },
       ],
     }),
 });

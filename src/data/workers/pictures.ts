@@ -11,6 +11,7 @@ export type { PictureSettings, SeenPictures } from './picture-worker.js';
 export interface PictureReader {
   /** Throws what decoding and processing throw: 'media', 'limit', 'not-found', 'io', 'data'. */
   read(sample: Pick<Sample, 'pictures' | 'where'>): Promise<SeenPictures>;
+  /** Ends what is being read; the threads end some seconds later, unless another reader of the same settings takes them. */
   close(): Promise<void>;
 }
 
