@@ -3,7 +3,7 @@
  *
  * B pictures, C latent channels, h w size of latents, P = h w
  */
-import { abs, add, detach, exp, mean, mul, sizeAsFloat, sub, sum, type Tensor } from '../graph/index.js';
+import { abs, add, detach, exp, mean, mul, sizeAs, sub, sum, type Tensor } from '../graph/index.js';
 import type { Params } from '../nn/index.js';
 import type { Autoencoder, Posterior, Quantiser } from '../parts/generators/types.js';
 import { QuintetError, type Shape } from '../tensor/index.js';
@@ -126,7 +126,7 @@ export function reconstruct({ divergence: weight }: { readonly divergence: numbe
         throw new QuintetError('name', 'reconstruction needs pixel_values and posterior_noise', { at: network.name });
       }
       const error = mean(abs(sub(reconstructed, detach(batch.pixel_values))));
-      const targets = sizeAsFloat([reconstructed.dim(0)], 'f32');
+      const targets = sizeAs([reconstructed.dim(0)], 'f32');
       return { total: mul(add(error, mul(strayed, weight)), targets), targets };
     },
   };

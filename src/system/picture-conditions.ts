@@ -20,7 +20,7 @@ import {
   mul,
   range,
   select,
-  sizeAsFloat,
+  sizeAs,
   slice,
   sub,
   type Tensor,
@@ -185,7 +185,7 @@ export function sayPictures(settings: PaintingWeights = {}): Objective {
         if (!term) throw new QuintetError('name', `the batch gives no ${name}`, { at: network.name });
         return [mul(term, weight)];
       });
-      const targets = sizeAsFloat([(batch.input_ids as Tensor).dim(0)], 'f32');
+      const targets = sizeAs([(batch.input_ids as Tensor).dim(0)], 'f32');
       return {
         total: mul(
           terms.reduce((a, b) => add(a, b)),

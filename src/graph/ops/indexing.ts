@@ -2,6 +2,7 @@
 
 import { type Dim, type DType, formatShape, QuintetError, type Shape, sameShape } from '../../tensor/index.js';
 import {
+  addAt,
   cumSum,
   gatherElements,
   gatherND,
@@ -44,7 +45,7 @@ function gatherGradient(g: Tensor, indices: Tensor, shape: Shape, axis: number):
     front.map((i) => shape[i] as Dim),
   );
   const at = reshape(indices, [...indices.shape, 1]);
-  const added = scatterND(target, at, rows, 'add');
+  const added = addAt(target, at, rows);
   return transpose(
     added,
     front.map((_, i) => front.indexOf(i)),
@@ -115,7 +116,7 @@ export const indexing = {
     },
     gradient: ({ gradient: g, inputs }): (Tensor | null)[] => {
       const [x, indices] = inputs as [Tensor, Tensor];
-      return [scatterND(zeros(g.dtype, x.shape), indices, g, 'add'), null];
+      return [addAt(zeros(g.dtype, x.shape), indices, g), null];
     },
   },
 
@@ -134,18 +135,17 @@ export const indexing = {
     },
   }),
 
-  ScatterND: rule<{ reduction: Reduction }>({
+  ScatterND: {
     infer: (inputs) => {
       const x = operand(inputs, 0);
       requireUpdates(operand(inputs, 2), x, pickedShape(x, operand(inputs, 1)));
       return [x];
     },
-    gradient: ({ gradient: g, inputs, attributes: { reduction }, wants }): (Tensor | null)[] => {
+    gradient: ({ gradient: g, inputs, wants }): (Tensor | null)[] => {
       const [, indices, updates] = inputs as [Tensor, Tensor, Tensor];
-      const kept = reduction === 'add' ? g : scatterND(g, indices, zerosLike(updates));
-      return [kept, null, wants(2) ? gatherND(g, indices) : null];
+      return [scatterND(g, indices, zerosLike(updates)), null, wants(2) ? gatherND(g, indices) : null];
     },
-  }),
+  },
 
   /** The k largest along an axis, largest first, and where they stood. */
   TopK: rule<{ k: readonly number[]; axis: number }>({

@@ -15,7 +15,7 @@ import {
   neg,
   reshape,
   scatterElements,
-  sizeAsFloat,
+  sizeAs,
   sub,
   sum,
   where,
@@ -79,7 +79,7 @@ export const reduce = {
     infer: inferReduce,
     gradient: ({ gradient: g, inputs, attributes: { axes } }) => {
       const x = inputs[0] as Tensor;
-      const count = sizeAsFloat(
+      const count = sizeAs(
         axes.map((axis) => x.dim(axis)),
         g.dtype,
       );

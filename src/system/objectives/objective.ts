@@ -1,6 +1,6 @@
 /** What a stage minimises: a value that builds its own graph from the parts of a system. */
 
-import { cast, mul, sizeAsFloat, sum, type Tensor } from '../../graph/index.js';
+import { cast, mul, sizeAs, sum, type Tensor } from '../../graph/index.js';
 import type { Params } from '../../nn/index.js';
 import type { Dim } from '../../tensor/index.js';
 import type { HostArrays, InputType, Network, Tensors } from '../network.js';
@@ -65,7 +65,7 @@ export interface HostWork {
 }
 
 /** The mean of values [N]. */
-export const meanOf = (values: Tensor): Mean => ({ total: sum(values), targets: sizeAsFloat(values.shape, 'f32') });
+export const meanOf = (values: Tensor): Mean => ({ total: sum(values), targets: sizeAs(values.shape, 'f32') });
 
 /** The mean of the values [N] that `chosen` [N] points at. */
 export function meanWhere(values: Tensor, chosen: Tensor): Mean {
@@ -75,6 +75,6 @@ export function meanWhere(values: Tensor, chosen: Tensor): Mean {
 
 /** A mean over so many rows that is known as a whole. */
 export function countedOnce(mean: Tensor, rows: Dim): Mean {
-  const targets = sizeAsFloat([rows], 'f32');
+  const targets = sizeAs([rows], 'f32');
   return { total: mul(mean, targets), targets };
 }

@@ -15,7 +15,7 @@ import {
   mean,
   mul,
   pad,
-  sizeAsFloat,
+  sizeAs,
   slice,
   sqrt,
   sub,
@@ -52,7 +52,7 @@ const lengthOf = (x: Tensor): Tensor => sqrt(sum(squareOf(x), [-1]));
 /** The mean distance of predictions [B, N, D] to features over the places that `present` [B, N] has, default all. */
 export function regression(distance: DistanceName, predicted: Tensor, wanted: Tensor, present?: Tensor): Mean {
   const far = distances[distance](predicted, wanted);
-  if (!present) return { total: sum(far), targets: sizeAsFloat(far.shape, 'f32') };
+  if (!present) return { total: sum(far), targets: sizeAs(far.shape, 'f32') };
   const weights = cast(present, 'f32');
   return { total: sum(mul(far, weights)), targets: sum(weights) };
 }

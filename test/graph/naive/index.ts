@@ -252,13 +252,12 @@ export const naives = {
     });
     return [y];
   }),
-  ScatterND: naive<Scatter>(({ reduction }, x, indices, updates) => {
+  ScatterND: naive((_, x, indices, updates) => {
     const y = fill(x.shape, (at) => get(x, at));
     const outer = indices.shape.length - 1;
     each(updates.shape, (at) => {
       const index = tuple(indices, at.slice(0, outer), x.shape);
-      const flat = place(y.shape, [...index, ...at.slice(outer)]);
-      y.data[flat] = written(y.data[flat] as number, get(updates, at), reduction);
+      y.data[place(y.shape, [...index, ...at.slice(outer)])] = get(updates, at);
     });
     return [y];
   }),
