@@ -1,6 +1,6 @@
 /** The code of docs/adding-a-system.md does what the page says. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
@@ -39,4 +39,12 @@ test('the recipe of the page has as many parameters as its test says, under the 
   expect(parameterCount(declarations.values())).toBe(7_063_427_072 + 2 * 5 * 1024 + 4 * 1024 * 4096);
   expect([...declarations.keys()]).toContain('multi_modal_projector.projector_layernorm.weight');
   expect(declarationsOf(vipLlava('tiny')).size).toBeGreaterThan(0);
+});
+
+test('what the test of the page imports is there', () => {
+  const imported = [...tests.matchAll(/from '(\..*)\.js'/g)].map(([, path = '']) => path);
+  expect(imported.length).toBeGreaterThan(2);
+  for (const path of imported.filter((path) => !path.endsWith('vip-llava'))) {
+    expect(existsSync(new URL(`parts/${path}.ts`, import.meta.url)), path).toBe(true);
+  }
 });

@@ -1,11 +1,11 @@
 /**
- * Asks a model the held-out questions: `npx tsx scripts/nano/evaluate.ts [--model models/nano] [--limit 300] [--weights int8]`.
+ * Asks a model the held-out questions: `npx tsx scripts/nano/evaluate.ts [--model models/nano] [--limit 300] [--weights int8] [--data FOLDER]`.
  *
  * An answer is right when it is the expected one, letter for letter. Each question is a conversation of its own; in
  * `follow-up` three of those about a picture of `seen` are asked one after another, and all but the first count. Prints a
  * table of Markdown and writes every answer to `answers-<column>.jsonl` beside the data.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -37,6 +37,11 @@ const { values } = parseArgs({
     weights: { type: 'string', default: 'auto' },
   },
 });
+const limit = Number(values.limit);
+if (!(Number.isInteger(limit) && limit > 0))
+  throw new Error(`--limit: expected a number of pictures, got ${values.limit}`);
+if (!existsSync(join(values.data, 'seen.jsonl')))
+  throw new Error(`${values.data}: no seen.jsonl there; scripts/nano/make-data.ts draws it first`);
 const model = asSystem(await load(values.model, { weights: values.weights as WeightsOption }));
 const chat = await Chat.open(model);
 const columns = [...splits.filter((split) => split !== 'train'), 'follow-up'] as const;
@@ -47,7 +52,7 @@ for (const column of columns) {
     .trim()
     .split('\n');
   const asked: Asked[] = [];
-  for (const [index, line] of lines.slice(0, Number(values.limit)).entries())
+  for (const [index, line] of lines.slice(0, limit).entries())
     asked.push(...(column === 'follow-up' ? await converse(line, index) : await askAll(line)));
   writeFileSync(
     join(values.data, `answers-${column}.jsonl`),

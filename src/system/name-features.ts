@@ -27,6 +27,9 @@ import type { HostArrays, Network } from './network.js';
 import type { Objective } from './objectives/index.js';
 import { imageFeatures, isSystem } from './system.js';
 
+/** Each word has a part of the graph. */
+const mostWords = 64;
+
 export interface NameFeaturesSettings {
   /** How many words each feature is taught; default 1. */
   readonly words?: number;
@@ -41,10 +44,9 @@ export interface NameFeaturesSettings {
  * `words` is no number of words, and 'data' where a row has not one picture, or fewer targets than words to teach.
  */
 export function nameFeatures({ words = 1 }: NameFeaturesSettings = {}): Objective {
-  if (!(Number.isInteger(words) && words > 0)) {
-    throw new QuintetError('config', `expected each feature to be taught 1 word or more, got ${words}`, {
-      at: 'words',
-    });
+  if (!(Number.isInteger(words) && words > 0 && words <= mostWords)) {
+    const why = `expected each feature to be taught 1 to ${mostWords} words, got ${words}`;
+    throw new QuintetError('config', why, { at: 'words' });
   }
   return {
     name: 'name-features',
@@ -91,8 +93,9 @@ function checkRows(batch: HostArrays, network: Network, words: number): HostArra
     const own = (values: readonly number[]) => values.slice(row * length, (row + 1) * length);
     const features = own(tokens).filter((id) => id === network.image?.token).length;
     const named = own(targets).filter((label) => label !== ignored).length;
+    if (features === 0) throw new QuintetError('data', 'a sample without a picture', { at });
     if (named >= words * features) continue;
-    const hint = 'An answer names all features by one word each, in order, and so on for further words';
+    const hint = 'An answer names all features by one token each, in order, and so on for further words';
     throw new QuintetError('data', `${named} tokens to name ${features} features by, ${words} each`, { at, hint });
   }
   return {};

@@ -114,6 +114,12 @@ test('encoder and projector learn along the slope of the loss', async () => {
 
 test.each<[string, number, HostArrays, RegExp]>([
   ['too few words', 2, batchOf(once), /4 tokens to name 4 features by, 2 each\n.*An answer names all features/],
+  [
+    'no picture',
+    1,
+    { ...batchOf(once), input_ids: hostArray('i64', [2, length], Array<number>(2 * length).fill(5)) },
+    /a sample without a picture/,
+  ],
   ['two pictures in a row', 1, batchOf([once[0] as number[]]), /2 pictures in 1 rows\n.*one picture/],
   [
     'rows that samples share',
@@ -126,6 +132,6 @@ test.each<[string, number, HostArrays, RegExp]>([
   await expect(pass({ objective: nameFeatures({ words }), model }, [batch])).rejects.toThrow(why);
 });
 
-test.each([0, -1, 1.5])('%s words a feature are refused', (words) => {
-  expect(() => nameFeatures({ words })).toThrow('words: expected each feature to be taught 1 word or more');
+test.each([0, -1, 1.5, 1e9])('%s words a feature are refused', (words) => {
+  expect(() => nameFeatures({ words })).toThrow('words: expected each feature to be taught 1 to 64 words');
 });

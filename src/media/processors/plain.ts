@@ -5,7 +5,7 @@
  */
 
 import { type Fields, type InParts, portions, QuintetError } from '../../tensor/index.js';
-import { bytesAtOnce, crop, type Picture, paste, plainPicture, type Region } from '../picture.js';
+import { bytesAtOnce, crop, type Picture, paste, pictureLimits, plainPicture, type Region } from '../picture.js';
 import { resizeInParts } from '../resize.js';
 import {
   commonSize,
@@ -113,6 +113,10 @@ export function* padToSquare(picture: Picture, colour: readonly number[]): InPar
   const { width, height } = picture;
   if (width === height) return picture;
   const edge = Math.max(width, height);
+  if (edge * edge > pictureLimits.pixels) {
+    const why = `a picture of ${width} x ${height} pixels is padded to a square, of which ${pictureLimits.pixels} pixels are taken at most`;
+    throw new QuintetError('limit', why, { hint: 'Scale it down first, or cut it into pieces.' });
+  }
   const [x, y] = [Math.floor((edge - width) / 2), Math.floor((edge - height) / 2)];
   const square = plainPicture(edge, edge);
   const row = plainPicture(edge, 1, colour).data;
