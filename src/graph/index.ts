@@ -1,3 +1,4 @@
+export { addAt } from './add-at.js';
 export * from './blocks.js';
 export * from './functions.js';
 export { gradients } from './gradient.js';

@@ -51,6 +51,7 @@ export function nameFeatures({ words = 1 }: NameFeaturesSettings = {}): Objectiv
   return {
     name: 'name-features',
     settings: { words },
+    alone: true,
     host: { fields: {}, match: (batch, network) => checkRows(batch, network, words) },
     loss(network, p, batch) {
       if (!isSystem(network)) throw new QuintetError('unsupported', 'there is no language model', { at: network.name });
@@ -84,8 +85,8 @@ function checkRows(batch: HostArrays, network: Network, words: number): HostArra
   const at = 'name-features';
   // Features that are kept come in the place of pictures.
   const pictures = batch.pixel_values?.shape[0] ?? rows;
-  if (pictures !== rows || batch.position_ids) {
-    const hint = 'Each sample is about one picture, and has a row of its own: without packing';
+  if (pictures !== rows) {
+    const hint = 'Each sample is about one picture';
     throw new QuintetError('data', `${pictures} pictures in ${rows} rows`, { at, hint });
   }
   const [tokens, targets] = [toNumbers(ids), toNumbers(labels)];

@@ -151,6 +151,9 @@ function checkStage(model: Model, prepared: PreparedStage): Pick<PreparedStage, 
   checkBatches(stage.objective, prepared.data);
   checkFrozen(model, stage.frozen);
   const own = around(network, prepared.adapter);
+  if (stage.packing && stage.objective.alone) {
+    throw new QuintetError('config', `${stage.objective.name} learns of one sample a row`, { at: 'packing' });
+  }
   if (stage.packing && isSystemNetwork(own) && own.virtual) {
     throw new QuintetError('config', 'the virtual tokens of its adapter stand before one sample a row', {
       at: 'packing',

@@ -5,9 +5,11 @@ import type { Declaration } from '../../src/nn/index.js';
 import { nano } from '../../src/recipes/nano.js';
 import { declarationsOf, type HostArrays, nameFeatures } from '../../src/system/index.js';
 import { type HostArray, hostArray, Random, toNumbers } from '../../src/tensor/index.js';
+import { runFile } from '../../src/train/index.js';
 import { engine } from '../fixture.js';
 import { expectClose } from '../graph/close.js';
 import { pass } from './objectives.js';
+import { runFolder, stage } from './runs.js';
 
 const [features, length, picture, vocab, width] = [4, 14, 1, 718, 32];
 const random = new Random(5);
@@ -120,13 +122,7 @@ test.each<[string, number, HostArrays, RegExp]>([
     { ...batchOf(once), input_ids: hostArray('i64', [2, length], Array<number>(2 * length).fill(5)) },
     /a sample without a picture/,
   ],
-  ['two pictures in a row', 1, batchOf([once[0] as number[]]), /2 pictures in 1 rows\n.*one picture/],
-  [
-    'rows that samples share',
-    1,
-    { ...batchOf(once), position_ids: hostArray('i64', [2, length], Array<number>(2 * length).fill(0)) },
-    /without packing/,
-  ],
+  ['two pictures in a row', 1, batchOf([once[0] as number[]]), /2 pictures in 1 rows\n.*about one picture/],
 ])('%s are refused', async (_, words, batch, why) => {
   const model = await openNano();
   await expect(pass({ objective: nameFeatures({ words }), model }, [batch])).rejects.toThrow(why);
@@ -134,4 +130,10 @@ test.each<[string, number, HostArrays, RegExp]>([
 
 test.each([0, -1, 1.5, 1e9])('%s words a feature are refused', (words) => {
   expect(() => nameFeatures({ words })).toThrow('words: expected each feature to be taught 1 to 64 words');
+});
+
+test('samples cannot share rows', async () => {
+  const naming = { name: 'naming', train: ['multi_modal_projector.**'], objective: 'name-features', packing: true };
+  const { file } = runFolder({ stages: [stage({ ...naming, steps: 4 })] });
+  await expect(runFile(file, { engine })).rejects.toThrow(/packing: name-features learns of one sample a row/);
 });

@@ -1,8 +1,8 @@
 /** Ops that read or write at given indices, and those that find them. Indices are i64 or i32; out of range is an error. */
 
 import { type Dim, type DType, formatShape, QuintetError, type Shape, sameShape } from '../../tensor/index.js';
+import { addAt } from '../add-at.js';
 import {
-  addAt,
   cumSum,
   gatherElements,
   gatherND,

@@ -44,6 +44,8 @@ export interface Objective {
   readonly whole?: boolean;
   /** Whether rows are set beside their neighbours in a step, so that processes cannot share it. */
   readonly neighbours?: boolean;
+  /** Whether each row is one sample: others cannot share it. */
+  readonly alone?: boolean;
   /** What it learns of, where a stage does not say it; default conversations. */
   readonly samples?: 'chats' | 'captions';
 }
