@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { Random, seedFor } from '../../src/tensor/index.js';
 import { cacheFolder } from './art.js';
 import { encodePng } from './png.js';
-import { ask, colorCells, nameCells, pickQuestions, questionKinds, type Turn } from './questions.js';
+import { ask, colorCells, nameCells, pickQuestions, type QuestionKind, questionKinds, type Turn } from './questions.js';
 import { markPaintable, pictureSize, planGrid, planScene, renderScene, type Scene, splits } from './scene.js';
 import { type Art, loadArt } from './sprites.js';
 
@@ -69,6 +69,8 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     const answer = { role: 'assistant', content: [{ type: 'text', text: turn.answer }] };
     lessons[lesson].push(JSON.stringify({ messages: [{ role: 'user', content }, answer] }));
   };
+  const teachable = (kind: QuestionKind, scene: Scene, random: Random) =>
+    ask(kind, { scene, objects: art.objects, random, learning: true });
   // Each cell by its name and, behind all names, by its colour.
   const bothWords = (scene: Scene): Turn => {
     const [names, colors] = [nameCells(scene, art.objects), colorCells(scene, art.objects)];
@@ -78,16 +80,10 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     const random = new Random(seedFor(seed, 'names', index));
     const grid = planGrid(art, random);
     teach('names', 'names', index, bothWords(grid));
-    const found = ask(index % 2 === 0 ? 'list' : 'what-is-at', {
-      scene: grid,
-      objects: art.objects,
-      random: new Random(seedFor(seed, 'finds', index)),
-      learning: true,
-    });
+    const found = teachable(index % 2 === 0 ? 'list' : 'what-is-at', grid, new Random(seedFor(seed, 'finds', index)));
     if (found) teach('finds', 'names', index, found);
     if (index % 3 > 0) continue;
-    const asked =
-      random.uniform() < 0.3 ? null : ask('what-is-at', { scene: grid, objects: art.objects, random, learning: true });
+    const asked = random.uniform() < 0.3 ? null : teachable('what-is-at', grid, random);
     teach('answers', 'names', index, asked ?? nameCells(grid, art.objects));
   }
   for (let index = 0; index < counts.train; index++) {
@@ -96,7 +92,7 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     for (const turn of pickQuestions(scene, art.objects, random)) teach('answers', 'train', index, turn);
     // Two of the four kinds about each scene: more scenes are seen than with all four.
     for (const kind of index < counts.train / 2 ? findKinds.filter((_, i) => (i + index) % 2 === 0) : []) {
-      const turn = ask(kind, { scene, objects: art.objects, random, learning: true });
+      const turn = teachable(kind, scene, random);
       if (turn) teach('finds', 'train', index, turn);
     }
     // One in three by colours.

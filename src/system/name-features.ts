@@ -77,7 +77,7 @@ export function nameFeatures({ words = 1 }: NameFeaturesSettings = {}): Objectiv
   };
 }
 
-/** Throws 'data' where a row has not one picture, as where samples share rows, or too few targets. Finds nothing else out. */
+/** Throws 'data' where a row has not one picture, or too few targets. Finds nothing else out. */
 function checkRows(batch: HostArrays, network: Network, words: number): HostArrays {
   const { input_ids: ids, labels } = batch;
   if (!isSystem(network) || !ids || !labels) return {};

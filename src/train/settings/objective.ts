@@ -106,6 +106,17 @@ const experts: Readers = { balance: weight };
 const comparing: Readers = { beta: positive, smoothing: lessThanHalf };
 const drawing: Readers = { answers: count, maxTokens: count, temperature: positive };
 
+/** What an objective itself refuses is told with its place in the file. */
+const placing =
+  (objective: (settings: Record<string, unknown>) => Objective): Kind['make'] =>
+  (settings, file) => {
+    try {
+      return { objective: objective(settings) };
+    } catch (error) {
+      throw placed(error, file.at);
+    }
+  };
+
 const kinds: Readonly<Record<string, Kind>> = {
   'next-token': {
     samples: 'chats',
@@ -127,7 +138,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'name-features': {
     samples: 'chats',
     readers: { words: count },
-    make: (settings) => ({ objective: nameFeatures(settings) }),
+    make: placing(nameFeatures),
   },
   'masked-words': {
     samples: 'masked',
@@ -148,13 +159,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   dpo: {
     samples: 'pairs',
     readers: { loss: word(...Object.keys(preferenceLosses)), ...comparing, ...experts },
-    make(settings, file) {
-      try {
-        return { objective: dpo(settings as DpoSettings) };
-      } catch (error) {
-        throw placed(error, file.at);
-      }
-    },
+    make: placing((settings) => dpo(settings as DpoSettings)),
   },
   orpo: {
     samples: 'pairs',
