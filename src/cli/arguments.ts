@@ -70,6 +70,8 @@ export async function picturesAndPrompt(
   for (const argument of given) ((await isPicture(argument)) ? pictures : texts).push(argument);
   const [prompt, second] = texts;
   if (second !== undefined) {
+    const lost = texts.find((text) => pictureEnding.test(text));
+    if (lost !== undefined) throw new UsageError(`no such picture: ${lost}`);
     throw new UsageError(
       `two prompts: "${prompt}" and "${second}"\n  Put quotation marks around a prompt of several words.`,
     );
@@ -90,9 +92,10 @@ async function isPicture(argument: string): Promise<boolean> {
     );
   }
   if (/^(?:data|file):\S+$/i.test(argument)) return true;
-  if (await isFile(argument)) return true;
-  if (!/\s/.test(argument) && pictureEnding.test(argument)) throw new UsageError(`no such picture: ${argument}`);
-  return false;
+  const found = await stat(argument).catch(() => undefined);
+  if (found?.isFile()) return true;
+  if (/\s/.test(argument) || !pictureEnding.test(argument)) return false;
+  throw new UsageError(found ? `not a file: ${argument}` : `no such picture: ${argument}`);
 }
 
 const isFile = (path: string): Promise<boolean> =>

@@ -362,7 +362,10 @@ function addTrace(program: Command): void {
     .command('trace')
     .description('Runs one forward pass on exactly the given tensors or messages and writes named tensors.')
     .argument('<model>', modelText)
-    .option('--inputs <file>', "a safetensors file of inputs under Hugging Face's argument names")
+    .option(
+      '--inputs <file>',
+      "a safetensors file of inputs under Hugging Face's argument names, or what --messages wrote",
+    )
     .option('--messages <file>', 'a JSON file: the messages of a chat, or a list of chats')
     .requiredOption('--outputs <file>', 'the safetensors file to write')
     .option('--want <names>', 'only these outputs, with commas between them; default all', names)

@@ -75,7 +75,7 @@ async function traceModel(source: string, options: TraceCommandOptions, signal: 
   });
   try {
     refuseUnused(options, isLatentDiffusion(model.network));
-    const given = inputs === undefined ? await processMessages(model, messages as string) : await readTensors(inputs);
+    const given = inputs === undefined ? await processMessages(model, messages as string) : await inputsIn(inputs);
     const processed = inputs === undefined ? under('processed', given) : {};
     return { ...chosen(processed, options.want), ...(await traced(model, given, options, signal)) };
   } finally {
@@ -86,6 +86,16 @@ async function traceModel(source: string, options: TraceCommandOptions, signal: 
 /** Only what is wanted, where anything is said about it. */
 const chosen = (arrays: HostArrays, want: readonly string[] | undefined): HostArrays =>
   want ? Object.fromEntries(Object.entries(arrays).filter(([name]) => want.includes(name))) : arrays;
+
+/** The tensors of a file. Of one that `--messages` has written, what it made of the messages. */
+async function inputsIn(file: string): Promise<HostArrays> {
+  const all = await readTensors(file);
+  const processed = Object.entries(all).flatMap(([name, array]) => {
+    const [, own] = /^processed\/(.+)$/.exec(name) ?? [];
+    return own === undefined ? [] : [[own, array] as const];
+  });
+  return processed.length > 0 ? Object.fromEntries(processed) : all;
+}
 
 const under = (folder: string, arrays: HostArrays): HostArrays =>
   Object.fromEntries(Object.entries(arrays).map(([name, array]) => [`${folder}/${name}`, array]));

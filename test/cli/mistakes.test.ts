@@ -40,6 +40,7 @@ describe('mistakes', () => {
     [1, ['chat', 'nope'], /^error: nope: no such file, folder or recipe/],
     [2, ['draw', llama, ' ', '-o', 'x.png'], 'error: the prompt is empty\n'],
     [2, ['chat', llama, 'none.png', 'hi'], 'no such picture: none.png'],
+    [2, ['chat', llama, 'my photo.png', 'hi'], 'no such picture: my photo.png'],
     [2, ['chat', llama, 'https://example.org/a.png', 'hi'], 'not fetched from addresses'],
     [2, ['chat', llama, 'hi', '--lookup', '--draft', llama], "'--lookup' cannot be used with option '--draft <model>'"],
     [2, ['info', 'llama:tiny', '--graph', '--json'], "'--graph' cannot be used with option '--json'"],
@@ -86,6 +87,13 @@ describe('mistakes', () => {
     else expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/\n {4}at /);
     expect([code, stdout]).toEqual([expected, '']);
+  });
+
+  test('tell a folder from a picture that is not there', async () => {
+    const folder = join(temporaryFolder(), 'folder.png');
+    mkdirSync(folder);
+    const { code, stderr } = await here(['chat', llama, folder, 'hi']);
+    expect([code, stderr]).toEqual([2, `error: not a file: ${folder}\n`]);
   });
 
   test('steer no terminal that they are shown on', async () => {

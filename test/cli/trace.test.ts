@@ -142,3 +142,13 @@ test.each(['clip', 'siglip'])(
       expect(Math.abs(x - (wanted as number[])[i]!)).toBeLessThan(1e-6);
   },
 );
+
+test('what was made of messages is taken as inputs again', async () => {
+  const folder = temporaryFolder();
+  const [first, again] = ['first', 'again'].map((name) => join(folder, `${name}.safetensors`)) as [string, string];
+  const from = (...given: string[]) => command(['trace', at('llava', 'model'), ...given]);
+  await from('--messages', at('llava', 'messages.json'), '--outputs', first);
+  await from('--inputs', first, '--outputs', again);
+  const [found, expected] = [await readTensors(again), await readTensors(first)];
+  expect(found).toEqual(only(expected, (key) => !processed(key)));
+});
