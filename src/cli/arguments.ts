@@ -92,17 +92,14 @@ async function isPicture(argument: string): Promise<boolean> {
     );
   }
   if (/^(?:data|file):\S+$/i.test(argument)) return true;
-  const found = await stat(argument).catch(() => undefined);
+  const found = await statsOf(argument);
   if (found?.isFile()) return true;
   if (/\s/.test(argument) || !pictureEnding.test(argument)) return false;
   throw new UsageError(found ? `not a file: ${argument}` : `no such picture: ${argument}`);
 }
 
-const isFile = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
+/** What lies at a path; undefined where nothing does. */
+const statsOf = (path: string) => stat(path).catch(() => undefined);
 
 /**
  * The picture whose path is all that a line says, as a terminal writes it when a file is dropped there: as it is, within
@@ -113,7 +110,7 @@ export async function pictureIn(line: string): Promise<string | undefined> {
   const path = quoted ?? line;
   const candidates = [path, path.replace(/\\(.)/g, '$1'), ...(/^file:\/\//i.test(path) ? [fileOf(path)] : [])];
   for (const candidate of candidates) {
-    if (pictureEnding.test(candidate) && (await isFile(candidate))) return candidate;
+    if (pictureEnding.test(candidate) && (await statsOf(candidate))?.isFile()) return candidate;
   }
   return undefined;
 }

@@ -90,15 +90,20 @@ const chosen = (arrays: HostArrays, want: readonly string[] | undefined): HostAr
 /** The tensors of a file. Of one that `--messages` has written, what it made of the messages. */
 async function inputsIn(file: string): Promise<HostArrays> {
   const all = await readTensors(file);
-  const processed = Object.entries(all).flatMap(([name, array]) => {
-    const [, own] = /^processed\/(.+)$/.exec(name) ?? [];
-    return own === undefined ? [] : [[own, array] as const];
-  });
-  return processed.length > 0 ? Object.fromEntries(processed) : all;
+  const processed = within('processed', all);
+  return Object.keys(processed).length > 0 ? processed : all;
 }
 
 const under = (folder: string, arrays: HostArrays): HostArrays =>
   Object.fromEntries(Object.entries(arrays).map(([name, array]) => [`${folder}/${name}`, array]));
+
+/** The other way round; what is elsewhere is left out. */
+const within = (folder: string, arrays: HostArrays): HostArrays =>
+  Object.fromEntries(
+    Object.entries(arrays)
+      .filter(([name]) => name.startsWith(`${folder}/`))
+      .map(([name, array]) => [name.slice(folder.length + 1), array]),
+  );
 
 /** What is made after the forward pass, by continuing or drawing. */
 const madeLater = ['sequences', 'image_sequences', 'decoded_generated'];

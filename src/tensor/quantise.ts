@@ -60,7 +60,10 @@ function codeOf(value: number, scale: number, middle: number): number {
   return scale === 0 ? 0 : Math.max(-middle, Math.min(middle - 1, nearestWhole(value / scale)));
 }
 
-/** `Math.round` of a quotient of two f32, in a third of its time: none is so near to a half that adding one would round. */
+/**
+ * `Math.round` in a third of its time. They differ at most where a quotient misses a half by its last bit, which that of two f32
+ * never does; either whole number is as near then.
+ */
 function nearestWhole(quotient: number): number {
   return Math.floor(quotient + 0.5);
 }
