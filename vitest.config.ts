@@ -7,12 +7,15 @@ import { builtVariable } from './test/command.js';
 const measured = ['test/**/hostile.test.ts', 'test/model/memory.test.ts'];
 
 export default defineConfig({
-  // What `npm test` has built is tested as it is, with threads that start in a fraction of the time.
+  // What `npm test` has built is tested as it is, by Node's own imports, with threads that start in a fraction of the time.
   resolve: { alias: process.env[builtVariable] ? [{ find: /^((?:\.\.\/)+)src\//, replacement: '$1dist/' }] : [] },
   test: {
     testTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
+    server: { deps: { external: [/\/dist\//] } },
+    // Most of what a test runs is run a few times: to optimise it takes longer.
+    execArgv: ['--interrupt-budget=1000000'],
     env: {
       // Packed weights of test models stay out of the user's own cache.
       QUINTET_CACHE: join(tmpdir(), 'quintet-test-cache'),

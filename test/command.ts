@@ -1,12 +1,19 @@
-/** `quintet` as a command, for a process of its own. */
+/** Quintet in processes of their own. */
 import { fileURLToPath } from 'node:url';
-
-const inRoot = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 /** Set where `dist` was built from these sources: it starts in a third of the time. */
 export const builtVariable = 'QUINTET_TEST_BUILT';
 
+const isBuilt = process.env[builtVariable] !== undefined;
+
+/** The address of a module of Quintet's that such a process may import, such as `cli/main`. */
+export const moduleUrl = (name: string): string =>
+  new URL(isBuilt ? `../dist/${name}.js` : `../src/${name}.ts`, import.meta.url).href;
+
+/** Node and its arguments, behind which a program comes that imports such modules. */
+export const nodeCommand: readonly [string, ...string[]] = isBuilt
+  ? [process.execPath]
+  : [process.execPath, '--import', import.meta.resolve('tsx')];
+
 /** Node and its arguments, behind which those of `quintet` come. */
-export const quintetCommand: readonly [string, ...string[]] = process.env[builtVariable]
-  ? [process.execPath, inRoot('dist/cli/main.js')]
-  : [process.execPath, '--import', import.meta.resolve('tsx'), inRoot('src/cli/main.ts')];
+export const quintetCommand: readonly [string, ...string[]] = [...nodeCommand, fileURLToPath(moduleUrl('cli/main'))];

@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { transformSync } from 'esbuild';
+import { moduleUrl, nodeCommand } from './command.js';
 
 const root = join(import.meta.dirname, '..');
 
@@ -10,22 +11,22 @@ const root = join(import.meta.dirname, '..');
 export const blocksOf = (page: string, language: string): string[] =>
   [...page.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms'))].map(([, code]) => code as string);
 
-/** The source behind a sub-path of the package. */
-function sourceOf(path: string): string {
-  const file = path.startsWith('parts/') ? `${path}.ts` : join(path, 'index.ts');
-  return pathToFileURL(join(root, 'src', file)).href;
+/** A program of the documentation as Node runs it, with the package's modules as they are tested. */
+export function programOf(code: string): string {
+  const { code: program } = transformSync(code, { loader: 'ts', format: 'esm', target: 'node20' });
+  return program.replaceAll(/from "quintet(?:\/([^"]+))?"/g, (_, path = 'index') => {
+    return `from '${moduleUrl(/^(?:index$|parts\/)/.test(path) ? path : `${path}/index`)}'`;
+  });
 }
 
 /** The lines that a program prints which imports `quintet` and runs in the repository's folder. */
 export function printedBy(code: string): string[] {
   const folder = mkdtempSync(join(root, 'node_modules', '.example-'));
   try {
-    const file = join(folder, 'example.mts');
-    writeFileSync(
-      file,
-      code.replaceAll(/from 'quintet(?:\/([^']+))?'/g, (_, path = '') => `from '${sourceOf(path)}'`),
-    );
-    return execFileSync(process.execPath, ['--import', 'tsx', file], { cwd: root, encoding: 'utf8' })
+    const file = join(folder, 'example.mjs');
+    writeFileSync(file, programOf(code));
+    const [node, ...options] = nodeCommand;
+    return execFileSync(node, [...options, file], { cwd: root, encoding: 'utf8' })
       .trim()
       .split('\n');
   } finally {

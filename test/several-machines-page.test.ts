@@ -2,11 +2,11 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { createProgram } from '../src/cli/program.js';
-import { blocksOf } from './example.js';
+import { nodeCommand } from './command.js';
+import { blocksOf, programOf } from './example.js';
 import { mpirun, mpirunFound } from './mpirun.js';
 import { runFolder, stage } from './train/runs.js';
 
@@ -91,14 +91,12 @@ test.skipIf(!mpirunFound)(
   "the page's program trains in two processes, with the settings that compose gives mpirun",
   async () => {
     const { folder } = runFolder({ stages: [stage({ name: 'align', steps: 2 })] });
-    const library = pathToFileURL(join(import.meta.dirname, '../src/index.ts')).href;
     const [code = ''] = blocksOf(read('several-machines.md'), 'ts');
-    const file = join(folder, 'program.mts');
-    writeFileSync(file, code.replace("'quintet'", `'${library}'`).replace("'run.yaml'", `'${folder}/run.yaml'`));
+    const file = join(folder, 'program.mjs');
+    writeFileSync(file, programOf(code.replace("'run.yaml'", `'${folder}/run.yaml'`)));
     const { mpirun: settings } = parts(compose.services.first?.command ?? []);
     const here = settings.map((setting) => (setting === 'first,second' ? 'localhost:2' : setting));
-    const command = [process.execPath, '--import', import.meta.resolve('tsx'), file];
-    const { code: status, stdout } = await mpirun(command, { processes: 2, settings: here });
+    const { code: status, stdout } = await mpirun([...nodeCommand, file], { processes: 2, settings: here });
     expect(status).toBe(0);
     expect(stdout).toBe(`${folder}/out/model\n`);
   },

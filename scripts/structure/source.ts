@@ -1,6 +1,6 @@
 /** What the structure check needs to know of a TypeScript file. */
 
-import ts from 'typescript';
+import { type ImportDeclaration, type Node, parseSync, visitorKeys } from 'oxc-parser';
 
 export interface Import {
   /** As it is written. */
@@ -34,101 +34,148 @@ export interface Source {
 }
 
 export function readSource(path: string, text: string): Source {
-  const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+  const { program, errors } = parseSync(path, text);
+  if (errors[0]) throw new Error(`${path}: ${errors[0].message}`);
   const imports: Import[] = [];
   const functions: FunctionSpan[] = [];
   const names: Use[] = [];
   const reads: Use[] = [];
   const texts: Use[] = [];
-  const lineOf = (position: number): number => file.getLineAndCharacterOfPosition(position).line + 1;
-  const countOf = (node: ts.Node): number => lineOf(node.end) - lineOf(node.getStart(file)) + 1;
+  const lineOf = linesOf(text);
+  const textOf: TextOf = ({ start, end }) => text.slice(start, end);
   // Gives how many lines of the node are functions with a name of their own.
-  const visit = (node: ts.Node): number => {
-    const line = lineOf(node.getStart(file));
+  const visit = (node: Node, around?: Node): number => {
+    const line = lineOf(node.start);
     const imported = importOf(node);
     if (imported) imports.push({ ...imported, line });
-    const name = usedName(node);
-    if (name) names.push({ text: name, line });
-    if (isText(node)) texts.push({ text: node.text, line });
-    const read = readPath(node);
+    for (const { name, at } of usedNames(node, textOf)) names.push({ text: name, line: lineOf(at.start) });
+    const own = textIn(node);
+    if (own !== undefined) texts.push({ text: own, line });
+    const read = readPath(node, textOf);
     if (read !== undefined) reads.push({ text: read, line });
     let within = 0;
-    ts.forEachChild(node, (child) => {
-      within += visit(child);
-    });
-    if (!ts.isFunctionLike(node) || !('body' in node) || !node.body) return within;
-    const called = nameOf(node);
-    functions.push({ name: called ?? '(nameless)', line, lines: countOf(node) - within });
-    return called === undefined ? within : countOf(node);
+    for (const child of childrenOf(node)) within += visit(child, node);
+    if (!hasBody(node)) return within;
+    // A method's name and its function are one.
+    const whole = around && 'value' in around && isMethod(around) ? around : node;
+    const count = lineOf(whole.end) - lineOf(whole.start) + 1;
+    const called = nameOf(node, around, textOf);
+    functions.push({ name: called ?? '(nameless)', line: lineOf(whole.start), lines: count - within });
+    return called === undefined ? within : count;
   };
-  visit(file);
+  visit(program);
   return { imports, functions, names, reads, texts };
 }
 
-function importOf(node: ts.Node): Omit<Import, 'line'> | undefined {
-  if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
-    return { specifier: node.moduleSpecifier.text, typesOnly: importsTypesOnly(node.importClause) };
-  }
-  if (ts.isExportDeclaration(node) && node.moduleSpecifier && ts.isStringLiteral(node.moduleSpecifier)) {
-    const named = node.exportClause && ts.isNamedExports(node.exportClause) ? node.exportClause.elements : undefined;
-    const typesOnly = node.isTypeOnly || (named?.every((element) => element.isTypeOnly) ?? false);
-    return { specifier: node.moduleSpecifier.text, typesOnly };
-  }
-  if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument) && ts.isStringLiteral(node.argument.literal)) {
-    return { specifier: node.argument.literal.text, typesOnly: true };
-  }
-  if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-    const [argument] = node.arguments;
-    return { specifier: argument && ts.isStringLiteralLike(argument) ? argument.text : '', typesOnly: false };
-  }
-  return undefined;
+type TextOf = (node: Node) => string;
+
+/** The line of each offset, counted from one. */
+function linesOf(text: string): (offset: number) => number {
+  const lines = new Uint32Array(text.length + 1).fill(1);
+  for (let i = 1; i <= text.length; i++) lines[i] = lines[i - 1]! + (text[i - 1] === '\n' ? 1 : 0);
+  return (offset) => lines[offset] as number;
 }
 
-function importsTypesOnly(clause: ts.ImportClause | undefined): boolean {
-  if (!clause) return false;
-  if (clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return true;
-  const { name, namedBindings } = clause;
-  if (name || !namedBindings || !ts.isNamedImports(namedBindings)) return false;
-  return namedBindings.elements.every((element) => element.isTypeOnly);
+function childrenOf(node: Node): Node[] {
+  const values = (visitorKeys[node.type] ?? []).flatMap((key) => node[key as keyof Node] as unknown as Node | Node[]);
+  return values.filter((value) => value);
 }
 
-function nameOf(node: ts.SignatureDeclaration): string | undefined {
-  if (ts.isConstructorDeclaration(node)) return 'constructor';
-  if (node.name) return node.name.getText();
-  const around = node.parent;
-  return ts.isVariableDeclaration(around) || ts.isPropertyAssignment(around) ? around.name.getText() : undefined;
+function hasBody(node: Node): boolean {
+  const isFunction =
+    node.type === 'FunctionDeclaration' ||
+    node.type === 'FunctionExpression' ||
+    node.type === 'ArrowFunctionExpression';
+  return isFunction && node.body !== null;
 }
 
-function isText(node: ts.Node): node is ts.StringLiteralLike | ts.TemplateHead {
-  return ts.isStringLiteralLike(node) || ts.isTemplateHead(node);
+const isMethod = (node: Node): boolean =>
+  node.type === 'MethodDefinition' || (node.type === 'Property' && (node.method || node.kind !== 'init'));
+
+function importOf(node: Node): Omit<Import, 'line'> | undefined {
+  switch (node.type) {
+    case 'ImportDeclaration':
+      return { specifier: node.source.value, typesOnly: importsTypesOnly(node) };
+    case 'ExportAllDeclaration':
+      return { specifier: node.source.value, typesOnly: node.exportKind === 'type' };
+    case 'ExportNamedDeclaration': {
+      if (!node.source) return undefined;
+      const typesOnly = node.exportKind === 'type' || node.specifiers.every(({ exportKind }) => exportKind === 'type');
+      return { specifier: node.source.value, typesOnly };
+    }
+    case 'TSImportType':
+      return { specifier: node.source.value, typesOnly: true };
+    case 'ImportExpression':
+      return { specifier: wholeText(node.source) ?? '', typesOnly: false };
+    default:
+      return undefined;
+  }
 }
 
-/** The path that a call such as `readFileSync('...')` is given as a text. */
-function readPath(node: ts.Node): string | undefined {
-  if (!ts.isCallExpression(node)) return undefined;
-  const { expression, arguments: given } = node;
-  const name = ts.isPropertyAccessExpression(expression) ? expression.name.text : expression.getText();
-  const [path] = given;
-  return path && isText(path) && /^(?:read|open|exists|stat|lstat|copyFile|createReadStream)/.test(name)
-    ? path.text
+function importsTypesOnly({ importKind, specifiers }: ImportDeclaration): boolean {
+  if (importKind === 'type') return true;
+  return (
+    specifiers.length > 0 && specifiers.every((each) => each.type === 'ImportSpecifier' && each.importKind === 'type')
+  );
+}
+
+function nameOf(node: Node, around: Node | undefined, textOf: TextOf): string | undefined {
+  if ('id' in node && node.id) return textOf(node.id as Node);
+  if (around?.type === 'VariableDeclarator')
+    return around.id.type === 'Identifier' ? around.id.name : textOf(around.id);
+  if (around?.type !== 'MethodDefinition' && around?.type !== 'Property') return undefined;
+  return around.computed ? `[${textOf(around.key)}]` : textOf(around.key);
+}
+
+/** A text as it is written, up to the first value in it. */
+function textIn(node: Node): string | undefined {
+  if (node.type === 'Literal') return typeof node.value === 'string' ? node.value : undefined;
+  return node.type === 'TemplateLiteral' || node.type === 'TSTemplateLiteralType'
+    ? (node.quasis[0]?.value.cooked ?? undefined)
     : undefined;
 }
 
-function usedName(node: ts.Node): string | undefined {
-  if (ts.isPropertyAccessExpression(node))
-    return node
-      .getText()
-      .replaceAll('?.', '.')
-      .replace(/^globalThis\./, '');
-  if (ts.isBindingElement(node)) {
+/** A text without values in it. */
+const wholeText = (node: Node): string | undefined =>
+  node.type === 'TemplateLiteral' && node.expressions.length > 0 ? undefined : textIn(node);
+
+/** The path that a call such as `readFileSync('...')` is given as a text. */
+function readPath(node: Node, textOf: TextOf): string | undefined {
+  if (node.type !== 'CallExpression') return undefined;
+  const { callee, arguments: given } = node;
+  const name = textOf(callee.type === 'MemberExpression' ? callee.property : callee);
+  const [path] = given;
+  return path && /^(?:read|open|exists|stat|lstat|copyFile|createReadStream)/.test(name) ? wholeText(path) : undefined;
+}
+
+function usedNames(node: Node, textOf: TextOf): { readonly name: string; readonly at: Node }[] {
+  switch (node.type) {
+    case 'MemberExpression': {
+      const name = textOf(node)
+        .replaceAll('?.', '.')
+        .replace(/^globalThis\./, '');
+      return node.computed ? [] : [{ name, at: node }];
+    }
     // `const { env } = process`
-    const { initializer } = node.parent.parent as ts.VariableDeclaration;
-    return initializer && ts.isIdentifier(initializer)
-      ? `${initializer.text}.${(node.propertyName ?? node.name).getText()}`
-      : undefined;
+    case 'VariableDeclarator':
+      return node.init ? takenOf(node.id, node.init, textOf) : [];
+    case 'AssignmentPattern':
+      return takenOf(node.left, node.right, textOf);
+    case 'NewExpression':
+      return node.callee.type === 'Identifier' && node.arguments.length === 0
+        ? [{ name: `new ${node.callee.name}`, at: node }]
+        : [];
+    case 'CallExpression':
+      return node.callee.type === 'Identifier' ? [{ name: `${node.callee.name}()`, at: node }] : [];
+    default:
+      return [];
   }
-  if (ts.isNewExpression(node) && ts.isIdentifier(node.expression) && !node.arguments?.length) {
-    return `new ${node.expression.text}`;
-  }
-  return ts.isCallExpression(node) && ts.isIdentifier(node.expression) ? `${node.expression.text}()` : undefined;
+}
+
+function takenOf(pattern: Node, from: Node, textOf: TextOf): ReturnType<typeof usedNames> {
+  if (pattern.type !== 'ObjectPattern' || from.type !== 'Identifier') return [];
+  return pattern.properties.map((each) => ({
+    name: `${from.name}.${textOf(each.type === 'Property' ? each.key : each.argument)}`,
+    at: each,
+  }));
 }

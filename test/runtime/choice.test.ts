@@ -1,15 +1,11 @@
 /** Which engine runs. */
+import { execFileSync } from 'node:child_process';
 import { build } from 'esbuild';
-import { afterEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { OnnxModel } from '../../src/onnx/index.js';
 import { defaultEngine, type EngineOptions } from '../../src/runtime/index.js';
 import { webEngine } from '../../src/runtime/web.js';
-import { QuintetError } from '../../src/tensor/index.js';
-
-afterEach(() => {
-  vi.doUnmock('../../src/runtime/native.js');
-  vi.resetModules();
-});
+import { moduleUrl, nodeCommand } from '../command.js';
 
 test('the native one, without a word', async () => {
   const onNotice = vi.fn();
@@ -27,21 +23,25 @@ test('the one that is asked for', async () => {
   });
 });
 
-test('the web one where the native library does not load, and a notice says why', async () => {
-  vi.doMock('../../src/runtime/native.js', () => ({
-    nativeEngine: () => {
-      throw new QuintetError('engine', 'ONNX Runtime could not be loaded: no such file');
-    },
-  }));
-  vi.resetModules();
-  const fresh = await import('../../src/runtime/index.js');
-  const notices: string[] = [];
-  const engine = await fresh.defaultEngine({ onNotice: (notice) => notices.push(notice) });
-  expect(engine.name).toBe('web');
-  expect(notices).toEqual([
-    'ONNX Runtime could not be loaded: no such file\nThe slower web engine runs instead, on one thread.',
-  ]);
-  await expect(fresh.defaultEngine({ engine: 'native' })).rejects.toThrow('no such file');
+test('the web one where the native library does not load, and a notice says why', () => {
+  const program = `import koffi from 'koffi';
+koffi.load = () => { throw new Error('no such file'); };
+const { defaultEngine } = await import(${JSON.stringify(moduleUrl('runtime/index'))});
+const notices = [];
+const { name } = await defaultEngine({ onNotice: (notice) => notices.push(notice) });
+const refusal = await defaultEngine({ engine: 'native' }).catch(({ message }) => message);
+console.log(JSON.stringify({ name, notices, refusal }));`;
+  const [node, ...options] = nodeCommand;
+  const printed = execFileSync(node, [...options, '--input-type=module', '-e', program], { encoding: 'utf8' });
+  expect(JSON.parse(printed)).toEqual({
+    name: 'web',
+    notices: [
+      expect.stringMatching(
+        /: ONNX Runtime could not be loaded: no such file\nThe slower web engine runs instead, on one thread\.$/,
+      ),
+    ],
+    refusal: expect.stringMatching(/: ONNX Runtime could not be loaded: no such file$/),
+  });
 });
 
 test('more threads than any machine has use for are refused, and options that there are not', async () => {

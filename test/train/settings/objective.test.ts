@@ -8,7 +8,7 @@ import { openDataset, type Sample } from '../../../src/data/index.js';
 import { fields, QuintetError } from '../../../src/tensor/index.js';
 import { loadReward } from '../../../src/train/reward.js';
 import { objectiveOf } from '../../../src/train/settings/objective.js';
-import { builtVariable } from '../../command.js';
+import { builtVariable, moduleUrl, nodeCommand } from '../../command.js';
 import { temporaryFile } from '../../temporary.js';
 
 const page = readFileSync(new URL('../../../docs/run-files.md', import.meta.url), 'utf8');
@@ -118,11 +118,11 @@ test.each([
 
 /** What is said of rewards that cannot be loaded, and what they say themselves: under vitest no import is Node's. */
 function loaded(paths: readonly string[]): string[] {
-  const source = new URL('../../../src/train/reward.ts', import.meta.url).href;
-  const program = `const { loadReward } = await import(${JSON.stringify(source)});
+  const program = `const { loadReward } = await import(${JSON.stringify(moduleUrl('train/reward'))});
 for (const path of ${JSON.stringify(paths)}) console.log(await loadReward(path).catch(({ message }) => message));`;
-  const options = ['--import', 'tsx', '--input-type=module', '-e', program];
-  return execFileSync(process.execPath, options, { encoding: 'utf8' }).trim().split('\n');
+  const [node, ...options] = nodeCommand;
+  const said = execFileSync(node, [...options, '--input-type=module', '-e', program], { encoding: 'utf8' });
+  return said.trim().split('\n');
 }
 
 test('what of a reward cannot be parsed, or of what it imports, is told with its place', { timeout: 30_000 }, () => {
@@ -191,8 +191,6 @@ export default async (answers: readonly { readonly answer: string }[]): Promise<
 };
 `;
 
-const built = new URL('../../../dist/train/reward.js', import.meta.url);
-
 // Under vitest every import reads TypeScript.
 const byNode = test.skipIf(!process.env[builtVariable]);
 
@@ -202,7 +200,7 @@ byNode.each(['commonjs', 'module'])(
     const path = temporaryFile('reward.ts', typed);
     writeFileSync(join(dirname(path), 'best.ts'), "export const best: string = 'Four.';\n");
     writeFileSync(join(dirname(path), 'package.json'), JSON.stringify({ type }));
-    const program = `const { loadReward } = await import(${JSON.stringify(built.href)});
+    const program = `const { loadReward } = await import(${JSON.stringify(moduleUrl('train/reward'))});
 const reward = await loadReward(${JSON.stringify(path)});
 const given = ['Four.', 'Five.'].map((answer) => ({ prompt: [], answer, record: {} }));
 console.log(await reward(given), await reward([]).catch(({ message }) => message));`;
