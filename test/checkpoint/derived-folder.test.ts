@@ -1,5 +1,7 @@
 /** A check of derived files, some of which cannot be read. */
 import { rmSync, utimesSync } from 'node:fs';
+import files from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { basename, join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { checkDerived } from '../../src/checkpoint/derived-folder.js';
@@ -7,25 +9,24 @@ import { writeSafetensors } from '../../src/checkpoint/index.js';
 import { hostArray } from '../../src/tensor/index.js';
 import { temporaryFolder } from '../temporary.js';
 
-const digests = '../../src/checkpoint/safetensors-digest.js';
-
-/** The check, among whose files one is removed as it is read, and one cannot be read. */
-async function disturbedCheck(): Promise<typeof checkDerived> {
-  vi.resetModules();
-  vi.doMock(digests, async (original) => {
-    const real = await original<typeof import('../../src/checkpoint/safetensors-digest.js')>();
-    const isAsWritten = async (file: string) => {
-      if (file.endsWith('bad.safetensors')) throw new Error('EIO: i/o error, read');
-      if (file.endsWith('gone.safetensors')) rmSync(file);
-      return real.isAsWritten(file);
-    };
-    return { ...real, isAsWritten };
+/** From the second time on that it is opened, one file is removed first, and one cannot be read. */
+function disturbReading(gone: string, bad: string): void {
+  const { open } = files;
+  const opened = new Set<unknown>();
+  const spy = vi.spyOn(files, 'open').mockImplementation(async (...asked) => {
+    const [file] = asked;
+    const again = opened.has(file);
+    opened.add(file);
+    if (again && file === gone) rmSync(gone);
+    if (again && file === bad) throw Object.assign(new Error('EIO: i/o error, open'), { code: 'EIO' });
+    return open(...asked);
   });
+  // What is imported by its name is the function that was there before.
+  syncBuiltinESMExports();
   onTestFinished(() => {
-    vi.doUnmock(digests);
-    vi.resetModules();
+    spy.mockRestore();
+    syncBuiltinESMExports();
   });
-  return (await import('../../src/checkpoint/derived-folder.js')).checkDerived;
 }
 
 test('a file that is removed meanwhile, and one that the disk does not give, do not end the check', async () => {
@@ -36,7 +37,8 @@ test('a file that is removed meanwhile, and one that the disk does not give, do 
     await writeSafetensors(file, { a: hostArray('u8', [3], [1, 2, 3]) }, { digest: true });
     utimesSync(file, before - i, before - i);
   }
-  const checked = await (await disturbedCheck())(folder);
+  disturbReading(gone, bad);
+  const checked = await checkDerived(folder);
   expect(checked.map(({ file, state }) => [file, state])).toEqual([
     [bad, 'damaged'],
     [good, 'whole'],
