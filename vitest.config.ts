@@ -1,20 +1,23 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
-import { builtVariable } from './test/command.js';
+import { isBuilt } from './test/command.js';
+
+/** What was built. */
+const built = new RegExp(`^(?:file://)?${escaped(import.meta.dirname)}/dist/`);
 
 /** Files of a process of their own, since they measure what memory it needs. */
 const measured = ['test/**/hostile.test.ts', 'test/model/memory.test.ts'];
 
 export default defineConfig({
   // What `npm test` has built is tested as it is, by Node's own imports, with threads that start in a fraction of the time.
-  resolve: { alias: process.env[builtVariable] ? [{ find: /^((?:\.\.\/)+)src\//, replacement: '$1dist/' }] : [] },
+  resolve: { alias: isBuilt ? [{ find: /^((?:\.\.\/)+)src\//, replacement: '$1dist/' }] : [] },
   test: {
     testTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
-    server: { deps: { external: [/\/dist\//] } },
-    // Most of what a test runs is run a few times: to optimise it takes longer.
+    server: { deps: { external: [built] } },
+    // Most of what a test runs is run a few times: optimising it would take longer than it saves.
     execArgv: ['--interrupt-budget=1000000'],
     env: {
       // Packed weights of test models stay out of the user's own cache.
@@ -28,3 +31,7 @@ export default defineConfig({
     ],
   },
 });
+
+function escaped(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

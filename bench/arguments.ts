@@ -5,23 +5,24 @@ import { nearest } from '../src/tensor/index.js';
 import { benchmarks } from './benchmarks/all.js';
 import type { Benchmark } from './harness/benchmark.js';
 
+const names = benchmarks.map(({ name }) => name);
+
 export const usage = `npm run bench -- [NAME...] [--rounds N] [--json] [--only TEXT]      default: all of them
 npm run bench -- --list
 
 Each contender is a process of its own; they take turns, round by round. Results are printed and put into
 docs/benchmarks.md, unless --only leaves out contenders whose names do not contain a text.
 
-Names: ${benchmarks.map(({ name }) => name).join(', ')}`;
-
-const names = benchmarks.map(({ name }) => name);
+Names: ${names.join(', ')}`;
 
 export interface Call {
   readonly help: boolean;
   readonly list: boolean;
   readonly json: boolean;
   readonly rounds: number;
-  /** Whether all contenders of the benchmarks run. */
+  /** Whether no contender is left out: only then is the page written. */
   readonly whole: boolean;
+  /** None where nothing is to be measured. */
   readonly selected: readonly Benchmark[];
 }
 
@@ -33,7 +34,8 @@ export function readCall(args: readonly string[]): Call {
     throw new Error(`--rounds: expected a whole number from 1 on, got ${values.rounds}`);
   }
   const { help = false, list = false, json = false, only } = values;
-  return { help, list, json, rounds, whole: only === undefined, selected: select(positionals, only) };
+  const selected = help || list ? [] : select(positionals, only);
+  return { help, list, json, rounds, whole: only === undefined, selected };
 }
 
 function parsed(args: readonly string[]) {

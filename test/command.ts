@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 /** Set where `dist` was built from these sources: it starts in a third of the time. */
 export const builtVariable = 'QUINTET_TEST_BUILT';
 
-const isBuilt = process.env[builtVariable] !== undefined;
+/** Whether the tests run what was built. `scripts/test.ts` sets the variable after it has built. */
+export const isBuilt = process.env[builtVariable] !== undefined;
 
 /** The address of a module of Quintet's that such a process may import, such as `cli/main`. */
 export const moduleUrl = (name: string): string =>

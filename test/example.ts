@@ -1,6 +1,6 @@
 /** Code of the documentation, run as it stands there. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { transformSync } from 'esbuild';
 import { moduleUrl, nodeCommand } from './command.js';
@@ -14,9 +14,24 @@ export const blocksOf = (page: string, language: string): string[] =>
 /** A program of the documentation as Node runs it, with the package's modules as they are tested. */
 export function programOf(code: string): string {
   const { code: program } = transformSync(code, { loader: 'ts', format: 'esm', target: 'node20' });
-  return program.replaceAll(/from "quintet(?:\/([^"]+))?"/g, (_, path = 'index') => {
-    return `from '${moduleUrl(/^(?:index$|parts\/)/.test(path) ? path : `${path}/index`)}'`;
-  });
+  return program.replaceAll(/from "quintet(\/[^"]+)?"/g, (_, path = '') => `from '${exportedAs(`.${path}`)}'`);
+}
+
+/** The module that the package gives under a name, such as `./parts/types`. */
+function exportedAs(name: string): string {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    exports: Record<string, string>;
+  };
+  const [pattern, file] = Object.entries(exports).find(([key]) => matches(key, name)) ?? [];
+  if (pattern === undefined || file === undefined) throw new Error(`package.json exports no ${name}`);
+  const [before = ''] = pattern.split('*');
+  const [, module = ''] = /^\.\/dist\/(.+)\.js$/.exec(file.replace('*', name.slice(before.length))) ?? [];
+  return moduleUrl(module);
+}
+
+function matches(pattern: string, name: string): boolean {
+  const [before = '', after] = pattern.split('*');
+  return after === undefined ? pattern === name : name.startsWith(before);
 }
 
 /** The lines that a program prints which imports `quintet` and runs in the repository's folder. */

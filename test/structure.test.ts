@@ -36,6 +36,7 @@ test.each([
     `import { x } from '${specifier}';`,
     `export * from '${specifier}';`,
     `await import('${specifier}');`,
+    `await import(\`${specifier}\`);`,
   ]) {
     expect(violation(path, `//\n${line}`)).toBe(`${path}:2: ${message}`);
   }
@@ -85,6 +86,7 @@ test.each([
 
 test('taking a forbidden name apart is using it', () => {
   expect(violation('src/model/a.ts', 'const { env } = process;')).toMatch(/uses process.env/);
+  expect(violation('src/model/a.ts', 'export const a = ({ env } = process) => env;')).toMatch(/uses process.env/);
 });
 
 test('a date that is given its time is pure', () => {
@@ -94,6 +96,22 @@ test('a date that is given its time is pure', () => {
 test('files have at most 400 lines', () => {
   expect(violation('src/graph/a.ts', text(400))).toBeUndefined();
   expect(violation('test/a.test.ts', text(401))).toBe('test/a.test.ts: 401 lines; a file has at most 400');
+});
+
+test.each([
+  ['constructor', (body: string) => `class A {\n  constructor() {\n${body}}\n}\n`],
+  ['method', (body: string) => `class A {\n  method() {\n${body}}\n}\n`],
+  ['#hidden', (body: string) => `class A {\n  static async #hidden() {\n${body}}\n}\n`],
+  ['size', (body: string) => `const a = {\n  get size() {\n${body}}\n};\n`],
+  ['method', (body: string) => `const a = {\n  async *method() {\n${body}}\n};\n`],
+  ['arrow', (body: string) => `const a = {\n  arrow: () => {\n${body}}\n};\n`],
+  ['typed', (body: string) => `\nconst typed: Kind = async () => {\n${body}};\n`],
+  ['(nameless)', (body: string) => `\nexport default () => {\n${body}};\n`],
+])('a long %s is found wherever it stands', (name, around) => {
+  expect(violation('src/graph/a.ts', around(text(58)))).toBeUndefined();
+  expect(violation('src/graph/a.ts', around(text(59)))).toBe(
+    `src/graph/a.ts:2: ${name} has 61 lines; a function has at most 60`,
+  );
 });
 
 test('functions have at most 60 lines, not counting functions within that have a name of their own', () => {

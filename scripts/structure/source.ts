@@ -1,6 +1,13 @@
 /** What the structure check needs to know of a TypeScript file. */
 
-import { type ImportDeclaration, type Node, parseSync, visitorKeys } from 'oxc-parser';
+import {
+  type ImportDeclaration,
+  type MethodDefinition,
+  type Node,
+  type ObjectProperty,
+  parseSync,
+  visitorKeys,
+} from 'oxc-parser';
 
 export interface Import {
   /** As it is written. */
@@ -35,7 +42,7 @@ export interface Source {
 
 export function readSource(path: string, text: string): Source {
   const { program, errors } = parseSync(path, text);
-  if (errors[0]) throw new Error(`${path}: ${errors[0].message}`);
+  if (errors[0]) throw new Error(`${path}: cannot be read: ${errors[0].message}`);
   const imports: Import[] = [];
   const functions: FunctionSpan[] = [];
   const names: Use[] = [];
@@ -57,7 +64,7 @@ export function readSource(path: string, text: string): Source {
     for (const child of childrenOf(node)) within += visit(child, node);
     if (!hasBody(node)) return within;
     // A method's name and its function are one.
-    const whole = around && 'value' in around && isMethod(around) ? around : node;
+    const whole = around && isMethod(around) && around.value === node ? around : node;
     const count = lineOf(whole.end) - lineOf(whole.start) + 1;
     const called = nameOf(node, around, textOf);
     functions.push({ name: called ?? '(nameless)', line: lineOf(whole.start), lines: count - within });
@@ -77,8 +84,10 @@ function linesOf(text: string): (offset: number) => number {
 }
 
 function childrenOf(node: Node): Node[] {
-  const values = (visitorKeys[node.type] ?? []).flatMap((key) => node[key as keyof Node] as unknown as Node | Node[]);
-  return values.filter((value) => value);
+  const keys = visitorKeys[node.type];
+  if (!keys) throw new Error(`nothing is known of nodes of type ${node.type}`);
+  const fields = node as unknown as Readonly<Record<string, Node | null | readonly (Node | null)[]>>;
+  return keys.flatMap((key) => fields[key] ?? null).filter((value) => value !== null);
 }
 
 function hasBody(node: Node): boolean {
@@ -89,7 +98,7 @@ function hasBody(node: Node): boolean {
   return isFunction && node.body !== null;
 }
 
-const isMethod = (node: Node): boolean =>
+const isMethod = (node: Node): node is MethodDefinition | ObjectProperty =>
   node.type === 'MethodDefinition' || (node.type === 'Property' && (node.method || node.kind !== 'init'));
 
 function importOf(node: Node): Omit<Import, 'line'> | undefined {

@@ -21,7 +21,7 @@ function disturbReading(gone: string, bad: string): void {
     if (again && file === bad) throw Object.assign(new Error('EIO: i/o error, open'), { code: 'EIO' });
     return open(...asked);
   });
-  // What is imported by its name is the function that was there before.
+  // Without this, what is imported by its name stays the function that was there before.
   syncBuiltinESMExports();
   onTestFinished(() => {
     spy.mockRestore();

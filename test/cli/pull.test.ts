@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { modelsAddress } from '../../src/cli/package.js';
 import { fileServer, partOf } from '../checkpoint/file-server.js';
-import { builtVariable } from '../command.js';
+import { isBuilt, nodeCommand } from '../command.js';
 import { sharedFolder, temporaryFolder } from '../temporary.js';
 import { type Ended, here, quintet } from './cli.js';
 
@@ -19,11 +19,7 @@ const { answer_text: answer } = JSON.parse(readFileSync(join(llava, 'expected.js
 
 /** A package that lists a model, a fixture under the name of one that ships, and does not hold it. */
 const folder = sharedFolder();
-const tsx = [process.execPath, '--import', import.meta.resolve('tsx')] as const;
-const isBuilt = process.env[builtVariable] !== undefined;
-const command = isBuilt
-  ? ([process.execPath, join(folder, 'dist/cli/main.js')] as const)
-  : ([...tsx, join(folder, 'src/cli/main.ts')] as const);
+const command = [...nodeCommand, join(folder, isBuilt ? 'dist/cli/main.js' : 'src/cli/main.ts')] as const;
 /** What the package lacks, as a clone's `models` has it. */
 const elsewhere = join(folder, 'elsewhere');
 
@@ -36,7 +32,7 @@ beforeAll(() => {
   }
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   cpSync(join(llava, 'model'), join(folder, 'models/smol'), { recursive: true });
-  execFileSync(tsx[0], [...tsx.slice(1), join(folder, 'scripts/list-models.ts')]);
+  execFileSync(process.execPath, ['--import', import.meta.resolve('tsx'), join(folder, 'scripts/list-models.ts')]);
   mkdirSync(elsewhere);
   renameSync(join(folder, 'models/smol'), join(elsewhere, 'smol'));
 }, patience);

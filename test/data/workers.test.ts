@@ -1,6 +1,6 @@
 /** Threads that read pictures give what this one gives, errors included, and end soon after their last reader. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -157,17 +157,4 @@ test('a task that its thread does not survive fails alone', async () => {
   // What a task says wrongly is no end of the thread: the next one is answered.
   await expect(pool.run({ pictures: 7, where: 'x' })).rejects.toThrow();
   expect(await pool.run(good)).toHaveProperty('layouts');
-});
-
-const built = new URL('../../dist/data/', import.meta.url);
-
-test.skipIf(!existsSync(new URL('workers/picture-worker.js', built)))('the built package has threads too', async () => {
-  const { createPictureReader: create } = (await import(new URL('index.js', built).href)) as {
-    readonly createPictureReader: typeof createPictureReader;
-  };
-  const [own, other] = [open(), create(settings)];
-  onTestFinished(other.close);
-  const sample = { pictures: [join(files, '1.jpg')], where: 'x' };
-  const [here, there] = [await own.read(sample), await other.read(sample)];
-  expect(toNumbers(there.tensors.pixel_values as never)).toEqual(toNumbers(here.tensors.pixel_values as never));
 });

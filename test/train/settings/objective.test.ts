@@ -8,7 +8,7 @@ import { openDataset, type Sample } from '../../../src/data/index.js';
 import { fields, QuintetError } from '../../../src/tensor/index.js';
 import { loadReward } from '../../../src/train/reward.js';
 import { objectiveOf } from '../../../src/train/settings/objective.js';
-import { builtVariable, moduleUrl, nodeCommand } from '../../command.js';
+import { isBuilt, moduleUrl, nodeCommand } from '../../command.js';
 import { temporaryFile } from '../../temporary.js';
 
 const page = readFileSync(new URL('../../../docs/run-files.md', import.meta.url), 'utf8');
@@ -116,7 +116,7 @@ test.each([
   expect((error as Error).message.startsWith(path)).toBe(true);
 });
 
-/** What is said of rewards that cannot be loaded, and what they say themselves: under vitest no import is Node's. */
+/** What is said of rewards that cannot be loaded, and what they say themselves, where imports are Node's: vitest has its own. */
 function loaded(paths: readonly string[]): string[] {
   const program = `const { loadReward } = await import(${JSON.stringify(moduleUrl('train/reward'))});
 for (const path of ${JSON.stringify(paths)}) console.log(await loadReward(path).catch(({ message }) => message));`;
@@ -191,8 +191,8 @@ export default async (answers: readonly { readonly answer: string }[]): Promise<
 };
 `;
 
-// Under vitest every import reads TypeScript.
-const byNode = test.skipIf(!process.env[builtVariable]);
+// Where the sources are run, every import reads TypeScript.
+const byNode = test.skipIf(!isBuilt);
 
 byNode.each(['commonjs', 'module'])(
   'the built package reads a reward in TypeScript of a package of type %s',
