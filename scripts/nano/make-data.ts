@@ -1,20 +1,30 @@
 /**
  * Makes nano's pictures and questions: `npx tsx scripts/nano/make-data.ts [--pictures 40000] [--seed 1]`.
  *
- * Writes to `.cache/nano/data`: what is learnt as `names.jsonl`, `places.jsonl`, `finds.jsonl` and `answers.jsonl` (a conversation a line:
- * `messages` with pictures by path), and for each evaluation `seen.jsonl`, `unseen-style.jsonl` and
- * `unseen-outline-style.jsonl` (a picture a line with its questions, each to be asked alone). The same arguments make the
- * same bytes. Pictures are saved a thousand at a time; an interrupted run goes on where it stopped.
+ * Writes to `.cache/nano/data`: what is learnt as `names.jsonl`, `places.jsonl`, `reads.jsonl`, `finds.jsonl` and
+ * `answers.jsonl` (a conversation a line: `messages` with pictures by path), and for each evaluation `seen.jsonl`,
+ * `unseen-style.jsonl` and `unseen-outline-style.jsonl` (a picture a line with its questions, each to be asked alone). The same
+ * arguments make the same bytes. Pictures that are there are not drawn again: an interrupted run goes on where it stopped.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { Random, seedFor } from '../../src/tensor/index.js';
 import { cacheFolder } from './art.js';
 import { encodePng } from './png.js';
-import { ask, colorCells, nameCells, pickQuestions, type QuestionKind, questionKinds, type Turn } from './questions.js';
-import { markPaintable, pictureSize, planGrid, planScene, renderScene, type Scene, splits } from './scene.js';
+import {
+  ask,
+  colorCells,
+  findCells,
+  nameCells,
+  pickQuestions,
+  type QuestionKind,
+  questionKinds,
+  type Turn,
+} from './questions.js';
+import { markPaintable, planGrid, planScene, renderScene, type Scene, splits } from './scene.js';
 import { type Art, loadArt } from './sprites.js';
 
 const piece = 1000;
@@ -38,29 +48,35 @@ const pathOf = (file: string, index: number) =>
 const planOf = (art: Art, file: (typeof files)[number], random: Random) =>
   file === 'names' ? planGrid(art, random) : planScene(art, random, file);
 
-/** Draws one picture; returns its line, with what an evaluation asks about it. */
-function makeOne(art: Art, { folder, file, seed }: Plan, index: number): string {
-  const own = seedFor(seed, file, index);
-  const random = new Random(own);
-  const scene = planOf(art, file, random);
-  const image = pathOf(file, index);
-  writeFileSync(join(folder, image), encodePng(renderScene(scene, own)));
-  if (file === 'names' || file === 'train') return JSON.stringify({ image });
-  const questions = questionKinds
-    .map((kind) => ask(kind, { scene, objects: art.objects, random }))
-    .filter((turn) => turn !== null)
-    .map(({ kind, question, answer }) => ({ kind, question, answer }));
-  return JSON.stringify({ image, questions });
+/** Asks about each picture of an evaluation: a picture a line with its questions. */
+function writeEvaluation(art: Art, { folder, file, seed }: Plan, count: number): void {
+  const lines = Array.from({ length: count }, (_, index) => {
+    const random = new Random(seedFor(seed, file, index));
+    const scene = planOf(art, file, random);
+    const questions = questionKinds
+      .map((kind) => ask(kind, { scene, objects: art.objects, random }))
+      .filter((turn) => turn !== null)
+      .map(({ kind, question, answer }) => ({ kind, question, answer }));
+    return `${JSON.stringify({ image: pathOf(file, index), questions })}\n`;
+  });
+  writeFileSync(join(folder, `${file}.jsonl`), lines.join(''));
 }
 
 /**
  * Writes what is learnt from the pictures, a question and its answer a line: `names.jsonl` and `places.jsonl` tell the names
- * and the colours of the nine cells of full pictures, and of full ones and scenes in turn; `finds.jsonl` asks where things are
- * in scenes and what is at a place, and of full pictures for that or for a list; `answers.jsonl` asks about scenes, and now
- * and then about cells.
+ * and the colours of the nine cells of full pictures, and of full ones and scenes in turn; `reads.jsonl` asks for lists of full
+ * pictures and what is at their places; `finds.jsonl` asks of each of the nine cells of the pictures of `places.jsonl` whether a
+ * thing is in it; both ask about scenes where something is, whether and how often it is there, and what is at a place.
+ * `answers.jsonl` asks everything about scenes, and now and then about full pictures and cells.
  */
 function writeLessons(art: Art, folder: string, seed: number, counts: { names: number; train: number }): void {
-  const lessons = { names: [] as string[], places: [] as string[], finds: [] as string[], answers: [] as string[] };
+  const lessons = {
+    names: [] as string[],
+    places: [] as string[],
+    reads: [] as string[],
+    finds: [] as string[],
+    answers: [] as string[],
+  };
   const teach = (lesson: keyof typeof lessons, file: 'names' | 'train', index: number, turn: Turn) => {
     const content = [
       { type: 'image', path: pathOf(file, index) },
@@ -70,7 +86,7 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     lessons[lesson].push(JSON.stringify({ messages: [{ role: 'user', content }, answer] }));
   };
   const teachable = (kind: QuestionKind, scene: Scene, random: Random) =>
-    ask(kind, { scene, objects: art.objects, random, learning: true });
+    ask(kind, { scene, objects: art.objects, random, absent: 0.2, several: 0.4 });
   // Each cell by its name and, behind all names, by its colour.
   const bothWords = (scene: Scene): Turn => {
     const [names, colors] = [nameCells(scene, art.objects), colorCells(scene, art.objects)];
@@ -80,8 +96,8 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     const random = new Random(seedFor(seed, 'names', index));
     const grid = planGrid(art, random);
     teach('names', 'names', index, bothWords(grid));
-    const found = teachable(index % 2 === 0 ? 'list' : 'what-is-at', grid, new Random(seedFor(seed, 'finds', index)));
-    if (found) teach('finds', 'names', index, found);
+    const read = teachable(index % 2 === 0 ? 'list' : 'what-is-at', grid, new Random(seedFor(seed, 'reads', index)));
+    if (read) teach('reads', 'names', index, read);
     if (index % 3 > 0) continue;
     const asked = random.uniform() < 0.3 ? null : teachable('what-is-at', grid, random);
     teach('answers', 'names', index, asked ?? nameCells(grid, art.objects));
@@ -94,6 +110,7 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     for (const kind of index < counts.train / 2 ? findKinds.filter((_, i) => (i + index) % 2 === 0) : []) {
       const turn = teachable(kind, scene, random);
       if (turn) teach('finds', 'train', index, turn);
+      if (turn && index < counts.train / 4) teach('reads', 'train', index, turn);
     }
     // One in three by colours.
     if (index % 6 === 0)
@@ -102,6 +119,9 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
     const grid = planGrid(art, new Random(seedFor(seed, 'names', index)));
     teach('places', 'names', index, bothWords(grid));
     teach('places', 'train', index, bothWords(scene));
+    const finding = new Random(seedFor(seed, 'finds', index));
+    teach('finds', 'names', index, findCells(grid, art.objects, finding));
+    teach('finds', 'train', index, findCells(scene, art.objects, finding));
   }
   for (const [name, lines] of Object.entries(lessons)) {
     writeFileSync(join(folder, `${name}.jsonl`), `${lines.join('\n')}\n`);
@@ -109,25 +129,20 @@ function writeLessons(art: Art, folder: string, seed: number, counts: { names: n
   }
 }
 
-/** Makes what is missing of a file, in pieces, and joins the pieces into its file. */
-function makeFile(art: Art, plan: Plan, count: number): void {
-  const { folder, file } = plan;
+/** Draws those pictures of a file that are missing. */
+function drawPictures(art: Art, { folder, file, seed }: Plan, count: number): void {
   const started = performance.now();
-  const parts: string[] = [];
   let made = 0;
-  for (let start = 0; start < count; start += piece) {
-    const part = join(folder, 'parts', `${file}-${start}-${Math.min(piece, count - start)}.jsonl`);
-    parts.push(part);
-    if (existsSync(part)) continue;
-    mkdirSync(join(folder, 'pictures', file, String(start / piece)), { recursive: true });
-    const lines: string[] = [];
-    for (let index = start; index < Math.min(start + piece, count); index++) lines.push(makeOne(art, plan, index));
-    writeFileSync(`${part}.partial`, `${lines.join('\n')}\n`);
-    renameSync(`${part}.partial`, part);
-    made += lines.length;
+  for (let index = 0; index < count; index++) {
+    const path = join(folder, pathOf(file, index));
+    if (index % piece === 0) mkdirSync(dirname(path), { recursive: true });
+    if (existsSync(path)) continue;
+    const own = seedFor(seed, file, index);
+    const scene = planOf(art, file, new Random(own));
+    writeFileSync(`${path}.partial`, encodePng(renderScene(scene, own)));
+    renameSync(`${path}.partial`, path);
+    made++;
   }
-  if (file !== 'names' && file !== 'train')
-    writeFileSync(join(folder, `${file}.jsonl`), parts.map((part) => readFileSync(part, 'utf8')).join(''));
   const seconds = (performance.now() - started) / 1000;
   const rate = made === 0 ? '' : `, ${Math.round(made / seconds)} pictures a second`;
   console.log(`${file}: ${count} pictures, ${made} made now in ${seconds.toFixed(1)} s${rate}`);
@@ -142,17 +157,34 @@ const { values } = parseArgs({
     folder: { type: 'string', default: join(cacheFolder, 'data') },
   },
 });
+/** A count among the arguments. */
+function whole(name: keyof typeof values): number {
+  const count = Number(values[name]);
+  if (!Number.isSafeInteger(count) || count < 0)
+    throw new Error(`--${name}: expected a whole number from 0 on, got ${values[name]}`);
+  return count;
+}
+
 const art = await loadArt();
 markPaintable(art);
-// Pieces of other art, seeds or programs must not be mixed with these.
-const key = JSON.stringify({ seed: values.seed, pictureSize, objects: art.objects, sprites: art.train.length });
-const keyFile = join(values.folder, 'made-with.json');
-if (existsSync(keyFile) && readFileSync(keyFile, 'utf8') !== key) rmSync(values.folder, { recursive: true });
-mkdirSync(join(values.folder, 'parts'), { recursive: true });
+// Pictures of other art, seeds or programs must not be mixed with these.
+const drawing = createHash('sha256');
+for (const file of ['canvas.ts', 'colors.ts', 'scene.ts', 'sprites.ts', 'art.ts'])
+  drawing.update(readFileSync(join(import.meta.dirname, file)));
+const key = JSON.stringify({ seed: values.seed, objects: art.objects, drawing: drawing.digest('hex') });
+const { folder } = values;
+const keyFile = join(folder, 'made-with.json');
+if (existsSync(keyFile) && readFileSync(keyFile, 'utf8') !== key)
+  throw new Error(
+    `${folder}: has pictures of another seed, or of another way to draw; remove it, or name another --folder`,
+  );
+mkdirSync(folder, { recursive: true });
 writeFileSync(keyFile, key);
-const counts = { names: values.names, train: values.pictures };
+const [seed, names, train] = [whole('seed'), whole('names'), whole('pictures')];
 for (const file of files) {
-  const count = Number(counts[file as keyof typeof counts] ?? values.evaluation);
-  makeFile(art, { folder: values.folder, file, seed: Number(values.seed) }, count);
+  const learnt = file === 'names' || file === 'train';
+  const count = learnt ? { names, train }[file] : whole('evaluation');
+  drawPictures(art, { folder, file, seed }, count);
+  if (!learnt) writeEvaluation(art, { folder, file, seed }, count);
 }
-writeLessons(art, values.folder, Number(values.seed), { names: Number(values.names), train: Number(values.pictures) });
+writeLessons(art, folder, seed, { names, train });

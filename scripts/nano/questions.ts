@@ -3,7 +3,7 @@ import type { Random } from '../../src/tensor/index.js';
 
 import { colorNames } from './colors.js';
 import { article, type ObjectKind } from './objects.js';
-import type { Cell, Scene, Thing } from './scene.js';
+import { type Cell, cells, type Scene, type Thing } from './scene.js';
 
 export const questionKinds = [
   'what',
@@ -34,8 +34,13 @@ const wordings: Record<QuestionKind, readonly string[]> = {
   list: ['List everything.', 'List all things.', 'What is where?'],
   'how-many': ['How many things are there?', 'How many things do you see?', 'Count the things.'],
   'how-many-of': ['How many # are there?', 'How many # do you see?', 'Count the #.'],
-  background: ['What color is the background?', 'What is the color of the background?', 'Which color is behind?'],
-  color: ['What color is the #?', 'What is the color of the #?', 'Which color has the #?'],
+  background: [
+    'What color is the background?',
+    'What colour is the background?',
+    'What is the color of the background?',
+    'Which color is behind?',
+  ],
+  color: ['What color is the #?', 'What colour is the #?', 'What is the color of the #?', 'Which color has the #?'],
   where: ['Where is the #?', 'Where do you see the #?', 'Where in the picture is the #?'],
   'what-is-at': ['What is #?', 'What do you see #?', 'Which thing is #?'],
   'is-there': ['Is there $ #?', 'Do you see $ #?', 'Does the picture show $ #?'],
@@ -49,7 +54,7 @@ const placeNames = [
 
 const numberWords = ['None', 'One', 'Two', 'Three', 'Four', 'Five'];
 
-/** Every sentence that can be asked or answered, for the vocabulary; enumerations are there by their parts. */
+/** Every sentence that can be asked or answered but in training alone, for the vocabulary; enumerations are there by their parts. */
 export function everySentence(objects: readonly ObjectKind[]): string[] {
   const names = objects.flatMap(({ name, plural }) => [name, plural]);
   const places = placeNames.flat();
@@ -94,9 +99,21 @@ export function colorCells(scene: Scene, objects: readonly ObjectKind[]): Turn {
   return { kind: 'describe', question: 'Name each color.', answer: cellWords(scene, colorOf, scene.backgroundColor) };
 }
 
+/**
+ * Says of each cell whether it has a thing of one kind, mostly one that is there. Nine answers a question teach to compare what is
+ * seen with what is asked for; where one place is the whole answer, that is learnt late or never. The kind is called by the word
+ * that its feature is taught.
+ */
+export function findCells(scene: Scene, objects: readonly ObjectKind[], random: Random): Turn {
+  const object = random.uniform() < 0.15 ? pickAbsent(scene, objects, random) : random.pick(scene.things).object;
+  const word = headWord(objects, objects[object]!);
+  const answer = cellWords(scene, (thing) => (thing.object === object ? 'yes' : 'no'), 'no');
+  return { kind: 'where', question: `Is each thing ${article(word)} ${word}?`, answer };
+}
+
 function cellWords(scene: Scene, wordOf: (thing: Thing) => string, background: string): string {
-  const words = Array.from({ length: 9 }, (_, i) => {
-    const thing = scene.things.find(({ cell }) => cell.row * 3 + cell.column === i);
+  const words = cells.map((cell) => {
+    const thing = thingAt(cell, scene.things);
     return thing ? wordOf(thing) : background;
   });
   // Every word is behind a space, as in the middle of a sentence.
@@ -114,14 +131,11 @@ export function ask(kind: QuestionKind, asking: Asking): Turn | null {
   return { kind, question, answer, ...(object === undefined ? {} : { object }) };
 }
 
-/**
- * How often each kind of question is asked in training. What `find` has taught is asked less than what it has not: descriptions
- * and lists, whose every word must be right.
- */
+/** How often each kind of question is asked in training: mostly for descriptions and lists, whose every word must be right. */
 const shares: Record<QuestionKind, number> = {
   what: 1,
   describe: 5,
-  list: 4,
+  list: 6,
   'how-many': 3,
   'how-many-of': 5,
   background: 1,
@@ -138,7 +152,7 @@ export function pickQuestions(scene: Scene, objects: readonly ObjectKind[], rand
   const asked = new Set<QuestionKind>();
   for (let attempt = 0; attempt < 8 && turns.length < 2; attempt++) {
     const kind = random.pick(pool);
-    const turn = asked.has(kind) ? null : ask(kind, { scene, objects, random, learning: true });
+    const turn = asked.has(kind) ? null : ask(kind, { scene, objects, random, absent: 0.25, several: 0.4 });
     if (turn === null) continue;
     asked.add(kind);
     turns.push(turn);
@@ -151,10 +165,12 @@ export interface Asking {
   readonly objects: readonly ObjectKind[];
   readonly random: Random;
   /**
-   * Whether training asks: it asks more of what is there, and there more than once. Where the commonest answer is mostly right,
-   * nano learns to give it and nothing else.
+   * The chance that a question for a kind of thing is about one that is not there; each kind of question has its own
+   * default, of the evaluation. Where the commonest answer is mostly right, nano learns to give it and nothing else.
    */
-  readonly learning?: boolean;
+  readonly absent?: number;
+  /** The chance that "how many" is asked of what is there more than once, if anything is; default as often as of other things. */
+  readonly several?: number;
 }
 
 /** The answer, and what stands for `#` and `$` in the wording. */
@@ -181,18 +197,20 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
     return { answer: sentence(`${enumerate(parts)}${single ? '' : ','} ${behind}`) };
   },
   list({ scene, objects }) {
-    if (scene.things.length === 1) return null;
+    const [first, ...others] = scene.things;
+    if (others.length === 0) return { answer: sentence(withArticle(objects[first!.object]!)) };
     // Few words but names, and each right after its place: what is learnt fastest.
     const parts = scene.things.map(({ cell, object }) => `${shortPlace(cell)} ${objects[object]!.name}`);
     return { answer: sentence(parts.join(', ')) };
   },
   'how-many': ({ scene }) => ({ answer: sentence(numberWords[scene.things.length]!) }),
-  'how-many-of'({ scene, objects, random, learning }) {
-    const several = scene.things.filter(({ object }) => countOf(scene, object) > 1);
+  'how-many-of'({ scene, objects, random, absent, several }) {
+    const repeated = scene.things.filter(({ object }) => countOf(scene, object) > 1);
     // Were it asked of those alone, nano would name the places of what is there more than once, whatever it is asked for.
-    const things = learning && several.length > 0 && random.uniform() < 0.4 ? several : scene.things;
+    const onlyThose = several !== undefined && repeated.length > 0 && random.uniform() < several;
+    const things = onlyThose ? repeated : scene.things;
     const object =
-      random.uniform() < (learning ? 0.2 : 0.15) ? absent(scene, objects, random) : random.pick(things).object;
+      random.uniform() < (absent ?? 0.15) ? pickAbsent(scene, objects, random) : random.pick(things).object;
     // Where they are comes first: what is left is to count what was said.
     const places = thingsOf(scene, object).map(({ cell }) => placeName(cell));
     const found = places.length > 0 ? places.join(', ') : 'nowhere';
@@ -209,9 +227,9 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
     const thing = random.pick(colored);
     return { answer: sentence(thing.color!), about: objects[thing.object]!.name, object: thing.object };
   },
-  where({ scene, objects, random, learning }) {
-    if (random.uniform() < (learning ? 0.2 : 0.3)) {
-      const object = absent(scene, objects, random);
+  where({ scene, objects, random, absent }) {
+    if (random.uniform() < (absent ?? 0.3)) {
+      const object = pickAbsent(scene, objects, random);
       return { answer: 'Nowhere.', about: objects[object]!.name, object };
     }
     const unique = single(scene);
@@ -225,11 +243,11 @@ const answerers: Record<QuestionKind, (asking: Asking) => Filled | null> = {
     const { object, cell } = random.pick(scene.things);
     return { answer: sentence(withArticle(objects[object]!)), about: placeName(cell), object };
   },
-  'is-there'({ scene, objects, random, learning }) {
+  'is-there'({ scene, objects, random, absent }) {
     // Where it is comes first: whether it is there is then the same question.
     const unique = single(scene);
-    const thing = unique.length > 0 && random.uniform() < (learning ? 0.8 : 0.5) ? random.pick(unique) : undefined;
-    const object = thing?.object ?? absent(scene, objects, random);
+    const thing = unique.length > 0 && random.uniform() >= (absent ?? 0.5) ? random.pick(unique) : undefined;
+    const object = thing?.object ?? pickAbsent(scene, objects, random);
     const { name } = objects[object]!;
     const answer = thing ? `${placeName(thing.cell)}, yes` : 'nowhere, no';
     return { answer: sentence(answer), about: name, article: article(name), object };
@@ -245,19 +263,19 @@ const thingsOf = (scene: Scene, object: number): Thing[] => scene.things.filter(
 const countOf = (scene: Scene, object: number): number => thingsOf(scene, object).length;
 
 /** A thing that is not in the scene, half of the time one of the same group as something that is. */
-function absent(scene: Scene, objects: readonly ObjectKind[], random: Random): number {
+function pickAbsent(scene: Scene, objects: readonly ObjectKind[], random: Random): number {
   const { category } = objects[random.pick(scene.things).object]!;
   const others = [...objects.keys()].filter((object) => countOf(scene, object) === 0);
   return random.pick(random.uniform() < 0.5 ? others.filter((o) => objects[o]!.category === category) : others);
 }
 
-/** Cells with nothing in them that nobody would think something is in: no neighbour along an edge is taken. */
+/** Cells with nothing in them. */
 function freeCells(things: readonly Thing[]): Cell[] {
-  const cells = [0, 1, 2].flatMap((row) => [0, 1, 2].map((column) => ({ row, column })));
-  return cells.filter(({ row, column }) =>
-    things.every(({ cell }) => Math.abs(cell.row - row) + Math.abs(cell.column - column) > 1),
-  );
+  return cells.filter((cell) => !thingAt(cell, things));
 }
+
+const thingAt = ({ row, column }: Cell, things: readonly Thing[]): Thing | undefined =>
+  things.find(({ cell }) => cell.row === row && cell.column === column);
 
 function placeName({ row, column }: Cell): string {
   return placeNames[row]![column]!;

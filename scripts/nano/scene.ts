@@ -81,8 +81,8 @@ export function planGrid(art: Art, random: Random): Scene {
   return { things, background, backgroundColor, faults: planFaults(random) };
 }
 
-/** The nine thirds of thirds of a picture, in reading order. */
-const cells: readonly Cell[] = [0, 1, 2].flatMap((row) => [0, 1, 2].map((column) => ({ row, column })));
+/** The nine cells of a picture, in reading order. */
+export const cells: readonly Cell[] = [0, 1, 2].flatMap((row) => [0, 1, 2].map((column) => ({ row, column })));
 
 /** A drawing that about fills its cell. */
 function thingIn(cell: Cell, sprite: Sprite, look: Look, random: Random): Thing {

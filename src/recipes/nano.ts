@@ -10,7 +10,7 @@ import { readMlpProjector } from '../parts/input-projectors/mlp.js';
 import { placedMlp } from '../parts/input-projectors/placed-mlp.js';
 import { adamw, muon, nameFeatures, nextToken, recipe, repeated, slot, steps, system } from '../system/index.js';
 
-const language = { width: 192, depth: 4, heads: 6, hidden: 512, vocab: 718, context: 1024, tied: true };
+const language = { width: 192, depth: 4, heads: 6, hidden: 512, vocab: 719, context: 1024, tied: true };
 const vision = { image: 72, strides: [4, 2, 3], widths: [64, 128, 384], depths: [1, 3, 2] };
 
 const table = 'language_model.model.embed_tokens.weight';
@@ -64,8 +64,9 @@ export const nano = recipe({
       stages: [
         { ...naming(1e-3), name: 'names', length: steps(400) },
         { ...naming(7e-4), name: 'places', length: steps(600) },
-        { ...answering, name: 'find', length: steps(1000) },
-        { ...answering, name: 'answer', length: steps(3000) },
+        { ...answering, name: 'read', length: steps(600) },
+        { ...answering, name: 'find', length: steps(800) },
+        { ...answering, name: 'answer', length: steps(2700) },
       ],
     }),
 });

@@ -35,14 +35,13 @@ async function converse(sample: string, questions: readonly string[]): Promise<s
 }
 
 test('it names what is in single pictures, and describes them', async () => {
-  expect(await converse('turtle.png', ['What is this?', 'Describe the picture.'])).toEqual([
+  expect(await converse('turtle.png', ['What is this?', 'Describe the picture.', 'List everything.'])).toEqual([
     'A turtle.',
     'A turtle on a grey background.',
+    'A turtle.',
   ]);
-  expect(await converse('chick.png', ['What color is the background?', 'How many things are there?'])).toEqual([
-    'Red.',
-    'One.',
-  ]);
+  const asked = ['What color is the background?', 'What colour is the background?', 'How many things are there?'];
+  expect(await converse('chick.png', asked)).toEqual(['Red.', 'Red.', 'One.']);
 });
 
 test('further questions about a scene are answered by the picture', async () => {
@@ -50,8 +49,9 @@ test('further questions about a scene are answered by the picture', async () => 
     'How many things are there?',
     'What is at the top left?',
     'What is at the bottom?',
+    'What is at the bottom left?',
     'Where is the dog?',
   ];
-  const answers = ['Four.', 'A guitar.', 'A dog.', 'At the bottom.', 'At the bottom, yes.', 'Nowhere, no.'];
+  const answers = ['Four.', 'A guitar.', 'A dog.', 'Nothing.', 'At the bottom.', 'At the bottom, yes.', 'Nowhere, no.'];
   expect(await converse('scene.png', [...questions, 'Is there a dog?', 'Is there a cat?'])).toEqual(answers);
 });
