@@ -57,7 +57,7 @@ export const nano = recipe({
         image: {
           encoder: slot(pyramid(vision), { prefix: 'vision_tower' }),
           projector: slot(placedMlp({ ...projector, places: placesOf(vision) }), { prefix: 'multi_modal_projector' }),
-          ...{ token, prompt: repeated('<image>') },
+          ...{ token, prompt: repeated('<image>'), single: true },
         },
       },
       backbone: slot(llama(language), { prefix: 'language_model' }),

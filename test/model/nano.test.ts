@@ -55,3 +55,14 @@ test('further questions about a scene are answered by the picture', async () => 
   const answers = ['Four.', 'A guitar.', 'A dog.', 'Nothing.', 'At the bottom.', 'At the bottom, yes.', 'Nowhere, no.'];
   expect(await converse('scene.png', [...questions, 'Is there a dog?', 'Is there a cat?'])).toEqual(answers);
 });
+
+test('of two pictures in a conversation it sees the newer one', async () => {
+  const pictures = await Promise.all(['chick', 'turtle'].map((name) => loadPicture(`${folder}/samples/${name}.png`)));
+  const asked = (text: string): Message => ({ role: 'user', content: [{ type: 'image' }, { type: 'text', text }] });
+  const messages: Message[] = [
+    asked('What is this?'),
+    { role: 'assistant', content: 'A chick.' },
+    asked('What is this?'),
+  ];
+  expect(await chat.answer({ messages, pictures }, { maxTokens: 60 })).toBe('A turtle.');
+});
