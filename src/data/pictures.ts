@@ -47,7 +47,11 @@ function picturePath(written: string, root: string, at: string): string {
   const path = resolve(root, written.startsWith('file:') ? pathOfUrl(written, at) : written);
   const inside = relative(root, path);
   if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-    throw dataError(at, `the picture "${written}" is outside ${root}`, 'Name the folder that the pictures are in');
+    throw dataError(
+      at,
+      `the picture "${written}" is outside ${root}`,
+      'Name the folder that the pictures are in: `pictures` in a run file',
+    );
   }
   return path;
 }
