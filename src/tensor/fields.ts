@@ -16,6 +16,8 @@ export interface Fields {
   whole(name: string, otherwise?: number): number;
   /** A whole number from 1 on: a size, or how many there are of something that cannot be left out. */
   count(name: string, otherwise?: number): number;
+  /** How many layers there are, of which published models have up to 126: each is traced, so that there is a limit. */
+  depth(name: string, otherwise?: number): number;
   number(name: string, otherwise?: number): number;
   flag(name: string, otherwise?: boolean): boolean;
   text(name: string, otherwise?: string): string;
@@ -56,6 +58,7 @@ export function fields(value: unknown, at: string): Fields {
     filled: (name, value) => fields(has(name) ? raw : { ...raw, [name]: value }, at),
     whole: (name, otherwise) => read(name, 'a whole number', isWhole, otherwise),
     count: (name, otherwise) => read(name, 'a whole number from 1 on', isCount, otherwise),
+    depth: (name, otherwise) => read(name, `a number of layers from 1 to ${mostLayers}`, isDepth, otherwise),
     number: (name, otherwise) => read(name, 'a number', isNumber, otherwise),
     flag: (name, otherwise) => read(name, 'true or false', isFlag, otherwise),
     text: (name, otherwise) => read(name, 'a text', isText, otherwise),
@@ -116,6 +119,8 @@ function isObject(x: unknown): x is Record<string, unknown> {
 const isNumber = (x: unknown): x is number => typeof x === 'number' && Number.isFinite(x);
 const isWhole = (x: unknown): x is number => Number.isSafeInteger(x);
 const isCount = (x: unknown): x is number => isWhole(x) && x >= 1;
+const mostLayers = 1024;
+const isDepth = (x: unknown): x is number => isCount(x) && x <= mostLayers;
 const isFlag = (x: unknown): x is boolean => typeof x === 'boolean';
 const isText = (x: unknown): x is string => typeof x === 'string';
 function isListOf<T>(accepts: (x: unknown) => x is T): (x: unknown) => x is readonly T[] {

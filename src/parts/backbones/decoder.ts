@@ -151,7 +151,7 @@ export function readDecoder(config: Fields, defaults: DecoderDefaults): ReadDeco
   const vocab = config.count('vocab_size', defaults.vocab_size);
   return {
     width,
-    depth: config.count('num_hidden_layers', defaults.num_hidden_layers ?? 32),
+    depth: config.depth('num_hidden_layers', defaults.num_hidden_layers ?? 32),
     heads,
     kvHeads,
     headWidth: config.count('head_dim', defaults.head_dim ?? width / heads),

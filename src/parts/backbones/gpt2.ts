@@ -91,7 +91,7 @@ export function readGpt2(config: Fields): Gpt2Config {
   const shared = readHeads(config, { width: 768, heads: 12 }, { width: 'n_embd', heads: 'n_head' });
   return {
     ...shared,
-    depth: config.count('n_layer', 12),
+    depth: config.depth('n_layer', 12),
     hidden: config.count('n_inner', 4 * shared.width),
     vocab: config.count('vocab_size', 50257),
     context: config.count('n_positions', 1024),

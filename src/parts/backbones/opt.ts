@@ -106,7 +106,7 @@ export function readOpt(config: Fields): OptConfig {
   const vocab = config.count('vocab_size', 50272);
   return {
     ...shared,
-    depth: config.count('num_hidden_layers', 12),
+    depth: config.depth('num_hidden_layers', 12),
     hidden: config.count('ffn_dim', 3072),
     vocab,
     ...readPadding(config, vocab, 1),

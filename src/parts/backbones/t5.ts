@@ -159,7 +159,7 @@ function perceptron(p: Params, x: Tensor, config: T5Config): Tensor {
  * where they have one, and the configurations that it writes say only whether what the head reads is scaled.
  */
 export function readT5(config: Fields, names?: Iterable<string>): T5Config {
-  const depth = config.count('num_layers', 6);
+  const depth = config.depth('num_layers', 6);
   const tied = config.flag('tie_word_embeddings', true);
   const scaled = config.flag('scale_decoder_outputs', tied);
   const pad = config.whole('pad_token_id', 0);
@@ -168,7 +168,7 @@ export function readT5(config: Fields, names?: Iterable<string>): T5Config {
     headWidth: config.count('d_kv', 64),
     heads: config.count('num_heads', 8),
     depth,
-    decoderDepth: config.count('num_decoder_layers', depth),
+    decoderDepth: config.depth('num_decoder_layers', depth),
     hidden: config.count('d_ff', 2048),
     vocab: config.count('vocab_size', 32128),
     ...readPerceptron(config),

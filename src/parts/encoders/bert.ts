@@ -136,7 +136,7 @@ export function readBert(config: Fields): BertConfig {
   const vocab = config.count('vocab_size', 30522);
   return {
     ...readHeads(config, { width: 768, heads: 12 }),
-    depth: config.count('num_hidden_layers', 12),
+    depth: config.depth('num_hidden_layers', 12),
     hidden: config.count('intermediate_size', 3072),
     vocab,
     ...readPadding(config, vocab, 0),

@@ -69,7 +69,7 @@ export function readBlipVision(config: Fields): BlipVisionConfig {
     image: config.count('image_size', 224),
     patch: config.count('patch_size', 14),
     ...readHeads(config, { width: 1408, heads: 16 }),
-    depth: config.count('num_hidden_layers', 39),
+    depth: config.depth('num_hidden_layers', 39),
     hidden: config.count('intermediate_size', 6144),
     activation: activationOf(config, 'hidden_act', 'gelu'),
     epsilon: config.number('layer_norm_eps', 1e-6),

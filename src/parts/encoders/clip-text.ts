@@ -82,7 +82,7 @@ function endOf(ids: Tensor, { vocab, end = vocab - 1 }: ClipTextConfig): Tensor 
 export function readClipText(config: Fields): ClipTextConfig {
   return {
     ...readHeads(config, { width: 512, heads: 8 }),
-    depth: config.count('num_hidden_layers', 12),
+    depth: config.depth('num_hidden_layers', 12),
     hidden: config.count('intermediate_size', 2048),
     vocab: config.count('vocab_size', 49408),
     context: config.count('max_position_embeddings', 77),

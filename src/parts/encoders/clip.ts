@@ -85,7 +85,7 @@ export function readClipVision(config: Fields): ClipVisionConfig {
     image: config.count('image_size', 224),
     patch: config.count('patch_size', 32),
     ...readHeads(config, { width: 768, heads: 12 }),
-    depth: config.count('num_hidden_layers', 12),
+    depth: config.depth('num_hidden_layers', 12),
     hidden: config.count('intermediate_size', 3072),
     activation: activationOf(config, 'hidden_act', 'quick_gelu'),
     epsilon: config.number('layer_norm_eps', 1e-5),

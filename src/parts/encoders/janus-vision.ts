@@ -85,7 +85,7 @@ export function readJanusVision(config: Fields): JanusVisionConfig {
     image: config.count('image_size', 384),
     patch: config.count('patch_size', 16),
     width,
-    depth: config.count('num_hidden_layers', 24),
+    depth: config.depth('num_hidden_layers', 24),
     heads,
     hidden: Math.trunc(width * config.number('mlp_ratio', 4)),
     activation: activationOf(config, 'hidden_act', 'gelu'),

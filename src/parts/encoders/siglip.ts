@@ -138,7 +138,7 @@ const base = { width: 768, heads: 12 };
 function readBlocks(config: Fields, otherwise = base) {
   return {
     ...readHeads(config, otherwise),
-    depth: config.count('num_hidden_layers', 12),
+    depth: config.depth('num_hidden_layers', 12),
     hidden: config.count('intermediate_size', 3072),
     activation: activationOf(config, 'hidden_act', 'gelu_pytorch_tanh'),
     epsilon: config.number('layer_norm_eps', 1e-6),

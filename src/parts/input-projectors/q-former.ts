@@ -111,7 +111,7 @@ export function readQFormer(config: Fields, queries: number): QFormerConfig {
   return {
     queries,
     ...readHeads(config, { width: 768, heads: 12 }),
-    depth: config.count('num_hidden_layers', 12),
+    depth: config.depth('num_hidden_layers', 12),
     hidden: config.count('intermediate_size', 3072),
     crossEvery: config.count('cross_attention_frequency', 2),
     activation: activationOf(config, 'hidden_act', 'gelu'),

@@ -44,7 +44,7 @@ export function readMapper(config: Fields): MapperConfig {
   return {
     queries: config.count('num_output_tokens', 77),
     ...readHeads(config, { width: 512, heads: 4 }),
-    depth: config.count('num_hidden_layers', 4),
+    depth: config.depth('num_hidden_layers', 4),
   };
 }
 
