@@ -58,7 +58,7 @@ export function fields(value: unknown, at: string): Fields {
     filled: (name, value) => fields(has(name) ? raw : { ...raw, [name]: value }, at),
     whole: (name, otherwise) => read(name, 'a whole number', isWhole, otherwise),
     count: (name, otherwise) => read(name, 'a whole number from 1 on', isCount, otherwise),
-    depth: (name, otherwise) => read(name, `a number of layers from 1 to ${mostLayers}`, isDepth, otherwise),
+    depth: (name, otherwise) => read(name, `a whole number from 1 to ${mostLayers}`, isDepth, otherwise),
     number: (name, otherwise) => read(name, 'a number', isNumber, otherwise),
     flag: (name, otherwise) => read(name, 'true or false', isFlag, otherwise),
     text: (name, otherwise) => read(name, 'a text', isText, otherwise),

@@ -122,7 +122,8 @@ test.each([
   ['text_config', 'vocab_size', -1],
 ])('a size that is none is named: %s.%s %d', (part, name, size) => {
   const config = fields({ model_type: 'idefics3', [part]: { [name]: size } }, 'config.json');
-  const message = `config.json: ${part}.${name}: expected a whole number from 1 on, got ${size}`;
+  const range = name === 'num_hidden_layers' ? 'to 1024' : 'on';
+  const message = `config.json: ${part}.${name}: expected a whole number from 1 ${range}, got ${size}`;
   expect(() => networkOf(config)).toThrow(message);
 });
 

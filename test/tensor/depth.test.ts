@@ -14,7 +14,7 @@ test('a number of layers is at most 1024', () => {
     ['half', '1.5'],
   ] as const) {
     expect(() => config.depth(name)).toThrow(
-      `config.json: ${name}: expected a number of layers from 1 to 1024, got ${shown}`,
+      `config.json: ${name}: expected a whole number from 1 to 1024, got ${shown}`,
     );
   }
 });
@@ -24,6 +24,6 @@ test.each([readLlama, readBert, readClipVision].map((read) => [read.name, read] 
   (_, read) => {
     const sizes = { hidden_size: 8, intermediate_size: 8, num_attention_heads: 2, vocab_size: 9 };
     const config = fields({ ...sizes, num_hidden_layers: 1e8 }, 'config.json');
-    expect(() => read(config)).toThrow('config.json: num_hidden_layers: expected a number of layers from 1 to 1024');
+    expect(() => read(config)).toThrow('config.json: num_hidden_layers: expected a whole number from 1 to 1024');
   },
 );
