@@ -1,10 +1,11 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { literally } from './scripts/literally.js';
 import { isBuilt } from './test/command.js';
 
 /** What was built. */
-const built = new RegExp(`^(?:file://)?${escaped(import.meta.dirname)}/dist/`);
+const built = new RegExp(`^(?:file://)?${literally(import.meta.dirname)}/dist/`);
 
 /** Files of a process of their own, since they measure what memory it needs. */
 const measured = ['test/**/hostile.test.ts', 'test/model/memory.test.ts'];
@@ -31,7 +32,3 @@ export default defineConfig({
     ],
   },
 });
-
-function escaped(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
-}

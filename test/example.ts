@@ -1,9 +1,8 @@
 /** Code of the documentation, run as it stands there. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { transformSync } from 'esbuild';
-import { moduleUrl, nodeCommand } from './command.js';
+import { moduleUrl, printedByNode } from './command.js';
 
 const root = join(import.meta.dirname, '..');
 
@@ -40,10 +39,7 @@ export function printedBy(code: string): string[] {
   try {
     const file = join(folder, 'example.mjs');
     writeFileSync(file, programOf(code));
-    const [node, ...options] = nodeCommand;
-    return execFileSync(node, [...options, file], { cwd: root, encoding: 'utf8' })
-      .trim()
-      .split('\n');
+    return printedByNode(file).trim().split('\n');
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -157,6 +157,7 @@ const { values } = parseArgs({
     folder: { type: 'string', default: join(cacheFolder, 'data') },
   },
 });
+
 /** A count among the arguments. */
 function whole(name: keyof typeof values): number {
   const count = Number(values[name]);
@@ -165,6 +166,8 @@ function whole(name: keyof typeof values): number {
   return count;
 }
 
+// What is wrong with any is told before the first picture is drawn.
+const [seed, names, train, evaluation] = [whole('seed'), whole('names'), whole('pictures'), whole('evaluation')];
 const art = await loadArt();
 markPaintable(art);
 // Pictures of other art, seeds or programs must not be mixed with these.
@@ -180,10 +183,9 @@ if (existsSync(keyFile) && readFileSync(keyFile, 'utf8') !== key)
   );
 mkdirSync(folder, { recursive: true });
 writeFileSync(keyFile, key);
-const [seed, names, train] = [whole('seed'), whole('names'), whole('pictures')];
 for (const file of files) {
   const learnt = file === 'names' || file === 'train';
-  const count = learnt ? { names, train }[file] : whole('evaluation');
+  const count = learnt ? { names, train }[file] : evaluation;
   drawPictures(art, { folder, file, seed }, count);
   if (!learnt) writeEvaluation(art, { folder, file, seed }, count);
 }

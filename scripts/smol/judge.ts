@@ -1,7 +1,9 @@
 /** Whether an answer is right, and how well things are found. */
+
+import { literally } from '../literally.js';
 import { colorNames } from '../nano/colors.js';
 import { plural } from './nouns.js';
-import { literally, type TurnKind, type Wording } from './wordings.js';
+import type { TurnKind, Wording } from './wordings.js';
 
 /** What was asked, and what was said. */
 export interface Answered {

@@ -1,5 +1,6 @@
 /** In which words something is asked. */
 import type { Random } from '../../src/tensor/index.js';
+import { literally } from '../literally.js';
 import { areOrIs, capitalised, plural, some } from './nouns.js';
 import { readBeside } from './places.js';
 
@@ -62,9 +63,6 @@ export function worded(kind: QuestionKind, fill: Fill, random: Random, wording: 
 }
 
 const letters = /\b[XYZSVDHPCK]\b/g;
-
-/** A regular expression that matches a text alone. */
-export const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 /** Whether a question is put in a roundabout wording. */
 export function isRoundabout(kind: QuestionKind, question: string): boolean {

@@ -1,11 +1,10 @@
 /** Which engine runs. */
-import { execFileSync } from 'node:child_process';
 import { build } from 'esbuild';
 import { expect, test, vi } from 'vitest';
 import type { OnnxModel } from '../../src/onnx/index.js';
 import { defaultEngine, type EngineOptions } from '../../src/runtime/index.js';
 import { webEngine } from '../../src/runtime/web.js';
-import { moduleUrl, nodeCommand } from '../command.js';
+import { moduleUrl, printedByText } from '../command.js';
 
 test('the native one, without a word', async () => {
   const onNotice = vi.fn();
@@ -31,9 +30,7 @@ const notices = [];
 const { name } = await defaultEngine({ onNotice: (notice) => notices.push(notice) });
 const refusal = await defaultEngine({ engine: 'native' }).catch(({ message }) => message);
 console.log(JSON.stringify({ name, notices, refusal }));`;
-  const [node, ...options] = nodeCommand;
-  const printed = execFileSync(node, [...options, '--input-type=module', '-e', program], { encoding: 'utf8' });
-  expect(JSON.parse(printed)).toEqual({
+  expect(JSON.parse(printedByText(program))).toEqual({
     name: 'web',
     notices: [
       expect.stringMatching(

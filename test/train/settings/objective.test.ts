@@ -1,5 +1,4 @@
 /** The setting `objective`: what docs/run-files.md says of it is read, and gives what the page says. */
-import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -8,7 +7,7 @@ import { openDataset, type Sample } from '../../../src/data/index.js';
 import { fields, QuintetError } from '../../../src/tensor/index.js';
 import { loadReward } from '../../../src/train/reward.js';
 import { objectiveOf } from '../../../src/train/settings/objective.js';
-import { isBuilt, moduleUrl, nodeCommand } from '../../command.js';
+import { isBuilt, moduleUrl, printedByText } from '../../command.js';
 import { temporaryFile } from '../../temporary.js';
 
 const page = readFileSync(new URL('../../../docs/run-files.md', import.meta.url), 'utf8');
@@ -120,9 +119,7 @@ test.each([
 function loaded(paths: readonly string[]): string[] {
   const program = `const { loadReward } = await import(${JSON.stringify(moduleUrl('train/reward'))});
 for (const path of ${JSON.stringify(paths)}) console.log(await loadReward(path).catch(({ message }) => message));`;
-  const [node, ...options] = nodeCommand;
-  const said = execFileSync(node, [...options, '--input-type=module', '-e', program], { encoding: 'utf8' });
-  return said.trim().split('\n');
+  return printedByText(program).trim().split('\n');
 }
 
 test('what of a reward cannot be parsed, or of what it imports, is told with its place', { timeout: 30_000 }, () => {
@@ -204,8 +201,7 @@ byNode.each(['commonjs', 'module'])(
 const reward = await loadReward(${JSON.stringify(path)});
 const given = ['Four.', 'Five.'].map((answer) => ({ prompt: [], answer, record: {} }));
 console.log(await reward(given), await reward([]).catch(({ message }) => message));`;
-    const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
-    expect(said).toMatch(/^\[ 1, 0 \] .*reward\.ts:4: the reward threw: nothing to rate/);
+    expect(printedByText(program)).toMatch(/^\[ 1, 0 \] .*reward\.ts:4: the reward threw: nothing to rate/);
   },
 );
 

@@ -1,0 +1,2 @@
+/** A regular expression that matches a text alone. */
+export const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
